@@ -1,0 +1,28 @@
+/**
+ * What crosses the wire: the shape of every `--json` document and the error codes that a caller may
+ * branch on. Pure data: schemas and the types inferred from them, nothing that reads, writes or decides.
+ *
+ * Rules of every document: times are RFC 3339 with an offset or Z, `bytes` are whole numbers, a thing that is
+ * not there is `null` and never left out, and a reader must bear keys that it does not know.
+ */
+export { Bytes, Count, Time, list } from './scalars.ts';
+export { Problem } from './problem.ts';
+export { EXIT_OF_STATE, TASK_STATES, TaskState, TaskSummary } from './task.ts';
+export { DATABASE_ENGINES, SiteDocument, SitesDocument } from './sites.ts';
+export { BackupDocument } from './backup.ts';
+export { PointDocument, PointsDocument, Proof } from './points.ts';
+export { RestoreDocument, RestorePlan } from './restore.ts';
+export { UndoDocument } from './undo.ts';
+export { LsDocument, LsEntry } from './ls.ts';
+export { RepositoryStatus, SiteStatus, StatusDocument } from './status.ts';
+export { InitDocument } from './init.ts';
+export {
+  RepoBackupDocument,
+  RepoCheckDocument,
+  RepoInitDocument,
+  RepoRestoreDocument,
+  RepoSnapshot,
+  RepoSnapshotsDocument,
+} from './repo.ts';
+export { ErrorDocument } from './error.ts';
+export { ERROR_CODES, type ErrorCode } from './error-codes.ts';

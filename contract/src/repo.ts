@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { Problem } from './problem.ts';
+import { Bytes, Count, Time, list } from './scalars.ts';
+import { TaskState } from './task.ts';
+
+/** `salvor repo init --json` */
+export const RepoInitDocument = z
+  .object({
+    id: z.string().regex(/^[0-9a-f]{64}$/),
+    repository: z.string(),
+    version: z.union([z.literal(1), z.literal(2)]),
+  })
+  .readonly();
+export type RepoInitDocument = z.infer<typeof RepoInitDocument>;
+
+const NewChangedUnmodified = z.object({ new: Count, changed: Count, unmodified: Count }).readonly();
+
+/** `salvor repo backup --json` */
+export const RepoBackupDocument = z
+  .object({
+    state: TaskState,
+    snapshot: z.string().min(1),
+    tree: z.string().min(1),
+    files: NewChangedUnmodified,
+    directories: NewChangedUnmodified,
+    bytesProcessed: Bytes,
+    bytesRead: Bytes,
+    bytesStored: Bytes,
+    dataBlobs: Count,
+    treeBlobs: Count,
+    problems: list(Problem),
+  })
+  .readonly();
+export type RepoBackupDocument = z.infer<typeof RepoBackupDocument>;
+
+/** `salvor repo restore --json` */
+export const RepoRestoreDocument = z
+  .object({
+    state: TaskState,
+    snapshot: z.string().min(1),
+    target: z.string(),
+    files: Count,
+    directories: Count,
+    bytes: Bytes,
+    problems: list(Problem),
+  })
+  .readonly();
+export type RepoRestoreDocument = z.infer<typeof RepoRestoreDocument>;
+
+export const RepoSnapshot = z
+  .object({
+    id: z.string().min(1),
+    time: Time,
+    tree: z.string().min(1),
+    paths: list(z.string()),
+    hostname: z.string(),
+    username: z.string(),
+    tags: list(z.string()),
+    parent: z.string().nullable(),
+  })
+  .readonly();
+export type RepoSnapshot = z.infer<typeof RepoSnapshot>;
+
+/** `salvor repo snapshots --json`: oldest first, as restic lists them. */
+export const RepoSnapshotsDocument = z.object({ snapshots: list(RepoSnapshot), problems: list(Problem) }).readonly();
+export type RepoSnapshotsDocument = z.infer<typeof RepoSnapshotsDocument>;
+
+/** `salvor repo check --json` */
+export const RepoCheckDocument = z
+  .object({
+    state: TaskState,
+    /** Whether every pack's bytes were read and compared. */
+    dataRead: z.boolean(),
+    snapshots: Count,
+    packs: Count,
+    blobs: Count,
+    errors: list(Problem),
+    hints: list(Problem),
+  })
+  .readonly();
+export type RepoCheckDocument = z.infer<typeof RepoCheckDocument>;

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { Problem } from './problem.ts';
+import { Bytes, Count, Time, list } from './scalars.ts';
+import { TaskState } from './task.ts';
+
+/** What a restore is going to do, before anything is touched. */
+export const RestorePlan = z
+  .object({
+    account: z.string(),
+    uri: z.string(),
+    point: z.string().min(1),
+    pointTime: Time,
+    /** The directory of `--to`; null where the site itself is restored. */
+    target: z.string().nullable(),
+    /** Compared with what is there now. Null where files are not restored. */
+    files: z.object({ new: Count, changed: Count, deleted: Count, kept: Count }).readonly().nullable(),
+    /** `deleted`: tables that are there now and not in the point. Null where databases are not restored. */
+    tables: z.object({ restored: Count, deleted: Count, kept: Count }).readonly().nullable(),
+    /** To be read from the repository. */
+    bytes: Bytes,
+    /** Expected time; null where nothing was measured yet. */
+    seconds: z.number().nonnegative().nullable(),
+    /** How each part comes into place: `exchange` of directories, `rename` of tables, `write` into a directory. */
+    switch: z
+      .object({ files: z.enum(['exchange', 'write', 'none']), databases: z.enum(['rename', 'write', 'none']) })
+      .readonly(),
+    /** What has to be removed first. With any of these nothing is done. */
+    obstacles: list(Problem),
+  })
+  .readonly();
+export type RestorePlan = z.infer<typeof RestorePlan>;
+
+/** `salvor restore … --json` */
+export const RestoreDocument = z
+  .object({
+    /** Null with `--dry-run` and `--to`, which switch nothing. */
+    task: z.string().min(1).nullable(),
+    state: TaskState,
+    /** What was there before; null where nothing was replaced. */
+    safetyPoint: z.string().min(1).nullable(),
+    plan: RestorePlan,
+    /** PHP files whose content the switch changed, relative to the site's directory: they carry the time of the switch. */
+    refreshed: list(z.string()),
+    /** What changed between the safety point and the switch, and was added to the safety point. */
+    changedMeanwhile: z.object({ files: Count, tables: Count }).readonly().nullable(),
+    undoUntil: Time.nullable(),
+    problems: list(Problem),
+  })
+  .readonly();
+export type RestoreDocument = z.infer<typeof RestoreDocument>;

@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { Problem } from './problem.ts';
+import { list } from './scalars.ts';
+import { TaskState } from './task.ts';
+
+/** `salvor undo TASK --json` */
+export const UndoDocument = z
+  .object({
+    /** The undo's own task. */
+    task: z.string().min(1),
+    state: TaskState,
+    problems: list(Problem),
+  })
+  .readonly();
+export type UndoDocument = z.infer<typeof UndoDocument>;
