@@ -16,10 +16,165 @@ export type ErrorEntry = {
 
 /** Code → what is said of it. Alphabetical. */
 export const SALVOR_ERRORS = {
+  cancelled: {
+    message: (c) => `Cancelled: ${String(c['what'] ?? 'nothing was changed')}.`,
+    hint: 'Run the same command again to do it.',
+    exit: 1,
+    retry: 'later',
+  },
+  'config-exposed': {
+    message: (c) => `${String(c['file'])} holds a password and other users can read it.`,
+    hint: 'Make it yours alone with: chmod 600 FILE',
+    exit: 2,
+    retry: 'never',
+  },
+  'config-invalid': {
+    message: (c) => `${String(c['file'])}:${String(c['line'])}:${String(c['column'])}: ${String(c['problem'])}.`,
+    hint: 'Mend that line of the configuration and run the command again. Nothing was done.',
+    exit: 2,
+    retry: 'never',
+  },
+  'config-missing': {
+    message: (c) => `There is no configuration: looked at ${[c['places']].flat().join(' and ')}.`,
+    hint: 'Write one with: salvor init   or name one with: --config FILE',
+    exit: 2,
+    retry: 'never',
+  },
+  'config-unreadable': {
+    message: (c) => `The configuration ${String(c['file'])} can't be read: ${String(c['reason'])}.`,
+    hint: 'Run the command as the user who may read it (usually root), or name another with: --config FILE',
+    exit: 2,
+    retry: 'never',
+  },
+  'consent-missing': {
+    message: (c) => `${String(c['what'])} needs consent, and there is no terminal to ask on. Nothing was changed.`,
+    hint: 'Look at what it would do with --dry-run where it has that, then give consent with: --yes',
+    exit: 2,
+    retry: 'never',
+  },
+  'disk-full': {
+    message: (c) => `The disk is full: ${String(c['where'])}. Nothing half done was left.`,
+    hint: 'Free some space there and run the same command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'key-unreadable': {
+    message: (c) => `The key of account ${String(c['account'])} can't be used: ${String(c['problem'])}.`,
+    hint: 'Put the account’s key file back at the place that was named, owned by root and with mode 0600.',
+    exit: 1,
+    retry: 'never',
+  },
+  'nothing-to-undo': {
+    message: (c) => `Task ${String(c['task'])} can't be undone: ${String(c['why'])}.`,
+    hint: 'Restore the safety point of that task instead; salvor points SITE lists it.',
+    exit: 1,
+    retry: 'never',
+  },
+  'path-unknown': {
+    message: (c) => `${String(c['point'])} holds no ${String(c['path'])}.`,
+    hint: 'Look at what it holds with: salvor ls POINT PATH',
+    exit: 1,
+    retry: 'never',
+  },
+  'point-ambiguous': {
+    message: (c) => `More than one point begins with ${String(c['point'])}.`,
+    hint: 'Give more of its letters; salvor points SITE lists them whole.',
+    exit: 2,
+    retry: 'never',
+  },
+  'point-incomplete': {
+    message: (c) => `Point ${String(c['point'])} was not used: ${String(c['problem'])}.`,
+    hint: 'Take another point of the site; salvor points SITE lists them.',
+    exit: 1,
+    retry: 'never',
+  },
+  'point-missing': {
+    message: (c) => `${String(c['site'])} has no complete point to restore.`,
+    hint: 'Make one with salvor backup SITE, or name an incomplete or a safety point; salvor points SITE lists them.',
+    exit: 1,
+    retry: 'never',
+  },
+  'point-unknown': {
+    message: (c) => `No point of ${String(c['where'])} is called ${String(c['point'])}.`,
+    hint: 'List a site’s points with: salvor points SITE',
+    exit: 1,
+    retry: 'never',
+  },
+  'recovery-incomplete': {
+    message: (c) =>
+      `What task ${String(c['task'])} left behind could be neither finished nor undone: ${String(c['problem'])}.`,
+    hint: 'Put right what is named (often the database server is down) and run any salvor command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'remote-not-yet': {
+    message: (c) => `${String(c['where'])} names a remote repository, and this version keeps local ones only.`,
+    hint: 'Leave it out, and copy the local repositories to another place with a tool of your own until then.',
+    exit: 2,
+    retry: 'never',
+  },
+  'restore-differs': {
+    message: (c) =>
+      `What was built for ${String(c['site'])} differs from the point: ${String(c['what'])}. The site was not changed.`,
+    hint: 'Check the repository with salvor repo check --read-data, then try another point.',
+    exit: 1,
+    retry: 'never',
+  },
+  'restore-obstructed': {
+    message: (c) =>
+      `${String(c['site'])} was not restored, and nothing was changed: ${[c['obstacles']].flat().join('; ')}.`,
+    hint: 'Look at the plan with --dry-run, remove what stands in the way, and run the same command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'site-busy': {
+    message: (c) =>
+      `${String(c['site'])} is being worked on by task ${String(c['task'])} (process ${String(c['process'])}).`,
+    hint: 'Wait until that task has ended; salvor status shows it.',
+    exit: 1,
+    retry: 'later',
+  },
   'site-unknown': {
     message: (c) => `No site is called ${String(c['site'])} on this host.`,
     hint: 'List the sites with: salvor sites',
     exit: 1,
+    retry: 'never',
+  },
+  'site-unsupported': {
+    message: (c) =>
+      `${String(c['site'])} can't be handled by this version, and nothing was touched: ${String(c['why'])}.`,
+    hint: 'Change what is named, or wait for the version that handles it.',
+    exit: 1,
+    retry: 'never',
+  },
+  'switch-failed': {
+    message: (c) => `${String(c['site'])} was not switched and is as it was: ${String(c['why'])}.`,
+    hint: 'Remove the cause (often a long transaction on one of the tables) and run the same command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'table-unknown': {
+    message: (c) => `Point ${String(c['point'])} holds no table ${String(c['table'])}.`,
+    hint: 'Look at its tables with: salvor ls POINT /databases',
+    exit: 1,
+    retry: 'never',
+  },
+  'target-not-empty': {
+    message: (c) => `${String(c['target'])} is not an empty directory. Nothing was written.`,
+    hint: 'Name a directory that does not exist yet, or an empty one.',
+    exit: 1,
+    retry: 'never',
+  },
+  'task-unknown': {
+    message: (c) => `No task is called ${String(c['task'])} on this host.`,
+    hint: 'List the last tasks with: salvor status',
+    exit: 1,
+    retry: 'never',
+  },
+  usage: {
+    message: (c) => `${String(c['problem'])}.`,
+    hint: 'See what a command takes with: salvor COMMAND --help',
+    exit: 2,
     retry: 'never',
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,83 @@
+/**
+ * Writes what `salvor init` was told into `salvor.yaml`. What a person wrote there stays: comments, order,
+ * settings that were not named. A reader never sees half a file.
+ */
+import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parseDocument, stringify } from 'yaml';
+import { DEFAULTS, holdsPassword, parseConfig } from './config.ts';
+import type { Config } from './config.ts';
+import { errnoOf } from './lib/errno.ts';
+import { writeDurably } from './lib/write-durably.ts';
+
+export type ConfigChange = {
+  readonly state?: string;
+  readonly homes?: readonly string[];
+  readonly local?: string;
+};
+
+/** A new file explains itself: it is where a hoster looks first. */
+function newConfig(change: ConfigChange): string {
+  const homes = change.homes ?? [];
+  return `# Salvor's configuration.
+
+# The homes of the accounts. Where none is named they are found: /data/disk/* and /var/aegir.
+${homes.length > 0 ? line('homes', homes) : '# homes:\n#   - /data/disk/o1\n'}
+# The agent's store, journals and the repositories' keys. Keep a copy of its directory 'keys' somewhere else:
+# without them no backup can be read.
+${line('state', change.state ?? DEFAULTS.state)}
+# Each account's repository lies in a directory of its own in this one, by preference on another disk.
+${line('local', change.local ?? DEFAULTS.local)}`;
+}
+
+/**
+ * Makes `file` say what `change` says, and creates it where it is missing. Returns the configuration that is in
+ * force and whether anything was written. Throws as `parseConfig` does, before anything is written.
+ */
+export function writeConfig(
+  file: string,
+  change: ConfigChange,
+): { readonly config: Config; readonly written: boolean } {
+  const before = readIfThere(file);
+  const text = before === null ? newConfig(change) : changeConfig(before, file, change);
+  const config = parseConfig(text, file);
+  if (before !== null && isSame(config, parseConfig(before, file))) return { config, written: false };
+  replaceFile(file, text, holdsPassword(config) ? 0o600 : modeOf(file));
+  return { config, written: true };
+}
+
+function line(key: string, value: unknown): string {
+  return stringify({ [key]: value }, { lineWidth: 0 });
+}
+
+function changeConfig(before: string, file: string, change: ConfigChange): string {
+  parseConfig(before, file);
+  const document = parseDocument(before);
+  if (document.contents === null) return newConfig(change);
+  for (const [key, value] of Object.entries(change)) document.set(key, document.createNode(value));
+  return document.toString({ lineWidth: 0 });
+}
+
+function isSame(a: Config, b: Config): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function modeOf(file: string): number {
+  return (statSync(file, { throwIfNoEntry: false })?.mode ?? 0o644) & 0o777;
+}
+
+/** What a crash left of an earlier try is not written into. */
+function replaceFile(file: string, text: string, mode: number): void {
+  mkdirSync(dirname(file), { recursive: true });
+  rmSync(`${file}.new`, { force: true });
+  writeDurably(file, text, mode);
+}
