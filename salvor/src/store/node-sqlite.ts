@@ -14,7 +14,8 @@ function adaptStatement(database: DatabaseSync, sql: string): SqliteStatement {
   return {
     // A statement that returns columns is read with all(); the others answer with what they changed.
     reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...parameters.map(toInput)),
+    // Node's rows have no prototype; ours are plain objects.
+    all: (parameters) => statement.all(...parameters.map(toInput)).map((row) => ({ ...row })),
     run: (parameters) => statement.run(...parameters.map(toInput)),
     iterate: (parameters) => statement.iterate(...parameters.map(toInput)),
   };

@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+
+/** A process of this machine, for good: a pid alone is given to another process in time. */
+export type ProcessIdentity = {
+  readonly pid: number;
+  /** Boot and clock ticks since then, from /proc: tells two processes with one pid apart, and two boots. */
+  readonly start: string;
+};
+
+export function identifyThisProcess(): ProcessIdentity {
+  const start = readStart(process.pid);
+  if (start === null) throw new Error('/proc is not mounted: a process of this machine could not be told from another');
+  return { pid: process.pid, start };
+}
+
+/** Whether that very process still runs. A zombie does not: it is dead and waits for its parent. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  return readStart(identity.pid) === identity.start;
+}
+
+function readStart(pid: number): string | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the command in parentheses and may hold spaces and parentheses itself.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const state = fields[0];
+    const ticks = fields[19];
+    if (state === 'Z' || state === 'X' || ticks === undefined) return null;
+    return `${readBoot()}-${ticks}`;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ESRCH') return null;
+    throw error;
+  }
+}
+
+let boot: string | undefined;
+function readBoot(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().slice(0, 8);
+  return boot;
+}
