@@ -42,8 +42,9 @@ const AS_ROOT = '--packages-as-root';
 const POLICY = '/usr/sbin/policy-rc.d';
 const SAVED_POLICY = `${POLICY}.before-salvor`;
 const POLICY_MARK = '# Written by Salvor set-up';
-/** Output kept of a command to show when it fails. */
-const MAX_TAIL_CHARS = 4000;
+/** Output kept of a command to show when it fails: apt says what went wrong at the end, npm at the beginning. */
+const MAX_HEAD_CHARS = 1500;
+const MAX_TAIL_CHARS = 1500;
 
 /** Something that a person must do before set-up can go on. */
 class SetUpError extends Error {}
@@ -150,8 +151,8 @@ async function installAsRoot(missing) {
 async function apt(command, missing) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
   // In a process group of its own: Ctrl-C at the terminal must not cut dpkg off in the middle of a package.
-  const { code, tail } = await run(command, { stdio: ['ignore', 'pipe', 'pipe'], env, detached: true });
-  if (code !== 0) throw noPackages(missing, `"${command.join(' ')}" failed (exit code ${code}):\n${tail}`);
+  const { code, said } = await run(command, { stdio: ['ignore', 'pipe', 'pipe'], env, detached: true });
+  if (code !== 0) throw noPackages(missing, `"${command.join(' ')}" failed (exit code ${code}):\n${said}`);
 }
 
 function noPackages(missing, reason) {
@@ -212,13 +213,12 @@ async function setUpNodeModules() {
   const difference = nodeModulesDifference();
   if (difference !== null) {
     say(`installing the npm packages of package-lock.json, Node ${NODE_MAJOR} among them: ${difference}`);
-    const { code, tail } = await run(['npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      cwd: root,
-    });
+    // No package needs its install script, so none is run.
+    const command = ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+    const { code, said } = await run(command, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
     if (code !== 0) {
       throw new SetUpError(
-        `the npm packages could not be installed: "npm ci" failed (exit code ${code}):\n${tail}\n` +
+        `the npm packages could not be installed: "npm ci" failed (exit code ${code}):\n${said}\n` +
           'What to do: check the network, the proxy and the registry (npm config get registry), then run the same command again.',
       );
     }
@@ -264,22 +264,27 @@ function machineLibc() {
   return process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
 }
 
-/** Runs a command to its end; never rejects. `tail` is the end of what it said, where its output is a pipe. */
+/** Runs a command to its end. `said` is the beginning and the end of its output, where that is a pipe. */
 function run([file, ...args], options) {
   if (stoppedBy !== null) throw new SetUpError('interrupted');
   return new Promise((resolve) => {
     const child = spawn(file, args, options);
+    let head = '';
     let tail = '';
-    const keep = (chunk) => (tail = (tail + chunk).slice(-MAX_TAIL_CHARS));
+    const keep = (chunk) => {
+      const room = MAX_HEAD_CHARS - head.length;
+      head += chunk.slice(0, room);
+      tail = (tail + chunk.slice(room)).slice(-MAX_TAIL_CHARS);
+    };
     child.stdout?.setEncoding('utf8').on('data', keep);
     child.stderr?.setEncoding('utf8').on('data', keep);
     running = { child, isWhole: options.detached === true };
     const settle = (code) => {
       running = null;
-      resolve({ code, tail: tail.trim() });
+      resolve({ code, said: (tail.length < MAX_TAIL_CHARS ? head + tail : `${head}\n[…]\n${tail}`).trim() });
     };
     child.on('error', (error) => {
-      tail += error.message;
+      keep(error.message);
       settle(127);
     });
     child.on('close', (code, signal) => settle(code ?? signal));

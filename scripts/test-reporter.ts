@@ -1,0 +1,26 @@
+/**
+ * How `npm test` prints: node's own `spec` reporter, readable test by test, and at the very end its closing counts in
+ * the form that every watcher of test runs knows (`# tests 12`), which `spec` draws with a sign of its own and puts
+ * before the failures.
+ */
+import { compose } from 'node:stream';
+import { type TestEvent, spec } from 'node:test/reporters';
+
+/** One closing count as `spec` draws it: a sign, in the colour that a terminal gets, a name and a number. */
+const COUNT =
+  /^(?:\u001b\[\d+m)*\u2139 ((?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+)(?:\u001b\[\d+m)*$/;
+
+/** A reporter in node's sense: test events in, text out. */
+export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  const counts: string[] = [];
+  for await (const text of compose(events, new spec())) {
+    const kept: string[] = [];
+    for (const line of String(text).split('\n')) {
+      const count = COUNT.exec(line)?.[1];
+      if (count === undefined) kept.push(line);
+      else counts.push(`# ${count}`);
+    }
+    yield kept.join('\n');
+  }
+  yield `${counts.join('\n')}\n`;
+}
