@@ -5,10 +5,10 @@
  */
 import { compose } from 'node:stream';
 import { type TestEvent, spec } from 'node:test/reporters';
+import { stripVTControlCharacters } from 'node:util';
 
-/** One closing count as `spec` draws it: a sign, in the colour that a terminal gets, a name and a number. */
-const COUNT =
-  /^(?:\u001b\[\d+m)*\u2139 ((?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+)(?:\u001b\[\d+m)*$/;
+/** One closing count as `spec` draws it: a sign, a name and a number. */
+const COUNT = /^\u2139 ((?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+)$/;
 
 /** A reporter in node's sense: test events in, text out. */
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
@@ -16,7 +16,7 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
   for await (const text of compose(events, new spec())) {
     const kept: string[] = [];
     for (const line of String(text).split('\n')) {
-      const count = COUNT.exec(line)?.[1];
+      const count = COUNT.exec(stripVTControlCharacters(line))?.[1];
       if (count === undefined) kept.push(line);
       else counts.push(`# ${count}`);
     }
