@@ -14,19 +14,18 @@ test('a second task on one site is refused and told who holds it', () => {
   const directory = mkdtempSync(join(tmpdir(), 'salvor-locks-'));
   try {
     using locks = new Locks(directory);
-    {
-      using held = locks.lockSite(SITE, 'task1');
-      assert.throws(
-        () => locks.lockSite(SITE, 'task2'),
-        (error) =>
-          error instanceof SalvorError &&
-          error.code === 'site-busy' &&
-          error.context['task'] === 'task1' &&
-          error.context['process'] === process.pid,
-      );
-      using other = locks.lockSite({ ...SITE, uri: 'other.test' }, 'task3');
-    }
-    using again = locks.lockSite(SITE, 'task4');
+    const held = locks.lockSite(SITE, 'task1');
+    assert.throws(
+      () => locks.lockSite(SITE, 'task2'),
+      (error) =>
+        error instanceof SalvorError &&
+        error.code === 'site-busy' &&
+        error.context['task'] === 'task1' &&
+        error.context['process'] === process.pid,
+    );
+    locks.lockSite({ ...SITE, uri: 'other.test' }, 'task3')[Symbol.dispose]();
+    held[Symbol.dispose]();
+    locks.lockSite(SITE, 'task4')[Symbol.dispose]();
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -45,9 +44,7 @@ test('the lock of a process that was killed falls with it', async () => {
     assert.throws(() => locks.lockSite(SITE, 'mine'), { code: 'site-busy' });
     child.kill('SIGKILL');
     await once(child, 'exit');
-    {
-      using held = locks.lockSite(SITE, 'mine');
-    }
+    locks.lockSite(SITE, 'mine')[Symbol.dispose]();
     locks.sweep();
     assert.deepEqual(
       readdirSync(join(directory, 'locks')).filter((name) => name.includes('lock')),

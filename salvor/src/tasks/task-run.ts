@@ -1,0 +1,115 @@
+import type { Problem } from '@salvor/contract';
+import { SalvorError } from '../errors.ts';
+import type { Journal } from './journal.ts';
+import type { TaskId } from './task-id.ts';
+
+/** How far a step is. What is not known is null; `current` is the file or table at hand. */
+export type TaskProgress = {
+  readonly step: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly filesTotal: number | null;
+  readonly bytesTotal: number | null;
+  readonly current: string;
+};
+
+/** What a run needs of the one who runs it. */
+export type TaskRunOptions = {
+  readonly id: TaskId;
+  /** A directory of this run alone, 0700, removed after it, by recovery where the process dies. */
+  readonly scratch: string;
+  readonly signal: AbortSignal;
+  readonly clock: () => Date;
+  readonly randomBytes: (count: number) => Uint8Array;
+  /** Puts the journal on disk before it returns. */
+  readonly writeJournal: (journal: Journal) => void;
+  readonly readJournal: () => Journal;
+  readonly say: (line: string) => void;
+  readonly onProgress: (progress: TaskProgress) => void;
+};
+
+/**
+ * One run of one operation, as its steps see it. A step begins only while the run is not cancelled; a commit runs
+ * to its end whatever happens, because half of it is what must never be left.
+ */
+export class TaskRun {
+  readonly id: TaskId;
+  readonly scratch: string;
+  readonly clock: () => Date;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly signal: AbortSignal;
+  readonly problems: Problem[] = [];
+  readonly #options: TaskRunOptions;
+  #step = '';
+
+  constructor(options: TaskRunOptions) {
+    this.id = options.id;
+    this.scratch = options.scratch;
+    this.clock = options.clock;
+    this.randomBytes = options.randomBytes;
+    this.signal = options.signal;
+    this.#options = options;
+  }
+
+  get journal(): Journal {
+    return this.#options.readJournal();
+  }
+
+  /** Adds what is known now to the journal and returns when it is on disk. */
+  record(change: Partial<Journal>): void {
+    this.#options.writeJournal({ ...this.journal, ...change });
+  }
+
+  say(line: string): void {
+    this.#options.say(line);
+  }
+
+  /** A fact that does not stop the run; it ends `warned`. */
+  note(...problems: readonly Problem[]): void {
+    for (const problem of problems) {
+      this.problems.push(problem);
+      this.say(`problem ${problem.code}: ${problem.message}`);
+    }
+  }
+
+  async step<T>(name: string, body: () => Promise<T>): Promise<T> {
+    if (this.signal.aborted)
+      throw new SalvorError(
+        'cancelled',
+        { what: `before ${name}; nothing was changed` },
+        { cause: this.signal.reason },
+      );
+    return await this.commit(name, body);
+  }
+
+  /** Like a step, and begins although the run was cancelled: its body must not look at the signal. */
+  async commit<T>(name: string, body: () => Promise<T>): Promise<T> {
+    const outer = this.#step;
+    this.#step = name;
+    const began = this.clock();
+    this.say(`${name}: begins`);
+    this.progress({});
+    try {
+      const result = await body();
+      this.say(`${name}: done after ${((this.clock().getTime() - began.getTime()) / 1000).toFixed(1)} s`);
+      return result;
+    } catch (error) {
+      this.say(`${name}: failed: ${error instanceof Error ? error.message : String(error)}`);
+      throw error;
+    } finally {
+      this.#step = outer;
+    }
+  }
+
+  progress(progress: Partial<TaskProgress>): void {
+    this.#options.onProgress({
+      step: this.#step,
+      files: 0,
+      bytes: 0,
+      filesTotal: null,
+      bytesTotal: null,
+      current: '',
+      ...progress,
+    });
+  }
+}
