@@ -22,6 +22,18 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'command-failed': {
+    message: (c) => `${String(c['command'])} failed: ${String(c['outcome'])}. ${String(c['words'])}`,
+    hint: 'Act on what the command said.',
+    exit: 1,
+    retry: 'later',
+  },
+  'command-missing': {
+    message: (c) => `${String(c['command'])} is not installed.`,
+    hint: 'Install it (Debian: mariadb-client, util-linux) and run the same command again.',
+    exit: 1,
+    retry: 'never',
+  },
   'config-exposed': {
     message: (c) => `${String(c['file'])} holds a password and other users can read it.`,
     hint: 'Make it yours alone with: chmod 600 FILE',
@@ -52,9 +64,66 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
+  'database-failed': {
+    message: (c) => `The database server at ${String(c['server'])} refused a statement: ${String(c['words'])}.`,
+    hint: 'Act on what the server said; its number is in its manual.',
+    exit: 1,
+    retry: 'later',
+  },
+  'database-login-refused': {
+    message: (c) => `${String(c['server'])} refuses the log-in ${String(c['user'])}: ${String(c['words'])}.`,
+    hint: 'Look at the user and the password in the settings of the site.',
+    exit: 1,
+    retry: 'never',
+  },
+  'database-missing': {
+    message: (c) => `There is no database ${String(c['database'])} at ${String(c['server'])}.`,
+    hint: 'Look at the name in the settings of the site, and at the server.',
+    exit: 1,
+    retry: 'never',
+  },
+  'database-unreachable': {
+    message: (c) => `The database server at ${String(c['server'])} does not answer: ${String(c['words'])}.`,
+    hint: 'Start the server, or correct its address, and run the same command again.',
+    exit: 1,
+    retry: 'later',
+  },
   'disk-full': {
     message: (c) => `The disk is full: ${String(c['where'])}. Nothing half done was left.`,
     hint: 'Free some space there and run the same command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'dump-empty': {
+    message: (c) =>
+      `The database ${String(c['database'])} gave an empty dump: it holds no table that ${String(c['user'])} can see.`,
+    hint: 'If the database should hold tables, look at the grants of the user.',
+    exit: 1,
+    retry: 'never',
+  },
+  'dump-failed': {
+    message: (c) => `The database ${String(c['database'])} was not dumped: ${String(c['words'])}`,
+    hint: 'Act on what the dump tool said.',
+    exit: 1,
+    retry: 'later',
+  },
+  'dump-incomplete': {
+    message: (c) => `The dump of ${String(c['database'])} was cut off: ${String(c['why'])}.`,
+    hint: 'Run it again; if it was read from a point, take an older one and check the repository.',
+    exit: 1,
+    retry: 'later',
+  },
+  'dump-refused': {
+    message: (c) =>
+      `${String(c['file'])}, line ${String(c['line'])}: the dump tries what a dump may not do, and was stopped: ${String(c['words'])}. Nothing outside its scratch database was touched.`,
+    hint: 'Look at that line: the dump was made or changed by somebody who wanted more than tables.',
+    exit: 1,
+    retry: 'never',
+  },
+  'dump-tables-differ': {
+    message: (c) =>
+      `The dump of ${String(c['database'])} does not hold the tables that the server lists: ${String(c['why'])}.`,
+    hint: 'Tables were made or dropped while the dump ran. Run it again.',
     exit: 1,
     retry: 'later',
   },
@@ -64,10 +133,23 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'load-failed': {
+    message: (c) =>
+      `${String(c['file'])}, line ${String(c['line'])} was not loaded: ${String(c['words'])}. The scratch database is not used.`,
+    hint: 'Act on what the server said.',
+    exit: 1,
+    retry: 'later',
+  },
   'nothing-to-undo': {
     message: (c) => `Task ${String(c['task'])} can't be undone: ${String(c['why'])}.`,
     hint: 'Restore the safety point of that task instead; salvor points SITE lists it.',
     exit: 1,
+    retry: 'never',
+  },
+  'password-file-unreadable': {
+    message: (c) => `The password file ${String(c['file'])} can't be used: ${String(c['reason'])}.`,
+    hint: 'Name a file that holds the password on its first line, readable by you alone, with: --password-file FILE',
+    exit: 2,
     retry: 'never',
   },
   'path-unknown': {
@@ -127,6 +209,18 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'scratch-exists': {
+    message: (c) => `The scratch database ${String(c['database'])} exists already.`,
+    hint: 'Another task uses it, or a crash left it: run any salvor command, which cleans up first.',
+    exit: 1,
+    retry: 'later',
+  },
+  'scratch-name-refused': {
+    message: (c) => `${String(c['name'])} is no name of a scratch database or user of ours, and was not touched.`,
+    hint: 'Only names that begin with salvor_ are made and dropped.',
+    exit: 1,
+    retry: 'never',
+  },
   'site-busy': {
     message: (c) =>
       `${String(c['site'])} is being worked on by task ${String(c['task'])} (process ${String(c['process'])}).`,
@@ -147,9 +241,42 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'swap-foreign-key': {
+    message: (c) => `The tables of ${String(c['database'])} can't change places: ${String(c['why'])}.`,
+    hint: 'Restore the tables on both sides of the key together, or drop the foreign key first.',
+    exit: 1,
+    retry: 'never',
+  },
+  'swap-locked': {
+    message: (c) =>
+      `The tables of ${String(c['database'])} were in use for too long and did not change places: ${String(c['transactions'])}.`,
+    hint: 'End the transactions that are named, or wait for them, and run the same command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'swap-mixed': {
+    message: (c) =>
+      `The tables of ${String(c['database'])} are neither where the switch found them nor where it puts them: ${String(c['why'])}.`,
+    hint: 'Somebody changed tables by hand. Nothing was moved: look at the tables that are named.',
+    exit: 1,
+    retry: 'never',
+  },
+  'swap-obstructed': {
+    message: (c) =>
+      `The tables of ${String(c['database'])} can't change places, and nothing was changed: ${String(c['why'])}.`,
+    hint: 'Remove what stands in the way and run the same command again.',
+    exit: 1,
+    retry: 'never',
+  },
   'switch-failed': {
     message: (c) => `${String(c['site'])} was not switched and is as it was: ${String(c['why'])}.`,
     hint: 'Remove the cause (often a long transaction on one of the tables) and run the same command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'system-refused': {
+    message: (c) => `The system refused: ${String(c['reason'])}.`,
+    hint: 'Look at that path, its owner and its rights; Salvor usually runs as root.',
     exit: 1,
     retry: 'later',
   },

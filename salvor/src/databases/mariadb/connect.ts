@@ -1,3 +1,10 @@
+/**
+ * Connections to MariaDB and MySQL. Owns how we log in, how a name becomes part of a statement and which
+ * of the server's errors mean what; knows nothing of dumps, loads and switches.
+ */
+import { createConnection, type Connection as DriverConnection, type ConnectionOptions } from 'mysql2/promise';
+import { SalvorError, type SalvorErrorCode } from '../../errors.ts';
+
 /** Where a server listens. */
 export type ServerAddress = { readonly socket: string } | { readonly host: string; readonly port: number };
 
@@ -7,3 +14,196 @@ export type DatabaseLogin = {
   readonly user: string;
   readonly password: string;
 };
+
+/** A value that the driver may put into a statement. */
+export type QueryValue = string | number | bigint | boolean | null | Uint8Array | readonly string[];
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * Logs in. Throws 'database-login-refused', 'database-unreachable', 'database-missing' or 'database-failed'.
+ * The session has an empty `sql_mode` (so that quoting is the same everywhere), UTC, and waits at most
+ * `lockWaitSeconds` (default 60) for a lock on a table: the server's own default is a day.
+ */
+export async function openConnection(
+  login: DatabaseLogin,
+  options: {
+    readonly database?: string | undefined;
+    readonly signal?: AbortSignal | undefined;
+    readonly lockWaitSeconds?: number;
+  } = {},
+): Promise<DatabaseConnection> {
+  options.signal?.throwIfAborted();
+  const { address } = login;
+  const where: ConnectionOptions =
+    'socket' in address ? { socketPath: address.socket } : { host: address.host, port: address.port };
+  let driver: DriverConnection;
+  try {
+    driver = await createConnection({
+      ...where,
+      user: login.user,
+      password: login.password,
+      ...(options.database === undefined ? {} : { database: options.database }),
+      charset: 'UTF8MB4_GENERAL_CI',
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      multipleStatements: false,
+      supportBigNumbers: true,
+      bigNumberStrings: true,
+      dateStrings: true,
+      timezone: 'Z',
+      // A server must not be able to ask us for a file.
+      flags: ['-LOCAL_FILES'],
+      authPlugins: { unix_socket: answerNothing, auth_socket: answerNothing },
+    });
+  } catch (error) {
+    throw asDatabaseError(error, login, options.database);
+  }
+  const connection = new DatabaseConnection(driver, login, options.database, options.signal);
+  try {
+    const seconds = options.lockWaitSeconds ?? 60;
+    await connection.execute(`SET SESSION sql_mode = '', time_zone = '+00:00', lock_wait_timeout = ${seconds}`);
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** One session. Not shared between tasks; `close()` and the end of its scope are the same. */
+export class DatabaseConnection implements AsyncDisposable {
+  /** Of the server: the id of this session in its process list. */
+  readonly id: number;
+  readonly login: DatabaseLogin;
+  readonly #driver: DriverConnection;
+  readonly #database: string | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: () => void;
+  #isClosed = false;
+
+  constructor(
+    driver: DriverConnection,
+    login: DatabaseLogin,
+    database: string | undefined,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#driver = driver;
+    this.id = driver.threadId;
+    this.login = login;
+    this.#database = database;
+    this.#signal = signal;
+    // The server learns of it by the lost connection; what it was doing is rolled back by it.
+    this.#onAbort = () => driver.destroy();
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    // Without a listener a connection that the server drops between two statements would end the process.
+    (driver as unknown as NodeJS.EventEmitter).on('error', () => undefined);
+  }
+
+  /** The rows of a statement, columns as named in it. Integers past 2^53 and dates come as text. */
+  async query<Row extends object>(sql: string, values: readonly QueryValue[] = []): Promise<readonly Row[]> {
+    const [rows] = await this.#send(sql, values);
+    return rows as readonly Row[];
+  }
+
+  /** A statement without rows. */
+  async execute(sql: string, values: readonly QueryValue[] = []): Promise<void> {
+    await this.#send(sql, values);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    await this.#driver.end().catch(() => this.#driver.destroy());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #send(sql: string, values: readonly QueryValue[]): Promise<readonly [unknown, unknown]> {
+    this.#signal?.throwIfAborted();
+    try {
+      return await this.#driver.query(sql, values as never);
+    } catch (error) {
+      if (this.#signal?.aborted === true) throw this.#signal.reason;
+      throw asDatabaseError(error, this.login, this.#database);
+    }
+  }
+}
+
+/** A name as it stands in a statement: `` a`b `` becomes `` `a``b` ``. The only way that a name gets into one. */
+export function quoteName(...path: readonly string[]): string {
+  return path.map((name) => `\`${name.replaceAll('`', '``')}\``).join('.');
+}
+
+/** A text as it stands in a statement, for sessions whose `sql_mode` is ours. */
+export function quoteText(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&').replaceAll('\0', '\\0')}'`;
+}
+
+/** An account as the server writes it: `` `user`@`host` ``. */
+export function quoteAccount(account: DatabaseAccount): string {
+  return `${quoteName(account.user)}@${quoteName(account.host)}`;
+}
+
+/** A user as the server knows it: its name and where it may come from. */
+export type DatabaseAccount = { readonly user: string; readonly host: string };
+
+/** Which account the server took a log-in for. */
+export async function readAccount(connection: DatabaseConnection): Promise<DatabaseAccount> {
+  const [row] = await connection.query<{ account: string }>('SELECT CURRENT_USER() AS account');
+  const account = row?.account ?? '';
+  const at = account.lastIndexOf('@');
+  return { user: account.slice(0, at), host: account.slice(at + 1) };
+}
+
+/** The server's number of an error of ours, null for errors that it did not send. */
+export function serverErrorNumber(error: unknown): number | null {
+  if (!(error instanceof SalvorError)) return null;
+  const number = error.context['number'];
+  return typeof number === 'number' && number > 0 ? number : null;
+}
+
+const CODES: Readonly<Record<string, SalvorErrorCode>> = {
+  ER_ACCESS_DENIED_ERROR: 'database-login-refused',
+  ER_ACCESS_DENIED_NO_PASSWORD_ERROR: 'database-login-refused',
+  ER_HOST_NOT_PRIVILEGED: 'database-login-refused',
+  ER_MUST_CHANGE_PASSWORD: 'database-login-refused',
+  ER_NOT_SUPPORTED_AUTH_MODE: 'database-login-refused',
+  AUTH_SWITCH_PLUGIN_ERROR: 'database-login-refused',
+  ER_BAD_DB_ERROR: 'database-missing',
+  ER_CON_COUNT_ERROR: 'database-unreachable',
+  ER_SERVER_SHUTDOWN: 'database-unreachable',
+  ER_CONNECTION_KILLED: 'database-unreachable',
+};
+
+/** What the driver threw as an error of ours: it carries statements, which may hold a password, so it is not kept. */
+function asDatabaseError(error: unknown, login: DatabaseLogin, database: string | undefined): SalvorError {
+  const { code, errno, fatal, message } = error as { code?: string; errno?: number; fatal?: boolean; message?: string };
+  const known = CODES[code ?? ''];
+  const isServers = typeof errno === 'number' && errno > 0;
+  const lost =
+    !isServers && (fatal === true || code?.startsWith('E') === true || code?.startsWith('PROTOCOL') === true);
+  const words = login.password === '' ? (message ?? '') : (message ?? '').replaceAll(login.password, '***');
+  return new SalvorError(known ?? (lost || isClosedConnection(words) ? 'database-unreachable' : 'database-failed'), {
+    user: login.user,
+    server: describeAddress(login.address),
+    database: database ?? '',
+    number: isServers ? errno : 0,
+    words,
+  });
+}
+
+function isClosedConnection(words: string): boolean {
+  // The driver has no code for a statement on a connection that was lost before.
+  return words.includes('closed state') || words.includes('Connection lost');
+}
+
+export function describeAddress(address: ServerAddress): string {
+  return 'socket' in address ? address.socket : `${address.host}:${address.port}`;
+}
+
+/** Authentication by the user of the operating system: the server asks the kernel, we say nothing. */
+function answerNothing(): () => Buffer {
+  return () => Buffer.alloc(0);
+}
