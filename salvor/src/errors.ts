@@ -241,6 +241,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'source-missing': {
+    message: (c) => `${String(c['path'])} can't be backed up: ${String(c['reason'])}.`,
+    hint: 'Look at the path. Nothing was stored.',
+    exit: 1,
+    retry: 'never',
+  },
   'swap-foreign-key': {
     message: (c) => `The tables of ${String(c['database'])} can't change places: ${String(c['why'])}.`,
     hint: 'Restore the tables on both sides of the key together, or drop the foreign key first.',

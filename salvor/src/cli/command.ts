@@ -1,0 +1,23 @@
+import type { Environment } from '../config.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What every command is handed. */
+export type CommandContext = {
+  readonly terminal: Terminal;
+  readonly environment: Environment;
+  readonly clock: () => Date;
+  readonly signal: AbortSignal;
+  /** `--config FILE` */
+  readonly configFile: string | null;
+  readonly isJson: boolean;
+};
+
+/**
+ * What a command gives back: one document and the same for people. Commands print nothing themselves but `cat`,
+ * whose output is the bytes.
+ */
+export type CommandResult = {
+  readonly document: unknown;
+  readonly text: string;
+  readonly exit: 0 | 1 | 3;
+};

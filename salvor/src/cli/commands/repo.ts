@@ -1,0 +1,76 @@
+/**
+ * How the `repo` verbs come to their repository. They and this file are the only ones of the command line that
+ * know the engine; they know no sites.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { openLocalStorage, openRepository } from '@salvor/engine';
+import type { Problem as EngineProblem, Repository, Secret, Storage } from '@salvor/engine';
+import type { Problem } from '@salvor/contract';
+import { configPlaces, loadConfig, localDirectory } from '../../config.ts';
+import { SalvorError } from '../../errors.ts';
+import { errnoOf } from '../../lib/errno.ts';
+import type { CommandContext } from '../command.ts';
+import type { RepoFlags } from '../repo-program.ts';
+
+export type RepoPlace = { readonly directory: string; readonly secret: Secret };
+
+/** A password is one line; what is longer was named by mistake. */
+const MAX_PASSWORD_BYTES = 64 * 1024;
+
+/** Where the repository lies and what opens it. Throws `usage`, `password-file-unreadable`, `remote-not-yet`. */
+export function findRepo(flags: RepoFlags, context: CommandContext): RepoPlace {
+  if (flags.account !== undefined) return findConfiguredRepo(flags.repo, flags.account, context);
+  if (flags.passwordFile === undefined) {
+    throw new SalvorError('usage', { problem: 'the repository needs its password: --password-file FILE' });
+  }
+  const directory = localDirectory(flags.repo, '.');
+  if (directory === null) throw new SalvorError('remote-not-yet', { where: '--repo' });
+  return { directory, secret: { kind: 'password', text: readPassword(flags.passwordFile) } };
+}
+
+/** Opens the repository; what it returns is to be held with `await using`. */
+export async function openRepo(flags: RepoFlags, context: CommandContext): Promise<Repository> {
+  const { directory, secret } = findRepo(flags, context);
+  return openRepository(openStorage(directory), secret, { signal: context.signal });
+}
+
+export function openStorage(directory: string): Storage {
+  return openLocalStorage(directory);
+}
+
+/** A problem of the engine as the document has it. */
+export function toProblem({ code, path, message }: EngineProblem): Problem {
+  return { code, path, message };
+}
+
+function findConfiguredRepo(repo: string, account: string, context: CommandContext): RepoPlace {
+  if (repo === 'remote') throw new SalvorError('remote-not-yet', { where: '--repo' });
+  if (repo !== 'local') {
+    throw new SalvorError('usage', { problem: "with --account the repository is named '--repo local'" });
+  }
+  if (!/^[^/\0]+$/.test(account) || account === '.' || account === '..') {
+    throw new SalvorError('usage', { problem: `'${account}' can't be the name of an account` });
+  }
+  const config = loadConfig(configPlaces(context.configFile, context.environment));
+  const key = readPassword(join(config.state, 'keys', account));
+  return { directory: join(config.local, account), secret: { kind: 'key', text: key } };
+}
+
+/** What the file holds without the spaces and line ends around it, as restic reads it. */
+function readPassword(file: string): string {
+  let text: string;
+  try {
+    const stat = statSync(file);
+    // A pipe (`<(…)`) has no size; it is read to its end.
+    if (stat.isFile() && stat.size > MAX_PASSWORD_BYTES) {
+      throw new SalvorError('password-file-unreadable', { file, reason: 'it is too long for one' });
+    }
+    text = readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    if (cause instanceof SalvorError) throw cause;
+    throw new SalvorError('password-file-unreadable', { file, reason: errnoOf(cause) ?? 'it is no text' }, { cause });
+  }
+  if (text === '') throw new SalvorError('password-file-unreadable', { file, reason: 'it is empty' });
+  return text;
+}

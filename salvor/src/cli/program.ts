@@ -1,0 +1,196 @@
+/**
+ * What can be typed: every verb with its arguments, flags and help. What a verb does is in `commands/<verb>.ts`,
+ * which is loaded only when it is asked for, so that `salvor --help` is there at once.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import type { Argument } from 'commander';
+import type { CommandContext, CommandResult } from './command.ts';
+import { addRepoCommand } from './repo-program.ts';
+
+export type GlobalFlags = { readonly config?: string; readonly json?: boolean };
+
+/** Null from a command that wrote its output itself. */
+export type Work = (context: CommandContext) => Promise<CommandResult | null>;
+export type Perform = (flags: GlobalFlags, work: Work) => Promise<void>;
+
+const EXIT_CODES = {
+  0: 'done',
+  3: 'done, with problems, each of them named',
+  1: 'failed, rolled back or cancelled; the message says what stands now',
+  2: 'wrong usage or configuration; nothing was done',
+} as const;
+
+/** `writeHelp` takes a text that was asked for; what commander says of wrong usage comes as an error and is printed by `run`. */
+export function buildProgram(
+  output: { write: (text: string) => void; writeError: (text: string) => void },
+  perform: Perform,
+): Command {
+  const program = new Command('salvor')
+    .description("Backs up the sites of a web host and brings them back, in restic's open repository format.")
+    .version(readVersion(), '-V, --version', 'print the version')
+    .exitOverride()
+    .configureOutput({ writeOut: output.write, writeErr: output.writeError, getOutHasColors: () => false })
+    .configureHelp({
+      helpWidth: 100,
+      subcommandTerm: (command) =>
+        [command.name(), ...command.registeredArguments.map((argument) => argumentTerm(argument))].join(' '),
+    })
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', `\nWhat a command takes: salvor COMMAND --help\n\n${exitCodes()}`);
+
+  program.commandsGroup('Set up:');
+  addInit(program, perform);
+  program.commandsGroup('Back up and bring back:');
+  addBackup(program, perform);
+  addRestore(program, perform);
+  addUndo(program, perform);
+  program.commandsGroup('Look:');
+  addLooks(program, perform);
+  program.commandsGroup('Repositories, as restic has them:');
+  addRepoCommand(program, perform);
+  return program.helpCommand(false);
+}
+
+function argumentTerm(argument: Argument): string {
+  const term = argument.name().toUpperCase() + (argument.variadic ? '…' : '');
+  return argument.required ? term : `[${term}]`;
+}
+
+function addInit(program: Command, perform: Perform): void {
+  addVerb(program, 'init', 'write salvor.yaml, create the repositories and find the sites', {
+    examples: ['salvor init', 'salvor init --home /data/disk/o1 --local /mnt/backups'],
+  })
+    .addOption(
+      new Option('--home <dir...>', 'home of an account; found (/data/disk/*, /var/aegir) where none is named'),
+    )
+    .option('--state <dir>', 'where keys, store and journals lie (default: /var/lib/salvor)')
+    .option('--local <url>', 'directory for the repositories (default: /var/backups/salvor/repositories)')
+    .option('--remote <url>', 'second place for the repositories; not in this version')
+    .action(async (flags: GlobalFlags & InitFlags) =>
+      perform(flags, async (context) => (await import('./commands/init.ts')).init(flags, context)),
+    );
+}
+type InitFlags = {
+  readonly home?: readonly string[];
+  readonly state?: string;
+  readonly local?: string;
+  readonly remote?: string;
+};
+
+function addBackup(program: Command, perform: Perform): void {
+  addVerb(program, 'backup', 'back up a site: its files and databases', {
+    examples: ['salvor backup example.com', "salvor backup example.com --reason 'before the update'"],
+  })
+    .argument('<site>', SITE)
+    .option('--reason <text>', 'why; shown in the list of points')
+    .action(async (site: string, flags: GlobalFlags & { reason?: string }) =>
+      perform(flags, async (context) => (await import('./commands/backup.ts')).backup(site, flags, context)),
+    );
+}
+
+export type RestoreFlags = {
+  readonly only?: 'files' | 'databases';
+  readonly path?: readonly string[];
+  readonly table?: readonly string[];
+  readonly to?: string;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+};
+
+function addRestore(program: Command, perform: Perform): void {
+  addVerb(program, 'restore', 'bring a site back to a point, or put a point into a directory', {
+    examples: [
+      'salvor restore example.com --dry-run',
+      'salvor restore example.com 5e1f --path files/images',
+      'salvor restore example.com --table users --yes',
+      'salvor restore example.com --to /root/yesterday',
+    ],
+  })
+    .argument('<site>', SITE)
+    .argument('[point]', 'id of a point; the newest complete one where it is left out')
+    .addOption(new Option('--only <part>', 'restore only this part').choices(['files', 'databases']))
+    .option('--path <path...>', "restore only this file or directory, relative to the site's directory")
+    .option('--table <table...>', 'restore only this table: TABLE or DATABASE.TABLE')
+    .option('--to <dir>', 'write into this directory, missing or empty, and leave the site alone')
+    .option('--dry-run', 'show the plan and change nothing')
+    .option('-y, --yes', 'consent to it without being asked')
+    .action(async (site: string, point: string | undefined, flags: GlobalFlags & RestoreFlags) =>
+      perform(flags, async (context) => (await import('./commands/restore.ts')).restore(site, point, flags, context)),
+    );
+}
+
+function addUndo(program: Command, perform: Perform): void {
+  addVerb(program, 'undo', 'switch back what a task has switched')
+    .argument('<task>', 'id of a task, as restore and status show it')
+    .option('-y, --yes', 'consent to it without being asked')
+    .action(async (task: string, flags: GlobalFlags & { yes?: boolean }) =>
+      perform(flags, async (context) => (await import('./commands/undo.ts')).undo(task, flags, context)),
+    );
+}
+
+function addLooks(program: Command, perform: Perform): void {
+  addVerb(program, 'status', 'show the last point of every site, tasks and repositories').action(
+    async (flags: GlobalFlags) =>
+      perform(flags, async (context) => (await import('./commands/status.ts')).status(context)),
+  );
+  addVerb(program, 'sites', 'list the sites of this host').action(async (flags: GlobalFlags) =>
+    perform(flags, async (context) => (await import('./commands/sites.ts')).sites(context)),
+  );
+  addVerb(program, 'points', 'list what a site can be brought back to, newest first')
+    .argument('<site>', SITE)
+    .action(async (site: string, flags: GlobalFlags) =>
+      perform(flags, async (context) => (await import('./commands/points.ts')).points(site, context)),
+    );
+  addVerb(program, 'ls', 'list a directory of a point')
+    .argument('<point>', 'id of a point')
+    .argument('[path]', 'directory or file in it', '/')
+    .action(async (point: string, path: string, flags: GlobalFlags) =>
+      perform(flags, async (context) => (await import('./commands/ls.ts')).ls(point, path, context)),
+    );
+  addVerb(program, 'cat', 'write a file of a point to stdout', {
+    json: 'print an error as a JSON document',
+    examples: ['salvor cat 5e1f /site/settings.php'],
+  })
+    .argument('<point>', 'id of a point')
+    .argument('<path>', 'file in it')
+    .action(async (point: string, path: string, flags: GlobalFlags) =>
+      perform(flags, async (context) => (await import('./commands/cat.ts')).cat(point, path, context)),
+    );
+}
+
+const SITE = 'URI of a site, or ACCOUNT/URI where two accounts have it';
+
+/** What every verb has. `examples` are lines that can be typed as they are. */
+export function addVerb(
+  parent: Command,
+  name: string,
+  summary: string,
+  { examples = [], json = 'print one JSON document' }: { examples?: readonly string[]; json?: string } = {},
+): Command {
+  const shown = examples.length === 0 ? '' : `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}\n`;
+  return parent
+    .command(name)
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+    .option('--config <file>', 'configuration (default: $SALVOR_CONFIG, ./salvor.yaml, /etc/salvor/salvor.yaml)')
+    .option('--json', json)
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', `${shown}\n${exitCodes()}`);
+}
+
+/** For options that may be given more than once, and take one value each time. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+function exitCodes(): string {
+  const lines = ([0, 3, 1, 2] as const).map((code) => `  ${code}  ${EXIT_CODES[code]}`);
+  return `Exit codes:\n${lines.join('\n')}`;
+}
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  if (typeof manifest === 'object' && manifest !== null && 'version' in manifest) return String(manifest.version);
+  return 'unknown';
+}

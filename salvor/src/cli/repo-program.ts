@@ -1,0 +1,79 @@
+/** `salvor repo VERB`: the engine on any directory, with the verbs and flags that restic has. */
+import type { Command } from 'commander';
+import { addVerb, collect } from './program.ts';
+import type { GlobalFlags, Perform } from './program.ts';
+
+/** How a repository is named: by place and password file, or as one of the configuration. */
+export type RepoFlags = GlobalFlags & {
+  readonly repo: string;
+  readonly passwordFile?: string;
+  readonly account?: string;
+};
+
+export type RepoBackupFlags = RepoFlags & {
+  readonly tag?: readonly string[];
+  readonly host?: string;
+  readonly exclude?: readonly string[];
+  readonly force?: boolean;
+};
+
+export function addRepoCommand(program: Command, perform: Perform): void {
+  const repo = program
+    .command('repo')
+    .description('work on any repository, with the verbs and flags that restic has')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(false);
+
+  addRepoVerb(repo, 'init', 'create a repository').action(async (flags: RepoFlags) =>
+    perform(flags, async (context) => (await import('./commands/repo-init.ts')).repoInit(flags, context)),
+  );
+  addRepoVerb(repo, 'backup', 'make a snapshot of files and directories')
+    .argument('<path...>', 'files and directories')
+    .option('--tag <tag>', 'tag of the snapshot; may be given more than once', collect)
+    .option('--host <name>', "name of the host in the snapshot (default: this machine's)")
+    .option('--exclude <pattern>', 'leave out what matches: a name, or a path, with * ** ? and [a-z]', collect)
+    .option('--force', 'read every file again, also those that did not change since the last snapshot')
+    .action(async (paths: readonly string[], flags: RepoBackupFlags) =>
+      perform(flags, async (context) => (await import('./commands/repo-backup.ts')).repoBackup(paths, flags, context)),
+    );
+  addRepoVerb(repo, 'restore', 'write a snapshot into a directory')
+    .argument('<snapshot>', `${SNAPSHOT}; ID:/DIR for what lies in that directory`)
+    .requiredOption('--target <dir>', 'directory to write into, missing or empty')
+    .option('--include <path>', 'restore only this path of the snapshot, and what lies in it', collect)
+    .option('--verify', 'read every file back and compare it')
+    .action(
+      async (snapshot: string, flags: RepoFlags & { target: string; include?: readonly string[]; verify?: boolean }) =>
+        perform(flags, async (context) =>
+          (await import('./commands/repo-restore.ts')).repoRestore(snapshot, flags, context),
+        ),
+    );
+  addRepoVerb(repo, 'snapshots', 'list the snapshots, oldest first')
+    .option('--tag <tag>', 'only those that have this tag; may be given more than once', collect)
+    .option('--host <name>', 'only those of this host')
+    .action(async (flags: RepoFlags & { tag?: readonly string[]; host?: string }) =>
+      perform(flags, async (context) => (await import('./commands/repo-snapshots.ts')).repoSnapshots(flags, context)),
+    );
+  addRepoVerb(repo, 'ls', 'list the files of a snapshot')
+    .argument('<snapshot>', SNAPSHOT)
+    .argument('[path]', 'only what lies in this directory')
+    .action(async (snapshot: string, path: string | undefined, flags: RepoFlags) =>
+      perform(flags, async (context) => (await import('./commands/repo-ls.ts')).repoLs(snapshot, path, flags, context)),
+    );
+  addRepoVerb(repo, 'check', 'look for damage')
+    .option('--read-data', 'read every byte, not only what lists them')
+    .action(async (flags: RepoFlags & { readData?: boolean }) =>
+      perform(flags, async (context) => (await import('./commands/repo-check.ts')).repoCheck(flags, context)),
+    );
+}
+
+const SNAPSHOT = "id of a snapshot or the start of one, or 'latest'";
+
+function addRepoVerb(parent: Command, name: string, summary: string): Command {
+  return addVerb(parent, name, summary)
+    .requiredOption('-r, --repo <url>', "directory of the repository; 'local' with --account")
+    .option('-p, --password-file <file>', 'file that holds the password')
+    .option(
+      '--account <name>',
+      "with --repo local: the account whose repository is meant, opened with the agent's key",
+    );
+}
