@@ -40,13 +40,16 @@ describe('the project', () => {
   });
 
   test('shows in ARCHITECTURE.md the table that is executed', () => {
-    const document = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
-    assert.ok(
-      document.includes(`\n${importTable().join('\n')}\n`),
-      `the table should be:\n${importTable().join('\n')}`,
-    );
+    const document = unpadded(readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8'));
+    const table = importTable().join('\n');
+    assert.ok(document.includes(`\n${unpadded(table)}\n\n`), `the table should be:\n${table}`);
   });
 });
+
+/** The formatter pads the cells of tables. */
+function unpadded(text: string): string {
+  return text.replaceAll(/ *\| */g, '|').replaceAll(/\|-+/g, '|---');
+}
 
 const manifests: Manifests = {
   '': { devDependencies: { 'fast-check': '1.0.0' } },
