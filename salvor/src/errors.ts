@@ -127,6 +127,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'home-missing': {
+    message: (c) => `There is no directory ${String(c['home'])}.`,
+    hint: 'Name the home of an account, such as /data/disk/o1. Nothing was written.',
+    exit: 2,
+    retry: 'never',
+  },
   'key-unreadable': {
     message: (c) => `The key of account ${String(c['account'])} can't be used: ${String(c['problem'])}.`,
     hint: 'Put the account’s key file back at the place that was named, owned by root and with mode 0600.',
@@ -244,6 +250,12 @@ export const SALVOR_ERRORS = {
   'source-missing': {
     message: (c) => `${String(c['path'])} can't be backed up: ${String(c['reason'])}.`,
     hint: 'Look at the path. Nothing was stored.',
+    exit: 1,
+    retry: 'never',
+  },
+  'staging-unsafe': {
+    message: (c) => `${String(c['path'])} can be written by others, so nothing was built there.`,
+    hint: 'Give it to root with mode 0700, or name another place with staging: in salvor.yaml.',
     exit: 1,
     retry: 'never',
   },

@@ -16,20 +16,6 @@ export type ConfigChange = {
   readonly local?: string;
 };
 
-/** A new file explains itself: it is where a hoster looks first. */
-function newConfig(change: ConfigChange): string {
-  const homes = change.homes ?? [];
-  return `# Salvor's configuration.
-
-# The homes of the accounts. Where none is named they are found: /data/disk/* and /var/aegir.
-${homes.length > 0 ? line('homes', homes) : '# homes:\n#   - /data/disk/o1\n'}
-# The agent's store, journals and the repositories' keys. Keep a copy of its directory 'keys' somewhere else:
-# without them no backup can be read.
-${line('state', change.state ?? DEFAULTS.state)}
-# Each account's repository lies in a directory of its own in this one, by preference on another disk.
-${line('local', change.local ?? DEFAULTS.local)}`;
-}
-
 /**
  * Makes `file` say what `change` says, and creates it where it is missing. Returns the configuration that is in
  * force and whether anything was written. Throws as `parseConfig` does, before anything is written.
@@ -46,6 +32,20 @@ export function writeConfig(
   return { config, written: true };
 }
 
+/** A new file explains itself: it is where a hoster looks first. */
+function newConfig(change: ConfigChange): string {
+  const homes = change.homes ?? [];
+  return `# Salvor's configuration.
+
+# The homes of the accounts. Where none is named they are found: /data/disk/* and /var/aegir.
+${homes.length > 0 ? line('homes', homes) : '# homes:\n#   - /data/disk/o1\n'}
+# The agent's store, journals and the repositories' keys. Keep a copy of its directory 'keys' somewhere else:
+# without them no backup can be read.
+${line('state', change.state ?? DEFAULTS.state)}
+# Each account's repository lies in a directory of its own in this one, by preference on another disk.
+${line('local', change.local ?? DEFAULTS.local)}`;
+}
+
 function line(key: string, value: unknown): string {
   return stringify({ [key]: value }, { lineWidth: 0 });
 }
@@ -53,7 +53,8 @@ function line(key: string, value: unknown): string {
 function changeConfig(before: string, file: string, change: ConfigChange): string {
   parseConfig(before, file);
   const document = parseDocument(before);
-  if (document.contents === null) return newConfig(change);
+  // Nothing but comments: somebody's notes.
+  if (document.contents === null) return `${before.trimEnd()}\n${newConfig(change)}`;
   for (const [key, value] of Object.entries(change)) document.set(key, document.createNode(value));
   return document.toString({ lineWidth: 0 });
 }

@@ -5,23 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import type { Argument } from 'commander';
-import type { CommandContext, CommandResult } from './command.ts';
 import { addRepoCommand } from './repo-program.ts';
+import { addVerb, exitCodes } from './verb.ts';
+import type { GlobalFlags, Perform } from './verb.ts';
+import type { InitFlags } from './commands/init.ts';
+import type { RestoreFlags } from './commands/restore.ts';
 
-export type GlobalFlags = { readonly config?: string; readonly json?: boolean };
-
-/** Null from a command that wrote its output itself. */
-export type Work = (context: CommandContext) => Promise<CommandResult | null>;
-export type Perform = (flags: GlobalFlags, work: Work) => Promise<void>;
-
-const EXIT_CODES = {
-  0: 'done',
-  3: 'done, with problems, each of them named',
-  1: 'failed, rolled back or cancelled; the message says what stands now',
-  2: 'wrong usage or configuration; nothing was done',
-} as const;
-
-/** `writeHelp` takes a text that was asked for; what commander says of wrong usage comes as an error and is printed by `run`. */
+/** `output.write` takes a text that was asked for; what commander says of wrong usage comes as an error too, and `run` prints that. */
 export function buildProgram(
   output: { write: (text: string) => void; writeError: (text: string) => void },
   perform: Perform,
@@ -71,12 +61,6 @@ function addInit(program: Command, perform: Perform): void {
       perform(flags, async (context) => (await import('./commands/init.ts')).init(flags, context)),
     );
 }
-type InitFlags = {
-  readonly home?: readonly string[];
-  readonly state?: string;
-  readonly local?: string;
-  readonly remote?: string;
-};
 
 function addBackup(program: Command, perform: Perform): void {
   addVerb(program, 'backup', 'back up a site: its files and databases', {
@@ -88,15 +72,6 @@ function addBackup(program: Command, perform: Perform): void {
       perform(flags, async (context) => (await import('./commands/backup.ts')).backup(site, flags, context)),
     );
 }
-
-export type RestoreFlags = {
-  readonly only?: 'files' | 'databases';
-  readonly path?: readonly string[];
-  readonly table?: readonly string[];
-  readonly to?: string;
-  readonly dryRun?: boolean;
-  readonly yes?: boolean;
-};
 
 function addRestore(program: Command, perform: Perform): void {
   addVerb(program, 'restore', 'bring a site back to a point, or put a point into a directory', {
@@ -160,34 +135,6 @@ function addLooks(program: Command, perform: Perform): void {
 }
 
 const SITE = 'URI of a site, or ACCOUNT/URI where two accounts have it';
-
-/** What every verb has. `examples` are lines that can be typed as they are. */
-export function addVerb(
-  parent: Command,
-  name: string,
-  summary: string,
-  { examples = [], json = 'print one JSON document' }: { examples?: readonly string[]; json?: string } = {},
-): Command {
-  const shown = examples.length === 0 ? '' : `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}\n`;
-  return parent
-    .command(name)
-    .summary(summary)
-    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
-    .option('--config <file>', 'configuration (default: $SALVOR_CONFIG, ./salvor.yaml, /etc/salvor/salvor.yaml)')
-    .option('--json', json)
-    .helpOption('-h, --help', 'show this help')
-    .addHelpText('after', `${shown}\n${exitCodes()}`);
-}
-
-/** For options that may be given more than once, and take one value each time. */
-export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
-
-function exitCodes(): string {
-  const lines = ([0, 3, 1, 2] as const).map((code) => `  ${code}  ${EXIT_CODES[code]}`);
-  return `Exit codes:\n${lines.join('\n')}`;
-}
 
 function readVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

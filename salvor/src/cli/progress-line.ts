@@ -73,15 +73,19 @@ export function renderProgress(progress: Progress, elapsedMs: number, columns: n
 }
 
 function cutEnd(text: string, columns: number): string {
-  return widthOf(text) <= columns ? text : `${takeWhile([...text], columns - 1).join('')}…`;
+  return widthOf(text) <= columns ? text : `${takeWhile(charactersOf(text), columns - 1).join('')}…`;
 }
 
 /** The end of a path says more than its start. */
 function cutStart(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
-  return `…${takeWhile([...text].toReversed(), columns - 1)
+  return `…${takeWhile(charactersOf(text).toReversed(), columns - 1)
     .toReversed()
     .join('')}`;
+}
+
+function charactersOf(text: string): string[] {
+  return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
 }
 
 function takeWhile(characters: readonly string[], columns: number): string[] {

@@ -17,9 +17,12 @@ export function readableBytes(bytes: number): string {
 /** `2026-11-23 22:03:51`, in the machine's zone. */
 export function readableTime(time: string | Date): string {
   const at = new Date(time);
-  const two = (n: number): string => String(n).padStart(2, '0');
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}
+
+function two(n: number): string {
+  return String(n).padStart(2, '0');
 }
 
 /** `8 s`, `3 min 20 s`, `2 h 5 min` */

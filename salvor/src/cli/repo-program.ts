@@ -1,27 +1,17 @@
 /** `salvor repo VERB`: the engine on any directory, with the verbs and flags that restic has. */
 import type { Command } from 'commander';
-import { addVerb, collect } from './program.ts';
-import type { GlobalFlags, Perform } from './program.ts';
-
-/** How a repository is named: by place and password file, or as one of the configuration. */
-export type RepoFlags = GlobalFlags & {
-  readonly repo: string;
-  readonly passwordFile?: string;
-  readonly account?: string;
-};
-
-export type RepoBackupFlags = RepoFlags & {
-  readonly tag?: readonly string[];
-  readonly host?: string;
-  readonly exclude?: readonly string[];
-  readonly force?: boolean;
-};
+import { addVerb, collect, exitCodes } from './verb.ts';
+import type { Perform } from './verb.ts';
+import type { RepoFlags } from './commands/repo.ts';
+import type { RepoBackupFlags } from './commands/repo-backup.ts';
 
 export function addRepoCommand(program: Command, perform: Perform): void {
   const repo = program
     .command('repo')
-    .description('work on any repository, with the verbs and flags that restic has')
+    .summary('work on any repository, with the verbs and flags that restic has')
+    .description('Works on any repository, with the verbs and flags that restic has.')
     .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', `\nWhat a verb takes: salvor repo VERB --help\n\n${exitCodes()}`)
     .helpCommand(false);
 
   addRepoVerb(repo, 'init', 'create a repository').action(async (flags: RepoFlags) =>

@@ -27,7 +27,7 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
   let help = '';
   const output = {
     write: (text: string) => void terminal.stdout.write(text),
-    writeError: (text: string) => void (help = text),
+    writeError: (text: string) => void (help += text),
   };
   const program = buildProgram(output, async (flags, command) => {
     const context: CommandContext = {
@@ -51,11 +51,16 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
       await writeAll(terminal.stdout, help);
       return 0;
     }
-    // A step that was stopped may fail in many ways; what happened is that it was stopped.
-    const error = describeError(signal.aborted ? signal.reason : thrown);
+    const error = describeStopped(describeError(thrown), signal);
     await printError(error, wantsJson(args), terminal);
     return error.exit;
   }
+}
+
+/** A step that was stopped fails in many ways; unless it says itself what stands now, what happened is that it was stopped. */
+function describeStopped(error: ErrorDescription, signal: AbortSignal): ErrorDescription {
+  const isTold = !['internal', 'system-refused'].includes(error.code);
+  return signal.aborted && !isTold ? describeError(signal.reason) : error;
 }
 
 async function printResult(result: CommandResult, { isJson, terminal }: CommandContext): Promise<void> {

@@ -49,3 +49,15 @@ export async function writeAll(stream: Writable, text: string): Promise<void> {
   if (text === '' || stream.write(text)) return;
   await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
 }
+
+/** Bytes as they come, as fast as they are taken. */
+export async function writeBytes(
+  stream: Writable,
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const chunk of bytes) {
+    signal.throwIfAborted();
+    if (!stream.write(chunk)) await once(stream, 'drain', { signal });
+  }
+}

@@ -6,11 +6,18 @@ import type { RepoBackupDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { ProgressLine } from '../progress-line.ts';
 import { counted, readableBytes, readableCount } from '../readable.ts';
-import type { RepoBackupFlags } from '../repo-program.ts';
 import { renderProblems } from '../render-problems.ts';
 import { excludeMatching } from './repo-exclude.ts';
 import { sourceOfPaths } from './repo-source.ts';
 import { openRepo, toProblem } from './repo.ts';
+import type { RepoFlags } from './repo.ts';
+
+export type RepoBackupFlags = RepoFlags & {
+  readonly tag?: readonly string[];
+  readonly host?: string;
+  readonly exclude?: readonly string[];
+  readonly force?: boolean;
+};
 
 export async function repoBackup(
   paths: readonly string[],
@@ -56,8 +63,6 @@ function toDocument(result: BackupResult): RepoBackupDocument {
 }
 
 function render(document: RepoBackupDocument, { terminal }: CommandContext): string {
-  const line = (title: string, { new: added, changed, unmodified }: RepoBackupDocument['files']): string =>
-    `${title.padEnd(13)}${readableCount(added)} new, ${readableCount(changed)} changed, ${readableCount(unmodified)} unmodified`;
   const { bytesProcessed, bytesRead, bytesStored, dataBlobs, treeBlobs } = document;
   return [
     line('Files:', document.files),
@@ -67,4 +72,8 @@ function render(document: RepoBackupDocument, { terminal }: CommandContext): str
     `Snapshot ${terminal.output.bold(document.snapshot.slice(0, 8))} is saved.`,
     ...renderProblems(document.problems, terminal.output),
   ].join('\n');
+}
+
+function line(title: string, { new: added, changed, unmodified }: RepoBackupDocument['files']): string {
+  return `${title.padEnd(13)}${readableCount(added)} new, ${readableCount(changed)} changed, ${readableCount(unmodified)} unmodified`;
 }

@@ -3,8 +3,8 @@ import type { RepoCheckDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { counted } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
-import type { RepoFlags } from '../repo-program.ts';
 import { openRepo, toProblem } from './repo.ts';
+import type { RepoFlags } from './repo.ts';
 
 /** Damage is what was looked for: it is printed as the document, and fails the command. */
 export async function repoCheck(

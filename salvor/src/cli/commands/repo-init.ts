@@ -2,8 +2,8 @@ import { initRepository } from '@salvor/engine';
 import type { RepoInitDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { escapeControl } from '../readable.ts';
-import type { RepoFlags } from '../repo-program.ts';
 import { findRepo, openStorage } from './repo.ts';
+import type { RepoFlags } from './repo.ts';
 
 export async function repoInit(flags: RepoFlags, context: CommandContext): Promise<CommandResult> {
   const { directory, secret } = findRepo(flags, context);

@@ -3,8 +3,8 @@ import type { ViewEntry } from '@salvor/engine';
 import type { LsDocument, LsEntry } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { renderEntries } from '../render-entries.ts';
-import type { RepoFlags } from '../repo-program.ts';
 import { openRepo } from './repo.ts';
+import type { RepoFlags } from './repo.ts';
 
 /** Everything below PATH, as restic lists it: depth first. */
 export async function repoLs(

@@ -5,8 +5,8 @@ import type { CommandContext, CommandResult } from '../command.ts';
 import { ProgressLine } from '../progress-line.ts';
 import { counted, escapeControl, readableBytes } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
-import type { RepoFlags } from '../repo-program.ts';
 import { openRepo, toProblem } from './repo.ts';
+import type { RepoFlags } from './repo.ts';
 
 type Flags = RepoFlags & {
   readonly target: string;

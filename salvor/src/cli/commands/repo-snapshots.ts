@@ -3,9 +3,9 @@ import type { RepoSnapshot, RepoSnapshotsDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { counted, readableTime } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
-import type { RepoFlags } from '../repo-program.ts';
 import { renderTable } from '../table.ts';
 import { openRepo, toProblem } from './repo.ts';
+import type { RepoFlags } from './repo.ts';
 
 type Flags = RepoFlags & { readonly tag?: readonly string[]; readonly host?: string };
 

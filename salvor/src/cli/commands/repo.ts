@@ -11,7 +11,14 @@ import { configPlaces, loadConfig, localDirectory } from '../../config.ts';
 import { SalvorError } from '../../errors.ts';
 import { errnoOf } from '../../lib/errno.ts';
 import type { CommandContext } from '../command.ts';
-import type { RepoFlags } from '../repo-program.ts';
+import type { GlobalFlags } from '../verb.ts';
+
+/** How a repository is named: by place and password file, or as one of the configuration. */
+export type RepoFlags = GlobalFlags & {
+  readonly repo: string;
+  readonly passwordFile?: string;
+  readonly account?: string;
+};
 
 export type RepoPlace = { readonly directory: string; readonly secret: Secret };
 

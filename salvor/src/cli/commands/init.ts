@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { InitDocument } from '@salvor/contract';
+import { openAgentFor } from '../../compose.ts';
+import { SYSTEM_CONFIG, configPlaces, localDirectory } from '../../config.ts';
+import { SalvorError } from '../../errors.ts';
+import { writeConfig } from '../../write-config.ts';
+import type { CommandContext, CommandResult } from '../command.ts';
+import { ProgressLine } from '../progress-line.ts';
+import { counted, escapeControl } from '../readable.ts';
+import { renderProblems } from '../render-problems.ts';
+import { renderSites } from './sites.ts';
+
+export type InitFlags = {
+  readonly home?: readonly string[];
+  readonly state?: string;
+  readonly local?: string;
+  readonly remote?: string;
+};
+
+/** May be run again: what is there stays, what is new (an account, a flag) is added. */
+export async function init(flags: InitFlags, context: CommandContext): Promise<CommandResult> {
+  if (flags.remote !== undefined) throw new SalvorError('remote-not-yet', { where: '--remote' });
+  const local = flags.local === undefined ? undefined : localDirectory(flags.local, '.');
+  if (local === null) throw new SalvorError('remote-not-yet', { where: '--local' });
+  const homes = flags.home?.map((home) => requireHome(home));
+
+  const { config, written } = writeConfig(placeOfConfig(context), {
+    ...(homes === undefined ? {} : { homes }),
+    ...(flags.state === undefined ? {} : { state: resolve(flags.state) }),
+    ...(local === undefined ? {} : { local }),
+  });
+  await using agent = await openAgentFor(config, context);
+  using progress = new ProgressLine(context.terminal, context.clock);
+  const made = await agent.init({ signal: context.signal });
+  progress.clear();
+  const document: InitDocument = { config: config.file, written, ...made };
+  return { document, text: render(document, context), exit: document.problems.length > 0 ? 3 : 0 };
+}
+
+/** A home that is mistyped would be a site that is never backed up. */
+function requireHome(named: string): string {
+  const home = resolve(named);
+  if (!existsSync(home)) throw new SalvorError('home-missing', { home });
+  return home;
+}
+
+/** The one that would be read; where there is none, the host's for root and one in this directory for others. */
+function placeOfConfig({ configFile, environment }: CommandContext): string {
+  const places = configPlaces(configFile, environment);
+  const [only] = places;
+  if (only !== undefined && places.length === 1) return only;
+  return (
+    places.find((place) => existsSync(place)) ?? (process.getuid?.() === 0 ? SYSTEM_CONFIG : resolve('salvor.yaml'))
+  );
+}
+
+function render(document: InitDocument, { terminal }: CommandContext): string {
+  const { config, written, accounts, sites, problems, stateDirectory } = document;
+  const paint = terminal.output;
+  const lines = [
+    `${written ? 'Wrote' : 'Kept'} ${escapeControl(config)}.`,
+    ...accounts.map(
+      ({ name, repository }) =>
+        `Account ${paint.bold(escapeControl(name))}: ${repository.created ? 'created' : 'found'} the repository ${escapeControl(repository.url)}.`,
+    ),
+  ];
+  if (accounts.length === 0) {
+    lines.push('No accounts found. Name the homes of the sites: salvor init --home DIR');
+  } else {
+    lines.push('', renderSites(sites, paint), '');
+    lines.push(
+      `The keys lie in ${escapeControl(stateDirectory)}/keys. Keep a copy somewhere else: without them no backup can be read.`,
+    );
+  }
+  lines.push(...renderProblems(problems, paint));
+  const [first] = sites;
+  if (first !== undefined)
+    lines.push(`${counted(sites.length, 'site')} found. Next: salvor backup ${escapeControl(first.uri)}`);
+  return lines.join('\n');
+}

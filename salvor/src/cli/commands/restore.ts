@@ -1,0 +1,79 @@
+import { EXIT_OF_STATE } from '@salvor/contract';
+import type { RestoreDocument } from '@salvor/contract';
+import { openAgent } from '../../compose.ts';
+import type { CommandContext, CommandResult } from '../command.ts';
+import { askConsent, requireConsentPossible } from '../consent.ts';
+import { ProgressLine } from '../progress-line.ts';
+import { counted, escapeControl, readableTime } from '../readable.ts';
+import { renderPlan } from '../render-plan.ts';
+import { renderProblems } from '../render-problems.ts';
+import { writeAll } from '../terminal.ts';
+
+export type RestoreFlags = {
+  readonly only?: 'files' | 'databases';
+  readonly path?: readonly string[];
+  readonly table?: readonly string[];
+  readonly to?: string;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+};
+
+/** A restore into an empty directory and a dry run change nothing that anybody has, and ask nothing. */
+export async function restore(
+  site: string,
+  point: string | undefined,
+  flags: RestoreFlags,
+  context: CommandContext,
+): Promise<CommandResult> {
+  const isHarmless = flags.dryRun === true || flags.to !== undefined;
+  if (!isHarmless) requireConsentPossible(`restoring ${site}`, flags.yes === true, context);
+  await using agent = await openAgent(context);
+  using progress = new ProgressLine(context.terminal, context.clock);
+  const wanted = {
+    point: point ?? null,
+    only: flags.only ?? null,
+    paths: flags.path ?? [],
+    tables: flags.table ?? [],
+    to: flags.to ?? null,
+    signal: context.signal,
+    onProgress: progress.show,
+  };
+  if (!isHarmless && flags.yes !== true) {
+    const { plan } = await agent.restore(site, { ...wanted, dryRun: true });
+    progress.clear();
+    await writeAll(context.terminal.stderr, `${renderPlan(plan, context.terminal.messages).join('\n')}\n`);
+    await askConsent(`Restore ${escapeControl(site)} now?`, context);
+    wanted.point = plan.point;
+  }
+  const document = await agent.restore(site, { ...wanted, dryRun: flags.dryRun === true });
+  progress.clear();
+  return { document, text: render(document, flags, context), exit: EXIT_OF_STATE[document.state] };
+}
+
+function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: CommandContext): string {
+  const paint = terminal.output;
+  const { plan, task, safetyPoint, refreshed, changedMeanwhile, undoUntil, problems } = document;
+  if (flags.dryRun === true) return [...renderPlan(plan, paint), 'Nothing was changed (--dry-run).'].join('\n');
+  const from = `${plan.point} of ${readableTime(plan.pointTime)}`;
+  const lines = [
+    plan.target === null
+      ? `Restored ${escapeControl(plan.uri)} to point ${from}.`
+      : `Wrote point ${from} to ${escapeControl(plan.target)}.`,
+  ];
+  if (changedMeanwhile !== null && changedMeanwhile.files + changedMeanwhile.tables > 0) {
+    const { files, tables } = changedMeanwhile;
+    lines.push(
+      `While it ran ${counted(files, 'file')} and ${counted(tables, 'table')} changed; they are in the safety point.`,
+    );
+  }
+  if (refreshed.length > 0) {
+    lines.push(
+      `${counted(refreshed.length, 'PHP file')} changed and got the time of the switch, so that PHP reads it again.`,
+    );
+  }
+  if (safetyPoint !== null) lines.push(`What was there before: point ${safetyPoint}`);
+  if (task !== null && undoUntil !== null) {
+    lines.push(`To switch back, until ${readableTime(undoUntil)}: ${paint.bold(`salvor undo ${task}`)}`);
+  }
+  return [...lines, ...renderProblems(problems, paint)].join('\n');
+}

@@ -1,0 +1,61 @@
+import type { RestorePlan } from '@salvor/contract';
+import type { Paint } from './paint.ts';
+import { counted, escapeControl, readableBytes, readableCount, readableSeconds, readableTime } from './readable.ts';
+import { renderProblems } from './render-problems.ts';
+
+/** What a restore is going to do, a line for each part. */
+export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
+  const { files, tables, seconds } = plan;
+  const where = plan.target === null ? '' : ` into ${escapeControl(plan.target)}`;
+  const lines = [
+    `${paint.bold(escapeControl(plan.uri))} (${escapeControl(plan.account)}) from point ${plan.point} of ${readableTime(plan.pointTime)}${where}:`,
+  ];
+  if (files !== null) {
+    const { new: added, changed, deleted, kept } = files;
+    lines.push(
+      line(
+        'files',
+        `${readableCount(added)} new, ${readableCount(changed)} changed, ${deletedText(deleted, paint)}, ${readableCount(kept)} kept`,
+      ),
+    );
+  }
+  if (tables !== null) {
+    lines.push(
+      line(
+        'tables',
+        `${readableCount(tables.restored)} restored, ${deletedText(tables.deleted, paint)}, ${readableCount(tables.kept)} kept`,
+      ),
+    );
+  }
+  const time = seconds === null ? '' : `, about ${readableSeconds(seconds)}`;
+  lines.push(line('to read', `${readableBytes(plan.bytes)}${time}`));
+  lines.push(line('switch', switchText(plan)));
+  if (plan.obstacles.length > 0) {
+    lines.push(`${counted(plan.obstacles.length, 'thing')} in the way:`, ...renderProblems(plan.obstacles, paint));
+  }
+  return lines;
+}
+
+function line(title: string, text: string): string {
+  return `  ${title.padEnd(10)}${text}`;
+}
+
+/** What goes is what a person looks for. */
+function deletedText(count: number, paint: Paint): string {
+  const text = `${readableCount(count)} deleted`;
+  return count > 0 ? paint.yellow(text) : text;
+}
+
+function switchText({ switch: way }: RestorePlan): string {
+  const files = {
+    exchange: 'the directory changes places in one step',
+    write: 'files are written into the directory',
+    none: '',
+  };
+  const databases = {
+    rename: 'tables change places in one statement',
+    write: 'dumps are written into the directory',
+    none: '',
+  };
+  return [files[way.files], databases[way.databases]].filter((text) => text !== '').join('; ') || 'nothing to switch';
+}

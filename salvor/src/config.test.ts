@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { DEFAULTS, configPlaces, loadConfig, parseConfig } from './config.ts';
+import { SalvorError } from './errors.ts';
+import { writeConfig } from './write-config.ts';
+
+const FILE = '/etc/salvor/salvor.yaml';
+
+/** What is wrong with a text: `line:column problem`. */
+function faultOf(text: string): string {
+  try {
+    parseConfig(text, FILE);
+  } catch (error) {
+    assert.ok(error instanceof SalvorError, String(error));
+    assert.equal(error.code, 'config-invalid');
+    return `${String(error.context['line'])}:${String(error.context['column'])} ${String(error.context['problem'])}`;
+  }
+  return 'nothing';
+}
+
+describe('a configuration', () => {
+  test('that is empty has the defaults', () => {
+    const config = parseConfig('', FILE);
+    assert.equal(config.state, DEFAULTS.state);
+    assert.equal(config.local, DEFAULTS.local);
+    assert.deepEqual(config.homes, []);
+    assert.deepEqual(config.sites, {});
+  });
+
+  test('has paths that are relative to its own directory, and may call a directory local:', () => {
+    const config = parseConfig('state: ../state\nlocal: local:repositories\nhomes: [home]\n', FILE);
+    assert.equal(config.state, '/etc/state');
+    assert.equal(config.local, '/etc/salvor/repositories');
+    assert.deepEqual(config.homes, ['/etc/salvor/home']);
+  });
+
+  test('gives what a site does not say, by its name', () => {
+    const config = parseConfig(
+      'sites:\n  o1/example.com:\n    database: { name: shop, port: 3307, password: 0123 }\n',
+      FILE,
+    );
+    const [database] = config.sites['o1/example.com']?.databases ?? [];
+    assert.equal(database?.name, 'shop');
+    assert.equal(database?.port, 3307);
+    assert.equal(database?.password, '0123');
+    assert.equal(database?.user, null);
+  });
+
+  test('can not be changed once it is read', () => {
+    const config = parseConfig('homes: [/a]', FILE);
+    assert.throws(() => Object.assign(config, { state: '/' }), TypeError);
+    assert.throws(() => Object.assign(config.homes, ['/b']), TypeError);
+  });
+
+  const faults: readonly (readonly [claim: string, text: string, fault: RegExp])[] = [
+    [
+      'an unknown key names the nearest one',
+      'state: /a\nhoems: [/b]',
+      /^2:1 unknown key 'hoems' .*the nearest is 'homes'/,
+    ],
+    [
+      'an unknown key without a near one names all',
+      'colour: red',
+      /^1:1 unknown key 'colour' .*known are: state, homes/,
+    ],
+    ['an unknown key in a section is found there', 'mariadb:\n  sokcet: /s', /^2:3 .*'mariadb'.*'socket'/],
+    ['an unknown key of a database is found there', 'sites:\n  a.com:\n    database:\n      nmae: x', /^4:7 .*'name'/],
+    ['a word for a list', 'homes: /data', /^1:8 'homes' must be a list/],
+    ['a list for a word', 'state: [a]', /^1:8 'state' must be text/],
+    ['a list for the file', '- a', /^1:1 the file must hold 'key: value' lines/],
+    ['a key twice', 'state: /a\nstate: /b', /^2:1 .*unique/],
+    ['a bracket that is not closed', 'homes: [/a', /^1:\d+ /],
+    ['a place that is no directory', 'local: s3:bucket', /^1:8 'local' must be a directory of this machine/],
+    ['a port that is none', 'sites:\n  a.com:\n    database: { name: x, port: 0 }', /^3:32 'port'/],
+    ['a database without a name', 'sites:\n  a.com:\n    databases:\n      - user: x', /^4:9 .*lacks 'name'/],
+  ];
+  for (const [claim, text, fault] of faults) {
+    test(`with a fault is refused at its line and column: ${claim}`, () => assert.match(faultOf(text), fault));
+  }
+
+  test('never says in an error what a password is', () => {
+    assert.doesNotMatch(faultOf('sites:\n  a.com:\n    database: { name: x, password: [hunter2] }'), /hunter2/);
+  });
+
+  test('that names a remote repository is refused with a code of its own', () => {
+    assert.throws(() => parseConfig('remote: sftp:x', FILE), { code: 'remote-not-yet' });
+  });
+});
+
+describe('the file', () => {
+  let directory: string;
+  let file: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'salvor-config-'));
+    file = join(directory, 'salvor.yaml');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  test('that was named is the only one that is looked for', () => {
+    assert.deepEqual(configPlaces('/a.yaml', { configFile: '/b.yaml' }), ['/a.yaml']);
+    assert.deepEqual(configPlaces(null, { configFile: '/b.yaml' }), ['/b.yaml']);
+    assert.equal(configPlaces(null, { configFile: null }).length, 2);
+  });
+
+  test('that is missing is told with all places that were looked at', () => {
+    assert.throws(
+      () => loadConfig([file, join(directory, 'other.yaml')]),
+      (error) =>
+        error instanceof SalvorError &&
+        error.code === 'config-missing' &&
+        error.message.includes(file) &&
+        error.message.includes('other.yaml') &&
+        error.hint.includes('salvor init'),
+    );
+  });
+
+  test('that holds a password and can be read by others is refused', () => {
+    writeFileSync(file, 'sites: { a.com: { database: { name: x, password: y } } }');
+    chmodSync(file, 0o640);
+    assert.throws(() => loadConfig([file]), { code: 'config-exposed' });
+    chmodSync(file, 0o600);
+    assert.equal(loadConfig([file]).file, file);
+  });
+
+  test('that is a directory is a coded error', () => {
+    assert.throws(() => loadConfig([directory]), { code: 'config-unreadable' });
+  });
+
+  test('is written with explanations where it was missing, and read back as it was meant', () => {
+    const { config, written } = writeConfig(file, { homes: ['/data/disk/o 1'], local: '/l' });
+    assert.equal(written, true);
+    assert.deepEqual(loadConfig([file]), config);
+    assert.deepEqual(config.homes, ['/data/disk/o 1']);
+    assert.match(readFileSync(file, 'utf8'), /^# Salvor's configuration/);
+    assert.deepEqual(readdirSync(directory), ['salvor.yaml']);
+  });
+
+  test('keeps comments and settings that were not named', () => {
+    writeFileSync(file, '# ours\nstate: /s # on the fast disk\nhomes: [/a]\n# the end\n');
+    writeConfig(file, { homes: ['/a', '/b'] });
+    const text = readFileSync(file, 'utf8');
+    assert.match(text, /# ours/);
+    assert.match(text, /state: \/s # on the fast disk/);
+    assert.match(text, /# the end/);
+    assert.deepEqual(loadConfig([file]).homes, ['/a', '/b']);
+  });
+
+  test('of comments alone keeps them', () => {
+    writeFileSync(file, '# ask Anna first\n');
+    writeConfig(file, { state: '/s' });
+    assert.match(readFileSync(file, 'utf8'), /ask Anna first/);
+    assert.equal(loadConfig([file]).state, '/s');
+  });
+
+  test('is not touched where it says already what is wanted', () => {
+    writeFileSync(file, 'state:   /s\n');
+    const before = statSync(file).mtimeMs;
+    assert.equal(writeConfig(file, { state: '/s' }).written, false);
+    assert.equal(readFileSync(file, 'utf8'), 'state:   /s\n');
+    assert.equal(statSync(file).mtimeMs, before);
+  });
+
+  test('becomes its owner’s alone when it holds a password', () => {
+    writeFileSync(file, 'sites: { a.com: { database: { name: x, password: y } } }', { mode: 0o644 });
+    writeConfig(file, { state: '/s' });
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+  });
+
+  test('with a fault is refused and left as it is', () => {
+    writeFileSync(file, 'hoems: []\n');
+    assert.throws(() => writeConfig(file, { state: '/s' }), { code: 'config-invalid' });
+    assert.equal(readFileSync(file, 'utf8'), 'hoems: []\n');
+  });
+});
