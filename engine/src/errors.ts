@@ -1,0 +1,200 @@
+/**
+ * Failures of the engine. Each code stands once in the catalogue, with what happened and what to do about it.
+ * What is merely a fact about the source or the target (an unreadable file) is a `Problem` and is returned.
+ */
+export type ErrorContext = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+export type ErrorEntry = {
+  readonly message: (context: ErrorContext) => string;
+  readonly hint: string;
+  readonly exit: 1 | 2;
+  readonly retry: 'never' | 'later';
+};
+
+const text = (value: unknown): string => String(value);
+
+/** Code → what is said of it. Alphabetical. */
+export const ENGINE_ERRORS = {
+  'blob-missing': {
+    message: (c) => `The repository lacks the ${text(c['type'])} blob ${text(c['blob'])}: no index lists it.`,
+    hint: 'Check the repository (salvor repo check --read-data); take what is missing from the other copy.',
+    exit: 1,
+    retry: 'never',
+  },
+  cancelled: {
+    message: () => 'Cancelled before it was done; nothing was committed.',
+    hint: 'Run the same command again to do it.',
+    exit: 1,
+    retry: 'later',
+  },
+  'config-damaged': {
+    message: (c) => `The repository's config file is damaged: ${text(c['reason'])}.`,
+    hint: 'Copy the file "config" from the other copy of this repository, if that has the same id.',
+    exit: 1,
+    retry: 'never',
+  },
+  'index-damaged': {
+    message: (c) => `The index file ${text(c['file'])} is damaged: ${text(c['reason'])}.`,
+    hint: 'No data is lost by this: packs list their own blobs. Repair the index (restic repair index).',
+    exit: 1,
+    retry: 'never',
+  },
+  'key-damaged': {
+    message: (c) => `The key file ${text(c['file'])} is damaged: ${text(c['reason'])}.`,
+    hint: 'Use another key of this repository, or copy the key file from the other copy.',
+    exit: 1,
+    retry: 'never',
+  },
+  'pack-damaged': {
+    message: (c) => `The pack file ${text(c['file'])} is damaged: ${text(c['reason'])}.`,
+    hint: 'Check the repository with --read-data to see how much is hit; take the pack from the other copy.',
+    exit: 1,
+    retry: 'never',
+  },
+  'path-unknown': {
+    message: (c) => `The snapshot ${text(c['snapshot'])} has no ${text(c['path'])}.`,
+    hint: 'List what it has with: salvor ls',
+    exit: 1,
+    retry: 'never',
+  },
+  'polynomial-differs': {
+    message: (c) => `The repositories ${text(c['repositories'])} cut files differently and can't be fed in one pass.`,
+    hint: 'Create the second repository with the chunker polynomial of the first.',
+    exit: 1,
+    retry: 'never',
+  },
+  'repository-exists': {
+    message: (c) => `There is a repository at ${text(c['location'])} already.`,
+    hint: 'Open it, or choose another place. Nothing was changed.',
+    exit: 1,
+    retry: 'never',
+  },
+  'repository-locked': {
+    message: (c) => `The repository is locked by ${text(c['holder'])}.`,
+    hint: 'Wait until that is done. If that machine is gone, remove its locks (restic unlock).',
+    exit: 1,
+    retry: 'later',
+  },
+  'repository-missing': {
+    message: (c) => `There is no repository at ${text(c['location'])}.`,
+    hint: 'Look at the path; create one with: salvor repo init',
+    exit: 1,
+    retry: 'never',
+  },
+  'repository-version': {
+    message: (c) => `The repository has format version ${text(c['version'])}, and ${text(c['reason'])}.`,
+    hint: 'Upgrade it with "restic migrate upgrade_repo_v2", or use a newer Salvor.',
+    exit: 1,
+    retry: 'never',
+  },
+  'snapshot-ambiguous': {
+    message: (c) => `More than one snapshot begins with ${text(c['snapshot'])}.`,
+    hint: 'Give more characters of the id.',
+    exit: 1,
+    retry: 'never',
+  },
+  'snapshot-damaged': {
+    message: (c) => `The snapshot file ${text(c['file'])} is damaged: ${text(c['reason'])}.`,
+    hint: 'Take the file from the other copy, or use another snapshot.',
+    exit: 1,
+    retry: 'never',
+  },
+  'snapshot-unknown': {
+    message: (c) => `The repository has no snapshot ${text(c['snapshot'])}.`,
+    hint: 'List them with: salvor repo snapshots',
+    exit: 1,
+    retry: 'never',
+  },
+  'source-failed': {
+    message: (c) => `Reading ${text(c['path'])} failed, so no snapshot was made: ${text(c['reason'])}`,
+    hint: 'Mend the cause and run the backup again; what was stored already is not stored twice.',
+    exit: 1,
+    retry: 'later',
+  },
+  'storage-failed': {
+    message: (c) => `The storage at ${text(c['location'])} failed to ${text(c['action'])}: ${text(c['reason'])}.`,
+    hint: 'Look at the disk and its mount, its rights, and the free space; then run the command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'storage-full': {
+    message: (c) => `There is no space left at ${text(c['location'])}.`,
+    hint: 'Make space there and run the command again. Committed snapshots are not touched by this.',
+    exit: 1,
+    retry: 'later',
+  },
+  'target-full': {
+    message: (c) => `There is no space left to write ${text(c['path'])}.`,
+    hint: 'Make space or choose another target. What was written so far lies in the target.',
+    exit: 1,
+    retry: 'later',
+  },
+  'target-not-empty': {
+    message: (c) => `The target ${text(c['path'])} is not an empty directory.`,
+    hint: 'Choose a directory that is empty or does not exist yet. Nothing was written.',
+    exit: 1,
+    retry: 'never',
+  },
+  'target-failed': {
+    message: (c) => `Writing into ${text(c['path'])} failed: ${text(c['reason'])}.`,
+    hint: 'Look at the rights of the target and at the disk below it, then try again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'tree-damaged': {
+    message: (c) => `The directory listing ${text(c['blob'])} is damaged: ${text(c['reason'])}.`,
+    hint: 'Check the repository with --read-data; take what is missing from the other copy.',
+    exit: 1,
+    retry: 'never',
+  },
+  'worker-failed': {
+    message: (c) => `A worker thread of the engine ended: ${text(c['reason'])}.`,
+    hint: 'Nothing was committed. Run the command again; if it repeats, report it with this message.',
+    exit: 1,
+    retry: 'later',
+  },
+  'wrong-password': {
+    message: (c) => `No key of the repository at ${text(c['location'])} opens with this password.`,
+    hint: 'Look at the password or the key file that was given.',
+    exit: 1,
+    retry: 'never',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type EngineErrorCode = keyof typeof ENGINE_ERRORS;
+
+/** Thrown where an operation of the engine failed. Branch on `code`, never on the text. */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  readonly code: EngineErrorCode;
+  readonly hint: string;
+  readonly context: ErrorContext;
+  readonly retry: 'never' | 'later';
+
+  constructor(code: EngineErrorCode, context: ErrorContext = {}, options: { readonly cause?: unknown } = {}) {
+    const entry: ErrorEntry = ENGINE_ERRORS[code];
+    super(entry.message(context), options);
+    this.code = code;
+    this.hint = entry.hint;
+    this.context = context;
+    this.retry = entry.retry;
+  }
+}
+
+/** A fact about one path that did not stop the run. */
+export type Problem = { readonly code: string; readonly path: string; readonly message: string };
+
+/** The text of whatever was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The system's error code (`ENOENT`), where there is one. */
+export function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** Throws `cancelled` if the signal says so; called between steps, never between those of a commit. */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new EngineError('cancelled', {}, { cause: signal.reason });
+}

@@ -1,0 +1,29 @@
+/**
+ * The envelope of index, snapshot and lock files. Version 1: sealed JSON. Version 2: the byte 02 and one zstd frame,
+ * or plain JSON, told apart by the first byte. Config files are outside this rule: sealed JSON in both.
+ */
+import { compress, decompress } from '../seal/compress.ts';
+import type { MasterKey } from '../seal/master-key.ts';
+
+const COMPRESSED = 0x02;
+const OPEN_BRACE = 0x7b;
+const OPEN_BRACKET = 0x5b;
+
+/** Seals the JSON text of an index, snapshot or lock as version 2 does. */
+export function sealUnpacked(key: MasterKey, json: string): Buffer {
+  return key.seal(Buffer.concat([Buffer.from([COMPRESSED]), compress(Buffer.from(json))]));
+}
+
+/** The JSON text. @throws RangeError where the bytes were changed, sealed with another key, or are of no known form. */
+export function openUnpacked(key: MasterKey, sealed: Uint8Array, maxBytes: number): string {
+  const plain = key.open(sealed);
+  if (plain === null) throw new RangeError('its seal is broken');
+  if (plain.length === 0) return '';
+  if (plain[0] === OPEN_BRACE || plain[0] === OPEN_BRACKET) return plain.toString('utf8');
+  if (plain[0] !== COMPRESSED) throw new RangeError('it is neither JSON nor compressed');
+  try {
+    return decompress(plain.subarray(1), maxBytes).toString('utf8');
+  } catch (error) {
+    throw new RangeError('it does not decompress', { cause: error });
+  }
+}

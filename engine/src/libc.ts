@@ -1,0 +1,153 @@
+/**
+ * The calls of the C library that Node lacks, all in this one file: through koffi, on Linux with glibc or musl.
+ * Nothing here follows a symbolic link in the last component of a path. Errors carry the system's code as Node's do.
+ */
+import { constants as osConstants } from 'node:os';
+import koffi from 'koffi';
+
+const lib = koffi.load(process.platform === 'linux' ? 'libc.so.6' : null);
+
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const RENAME_NOREPLACE = 1;
+const RENAME_EXCHANGE = 2;
+/** `openat2` has the same number on all architectures of Linux. */
+const SYS_OPENAT2 = 437;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_NO_SYMLINKS = 0x04;
+const RESOLVE_BENEATH = 0x08;
+const O_CLOEXEC = 0o2000000;
+const XATTR_SIZE_MAX = 65_536;
+
+koffi.struct('timespec', { tv_sec: 'int64', tv_nsec: 'int64' });
+koffi.struct('open_how', { flags: 'uint64', mode: 'uint64', resolve: 'uint64' });
+const utimensatCall = lib.func('int utimensat(int, const char *, const timespec *, int)');
+const futimensCall = lib.func('int futimens(int, const timespec *)');
+const renameat2Call = lib.func('int renameat2(int, const char *, int, const char *, unsigned int)');
+const openat2Call = lib.func('int64_t syscall(int64_t, int, const char *, const open_how *, size_t)');
+const llistxattrCall = lib.func('int64_t llistxattr(const char *, _Out_ uint8_t *, size_t)');
+const lgetxattrCall = lib.func('int64_t lgetxattr(const char *, const char *, _Out_ uint8_t *, size_t)');
+const lsetxattrCall = lib.func('int lsetxattr(const char *, const char *, const uint8_t *, size_t, int)');
+const lremovexattrCall = lib.func('int lremovexattr(const char *, const char *)');
+const mknodCall = lib.func('int mknod(const char *, uint32_t, uint64_t)');
+const syncfsCall = lib.func('int syncfs(int)');
+
+const NAMES = new Map<number, string>(Object.entries(osConstants.errno).map(([name, number]) => [number, name]));
+
+/** A failed system call: `code` is `EXDEV` and the like. */
+export class ErrnoError extends Error {
+  override readonly name = 'ErrnoError';
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+
+  constructor(errno: number, syscall: string, path: string) {
+    const code = NAMES.get(errno) ?? `E${errno}`;
+    super(`${code}: ${syscall} '${path}'`);
+    this.code = code;
+    this.errno = errno;
+    this.syscall = syscall;
+  }
+}
+
+/** A path for the C library: bytes with a closing zero. Text is taken as UTF-8. */
+function cPath(path: string | Uint8Array): Buffer {
+  const bytes = typeof path === 'string' ? Buffer.from(path) : path;
+  if (bytes.includes(0)) throw new ErrnoError(osConstants.errno.EINVAL, 'path', String(path));
+  const out = Buffer.alloc(bytes.length + 1);
+  out.set(bytes);
+  return out;
+}
+
+function must(result: number | bigint, syscall: string, path: string | Uint8Array | number): number {
+  if (Number(result) < 0)
+    throw new ErrnoError(koffi.errno(), syscall, Buffer.isBuffer(path) ? path.toString() : String(path));
+  return Number(result);
+}
+
+const timespec = (ns: bigint): { tv_sec: bigint; tv_nsec: bigint } => {
+  const second = 1_000_000_000n;
+  const rest = ((ns % second) + second) % second;
+  return { tv_sec: (ns - rest) / second, tv_nsec: rest };
+};
+
+/** Opens below a directory: no `..` out of it, no symbolic link anywhere in the path, not closed by a child. */
+export function openBeneath(directoryFd: number, path: string | Uint8Array, flags: number, mode = 0): number {
+  const how = {
+    flags: flags | O_CLOEXEC,
+    mode,
+    resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+  };
+  return must(openat2Call(SYS_OPENAT2, directoryFd, cPath(path), how, 24), 'openat2', Buffer.from(path));
+}
+
+/** Two paths change places in one atomic step. `EXDEV` across file systems, `EBUSY` where one is a mount. */
+export function exchangePaths(fromFd: number, from: string | Uint8Array, toFd: number, to: string | Uint8Array): void {
+  must(renameat2Call(fromFd, cPath(from), toFd, cPath(to), RENAME_EXCHANGE), 'renameat2', Buffer.from(from));
+}
+
+/** Renames; `EEXIST` where the new name is taken. */
+export function renameNoReplace(
+  fromFd: number,
+  from: string | Uint8Array,
+  toFd: number,
+  to: string | Uint8Array,
+): void {
+  must(renameat2Call(fromFd, cPath(from), toFd, cPath(to), RENAME_NOREPLACE), 'renameat2', Buffer.from(from));
+}
+
+/** Access and modification time in nanoseconds since 1970, of the path itself, never of a link's target. */
+export function setTimes(path: string | Uint8Array, accessNs: bigint, modifiedNs: bigint): void {
+  const times = [timespec(accessNs), timespec(modifiedNs)];
+  must(utimensatCall(AT_FDCWD, cPath(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', Buffer.from(path));
+}
+
+/** The same for an open file. */
+export function setTimesOfFd(fd: number, accessNs: bigint, modifiedNs: bigint): void {
+  must(futimensCall(fd, [timespec(accessNs), timespec(modifiedNs)]), 'futimens', fd);
+}
+
+const xattrNames = Buffer.alloc(XATTR_SIZE_MAX);
+const xattrValue = Buffer.alloc(XATTR_SIZE_MAX);
+
+/** Names of the extended attributes in the system's order; empty where the file system has none. */
+export function listXattrs(path: string | Uint8Array): string[] {
+  const length = Number(llistxattrCall(cPath(path), xattrNames, XATTR_SIZE_MAX));
+  if (length === 0) return [];
+  if (length < 0) {
+    const errno = koffi.errno();
+    if (errno === osConstants.errno.ENOTSUP || errno === osConstants.errno.EOPNOTSUPP) return [];
+    throw new ErrnoError(errno, 'llistxattr', Buffer.from(path).toString());
+  }
+  return xattrNames.toString('utf8', 0, length - 1).split('\0');
+}
+
+/** The value of one extended attribute, in a buffer of its own. */
+export function getXattr(path: string | Uint8Array, name: string): Buffer {
+  const length = must(
+    lgetxattrCall(cPath(path), cPath(name), xattrValue, XATTR_SIZE_MAX),
+    'lgetxattr',
+    Buffer.from(path),
+  );
+  return Buffer.from(xattrValue.subarray(0, length));
+}
+
+/** Sets one extended attribute, ACLs (`system.posix_acl_access`) included. */
+export function setXattr(path: string | Uint8Array, name: string, value: Uint8Array): void {
+  must(lsetxattrCall(cPath(path), cPath(name), value, value.length, 0), 'lsetxattr', Buffer.from(path));
+}
+
+/** Removes one extended attribute. */
+export function removeXattr(path: string | Uint8Array, name: string): void {
+  must(lremovexattrCall(cPath(path), cPath(name)), 'lremovexattr', Buffer.from(path));
+}
+
+/** Makes a device node, a fifo or a socket; `mode` holds the type bits. */
+export function makeNode(path: string | Uint8Array, mode: number, device: bigint): void {
+  must(mknodCall(cPath(path), mode, device), 'mknod', Buffer.from(path));
+}
+
+/** Waits until all that was written to the file system of `fd` lies on its disk. */
+export function syncFileSystem(fd: number): void {
+  must(syncfsCall(fd), 'syncfs', fd);
+}

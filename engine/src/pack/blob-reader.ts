@@ -1,0 +1,101 @@
+/**
+ * Loads blobs by id on the main thread: for trees, and for reading single files out of a snapshot. Tree packs are
+ * small and read whole once (a tree's neighbours are wanted next); of data packs only the range of the blob is read.
+ */
+import { EngineError, reasonOf } from '../errors.ts';
+import type { BlobType } from '../format/pack-header.ts';
+import type { BlobIndex, BlobPlace } from '../index/blob-index.ts';
+import { MAX_PACK_BYTES, TREE_CACHE_BYTES } from '../limits.ts';
+import type { Repository } from '../repository.ts';
+import { FileMissing } from '../storage/storage.ts';
+import type { FileHandle } from '../storage/storage.ts';
+import { openBlob } from './open-blob.ts';
+
+/** A pack larger than this is not read whole for one tree. */
+const WHOLE_PACK_BYTES = TREE_CACHE_BYTES / 2;
+
+export class BlobReader {
+  readonly #repository: Pick<Repository, 'storage' | 'key'>;
+  readonly #index: BlobIndex;
+  readonly #packs = new Map<string, Promise<Buffer>>();
+  #cachedBytes = 0;
+
+  private constructor(repository: Pick<Repository, 'storage' | 'key'>, index: BlobIndex) {
+    this.#repository = repository;
+    this.#index = index;
+  }
+
+  static async open(repository: Repository): Promise<BlobReader> {
+    return new BlobReader(repository, await repository.index());
+  }
+
+  /** Where a blob lies. @throws EngineError `blob-missing`. */
+  place(type: BlobType, id: string): BlobPlace {
+    const place = this.#index.find(type, id);
+    if (place === null) throw new EngineError('blob-missing', { type, blob: id });
+    return place;
+  }
+
+  /** The plaintext. @throws EngineError `blob-missing`, `pack-damaged`. */
+  async read(type: BlobType, id: string): Promise<Buffer> {
+    const place = this.place(type, id);
+    const sealed = await this.readSealed(type, place);
+    try {
+      return openBlob(this.#repository.key, id, sealed, place.plainBytes);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new EngineError('pack-damaged', { file: place.pack, reason: reasonOf(error) }, { cause: error });
+    }
+  }
+
+  /** The sealed bytes at a place. */
+  async readSealed(type: BlobType, place: BlobPlace): Promise<Buffer> {
+    const file: FileHandle = { kind: 'data', id: place.pack };
+    if (type === 'tree') {
+      const pack = await this.#wholePack(file);
+      if (pack !== null) {
+        if (place.offset + place.length > pack.length)
+          throw new EngineError('pack-damaged', { file: place.pack, reason: 'it is cut off' });
+        return pack.subarray(place.offset, place.offset + place.length);
+      }
+    }
+    return this.#load(file, place.offset, place.length);
+  }
+
+  async #wholePack(file: FileHandle): Promise<Buffer | null> {
+    const cached = this.#packs.get(file.id);
+    if (cached !== undefined) return cached;
+    const bytes = await this.#repository.storage.size(file);
+    if (bytes === null) throw new EngineError('pack-damaged', { file: file.id, reason: 'it is missing' });
+    if (bytes > Math.min(WHOLE_PACK_BYTES, MAX_PACK_BYTES)) return null;
+    // Between the question above and here another call may have begun the same read.
+    const loading = this.#packs.get(file.id) ?? this.#load(file, 0, bytes);
+    this.#remember(file.id, loading, bytes);
+    return loading;
+  }
+
+  #remember(id: string, loading: Promise<Buffer>, bytes: number): void {
+    if (this.#packs.has(id)) return;
+    this.#packs.set(id, loading);
+    this.#cachedBytes += bytes;
+    for (const old of this.#packs.keys()) {
+      if (this.#cachedBytes <= TREE_CACHE_BYTES || old === id) break;
+      const dropped = this.#packs.get(old);
+      this.#packs.delete(old);
+      void dropped?.then((pack) => (this.#cachedBytes -= pack.length)).catch(() => undefined);
+    }
+  }
+
+  async #load(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+    try {
+      return await this.#repository.storage.load(file, { offset, length });
+    } catch (error) {
+      if (error instanceof FileMissing)
+        throw new EngineError('pack-damaged', { file: file.id, reason: 'it is missing' }, { cause: error });
+      if (error instanceof EngineError && error.cause instanceof RangeError) {
+        throw new EngineError('pack-damaged', { file: file.id, reason: 'it is cut off' }, { cause: error });
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,26 @@
+/** From the sealed bytes of a blob to its plaintext, checked against its id. */
+import { hash } from 'node:crypto';
+import { MAX_BLOB_BYTES } from '../limits.ts';
+import { decompress } from '../seal/compress.ts';
+import type { MasterKey } from '../seal/master-key.ts';
+
+/** @throws RangeError with the reason where the bytes are not this blob. */
+export function openBlob(key: MasterKey, id: string, sealed: Uint8Array, plainBytes: number | null): Buffer {
+  const opened = key.open(sealed);
+  if (opened === null) throw new RangeError('a seal in it is broken');
+  const plain = plainBytes === null ? opened : inflate(opened, plainBytes);
+  if (hash('sha256', plain, 'hex') !== id) throw new RangeError('a blob in it does not have the hash that names it');
+  return plain;
+}
+
+function inflate(frame: Buffer, plainBytes: number): Buffer {
+  if (plainBytes > MAX_BLOB_BYTES) throw new RangeError(`a blob in it claims ${plainBytes} bytes`);
+  let plain: Buffer;
+  try {
+    plain = decompress(frame, plainBytes);
+  } catch (error) {
+    throw new RangeError('a blob in it does not decompress', { cause: error });
+  }
+  if (plain.length !== plainBytes) throw new RangeError('a blob in it has another length than its index says');
+  return plain;
+}

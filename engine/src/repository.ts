@@ -1,0 +1,166 @@
+/**
+ * A store of snapshots in restic's format: opens and creates it, and holds what all verbs share (key, config, index).
+ *
+ * A verb is a function in a file of its own that takes a `Repository`; it takes the lock that it needs by `withLock`.
+ * The index is read when a verb first needs it, and read anew after a run that failed, whose claims are void.
+ */
+import { randomBytes } from 'node:crypto';
+import { hostname, userInfo } from 'node:os';
+import { EngineError, reasonOf } from './errors.ts';
+import { decodeConfig, encodeConfig } from './format/config-file.ts';
+import type { RepositoryConfig } from './format/config-file.ts';
+import { SALT_BYTES, decodeKeyFile, decodeMasterKey, encodeKeyFile, encodeMasterKey } from './format/key-file.ts';
+import { formatTime } from './format/time.ts';
+import { randomPolynomial } from './chunk/polynomial.ts';
+import type { Polynomial } from './chunk/polynomial.ts';
+import { loadIndex } from './index/load-index.ts';
+import type { BlobIndex } from './index/blob-index.ts';
+import { MAX_KEYS_TRIED } from './limits.ts';
+import { RepositoryLock } from './lock/lock.ts';
+import { MasterKey } from './seal/master-key.ts';
+import { chooseCost, deriveKey } from './seal/password.ts';
+import type { Secret } from './seal/password.ts';
+import { loadVerified, saveHashed } from './storage/load-verified.ts';
+import { CONFIG_FILE, FileMissing } from './storage/storage.ts';
+import type { Storage } from './storage/storage.ts';
+
+export type OpenOptions = { readonly clock?: () => Date; readonly signal?: AbortSignal };
+export type InitOptions = OpenOptions & {
+  /** Cut files as this repository does, so that copies between the two are cheap. */
+  readonly polynomialOf?: Pick<Repository, 'polynomial'>;
+};
+
+export class Repository {
+  readonly storage: Storage;
+  readonly key: MasterKey;
+  readonly id: string;
+  readonly version: 1 | 2;
+  readonly polynomial: Polynomial;
+  readonly clock: () => Date;
+  #index: Promise<BlobIndex> | undefined;
+
+  constructor(storage: Storage, key: MasterKey, config: RepositoryConfig, clock: () => Date) {
+    this.storage = storage;
+    this.key = key;
+    this.id = config.id;
+    this.version = config.version;
+    this.polynomial = config.polynomial;
+    this.clock = clock;
+  }
+
+  /** Where it lies, for messages. */
+  get location(): string {
+    return this.storage.location;
+  }
+
+  /** The index, read once. @throws EngineError `index-damaged`. */
+  async index(): Promise<BlobIndex> {
+    this.#index ??= loadIndex(this.storage, this.key);
+    try {
+      return await this.#index;
+    } catch (error) {
+      this.#index = undefined;
+      throw error;
+    }
+  }
+
+  /** Forgets the index: what was claimed by a failed run, or what others wrote, makes it untrue. */
+  dropIndex(): void {
+    this.#index = undefined;
+  }
+
+  /** Runs `work` under a lock of this repository. @throws EngineError `repository-locked`. */
+  async withLock<T>(kind: 'shared' | 'exclusive', work: () => Promise<T>): Promise<T> {
+    await using _lock = await RepositoryLock.acquire(this, kind === 'exclusive');
+    return await work();
+  }
+}
+
+/**
+ * Creates a repository of version 2.
+ * @throws EngineError `repository-exists` where a config, a key or a snapshot lies there.
+ */
+export async function initRepository(storage: Storage, secret: Secret, options: InitOptions = {}): Promise<Repository> {
+  const clock = options.clock ?? (() => new Date());
+  const isTaken =
+    (await storage.size(CONFIG_FILE)) !== null ||
+    (await storage.list('keys')).length > 0 ||
+    (await storage.list('snapshots')).length > 0;
+  if (isTaken) throw new EngineError('repository-exists', { location: storage.location });
+  await storage.create();
+  const key = MasterKey.generate();
+  const config: RepositoryConfig = {
+    version: 2,
+    id: randomBytes(32).toString('hex'),
+    polynomial: options.polynomialOf?.polynomial ?? randomPolynomial(),
+  };
+  // The key comes first: a config without a key would be a repository that nobody can open.
+  await addKey(storage, key, secret, clock);
+  await storage.save(CONFIG_FILE, key.seal(Buffer.from(encodeConfig(config))));
+  return openRepository(storage, secret, options);
+}
+
+async function addKey(storage: Storage, key: MasterKey, secret: Secret, clock: () => Date): Promise<void> {
+  const cost = await chooseCost(secret);
+  const salt = randomBytes(SALT_BYTES);
+  const user = await deriveKey(secret.text, salt, cost);
+  const file = encodeKeyFile({
+    created: formatTime(BigInt(clock().getTime()) * 1_000_000n),
+    username: userInfo().username,
+    hostname: hostname(),
+    ...cost,
+    salt,
+    data: user.seal(Buffer.from(encodeMasterKey(key))),
+  });
+  await saveHashed(storage, 'keys', Buffer.from(file));
+}
+
+/**
+ * Opens a repository of version 1 or 2.
+ * @throws EngineError `repository-missing`, `wrong-password`, `key-damaged`, `config-damaged`, `repository-version`.
+ */
+export async function openRepository(
+  storage: Storage,
+  secret: Secret | string,
+  options: OpenOptions = {},
+): Promise<Repository> {
+  const sealed = await loadConfig(storage);
+  const key = await findKey(storage, typeof secret === 'string' ? secret : secret.text);
+  const plain = key.open(sealed);
+  if (plain === null) throw new EngineError('config-damaged', { reason: 'its seal is broken' });
+  try {
+    return new Repository(storage, key, decodeConfig(plain.toString('utf8')), options.clock ?? (() => new Date()));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError('config-damaged', { reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+async function loadConfig(storage: Storage): Promise<Buffer> {
+  try {
+    return await storage.load(CONFIG_FILE);
+  } catch (error) {
+    if (error instanceof FileMissing)
+      throw new EngineError('repository-missing', { location: storage.location }, { cause: error });
+    throw error;
+  }
+}
+
+/** Tries the keys one after another: a seal that does not open means another password, anything else is damage. */
+async function findKey(storage: Storage, password: string): Promise<MasterKey> {
+  const files = await storage.list('keys');
+  let damaged: EngineError | undefined;
+  for (const { id } of files.slice(0, MAX_KEYS_TRIED)) {
+    try {
+      const file = decodeKeyFile((await loadVerified(storage, { kind: 'keys', id })).toString('utf8'));
+      const user = await deriveKey(password, file.salt, file);
+      const plain = user.open(file.data);
+      if (plain !== null) return decodeMasterKey(plain.toString('utf8'));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      // Another key may still open: the damage is told only where none does.
+      damaged ??= new EngineError('key-damaged', { file: id, reason: reasonOf(error) }, { cause: error });
+    }
+  }
+  throw damaged ?? new EngineError('wrong-password', { location: storage.location });
+}

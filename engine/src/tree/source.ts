@@ -1,0 +1,52 @@
+/** What a backup is made of: a tree of entries, each a path of this machine, a made-up directory, or a byte stream. */
+
+/** How a stream is cut: as restic cuts files, or finer and at row ends, for dumps. */
+export type Cut = 'content' | 'rows';
+
+type Owner = { readonly mode?: number; readonly uid?: number; readonly gid?: number; readonly mtimeNs?: bigint };
+
+/** A file or directory of this machine, walked as it is; symbolic links are stored, never followed. */
+export type TreeEntry = {
+  readonly kind: 'tree';
+  readonly name: string;
+  readonly path: string;
+  /** Absolute paths that are left out, with what is below them. */
+  readonly exclude?: readonly string[];
+};
+
+/** A directory that exists in the snapshot only, or (`like`) one whose metadata is that of a real one. */
+export type DirectoryEntry = Owner & {
+  readonly kind: 'directory';
+  readonly name: string;
+  readonly like?: string;
+  readonly entries: Iterable<SourceEntry> | AsyncIterable<SourceEntry>;
+};
+
+/** A file whose bytes come from elsewhere. `open` is called when all entries before it are done. */
+export type StreamEntry = Owner & {
+  readonly kind: 'stream';
+  readonly name: string;
+  readonly cut?: Cut;
+  readonly open: () => AsyncIterable<Uint8Array>;
+};
+
+export type SourceEntry = TreeEntry | DirectoryEntry | StreamEntry;
+
+/**
+ * The entries for absolute paths as restic lays them out: the chain of their real ancestors, with only the wanted
+ * children listed.
+ */
+export function entriesOfPaths(paths: readonly string[], exclude: readonly string[] = []): SourceEntry[] {
+  const split = [...new Set(paths)].map((path) => path.split('/').filter((part) => part !== ''));
+  return below('', split, exclude);
+}
+
+function below(prefix: string, paths: readonly (readonly string[])[], exclude: readonly string[]): SourceEntry[] {
+  const names = [...new Set(paths.map((path) => path[0] ?? ''))];
+  return names.map((name) => {
+    const path = `${prefix}/${name}`;
+    const inside = paths.filter((other) => other[0] === name).map((other) => other.slice(1));
+    if (inside.some((rest) => rest.length === 0)) return { kind: 'tree', name, path, exclude };
+    return { kind: 'directory', name, like: path, entries: below(path, inside, exclude) };
+  });
+}

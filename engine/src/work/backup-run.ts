@@ -1,0 +1,403 @@
+/**
+ * The main thread's half of a backup: keeps the workers busy and puts listings together as their parts come in.
+ *
+ *   entry → directories to scan → files to read → node texts → a listing when nothing is pending → its id → parent
+ *
+ * It never touches the bytes of a file. Scanning stops while many files wait to be read, and goes depth first, so
+ * that few listings are unfinished at a time.
+ */
+import { lstatSync } from 'node:fs';
+import type { Problem } from '../errors.ts';
+import { EngineError, reasonOf, systemCode } from '../errors.ts';
+import { NO_CONTENT, encodeContent, encodeNodeHead, encodeSubtree, nodeTypeOf } from '../format/tree-node.ts';
+import type { NodeFields } from '../format/tree-node.ts';
+import {
+  JOBS_PER_WORKER,
+  MAX_PROBLEMS,
+  MAX_WAITING_FILES,
+  READ_BATCH_BYTES,
+  READ_BATCH_FILES,
+  STREAM_PIECES_IN_FLIGHT,
+  STREAM_PIECE_BYTES,
+} from '../limits.ts';
+import { byteString, displayPath, systemPath } from '../tree/byte-path.ts';
+import { readNode } from '../tree/read-node.ts';
+import type { DirectoryEntry, SourceEntry, StreamEntry, TreeEntry } from '../tree/source.ts';
+import { groupName, userName } from '../tree/user-names.ts';
+import type { AnswerTo, BackupJob, ScanAnswer } from './backup-jobs.ts';
+import type { ParentTrees } from './parent-trees.ts';
+
+export type BackupCounts = { new: number; changed: number; unmodified: number };
+
+/** A listing in the making. `done` gets its id, or null where the directory could not be listed. */
+type Listing = {
+  readonly path: string;
+  nodes: (string | null)[];
+  pending: number;
+  readonly parentTree: string | null;
+  readonly excluded: readonly string[];
+  readonly done: (tree: string | null) => void;
+};
+
+/** `fill` gets the file's node, or null where it could not be read. */
+type FileToRead = {
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: number;
+  readonly isNew: boolean;
+  readonly fill: (node: string | null) => void;
+};
+
+export type JobRunner = {
+  readonly size: number;
+  run(worker: number, job: BackupJob, transfer?: readonly ArrayBuffer[]): Promise<{ readonly kind: BackupJob['kind'] }>;
+};
+
+const SCAN_BATCH = 8;
+const TREE_BATCH = 16;
+const FILE_MODE = 0o100644;
+const DIRECTORY_MODE = 0o040755;
+
+export class BackupRun {
+  readonly problems: Problem[] = [];
+  readonly files: BackupCounts = { new: 0, changed: 0, unmodified: 0 };
+  readonly directories: BackupCounts = { new: 0, changed: 0, unmodified: 0 };
+  bytesProcessed = 0;
+  bytesRead = 0;
+  /** What was looked at last, for people. */
+  current = '';
+  readonly #pool: JobRunner;
+  readonly #parents: ParentTrees;
+  readonly #nowNs: bigint;
+  readonly #toScan: Listing[] = [];
+  readonly #largeFiles: FileToRead[] = [];
+  readonly #smallFiles: FileToRead[] = [];
+  readonly #toStore: Listing[] = [];
+  readonly #failed: Promise<never>;
+  #fail: (error: unknown) => void = () => undefined;
+  #isFailed = false;
+  #streams = 0;
+  /** Jobs that each worker has before it, those that are still being prepared included. */
+  readonly #load: number[];
+
+  constructor(pool: JobRunner, parents: ParentTrees, now: Date) {
+    this.#pool = pool;
+    this.#load = Array.from({ length: pool.size }, () => 0);
+    this.#parents = parents;
+    this.#nowNs = BigInt(now.getTime()) * 1_000_000n;
+    this.#failed = new Promise<never>((_, reject) => {
+      this.#fail = (error) => {
+        this.#isFailed = true;
+        reject(error);
+      };
+    });
+    this.#failed.catch(() => undefined);
+  }
+
+  /** Ends the run with an error, wherever it is. */
+  abort(error: unknown): void {
+    this.#fail(error);
+  }
+
+  /** The id of the listing of `entries`, when all of them are stored. */
+  async root(entries: DirectoryEntry['entries'], parentTree: string | null): Promise<string> {
+    return this.until(this.#madeUp('', entries, parentTree));
+  }
+
+  /** Waits for `work`, unless the run fails first. */
+  async until<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#failed]);
+  }
+
+  /** A directory that is not walked: its entries one after another. */
+  async #madeUp(path: string, entries: DirectoryEntry['entries'], parentTree: string | null): Promise<string> {
+    const before = await this.#parents.subtrees(parentTree);
+    const nodes: { name: string; text: string }[] = [];
+    const names = new Set<string>();
+    for await (const entry of entries) {
+      const name = byteString(entry.name);
+      if (names.has(name) || name === '' || name.includes('/'))
+        throw new RangeError(`the entry name ${JSON.stringify(entry.name)} can't be used`);
+      names.add(name);
+      const text = await this.#entry(`${path}/${entry.name}`, entry, before.get(name) ?? null);
+      if (text !== null) nodes.push({ name, text });
+    }
+    nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const tree = await this.#listing(path, parentTree, [], (listing) => {
+      listing.nodes = nodes.map((node) => node.text);
+      this.#complete(listing);
+    });
+    return tree ?? '';
+  }
+
+  async #entry(path: string, entry: SourceEntry, parentTree: string | null): Promise<string | null> {
+    switch (entry.kind) {
+      case 'tree':
+        return this.#tree(entry, parentTree);
+      case 'directory': {
+        const head =
+          entry.like === undefined ? this.#madeUpHead(entry, DIRECTORY_MODE, 0) : realHead(entry.name, entry.like);
+        return head + encodeSubtree(await this.#madeUp(path, entry.entries, parentTree));
+      }
+      case 'stream':
+        return this.#stream(path, entry);
+      default:
+        return entry satisfies never;
+    }
+  }
+
+  /** A file or directory of the machine; null where it could not be read, which is then a problem. */
+  async #tree(entry: TreeEntry, parentTree: string | null): Promise<string | null> {
+    const path = byteString(entry.path);
+    let node: NodeFields;
+    try {
+      node = readNode(byteString(entry.name), path, lstatSync(systemPath(path), { bigint: true }));
+    } catch (error) {
+      throw new EngineError('source-failed', { path: entry.path, reason: reasonOf(error) }, { cause: error });
+    }
+    const type = nodeTypeOf(node.mode);
+    if (type === 'dir') {
+      const tree = await this.#listing(path, parentTree, (entry.exclude ?? []).map(byteString), (listing) => {
+        this.#toScan.push(listing);
+        this.#pump();
+      });
+      return tree === null ? null : encodeNodeHead(node) + encodeSubtree(tree);
+    }
+    if (type !== 'file') return encodeNodeHead(node) + NO_CONTENT;
+    return this.#singleFile(node.name, path, Number(node.size));
+  }
+
+  async #singleFile(name: string, path: string, bytes: number): Promise<string | null> {
+    return new Promise((fill) => {
+      this.#wait({ name, path, bytes, isNew: true, fill });
+      this.#pump();
+    });
+  }
+
+  async #listing(
+    path: string,
+    parentTree: string | null,
+    excluded: readonly string[],
+    begin: (listing: Listing) => void,
+  ): Promise<string | null> {
+    return new Promise((done) => begin({ path, nodes: [], pending: 0, parentTree, excluded, done }));
+  }
+
+  /** Gives work to whoever has little: first what finishes something, then files, then further directories. */
+  #pump(): void {
+    while (!this.#isFailed) {
+      const worker = this.#load.indexOf(Math.min(...this.#load));
+      if ((this.#load[worker] ?? 0) >= JOBS_PER_WORKER) return;
+      const waiting = this.#largeFiles.length + this.#smallFiles.length;
+      if (this.#toStore.length > 0) this.#start(worker, this.#storeTrees(worker));
+      else if (waiting >= READ_BATCH_FILES || (waiting > 0 && this.#toScan.length === 0))
+        this.#start(worker, this.#readFiles(worker));
+      else if (this.#toScan.length > 0 && waiting < MAX_WAITING_FILES) this.#start(worker, this.#scan(worker));
+      else return;
+    }
+  }
+
+  #start(worker: number, work: Promise<void>): void {
+    this.#load[worker] = (this.#load[worker] ?? 0) + 1;
+    work.then(
+      () => {
+        this.#load[worker] = (this.#load[worker] ?? 1) - 1;
+        this.#pump();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  async #scan(worker: number): Promise<void> {
+    const listings = this.#toScan.splice(-SCAN_BATCH).reverse();
+    const parents = await Promise.all(listings.map(async (listing) => this.#parents.sealed(listing.parentTree)));
+    const { answers } = await this.#ask(worker, 'scan', {
+      kind: 'scan',
+      directories: listings.map((listing, at) => ({ path: listing.path, parent: parents[at] ?? null, excluded: listing.excluded })),
+    });
+    for (const [at, answer] of answers.entries()) {
+      const listing = listings[at];
+      if (listing !== undefined) this.#scanned(listing, answer);
+    }
+  }
+
+  #scanned(listing: Listing, answer: ScanAnswer): void {
+    this.current = listing.path;
+    for (const problem of answer.problems) this.#report(problem);
+    if (answer.failure !== null) {
+      this.#report({ code: 'unreadable', path: displayPath(listing.path), message: answer.failure });
+      listing.done(null);
+      return;
+    }
+    this.files.unmodified += answer.unmodifiedFiles;
+    this.bytesProcessed += answer.unmodifiedBytes;
+    if (answer.tree !== null) {
+      this.#stored(listing, answer.tree);
+      return;
+    }
+    listing.nodes = answer.nodes;
+    listing.pending = answer.directories.length + answer.files.length;
+    for (const { at, path, head, parentTree } of answer.directories) {
+      const done = (tree: string | null): void =>
+        this.#fill(listing, at, tree === null ? null : head + encodeSubtree(tree));
+      this.#toScan.push({ path, nodes: [], pending: 0, parentTree, excluded: listing.excluded, done });
+    }
+    for (const file of answer.files) this.#wait({ ...file, fill: (node) => this.#fill(listing, file.at, node) });
+  }
+
+  #wait(file: FileToRead): void {
+    (file.bytes > READ_BATCH_BYTES ? this.#largeFiles : this.#smallFiles).push(file);
+  }
+
+  async #readFiles(worker: number): Promise<void> {
+    const batch = this.#nextBatch();
+    const answer = await this.#ask(worker, 'read', {
+      kind: 'read',
+      files: batch.map(({ name, path }) => ({ name, path })),
+    });
+    for (const [at, read] of answer.files.entries()) {
+      const file = batch[at];
+      if (file === undefined) continue;
+      this.current = file.path;
+      if (read.problem !== null) this.#report(read.problem);
+      if (read.node !== null) this.files[file.isNew ? 'new' : 'changed'] += 1;
+      this.bytesProcessed += read.bytes;
+      this.bytesRead += read.bytes;
+      file.fill(read.node);
+    }
+  }
+
+  /** One large file, or small ones up to a bound; large ones first, so that none is left alone at the end. */
+  #nextBatch(): FileToRead[] {
+    const large = this.#largeFiles.shift();
+    if (large !== undefined) return [large];
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#smallFiles.length && count < READ_BATCH_FILES && bytes < READ_BATCH_BYTES) {
+      bytes += this.#smallFiles[count]?.bytes ?? 0;
+      count += 1;
+    }
+    return this.#smallFiles.splice(0, count);
+  }
+
+  #fill(listing: Listing, at: number, node: string | null): void {
+    listing.nodes[at] = node;
+    listing.pending -= 1;
+    if (listing.pending === 0) this.#complete(listing);
+  }
+
+  #complete(listing: Listing): void {
+    this.#toStore.push(listing);
+    this.#pump();
+  }
+
+  async #storeTrees(worker: number): Promise<void> {
+    const listings = this.#toStore.splice(0, TREE_BATCH);
+    const trees = listings.map((listing) => listing.nodes.filter((node) => node !== null));
+    const { ids } = await this.#ask(worker, 'tree', { kind: 'tree', trees });
+    for (const [at, listing] of listings.entries()) {
+      listing.nodes = [];
+      const id = ids[at];
+      if (id !== undefined) this.#stored(listing, id);
+    }
+  }
+
+  #stored(listing: Listing, tree: string): void {
+    const kind = listing.parentTree === null ? 'new' : listing.parentTree === tree ? 'unmodified' : 'changed';
+    this.directories[kind] += 1;
+    listing.done(tree);
+  }
+
+  /** Reads a stream to its end and gives it to one worker in pieces. */
+  async #stream(path: string, entry: StreamEntry): Promise<string> {
+    const number = ++this.#streams;
+    const worker = number % this.#pool.size;
+    this.current = path;
+    const inFlight: Promise<AnswerTo<'piece'>>[] = [];
+    const send = (bytes: Uint8Array<ArrayBuffer>, isLast: boolean): void => {
+      this.bytesRead += bytes.length;
+      this.bytesProcessed += bytes.length;
+      const answer = this.#ask(worker, 'piece', { kind: 'piece', stream: number, bytes, isLast }, [bytes.buffer]);
+      // A worker that fails ends the run at once, not when its turn comes to be waited for.
+      answer.catch((error: unknown) => this.#fail(error));
+      inFlight.push(answer);
+    };
+    for await (const bytes of piecesOf(entry, path)) {
+      send(bytes, false);
+      if (inFlight.length >= STREAM_PIECES_IN_FLIGHT) await inFlight.shift();
+    }
+    send(new Uint8Array(0), true);
+    const last = (await Promise.all(inFlight)).at(-1);
+    if (last === undefined || last.content === null) throw new Error('a stream ended without its content');
+    const { content, bytes } = last;
+    this.files.new += 1;
+    return this.#madeUpHead(entry, FILE_MODE, bytes) + encodeContent(content);
+  }
+
+  #madeUpHead(entry: DirectoryEntry | StreamEntry, mode: number, size: number): string {
+    const isFile = entry.kind === 'stream';
+    const { uid = 0, gid = 0, mtimeNs = this.#nowNs } = entry;
+    return encodeNodeHead({
+      name: byteString(entry.name),
+      type: isFile ? 'file' : 'dir',
+      mode: (mode & 0o170000) | (entry.mode ?? mode & 0o7777),
+      mtimeNs,
+      ctimeNs: mtimeNs,
+      uid,
+      gid,
+      user: userName(uid),
+      group: groupName(gid),
+      inode: 0n,
+      device: 0n,
+      size: BigInt(size),
+      links: isFile ? 1n : 0n,
+      linkTarget: '',
+      extendedAttributes: [],
+      specialDevice: 0n,
+    });
+  }
+
+  #report(problem: Problem): void {
+    if (this.problems.length < MAX_PROBLEMS) this.problems.push(problem);
+  }
+
+  async #ask<K extends BackupJob['kind']>(
+    worker: number,
+    kind: K,
+    job: BackupJob,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<AnswerTo<K>> {
+    const answer = await this.#pool.run(worker, job, transfer);
+    if (answer.kind !== kind) throw new Error(`a worker answered ${answer.kind} to ${kind}`);
+    return answer as AnswerTo<K>;
+  }
+}
+
+function realHead(name: string, path: string): string {
+  const bytes = byteString(path);
+  return encodeNodeHead(readNode(byteString(name), bytes, lstatSync(systemPath(bytes), { bigint: true })));
+}
+
+/** The stream's bytes in pieces of their own buffers; what the stream throws becomes `source-failed`. */
+async function* piecesOf(entry: StreamEntry, path: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let piece = new Uint8Array(STREAM_PIECE_BYTES);
+  let filled = 0;
+  try {
+    for await (const bytes of entry.open()) {
+      for (let at = 0; at < bytes.length;) {
+        const part = bytes.subarray(at, at + piece.length - filled);
+        piece.set(part, filled);
+        filled += part.length;
+        at += part.length;
+        if (filled < piece.length) continue;
+        yield piece;
+        piece = new Uint8Array(STREAM_PIECE_BYTES);
+        filled = 0;
+      }
+    }
+  } catch (error) {
+    if (error instanceof EngineError && systemCode(error) === 'cancelled') throw error;
+    throw new EngineError('source-failed', { path, reason: reasonOf(error) }, { cause: error });
+  }
+  if (filled > 0) yield piece.slice(0, filled);
+}

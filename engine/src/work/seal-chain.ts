@@ -1,0 +1,160 @@
+/**
+ * From the plaintext of a blob to the open pack of each repository that lacks it: hash → known? → compress → seal.
+ * Hashed and compressed once, claimed and sealed per repository. One instance per worker thread.
+ *
+ * Every sealed blob is opened again, and what it holds compared with what was hashed, before it may leave: a fault of
+ * memory or of a library must not become a backup that looks whole.
+ */
+import { hash, randomInt } from 'node:crypto';
+import type { BlobType } from '../format/pack-header.ts';
+import { BlobIndex } from '../index/blob-index.ts';
+import type { SharedBlobIndex } from '../index/blob-index.ts';
+import { OPEN_DATA_PACKS } from '../limits.ts';
+import { PackBuilder } from '../pack/pack-builder.ts';
+import type { BuiltEntry } from '../pack/pack-builder.ts';
+import { compress, decompress } from '../seal/compress.ts';
+import { MasterKey } from '../seal/master-key.ts';
+import type { MasterKeyParts } from '../seal/master-key.ts';
+
+/** What a worker needs of a repository. */
+export type RepositoryShare = { readonly index: SharedBlobIndex; readonly key: MasterKeyParts };
+
+/** A finished pack on its way to storage. The buffer changes hands and comes back when it is saved. */
+export type PackNews = {
+  readonly repository: number;
+  readonly id: string;
+  readonly type: BlobType;
+  readonly buffer: ArrayBuffer;
+  readonly length: number;
+  readonly entries: readonly BuiltEntry[];
+};
+
+/** An unfinished pack at the end of a run. */
+export type PartialPack = Omit<PackNews, 'id'>;
+
+export type PackDock = {
+  /** Hands a pack over; blocks while too many are on their way. */
+  readonly ship: (pack: PackNews) => void;
+  /** A buffer that came back, if there is one. */
+  readonly spareBuffer: () => ArrayBuffer | undefined;
+};
+
+type Target = { readonly index: BlobIndex; readonly key: MasterKey; readonly open: Record<BlobType, PackBuilder[]> };
+
+export class SealChain {
+  readonly #targets: readonly Target[];
+  readonly #dock: PackDock;
+
+  constructor(repositories: readonly RepositoryShare[], dock: PackDock) {
+    this.#dock = dock;
+    this.#targets = repositories.map(({ index, key }) => ({
+      index: new BlobIndex(index),
+      key: new MasterKey(key),
+      open: { data: [], tree: [] },
+    }));
+  }
+
+  /** Whether every repository has the blob, or is about to. */
+  isStored(type: BlobType, id: string): boolean {
+    return this.#targets.every((target) => target.index.has(type, id));
+  }
+
+  /** Stores a blob where it is missing; its id. */
+  store(type: BlobType, plain: Uint8Array): string {
+    const id = hash('sha256', plain, 'hex');
+    let stored: Stored | undefined;
+    for (const [repository, target] of this.#targets.entries()) {
+      const claim = target.index.claim(type, id);
+      if (claim === -1) continue;
+      stored ??= storedForm(type, plain, id);
+      this.#append(repository, target, type, id, stored, claim);
+    }
+    return id;
+  }
+
+  /** Takes blobs over that another worker sealed and could not fill a pack with. */
+  takeOver(repository: number, type: BlobType, payload: Uint8Array, entries: readonly BuiltEntry[]): void {
+    const target = this.#target(repository);
+    const builder = this.#builder(target, type);
+    builder.appendSealed(payload, entries);
+    if (builder.isFull) this.#finish(repository, target, builder);
+  }
+
+  /** Gives away all unfinished packs as they are. */
+  handOver(): PartialPack[] {
+    return this.#targets.flatMap((target, repository) => {
+      const builders = [...target.open.data, ...target.open.tree].filter((builder) => builder.entries.length > 0);
+      target.open.data = [];
+      target.open.tree = [];
+      return builders.map((builder) => {
+        const payload = builder.payload();
+        return {
+          repository,
+          type: builder.type,
+          buffer: payload.buffer as ArrayBuffer,
+          length: payload.length,
+          entries: builder.entries,
+        };
+      });
+    });
+  }
+
+  /** Finishes all packs that hold anything. */
+  finish(): void {
+    for (const [repository, target] of this.#targets.entries()) {
+      for (const builder of [...target.open.data, ...target.open.tree]) this.#finish(repository, target, builder);
+    }
+  }
+
+  #append(repository: number, target: Target, type: BlobType, id: string, stored: Stored, claim: number): void {
+    const builder = this.#builder(target, type);
+    const sealed = builder.append(target.key, id, stored.bytes, stored.plainBytes, claim);
+    const opened = target.key.open(sealed);
+    if (opened === null || !opened.equals(stored.bytes))
+      throw new Error(`the blob ${id} did not open again after it was sealed`);
+    if (builder.isFull) this.#finish(repository, target, builder);
+  }
+
+  /** Which of two open packs takes a data blob is random, so that the sizes of packs tell little of those of chunks. */
+  #builder(target: Target, type: BlobType): PackBuilder {
+    const open = target.open[type];
+    const at = type === 'tree' ? 0 : randomInt(OPEN_DATA_PACKS);
+    const builder = open[Math.min(at, open.length)];
+    if (builder !== undefined) return builder;
+    const made = new PackBuilder(type, this.#dock.spareBuffer());
+    open.push(made);
+    return made;
+  }
+
+  #finish(repository: number, target: Target, builder: PackBuilder): void {
+    const open = target.open[builder.type];
+    open.splice(open.indexOf(builder), 1);
+    const { id, bytes, entries } = builder.finish(target.key);
+    this.#dock.ship({
+      repository,
+      id,
+      type: builder.type,
+      buffer: bytes.buffer as ArrayBuffer,
+      length: bytes.length,
+      entries,
+    });
+  }
+
+  #target(repository: number): Target {
+    const target = this.#targets[repository];
+    if (target === undefined) throw new RangeError(`no repository ${repository}`);
+    return target;
+  }
+}
+
+/** A blob as it lies in a pack, before sealing; `plainBytes` is null where it lies uncompressed. */
+type Stored = { readonly bytes: Uint8Array; readonly plainBytes: number | null };
+
+/** Compressed, unless that gains nothing (trees always: restic's prune would rewrite others). Read back and compared. */
+function storedForm(type: BlobType, plain: Uint8Array, id: string): Stored {
+  const frame = compress(plain);
+  if (type === 'data' && frame.length >= plain.length) return { bytes: plain, plainBytes: null };
+  if (hash('sha256', decompress(frame, plain.length), 'hex') !== id)
+    throw new Error(`the blob ${id} did not decompress to itself`);
+  return { bytes: frame, plainBytes: plain.length };
+}
