@@ -58,6 +58,8 @@ const TYPE_CHECKS: Readonly<Record<string, (value: Known) => PhpValue>> = {
 
 type Texts = readonly string[];
 
+const LEADING = /^[ \t\n\r\0\v]+/;
+
 const TEXT_FUNCTIONS: Readonly<Record<string, (texts: Texts) => PhpValue | undefined>> = {
   urldecode: one((text) => percentDecode(text.replaceAll('+', ' '))),
   rawurldecode: one(percentDecode),
@@ -70,8 +72,9 @@ const TEXT_FUNCTIONS: Readonly<Record<string, (texts: Texts) => PhpValue | undef
   // Only ASCII letters, as PHP 8 has it; older versions go by the locale.
   strtolower: one((text) => (isAscii(text) ? text.toLowerCase() : undefined)),
   strtoupper: one((text) => (isAscii(text) ? text.toUpperCase() : undefined)),
-  trim: one((text) => text.replace(/^[ \t\n\r\0\v]+/, '').replace(/[ \t\n\r\0\v]+$/, '')),
-  ltrim: one((text) => text.replace(/^[ \t\n\r\0\v]+/, '')),
+  trim: ([text, ...others]) =>
+    others.length > 0 || text === undefined ? undefined : trimEnd([text.replace(LEADING, '')]),
+  ltrim: one((text) => text.replace(LEADING, '')),
   rtrim: (texts) => trimEnd(texts),
   strlen: one((text) => BigInt(text.length)),
   strval: one((text) => text),
@@ -83,7 +86,7 @@ const TEXT_FUNCTIONS: Readonly<Record<string, (texts: Texts) => PhpValue | undef
     search === undefined || search === '' || replacement === undefined || subject === undefined || others.length > 0
       ? undefined
       : subject.replaceAll(search, () => replacement),
-  basename: one((text) => text.replace(/\/+$/, '').replace(/^.*\//s, '')),
+  basename: one((text) => trimEnd([text, '/'])?.split('/').at(-1)),
 };
 
 /** `dirname()`, by PHP's rules; undefined for a depth that PHP refuses. */
@@ -91,10 +94,10 @@ export function parentOf(path: string, levels: bigint): string | undefined {
   if (levels < 1n || levels > 64n) return undefined;
   let parent = path;
   for (let level = 0n; level < levels; level++) {
-    const trimmed = parent.replace(/\/+$/, '');
+    const trimmed = trimEnd([parent, '/']) ?? '';
     if (trimmed === '') return parent === '' ? '' : '/';
     const slash = trimmed.lastIndexOf('/');
-    parent = slash === -1 ? '.' : trimmed.slice(0, slash).replace(/\/+$/, '') || '/';
+    parent = slash === -1 ? '.' : trimEnd([trimmed.slice(0, slash), '/']) || '/';
   }
   return parent;
 }

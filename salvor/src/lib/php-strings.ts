@@ -22,7 +22,9 @@ export function decodeLiteral(raw: string): string | null {
   const body = literal.slice(1, -1);
   if ((quote !== "'" && quote !== '"') || literal.length < 2 || literal.at(-1) !== quote) return null;
   // The last quote only ends the literal if the backslashes before it pair up.
-  if ((/\\*$/.exec(body)?.[0].length ?? 0) % 2 === 1) return null;
+  let backslashes = 0;
+  while (body.at(-1 - backslashes) === '\\') backslashes++;
+  if (backslashes % 2 === 1) return null;
   return quote === "'" ? body.replace(/\\([\\'])/g, '$1') : decodeEscapes(body, '"');
 }
 

@@ -10,7 +10,10 @@ import phpParser from 'php-parser';
 /** More than any settings file needs; a tenant may write what he likes. */
 export const MAX_PHP_FILE_BYTES = 1 << 20;
 
-export type PhpArgument = PhpExpression | { readonly kind: 'variadic' | 'namedargument'; readonly loc?: Location };
+export type PhpArgument =
+  | PhpExpression
+  | { readonly kind: 'variadic'; readonly loc?: Location }
+  | { readonly kind: 'namedargument'; readonly loc?: Location };
 
 export type PhpEntry = {
   readonly kind: 'entry';
@@ -50,7 +53,7 @@ export type PhpExpression =
   | (Located & { kind: 'list'; items: readonly (PhpEntry | null)[] })
   | (Located & { kind: 'assign'; left: PhpExpression; right: PhpExpression; operator: string })
   | (Located & { kind: 'assignref'; left: PhpExpression; right: PhpExpression })
-  | (Located & { kind: 'bin'; type: string; left: PhpExpression; right: PhpExpression })
+  | (Located & { kind: 'bin'; type: string; left: PhpExpression; right: PhpExpression; parenthesizedExpression?: boolean })
   | (Located & { kind: 'unary'; type: string; what: PhpExpression })
   | (Located & { kind: 'pre' | 'post'; type: '+' | '-'; what: PhpExpression })
   | (Located & { kind: 'cast'; type: string; expr: PhpExpression })

@@ -113,7 +113,8 @@ export function toNumber(value: PhpValue): bigint | number | null {
   if (typeof value === 'bigint' || typeof value === 'number') return value;
   if (typeof value === 'boolean') return value ? 1n : 0n;
   if (value === null) return 0n;
-  if (typeof value !== 'string') return null;
+  // Longer ones are no number that anybody writes, and slow to match.
+  if (typeof value !== 'string' || value.length > 64) return null;
   if (/^\s*[-+]?\d{1,18}\s*$/.test(value)) return BigInt(value.trim().replace(/^\+/, ''));
   return /^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(value) ? Number(value) : null;
 }
@@ -145,4 +146,9 @@ export function mergeValues(
     entries.set(key, mergeValues(a.get(key), b.get(key), unsure, spend));
   }
   return new PhpArray(entries, a.rest ?? b.rest);
+}
+
+/** A name out of the source, safe to show. */
+export function printable(name: string): string {
+  return name.replace(/[^\x20-\x7e]/g, '?').slice(0, 60);
 }
