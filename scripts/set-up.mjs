@@ -138,7 +138,7 @@ async function installAsRoot(missing) {
     }
     await apt(['apt-get', '--quiet', '-o', 'DPkg::Lock::Timeout=300', 'update'], missing);
     const wanted = missingPackages().map((entry) => entry.name);
-    const options = ['--quiet', '--yes', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
+    const options = ['-qq', '--yes', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
     await apt(['apt-get', ...options, '-o', 'Dpkg::Options::=--force-confold', 'install', ...wanted], missing);
   } finally {
     restoreServices();
