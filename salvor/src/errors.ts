@@ -227,6 +227,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'site-ambiguous': {
+    message: (c) => `More than one site is called ${String(c['site'])}: ${[c['candidates']].flat().join(', ')}.`,
+    hint: 'Name the one that is meant as ACCOUNT/URI.',
+    exit: 1,
+    retry: 'never',
+  },
   'site-busy': {
     message: (c) =>
       `${String(c['site'])} is being worked on by task ${String(c['task'])} (process ${String(c['process'])}).`,
@@ -235,7 +241,8 @@ export const SALVOR_ERRORS = {
     retry: 'later',
   },
   'site-unknown': {
-    message: (c) => `No site is called ${String(c['site'])} on this host.`,
+    message: (c) =>
+      `No site is called ${String(c['site'])} on this host.${c['near'] === undefined ? '' : ` Is ${String(c['near'])} meant?`}`,
     hint: 'List the sites with: salvor sites',
     exit: 1,
     retry: 'never',

@@ -343,7 +343,8 @@ export class PhpExpressions {
         return right instanceof Unresolved ? right : left !== right;
       }
       default:
-        if (mixesConcatenation(node)) return this.#reading.unresolved(node, 'mixes “.” and “+” without brackets, which PHP 8 reads in another way');
+        if (mixesConcatenation(node))
+          return this.#reading.unresolved(node, 'mixes “.” and “+” without brackets, which PHP 8 reads in another way');
         return this.#operate(node.type, this.evaluate(node.left), this.evaluate(node.right), node);
     }
   }

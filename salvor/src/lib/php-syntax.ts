@@ -53,7 +53,13 @@ export type PhpExpression =
   | (Located & { kind: 'list'; items: readonly (PhpEntry | null)[] })
   | (Located & { kind: 'assign'; left: PhpExpression; right: PhpExpression; operator: string })
   | (Located & { kind: 'assignref'; left: PhpExpression; right: PhpExpression })
-  | (Located & { kind: 'bin'; type: string; left: PhpExpression; right: PhpExpression; parenthesizedExpression?: boolean })
+  | (Located & {
+      kind: 'bin';
+      type: string;
+      left: PhpExpression;
+      right: PhpExpression;
+      parenthesizedExpression?: boolean;
+    })
   | (Located & { kind: 'unary'; type: string; what: PhpExpression })
   | (Located & { kind: 'pre' | 'post'; type: '+' | '-'; what: PhpExpression })
   | (Located & { kind: 'cast'; type: string; expr: PhpExpression })

@@ -1,0 +1,106 @@
+/**
+ * The administrator's log-in of the database server, used only to create, grant, swap and drop. Looked
+ * for where hosts keep it: Aegir's server contexts, then root's option file, then root over the socket.
+ */
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
+import { DEFAULT_SOCKET, isSameServer, parseAddress } from './database-address.ts';
+import { parseMyCnf } from './my-cnf.ts';
+import type { AegirContext } from './read-alias.ts';
+import { readAliases } from './read-alias.ts';
+import { filesBeneath } from './read-beneath.ts';
+
+const MAX_OPTION_FILE_BYTES = 64 * 1024;
+
+export type AdministratorOptions = {
+  /** Homes whose server contexts are asked, without links. */
+  readonly homes: readonly string[];
+  /**
+   * The server that is meant: that of the site's database. A log-in for another one is not given: a
+   * context lies in a tenant's home, and must not send us elsewhere.
+   */
+  readonly server?: ServerAddress | undefined;
+  readonly optionFile?: string | undefined;
+  readonly defaultSocket?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Never fails: the last resort is root without a password over the socket, which the server may refuse. */
+export async function findAdministrator(options: AdministratorOptions): Promise<DatabaseLogin> {
+  const defaultSocket = options.defaultSocket ?? DEFAULT_SOCKET;
+  const isMeant = (login: DatabaseLogin): boolean =>
+    options.server === undefined || isSameServer(login.address, options.server, defaultSocket);
+  for (const home of options.homes) {
+    options.signal?.throwIfAborted();
+    for (const context of serversIn(home)) {
+      const login = parseMasterDb(context.values.get('master_db') ?? '', defaultSocket);
+      if (login !== null && isMeant(login)) return login;
+    }
+  }
+  const login = readOptionFile(options.optionFile ?? '/root/.my.cnf', defaultSocket, options.server);
+  if (login !== null && isMeant(login)) return login;
+  const isSocket = options.server !== undefined && 'socket' in options.server;
+  return {
+    address: isSocket ? (options.server ?? { socket: defaultSocket }) : { socket: defaultSocket },
+    user: 'root',
+    password: '',
+  };
+}
+
+/** `mysql://user:password@host[:port]`, its parts url-encoded. Null for what is none of it. */
+export function parseMasterDb(url: string, defaultSocket: string = DEFAULT_SOCKET): DatabaseLogin | null {
+  // Passwords with an unencoded @ or : occur: the last @ ends the log-in, the first : the user.
+  const match = /^(?:mysqli?|mariadb):\/\/([^:@/]*)(?::(.*))?@([^@/]*)\/?$/s.exec(url);
+  const [user, password, host] = [decode(match?.[1]), decode(match?.[2] ?? ''), decode(match?.[3])];
+  if (user === null || user === '' || password === null || host === null) return null;
+  const address = parseAddress({ host }, defaultSocket);
+  return address === null ? null : { address, user, password };
+}
+
+/** The master first: that is the one that sites are created on. */
+function serversIn(home: string): AegirContext[] {
+  const rank = (name: string): number => ['server_master', 'server_localhost'].indexOf(name) >>> 0;
+  const { contexts } = readAliases(home, filesBeneath([home]), { only: 'server' });
+  return contexts
+    .filter((context) => context.type === 'server' && context.values.has('master_db'))
+    .sort((a, b) => rank(a.name) - rank(b.name));
+}
+
+function readOptionFile(path: string, defaultSocket: string, server: ServerAddress | undefined): DatabaseLogin | null {
+  const text = readOwn(path);
+  if (text === null) return null;
+  const { user, password = '', host = '', socket, port } = parseMyCnf(text);
+  if (password === '' && user === undefined) return null;
+  const isPlaceNamed = host !== '' || socket !== undefined;
+  const parts = {
+    host,
+    ...(socket === undefined ? {} : { socket }),
+    ...(port === undefined ? {} : { port: Number(port) }),
+  };
+  const address = isPlaceNamed ? parseAddress(parts, defaultSocket) : (server ?? { socket: defaultSocket });
+  return address === null ? null : { address, user: user ?? 'root', password };
+}
+
+// Root's own file: a link or a pipe in its place is not root's doing.
+function readOwn(path: string): string | null {
+  let descriptor: number | null = null;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const stat = fstatSync(descriptor);
+    return stat.isFile() && stat.size <= MAX_OPTION_FILE_BYTES ? readFileSync(descriptor, 'utf8') : null;
+  } catch {
+    return null;
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
+}
+
+function decode(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    // A per cent sign that nobody encoded stands for itself.
+    return text;
+  }
+}

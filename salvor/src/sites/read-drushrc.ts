@@ -1,0 +1,42 @@
+/**
+ * Aegir's `sites/<uri>/drushrc.php`: the site's context with its database log-in. Aegir url-decodes
+ * what it reads there before it writes settings or connects, and so does this.
+ */
+import { evaluatePhp, valueAt } from '../lib/php-evaluate.ts';
+import { percentDecode } from '../lib/php-functions.ts';
+import type { PhpFiles } from '../lib/php-reading.ts';
+import { PhpArray, Unresolved } from '../lib/php-values.ts';
+import type { PhpKey, PhpValue } from '../lib/php-values.ts';
+import type { SiteProblem } from './site.ts';
+import { problemsOf } from './settings-problems.ts';
+
+export const CREDENTIAL_KEYS = ['db_type', 'db_name', 'db_user', 'db_passwd', 'db_host', 'db_port'] as const;
+
+export type Drushrc = {
+  /** The log-in as the web server hands it to cloaked settings; empty where there is no drushrc.php. */
+  readonly credentials: ReadonlyMap<string, PhpValue>;
+  readonly problems: readonly SiteProblem[];
+};
+
+export function readDrushrc(sitePath: string, files: PhpFiles): Drushrc {
+  const path = `${sitePath}/drushrc.php`;
+  if (files.probe(path) === 'missing') return { credentials: new Map(), problems: [] };
+  const result = evaluatePhp(path, { files, variables: { options: PhpArray.empty } });
+  const credentials = new Map<string, PhpValue>();
+  for (const key of CREDENTIAL_KEYS) {
+    const value = valueAt(result.variables.get('options'), key);
+    if (value !== undefined && value !== null)
+      credentials.set(key, typeof value === 'string' ? urlDecode(value) : value);
+  }
+  return { credentials, problems: problemsOf(result.notes) };
+}
+
+/** `$_SERVER` of a request to the site, as far as it is known. */
+export function serverOf(drushrc: Drushrc): PhpArray {
+  const rest = new Unresolved('comes from the request or the web server’s configuration', '', 0);
+  return new PhpArray(new Map<PhpKey, PhpValue>(drushrc.credentials), rest);
+}
+
+function urlDecode(value: string): string {
+  return percentDecode(value.replaceAll('+', ' '));
+}
