@@ -5,10 +5,9 @@
 import { readEnvironment } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import { run } from './run.ts';
-import { openTerminal } from './terminal.ts';
+import { OutputClosed, openTerminal } from './terminal.ts';
 
 const cancelling = new AbortController();
-let isPipeClosed = false;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
@@ -21,18 +20,16 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 // `salvor ls … | head` is no failure: the reader has what it wanted. What is open is still closed properly.
 process.stdout.on('error', (error) => {
   if (!('code' in error) || error.code !== 'EPIPE') throw error;
-  isPipeClosed = true;
-  cancelling.abort(new SalvorError('cancelled', { what: 'nobody reads the output' }));
+  cancelling.abort(new OutputClosed());
 });
 process.stderr.on('error', () => {
   // Messages that nobody can read must not stop the work.
 });
 
 const environment = readEnvironment();
-const exit = await run(process.argv.slice(2), {
+process.exitCode = await run(process.argv.slice(2), {
   terminal: openTerminal(environment),
   environment,
   clock: () => new Date(),
   signal: cancelling.signal,
 });
-process.exitCode = isPipeClosed ? 0 : exit;

@@ -21,7 +21,7 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     .argument('<path...>', 'files and directories')
     .option('--tag <tag>', 'tag of the snapshot; may be given more than once', collect)
     .option('--host <name>', "name of the host in the snapshot (default: this machine's)")
-    .option('--exclude <pattern>', 'leave out what matches: a name, or a path, with * ** ? and [a-z]', collect)
+    .option('--exclude <path>', 'leave out this file or directory; may be given more than once', collect)
     .option('--force', 'read every file again, also those that did not change since the last snapshot')
     .action(async (paths: readonly string[], flags: RepoBackupFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-backup.ts')).repoBackup(paths, flags, context)),

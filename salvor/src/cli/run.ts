@@ -10,7 +10,7 @@ import { describeError } from './describe-error.ts';
 import type { ErrorDescription } from './describe-error.ts';
 import { buildProgram } from './program.ts';
 import { escapeControl } from './readable.ts';
-import { writeAll } from './terminal.ts';
+import { OutputClosed, writeAll } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
 export type Surroundings = {
@@ -45,6 +45,7 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     await program.parseAsync([...args], { from: 'user' });
     return exit;
   } catch (thrown) {
+    if (signal.reason instanceof OutputClosed) return 0;
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
     if (thrown instanceof CommanderError && thrown.code === 'commander.help') {
       // No command was named: nothing is wrong with wanting to know which there are.

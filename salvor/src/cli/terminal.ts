@@ -44,10 +44,16 @@ export function openTerminal(environment: {
   };
 }
 
+/** Why a run was stopped whose reader went away: `salvor ls … | head`. */
+export class OutputClosed extends Error {}
+
 /** Resolves when the stream took the text: a large document must not be lost to an early exit. */
 export async function writeAll(stream: Writable, text: string): Promise<void> {
-  if (text === '' || stream.write(text)) return;
-  await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+  if (text === '') return;
+  // Its error is told by the stream's own event; here it only matters that the writing has ended.
+  await new Promise<void>((resolve) => {
+    stream.write(text, () => resolve());
+  });
 }
 
 /** Bytes as they come, as fast as they are taken. */

@@ -7,7 +7,6 @@ import type { CommandContext, CommandResult } from '../command.ts';
 import { ProgressLine } from '../progress-line.ts';
 import { counted, readableBytes, readableCount } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
-import { excludeMatching } from './repo-exclude.ts';
 import { sourceOfPaths } from './repo-source.ts';
 import { openRepo, toProblem } from './repo.ts';
 import type { RepoFlags } from './repo.ts';
@@ -24,7 +23,10 @@ export async function repoBackup(
   flags: RepoBackupFlags,
   context: CommandContext,
 ): Promise<CommandResult> {
-  const source = sourceOfPaths(paths, excludeMatching(flags.exclude ?? []));
+  const source = sourceOfPaths(
+    paths,
+    (flags.exclude ?? []).map((path) => resolve(path)),
+  );
   await using repository = await openRepo(flags, context);
   using progress = new ProgressLine(context.terminal, context.clock);
   const result = await backup({

@@ -4,7 +4,6 @@ import type { SourceEntry } from '@salvor/engine';
 import { SalvorError } from '../../errors.ts';
 import { errnoOf } from '../../lib/errno.ts';
 
-type Exclude = (path: string, isDirectory: boolean) => boolean;
 /** What lies under a name: a path of this machine that is taken whole, or names below it. */
 type Branch = { readonly whole: string } | { readonly path: string; readonly names: Map<string, Branch> };
 
@@ -12,7 +11,7 @@ type Branch = { readonly whole: string } | { readonly path: string; readonly nam
  * The tree of a snapshot of `paths`, laid out as restic does: an absolute path keeps all its directories, a
  * relative one those that were named, without leading `..`. Throws `source-missing` for a path that is not there.
  */
-export function sourceOfPaths(paths: readonly string[], exclude: Exclude): readonly SourceEntry[] {
+export function sourceOfPaths(paths: readonly string[], exclude: readonly string[]): readonly SourceEntry[] {
   const root: Branch = { path: '/', names: new Map() };
   for (const named of paths) {
     requirePath(named);
@@ -50,19 +49,10 @@ function plant(
   plant(branch.names, rest, whole, path);
 }
 
-function entriesOf(names: ReadonlyMap<string, Branch>, exclude: Exclude): readonly SourceEntry[] {
+function entriesOf(names: ReadonlyMap<string, Branch>, exclude: readonly string[]): readonly SourceEntry[] {
   return [...names].map(([name, branch]): SourceEntry => {
     if ('whole' in branch) return { kind: 'tree', name, path: branch.whole, exclude };
-    const stat = lstatSync(branch.path, { bigint: true });
-    return {
-      kind: 'directory',
-      name,
-      mode: Number(stat.mode & 0o7777n),
-      uid: Number(stat.uid),
-      gid: Number(stat.gid),
-      mtimeNs: stat.mtimeNs,
-      entries: entriesOf(branch.names, exclude),
-    };
+    return { kind: 'directory', name, like: branch.path, entries: entriesOf(branch.names, exclude) };
   });
 }
 
