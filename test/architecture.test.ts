@@ -70,6 +70,8 @@ const house: SourceTexts = {
   'engine/src/brand.ts': 'export type Brand<T, N> = T & { readonly "~brand": N };',
   'engine/src/libc.ts': 'import koffi from "koffi"; export const libc = koffi;',
   'salvor/src/agent/queue.ts': 'import { backUp } from "../tasks/backup.ts"; export const queue = backUp;',
+  'salvor/src/config.ts': 'export type Config = string; export const readConfig = (): Config => "";',
+  'salvor/src/agent/agent.ts': 'import type { Config } from "../config.ts"; export type A = Config;',
   'salvor/src/agent/logins.ts': 'export const logins = 1;',
   'salvor/src/cli/commands/repo.ts': 'import { x } from "@salvor/engine"; export const repo = x;',
   'salvor/src/databases/mariadb/connect.ts': 'export type Login = string; export const connect = 1;',
@@ -139,6 +141,12 @@ const PLANTS: readonly (readonly [claim: string, path: string, text: string, mes
   ['an alias that nobody declared', 'salvor/src/tasks/a.ts', 'import "#nowhere/api.ts";', /"imports" does not name/],
   ['the engine in the hub', 'salvor/src/hub/a.ts', 'import "@salvor/engine";', /hub may not import engine/],
   ['the agent in the hub', 'salvor/src/hub/a.ts', 'import "../agent/queue.ts";', /hub may not import agent/],
+  [
+    'more than types of the configuration in the agent',
+    'salvor/src/agent/a.ts',
+    'import { readConfig } from "../config.ts";',
+    /agent may not import config/,
+  ],
   ['the engine in the agent', 'salvor/src/agent/a.ts', 'import "@salvor/engine";', /agent may not import engine/],
   ['the whole engine in lib', 'salvor/src/lib/a.ts', 'import "@salvor/engine";', /lib may not import engine/],
   [

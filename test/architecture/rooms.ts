@@ -27,6 +27,9 @@ export type Edge =
 /** What every room of the product may use. */
 const COMMON = ['contract', 'store', 'lib', 'errors'] as const;
 
+/** No file of the other room: what is left are its types. */
+const NOTHING = /^$/;
+
 export const ROOMS: readonly Room[] = [
   { name: 'contract', at: ['contract/src/'], imports: [] },
   { name: 'engine', at: ['engine/src/'], imports: [] },
@@ -57,7 +60,18 @@ export const ROOMS: readonly Room[] = [
     at: ['salvor/src/tasks/'],
     imports: [...COMMON, 'engine', 'points', 'sites', 'databases', 'archives', 'policies'],
   },
-  { name: 'agent', at: ['salvor/src/agent/'], imports: [...COMMON, 'tasks', 'points', 'sites', 'policies'] },
+  {
+    name: 'agent',
+    at: ['salvor/src/agent/'],
+    imports: [
+      ...COMMON,
+      { to: 'config', limit: 'types', targets: NOTHING, areTypesFree: true },
+      'tasks',
+      'points',
+      'sites',
+      'policies',
+    ],
+  },
   {
     name: 'doors',
     at: ['salvor/src/doors/'],
