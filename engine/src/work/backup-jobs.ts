@@ -7,7 +7,11 @@ import type { PartialPack } from './seal-chain.ts';
 export type SealedTree = { readonly id: string; readonly sealed: Uint8Array; readonly plainBytes: number | null };
 
 /** `excluded` are paths as byte strings. */
-export type DirectoryToScan = { readonly path: string; readonly parent: SealedTree | null; readonly excluded: readonly string[] };
+export type DirectoryToScan = {
+  readonly path: string;
+  readonly parent: SealedTree | null;
+  readonly excluded: readonly string[];
+};
 
 export type BackupJob =
   | {

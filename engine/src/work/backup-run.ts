@@ -213,7 +213,11 @@ export class BackupRun {
     const parents = await Promise.all(listings.map(async (listing) => this.#parents.sealed(listing.parentTree)));
     const { answers } = await this.#ask(worker, 'scan', {
       kind: 'scan',
-      directories: listings.map((listing, at) => ({ path: listing.path, parent: parents[at] ?? null, excluded: listing.excluded })),
+      directories: listings.map((listing, at) => ({
+        path: listing.path,
+        parent: parents[at] ?? null,
+        excluded: listing.excluded,
+      })),
     });
     for (const [at, answer] of answers.entries()) {
       const listing = listings[at];

@@ -1,0 +1,152 @@
+/**
+ * Writes the content of some thousand files: needs by pack, each range of a pack loaded once, opened and written by a
+ * worker. A file whose blobs come in one range is finished there; others when the last of their ranges is done.
+ */
+import type { Problem } from '../errors.ts';
+import type { BlobReader } from '../pack/blob-reader.ts';
+import { SEAL_OVERHEAD_BYTES } from '../seal/master-key.ts';
+import { planRanges } from './pack-ranges.ts';
+import type { Need, PackRange } from './pack-ranges.ts';
+import type { FileToWrite, Metadata, RestoreAnswer, RestoreJob, WantedBlob } from './restore-jobs.ts';
+
+export type FileToRestore = { readonly path: string; readonly metadata: Metadata; readonly content: readonly string[] };
+
+export type WindowPool = {
+  readonly size: number;
+  run(worker: number, job: RestoreJob, transfer?: readonly ArrayBuffer[]): Promise<RestoreAnswer>;
+};
+
+export type WindowOptions = {
+  readonly pool: WindowPool;
+  readonly reader: BlobReader;
+  readonly load: (pack: string, offset: number, length: number) => Promise<Buffer>;
+  readonly verify: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly onBytes: (bytes: number) => void;
+};
+
+type Target = { readonly file: number; readonly offset: number };
+
+/** Ranges on their way per worker: one being written, one being loaded. */
+const RANGES_PER_WORKER = 2;
+const VERIFY_BATCH_FILES = 64;
+
+/** Restores the files; returns what could not be set on them. */
+export async function restoreWindow(files: readonly FileToRestore[], options: WindowOptions): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  const ranges = planRanges(needsOf(files, options.reader));
+  const rangesOfFile = countRanges(ranges, files.length);
+  const left = Uint32Array.from(rangesOfFile);
+  await inParallel(ranges, options.pool.size * RANGES_PER_WORKER, async (range, slot) => {
+    options.signal?.throwIfAborted();
+    const bytes = await options.load(range.pack, range.offset, range.length);
+    const worker = slot % options.pool.size;
+    const job = writeJob(range, bytes, files, rangesOfFile);
+    const answer = await options.pool.run(worker, job.job, [bytes.buffer as ArrayBuffer]);
+    if (answer.kind !== 'write') return;
+    problems.push(...answer.problems);
+    options.onBytes(answer.bytes);
+    const finished: { path: string; metadata: Metadata }[] = [];
+    for (const number of job.files) {
+      const file = files[number];
+      left[number] = (left[number] ?? 1) - 1;
+      if (left[number] === 0 && (rangesOfFile[number] ?? 0) > 1 && file !== undefined) finished.push(file);
+    }
+    if (finished.length === 0) return;
+    const done = await options.pool.run(worker, {
+      kind: 'finish',
+      files: finished.map(({ path, metadata }) => ({ path, metadata })),
+    });
+    if (done.kind === 'finish') problems.push(...done.problems);
+  });
+  if (options.verify) await verifyFiles(files, options);
+  return problems;
+}
+
+function* needsOf(files: readonly FileToRestore[], reader: BlobReader): Generator<Need<Target>> {
+  const targets = new Map<string, Target[]>();
+  for (const [file, { content }] of files.entries()) {
+    let offset = 0;
+    for (const id of content) {
+      const known = targets.get(id);
+      if (known === undefined) targets.set(id, [{ file, offset }]);
+      else known.push({ file, offset });
+      offset += plainBytesOf(reader, id);
+    }
+  }
+  for (const [id, list] of targets) yield { id, place: reader.place('data', id), targets: list };
+}
+
+function plainBytesOf(reader: BlobReader, id: string): number {
+  const place = reader.place('data', id);
+  return place.plainBytes ?? place.length - SEAL_OVERHEAD_BYTES;
+}
+
+function countRanges(ranges: readonly PackRange<Target>[], files: number): Uint32Array {
+  const counts = new Uint32Array(files);
+  for (const range of ranges) {
+    const inRange = new Set(range.needs.flatMap((need) => need.targets.map((target) => target.file)));
+    for (const file of inRange) counts[file] = (counts[file] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function writeJob(
+  range: PackRange<Target>,
+  bytes: Buffer,
+  files: readonly FileToRestore[],
+  rangesOfFile: Uint32Array,
+): { job: RestoreJob; files: readonly number[] } {
+  const numbers = new Map<number, number>();
+  const written: FileToWrite[] = [];
+  const numberOf = (file: number): number => {
+    const known = numbers.get(file);
+    if (known !== undefined) return known;
+    const { path, metadata } = files[file] as FileToRestore;
+    numbers.set(file, written.length);
+    return written.push({ path, metadata: rangesOfFile[file] === 1 ? metadata : null }) - 1;
+  };
+  const blobs: WantedBlob[] = range.needs.map(({ id, place, targets }) => ({
+    id,
+    at: place.offset - range.offset,
+    length: place.length,
+    plainBytes: place.plainBytes,
+    targets: targets.map(({ file, offset }) => ({ file: numberOf(file), offset })),
+  }));
+  return { job: { kind: 'write', pack: range.pack, range: bytes, blobs, files: written }, files: [...numbers.keys()] };
+}
+
+async function verifyFiles(files: readonly FileToRestore[], options: WindowOptions): Promise<void> {
+  const batches: (readonly FileToRestore[])[] = [];
+  for (let at = 0; at < files.length; at += VERIFY_BATCH_FILES) batches.push(files.slice(at, at + VERIFY_BATCH_FILES));
+  await inParallel(batches, options.pool.size * RANGES_PER_WORKER, async (batch, slot) => {
+    options.signal?.throwIfAborted();
+    const wanted = batch.map(({ path, content }) => ({
+      path,
+      content: content.map((id) => ({ id, bytes: plainBytesOf(options.reader, id) })),
+    }));
+    await options.pool.run(slot % options.pool.size, { kind: 'verify', files: wanted });
+  });
+}
+
+/** Runs `work` over `items`, at most `limit` at a time; `slot` says which of them it is. The first failure ends it. */
+export async function inParallel<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T, slot: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  let isFailed = false;
+  const lane = async (slot: number): Promise<void> => {
+    while (next < items.length && !isFailed) {
+      const item = items[next++] as T;
+      try {
+        await work(item, slot);
+      } catch (error) {
+        isFailed = true;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, (_, slot) => lane(slot)));
+}

@@ -1,0 +1,186 @@
+/** One worker thread of a restore or a check: opens blobs, writes files, reads them back. */
+import { hash } from 'node:crypto';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { EngineError, reasonOf, systemCode } from '../errors.ts';
+import type { Problem } from '../errors.ts';
+import { HEADER_LENGTH_BYTES, decodePackHeader } from '../format/pack-header.ts';
+import type { PackEntry } from '../format/pack-header.ts';
+import { MAX_CHUNK_BYTES } from '../limits.ts';
+import { openBlob } from '../pack/open-blob.ts';
+import { MasterKey } from '../seal/master-key.ts';
+import type { MasterKeyParts } from '../seal/master-key.ts';
+import { displayPath, systemPath } from '../tree/byte-path.ts';
+import { describeFailure } from '../work/pool.ts';
+import type { WorkerJob } from '../work/pool.ts';
+import type { FileToWrite, RestoreAnswer, RestoreJob, WantedBlob } from './restore-jobs.ts';
+import { setMetadata } from './set-metadata.ts';
+
+export type RestoreWorkerData = { readonly key: MasterKeyParts };
+
+if (parentPort === null) throw new Error('restore-worker.ts runs as a worker thread only');
+const port = parentPort;
+const key = new MasterKey((workerData as RestoreWorkerData).key);
+
+/** Never through a link; readable by nobody else until its owner and mode are set. */
+const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
+const PRIVATE = 0o600;
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
+function run(job: RestoreJob): RestoreAnswer {
+  switch (job.kind) {
+    case 'write':
+      return writeBlobs(job.pack, job.range, job.blobs, job.files);
+    case 'finish':
+      return { kind: 'finish', problems: job.files.flatMap(({ path, metadata }) => setMetadata(path, metadata)) };
+    case 'verify':
+      for (const { path, content } of job.files) verifyFile(path, content);
+      return { kind: 'verify' };
+    case 'check-pack':
+      return { kind: 'check-pack', errors: [...checkPack(job.pack, job.bytes, job.entries)] };
+    default:
+      return job satisfies never;
+  }
+}
+
+function writeBlobs(
+  pack: string,
+  range: Uint8Array,
+  blobs: readonly WantedBlob[],
+  files: readonly FileToWrite[],
+): RestoreAnswer {
+  const open = new Map<number, number>();
+  const problems: Problem[] = [];
+  let bytes = 0;
+  try {
+    for (const blob of blobs) {
+      const plain = openWanted(pack, blob, range);
+      for (const { file, offset } of blob.targets) {
+        const path = files[file]?.path ?? '';
+        writeAt(path, open, file, plain, offset);
+        bytes += plain.length;
+        const metadata = files[file]?.metadata ?? null;
+        // A file of one blob is done now: its descriptor is not kept, for there may be thousands.
+        if (metadata !== null && blob.targets.length === 1 && isOnlyBlob(file, blobs)) finish(file, path, metadata);
+      }
+    }
+    for (const [file, target] of files.entries())
+      if (target.metadata !== null && open.has(file)) finish(file, target.path, target.metadata);
+  } finally {
+    for (const fd of open.values()) closeSync(fd);
+  }
+  return { kind: 'write', bytes, problems };
+
+  function finish(file: number, path: string, metadata: NonNullable<FileToWrite['metadata']>): void {
+    const fd = open.get(file);
+    if (fd !== undefined) closeSync(fd);
+    open.delete(file);
+    problems.push(...setMetadata(path, metadata));
+  }
+}
+
+let countedFor: readonly WantedBlob[] | undefined;
+let counts = new Map<number, number>();
+
+/** Whether the job has one blob only for this file. */
+function isOnlyBlob(file: number, blobs: readonly WantedBlob[]): boolean {
+  if (countedFor !== blobs) {
+    countedFor = blobs;
+    counts = new Map();
+    for (const blob of blobs)
+      for (const target of blob.targets) counts.set(target.file, (counts.get(target.file) ?? 0) + 1);
+  }
+  return counts.get(file) === 1;
+}
+
+function openWanted(pack: string, blob: WantedBlob, range: Uint8Array): Buffer {
+  try {
+    return openBlob(key, blob.id, range.subarray(blob.at, blob.at + blob.length), blob.plainBytes);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError('pack-damaged', { file: pack, reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+function writeAt(path: string, open: Map<number, number>, file: number, bytes: Buffer, offset: number): void {
+  try {
+    let fd = open.get(file);
+    if (fd === undefined) {
+      fd = openSync(systemPath(path), WRITE_FLAGS, PRIVATE);
+      open.set(file, fd);
+    }
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
+  } catch (error) {
+    throw targetError(path, error);
+  }
+}
+
+function targetError(path: string, error: unknown): EngineError {
+  if (FULL.has(systemCode(error))) return new EngineError('target-full', { path: displayPath(path) }, { cause: error });
+  return new EngineError('target-failed', { path: displayPath(path), reason: reasonOf(error) }, { cause: error });
+}
+
+const readBack = Buffer.allocUnsafeSlow(MAX_CHUNK_BYTES);
+
+/** Reads a file from the disk again and compares each piece. */
+function verifyFile(path: string, content: readonly { readonly id: string; readonly bytes: number }[]): void {
+  const differs = (): EngineError =>
+    new EngineError('target-failed', { path: displayPath(path), reason: 'what was read back is not what was written' });
+  const fd = openSync(systemPath(path), constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    for (const { id, bytes } of content) {
+      const buffer = bytes <= readBack.length ? readBack : Buffer.allocUnsafe(bytes);
+      for (let at = 0; at < bytes;) {
+        const count = readSync(fd, buffer, at, bytes - at, null);
+        if (count === 0) throw differs();
+        at += count;
+      }
+      if (hash('sha256', buffer.subarray(0, bytes), 'hex') !== id) throw differs();
+    }
+    if (readSync(fd, readBack, 0, 1, null) !== 0) throw differs();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** All that is wrong with a pack, given whole; `entries` is what the index says of it. */
+function* checkPack(pack: string, bytes: Uint8Array, entries: readonly PackEntry[]): Generator<string> {
+  if (hash('sha256', bytes, 'hex') !== pack) yield 'its bytes do not have the hash that names it';
+  try {
+    const header = decodeHeader(bytes);
+    const listed = new Map(header.map((entry) => [`${entry.type} ${entry.id} ${entry.offset}`, entry]));
+    for (const entry of entries) {
+      const same = listed.get(`${entry.type} ${entry.id} ${entry.offset}`);
+      if (same?.length !== entry.length) yield `its header does not list the blob ${entry.id} as the index does`;
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    yield reasonOf(error);
+  }
+  for (const entry of entries) {
+    try {
+      openBlob(key, entry.id, bytes.subarray(entry.offset, entry.offset + entry.length), entry.plainBytes);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      yield `${entry.type} blob ${entry.id}: ${reasonOf(error)}`;
+    }
+  }
+}
+
+function decodeHeader(bytes: Uint8Array): PackEntry[] {
+  if (bytes.length < HEADER_LENGTH_BYTES) throw new RangeError('it is cut off');
+  const end = bytes.length - HEADER_LENGTH_BYTES;
+  const length = Buffer.from(bytes.buffer, bytes.byteOffset + end, HEADER_LENGTH_BYTES).readUInt32LE();
+  if (length > end) throw new RangeError('its header is cut off');
+  const header = key.open(bytes.subarray(end - length, end));
+  if (header === null) throw new RangeError('the seal of its header is broken');
+  return decodePackHeader(header);
+}
+
+port.on('message', ({ job, work }: WorkerJob<RestoreJob>) => {
+  try {
+    port.postMessage({ kind: 'answer', job, answer: run(work) });
+  } catch (error) {
+    port.postMessage({ kind: 'failure', job, failure: describeFailure(error) });
+  }
+});
