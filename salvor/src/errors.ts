@@ -230,7 +230,7 @@ export const SALVOR_ERRORS = {
   'site-ambiguous': {
     message: (c) => `More than one site is called ${String(c['site'])}: ${[c['candidates']].flat().join(', ')}.`,
     hint: 'Name the one that is meant as ACCOUNT/URI.',
-    exit: 1,
+    exit: 2,
     retry: 'never',
   },
   'site-busy': {

@@ -65,10 +65,13 @@ class Evaluation {
         reading.note('unreadable', nowhere, source.kind === 'missing' ? 'does not exist' : source.why);
       else ok = this.#file(source.path, source.bytes) !== null;
     } catch (error) {
-      if (!(error instanceof PhpStop)) throw error;
+      // The depth of the source is limited, that of the walks over it is the stack's.
+      if (error instanceof RangeError) reading.note('too-large', nowhere, 'is nested too deeply');
+      else if (!(error instanceof PhpStop)) throw error;
       // A program that ends itself still said what it said; a limit means that the rest is not known.
-      ok = error.kind !== 'limit';
-      if (!ok && error.why !== '') reading.note('too-large', nowhere, error.why);
+      ok = error instanceof PhpStop && error.kind !== 'limit';
+      if (error instanceof PhpStop && error.kind === 'limit' && error.why !== '')
+        reading.note('too-large', nowhere, error.why);
     }
     const { variables, constants } = reading.state;
     return { ok, variables: ok ? variables : new Map(), constants: ok ? constants : new Map(), notes: reading.notes };

@@ -13,17 +13,7 @@ import type { PhpReading } from './php-reading.ts';
 import { decodeEscapes, decodeLiteral, rawParts } from './php-strings.ts';
 import type { Encapsed, PhpEntry, PhpExpression } from './php-syntax.ts';
 import { lineOfNode } from './php-syntax.ts';
-import {
-  fromText,
-  inRange,
-  PhpArray,
-  printable,
-  toBoolean,
-  toKey,
-  toNumber,
-  toPhpString,
-  Unresolved,
-} from './php-values.ts';
+import { fromText, inRange, PhpArray, printable, toBoolean, toNumber, toPhpString, Unresolved } from './php-values.ts';
 import type { PhpValue } from './php-values.ts';
 
 /** Reads the file of an `include` whose path is known, and gives the value that it returns. */

@@ -85,6 +85,7 @@ function calculate(operator: string, left: Known, right: Known): PhpValue | unde
 
 function arithmetic(operator: string, a: bigint | number, b: bigint | number): PhpValue | undefined {
   if (typeof a === 'bigint' && typeof b === 'bigint') {
+    if (operator === '/' && b !== 0n && a % b !== 0n) return Number(a) / Number(b);
     const result = onWholeNumbers(operator, a, b);
     return result === undefined || inRange(result) ? result : undefined;
   }
@@ -104,7 +105,7 @@ function onWholeNumbers(operator: string, a: bigint, b: bigint): bigint | undefi
     case '*':
       return a * b;
     case '/':
-      return b !== 0n && a % b === 0n ? a / b : undefined;
+      return b === 0n ? undefined : a / b;
     case '%':
       return b === 0n ? undefined : a % b;
     case '|':

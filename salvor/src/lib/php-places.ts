@@ -53,8 +53,8 @@ export function scanEffects(
     return;
   }
   if (typeof node !== 'object' || node === null) return;
-  for (const target of targetsOf(node as Scanned)) for (const written of writtenBy(target)) onWrite(written);
-  if (isEffect(node as Scanned)) onEffect(node as PhpExpression);
+  for (const target of targetsOf(node)) for (const written of writtenBy(target)) onWrite(written);
+  if (isEffect(node)) onEffect(node as PhpExpression);
   for (const [name, child] of Object.entries(node)) {
     if (typeof child === 'object' && name !== 'loc') scanEffects(child, onWrite, onEffect);
   }
@@ -89,8 +89,6 @@ type Scanned = {
 };
 
 function targetsOf(node: Scanned): readonly PhpExpression[] {
-  const given = (...targets: readonly (PhpExpression | null | undefined)[]): PhpExpression[] =>
-    targets.filter((target) => target != null);
   switch (node.kind) {
     case 'assign':
       return given(node.left);
@@ -106,6 +104,10 @@ function targetsOf(node: Scanned): readonly PhpExpression[] {
     default:
       return [];
   }
+}
+
+function given(...targets: readonly (PhpExpression | null | undefined)[]): PhpExpression[] {
+  return targets.filter((target) => target != null);
 }
 
 function isEffect(node: Scanned): boolean {

@@ -58,12 +58,13 @@ export function parseMasterDb(url: string, defaultSocket: string = DEFAULT_SOCKE
 }
 
 /** The master first: that is the one that sites are created on. */
+const SERVER_ORDER = ['server_master', 'server_localhost'];
+
 function serversIn(home: string): AegirContext[] {
-  const rank = (name: string): number => ['server_master', 'server_localhost'].indexOf(name) >>> 0;
   const { contexts } = readAliases(home, filesBeneath([home]), { only: 'server' });
-  return contexts
-    .filter((context) => context.type === 'server' && context.values.has('master_db'))
-    .sort((a, b) => rank(a.name) - rank(b.name));
+  const servers = contexts.filter((context) => context.type === 'server' && context.values.has('master_db'));
+  const first = SERVER_ORDER.flatMap((name) => servers.filter((server) => server.name === name));
+  return [...first, ...servers.filter((server) => !first.includes(server))];
 }
 
 function readOptionFile(path: string, defaultSocket: string, server: ServerAddress | undefined): DatabaseLogin | null {

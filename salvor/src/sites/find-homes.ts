@@ -12,7 +12,7 @@ export function findHomes(
     ...places.single,
     ...places.parents.flatMap((parent) => namesIn(parent).map((name) => `${parent}/${name}`)),
   ];
-  return candidates.filter((path) => isAegirHome(path)).sort();
+  return candidates.filter((path) => isAegirHome(path)).toSorted();
 }
 
 // Contexts make the home; the directories beside them tell it from a home of somebody who uses drush.

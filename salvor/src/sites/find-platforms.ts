@@ -61,12 +61,15 @@ function rootOf(path: string, files: PhpFiles): Omit<Platform, 'name'> | null {
 }
 
 function candidates(home: string): string[] {
-  const inside = (path: string): string[] => subdirectories(path).map((name) => `${path}/${name}`);
   return [
     ...inside(`${home}/distro`).flatMap(inside),
     ...inside(`${home}/static`).filter((path) => !NOT_CODE.has(path.slice(path.lastIndexOf('/') + 1))),
     ...inside(`${home}/platforms`),
   ];
+}
+
+function inside(path: string): string[] {
+  return subdirectories(path).map((name) => `${path}/${name}`);
 }
 
 /** Symbolic links are left out: what they lead to is found in its own place, or is none of the account's. */
@@ -76,5 +79,5 @@ function subdirectories(path: string): string[] {
   return readdirSync(path, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map((entry) => entry.name)
-    .sort();
+    .toSorted();
 }

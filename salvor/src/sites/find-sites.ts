@@ -93,8 +93,8 @@ async function findInAccount(account: Account, options: FindSitesOptions): Promi
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
-  sites.sort((a, b) => (a.uri < b.uri ? -1 : a.uri > b.uri ? 1 : 0));
-  return { platforms, sites, notSites: refused };
+  const byUri = sites.toSorted((a, b) => (a.uri < b.uri ? -1 : a.uri > b.uri ? 1 : 0));
+  return { platforms, sites: byUri, notSites: refused };
 }
 
 function listSites(platform: Platform, contexts: readonly AegirContext[]): ({ uri: string; cms: Cms } | NotSite)[] {
@@ -102,7 +102,7 @@ function listSites(platform: Platform, contexts: readonly AegirContext[]): ({ ur
   // A link here would lead the whole list elsewhere.
   if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   const found: ({ uri: string; cms: Cms } | NotSite)[] = [];
-  for (const entry of readdirSync(directory, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const entry of readdirSync(directory, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = `${directory}/${entry.name}`;
     if (entry.isSymbolicLink()) found.push({ path, reason: 'a symbolic link' });
     if (!entry.isDirectory() || entry.name === 'all') continue;

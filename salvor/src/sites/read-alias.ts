@@ -46,7 +46,7 @@ function listAliases(directory: string, files: PhpFiles): string[] {
   if (files.probe(directory) !== 'directory') return [];
   return readdirSync(directory)
     .filter((name) => name.endsWith(SUFFIX))
-    .sort()
+    .toSorted()
     .slice(0, MAX_ALIASES);
 }
 

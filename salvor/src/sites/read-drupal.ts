@@ -4,7 +4,7 @@
  */
 import { evaluatePhp, valueAt } from '../lib/php-evaluate.ts';
 import type { PhpFiles } from '../lib/php-reading.ts';
-import { fromText, PhpArray, toText, Unresolved } from '../lib/php-values.ts';
+import { fromText, PhpArray, toText } from '../lib/php-values.ts';
 import type { PhpValue } from '../lib/php-values.ts';
 import { isComplete, makeDatabases, NOTHING_READ } from './site-database.ts';
 import type { DatabaseFields, ReadDatabases, SiteOverride } from './site-database.ts';

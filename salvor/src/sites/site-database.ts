@@ -176,9 +176,11 @@ function unresolvedField(fields: DatabaseFields, name: string, why: string, valu
 
 // One cause that leaves all fields open is said once.
 function withoutEchoes(problems: readonly SiteProblem[]): SiteProblem[] {
-  const causeOf = (problem: SiteProblem): string =>
-    `${problem.file} ${problem.line} ${problem.message.replace(/^The \w+ /, '')}`;
   return problems.filter(
     (problem, index) => problems.findIndex((other) => causeOf(other) === causeOf(problem)) === index,
   );
+}
+
+function causeOf(problem: SiteProblem): string {
+  return `${problem.file} ${problem.line} ${problem.message.replace(/^The \w+ /, '')}`;
 }
