@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { evaluatePhp, valueAt } from './php-evaluate.ts';
 import type { PhpResult } from './php-evaluate.ts';
@@ -40,7 +41,7 @@ function variable(
 }
 
 function assertUnresolved(value: PhpValue | undefined, line: number, why: RegExp): void {
-  assert.ok(value instanceof Unresolved, `known as ${String(value)}`);
+  assert.ok(value instanceof Unresolved, `known as ${inspect(value)}`);
   assert.equal(value.line, line);
   assert.match(value.why, why);
 }
@@ -59,7 +60,7 @@ function askPhp(expressions: readonly string[]): string[] {
 function hexOf(expression: string): string {
   const source = Buffer.from(`<?php\n$v = '<v>';\n$a = ${expression};\n`, 'latin1');
   const value = evaluate(source).variables.get('a');
-  return typeof value === 'string' ? Buffer.from(value, 'latin1').toString('hex') : `not a string: ${String(value)}`;
+  return typeof value === 'string' ? Buffer.from(value, 'latin1').toString('hex') : `not a string: ${inspect(value)}`;
 }
 
 describe('strings', () => {

@@ -1,6 +1,6 @@
 /** A WordPress site's database, from the constants and the table prefix in `wp-config.php`. */
 import { evaluatePhp } from '../lib/php-evaluate.ts';
-import { Unresolved } from '../lib/php-values.ts';
+import { fromText, Unresolved } from '../lib/php-values.ts';
 import type { PhpValue } from '../lib/php-values.ts';
 import { isComplete, makeDatabases } from './site-database.ts';
 import type { ReadDatabases } from './site-database.ts';
@@ -16,6 +16,8 @@ export function readWordpress(place: SettingsPlace): ReadDatabases {
     files: place.files,
     workingDirectory: place.platformRoot,
     applicationFiles: APPLICATION_FILES,
+    // wp-load.php sets it before it reads the configuration.
+    constants: { ABSPATH: fromText(`${place.platformRoot}/`) },
   });
   if (!result.ok && !isComplete(place.override)) return { databases: [], problems: problemsOf(result.notes) };
   const constant = (name: string): PhpValue | undefined => result.constants.get(name);
@@ -30,7 +32,7 @@ export function readWordpress(place: SettingsPlace): ReadDatabases {
         host: constant('DB_HOST'),
         port: undefined,
         socket: undefined,
-        prefix: result.variables.get('table_prefix'),
+        prefix: result.variables.get('table_prefix') ?? new Unresolved('is not set', file, 0),
         file,
       },
     ],
