@@ -1,0 +1,230 @@
+/**
+ * Dumps one database with the stock tool, as the site's own user, as a stream of parts: head, one per
+ * table, tail. In order they are one plain dump. Knows nothing of where the parts go.
+ *
+ *   tables listed → pass 1: tables only, one snapshot, split → pass 2: triggers, events, routines, then
+ *   views → tables listed again: all three lists must agree
+ *
+ * Tables go first and alone because a trigger's body may hold any line, also one that looks like the
+ * beginning of a table. Views go last because they may call functions and each other.
+ */
+import { SalvorError } from '../../errors.ts';
+import { openRun, type Run } from '../../lib/run.ts';
+import {
+  type DatabaseConnection,
+  type DatabaseLogin,
+  openConnection,
+  quoteName,
+  serverErrorNumber,
+} from './connect.ts';
+import { openDefaultsFile } from './defaults-file.ts';
+import { makePartName } from './part-name.ts';
+import { type DatabaseProblem, probeDatabase } from './probe.ts';
+import { END_MARKER, splitDump } from './split-dump.ts';
+
+export type DumpPart = {
+  /** `NNNNNN-<name>.sql`. */
+  readonly file: string;
+  readonly kind: 'head' | 'table' | 'tail';
+  readonly table: string | null;
+  /** To be read once, to its end, before the next part is asked for. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** Of a table, counted from what was read: valid once `bytes` were read to their end. */
+  rows(): number;
+};
+
+export type DumpOptions = {
+  /** Where option files are made for the instant between making and opening them; a directory of ours. */
+  readonly defaultsDirectory: string;
+  readonly signal?: AbortSignal;
+  /** Told what the dump does not hold or hold at the same instant, before the first part. */
+  readonly onProblem?: (problem: DatabaseProblem) => void;
+};
+
+/**
+ * For both passes. Not `--column-statistics`, `--set-gtid-purged`: they are of MySQL's own tool, which is not used.
+ */
+const COMMON_FLAGS = [
+  // The connection's charset: every character of every column fits, and the dump says so in its head.
+  '--default-character-set=utf8mb4',
+  // The same content is the same bytes: no date at the end.
+  '--skip-dump-date',
+  // The site's user may not read them, and they are the server's business.
+  '--no-tablespaces',
+  // Locks would be held by a load for as long as it runs, and keep parallel sessions from each other.
+  '--skip-add-locks',
+  // Asking for table locks needs a right, and would stop the site's writers: the snapshot makes them needless.
+  '--skip-lock-tables',
+  // A value of the largest size that a server sends.
+  '--max-allowed-packet=1G',
+];
+
+const TABLE_FLAGS = [
+  // All InnoDB tables as of one instant, without a lock.
+  '--single-transaction',
+  // Rows are passed on as they come: memory does not grow with a table.
+  '--quick',
+  // The same content is the same bytes, whatever order the engine finds them in.
+  '--order-by-primary',
+  // Bytes that are no text survive every charset on the way.
+  '--hex-blob',
+  // One row a line, many rows an INSERT: what rows are counted by and cut at.
+  '--extended-insert',
+  // They are of pass 2.
+  '--skip-triggers',
+  '--skip-routines',
+  '--skip-events',
+];
+
+const TRIGGER_FLAGS = ['--no-data', '--no-create-info', '--triggers', '--routines', '--events'];
+const VIEW_FLAGS = ['--no-data', '--skip-triggers', '--skip-routines', '--skip-events'];
+
+/**
+ * The parts of a dump of `name`. Throws 'dump-empty', 'dump-incomplete', 'dump-tables-differ', 'dump-failed', or as
+ * `openConnection`. A consumer that stops early stops the tool.
+ */
+export async function* dumpDatabase(
+  login: DatabaseLogin,
+  name: string,
+  options: DumpOptions,
+): AsyncGenerator<DumpPart> {
+  const facts = await probeDatabase(login, name, signalOf(options));
+  const before = facts.tables.map((table) => table.name);
+  if (before.length === 0) throw new SalvorError('dump-empty', { database: name, user: login.user });
+  for (const problem of facts.problems) options.onProblem?.(problem);
+  const views = await findWholeViews(login, name, facts.views, options);
+
+  let number = 0;
+  const seen: string[] = [];
+  // What exists but is no table of this pass is left out by name: a view in the place of a table would be dumped as one.
+  const ignored = facts.views.map((view) => `--ignore-table=${name}.${view}`);
+  await using pass1 = await openTool(login, [...TABLE_FLAGS, ...ignored, '--', name], options);
+  for await (const section of splitDump(naming(pass1, name), name)) {
+    if (section.kind === 'footer') {
+      compareLists(name, before, seen, 'the dump');
+      const bytes = joinTail(
+        section.bytes,
+        () => pass2(login, name, views, options),
+        async () => {
+          await using connection = await openConnection(login, { database: name, signal: options.signal });
+          compareLists(name, before, await listTables(connection, name), 'the server after the dump');
+        },
+      );
+      yield { file: makePartName(number, 'tail'), kind: 'tail', table: null, bytes, rows: () => 0 };
+    } else {
+      if (section.table !== null) seen.push(section.table);
+      const file = makePartName(number, section.table ?? 'head');
+      yield { file, kind: section.kind, table: section.table, bytes: section.bytes, rows: section.rows };
+    }
+    number += 1;
+  }
+}
+
+async function* joinTail(
+  footer: AsyncIterable<Uint8Array>,
+  rest: () => AsyncIterable<Uint8Array>,
+  atEnd: () => Promise<void>,
+): AsyncGenerator<Uint8Array> {
+  yield* footer;
+  yield* rest();
+  await atEnd();
+}
+
+async function* pass2(
+  login: DatabaseLogin,
+  name: string,
+  views: readonly string[],
+  options: DumpOptions,
+): AsyncGenerator<Uint8Array> {
+  await using triggers = await openTool(login, [...TRIGGER_FLAGS, '--', name], options);
+  yield* whole(naming(triggers, name), name);
+  if (views.length === 0) return;
+  await using viewsOnly = await openTool(login, [...VIEW_FLAGS, '--', name, ...views], options);
+  yield* whole(naming(viewsOnly, name), name);
+}
+
+/** Passes a dump through and throws 'dump-incomplete' where it does not end as the tool ends one. */
+async function* whole(source: AsyncIterable<Uint8Array>, database: string): AsyncGenerator<Uint8Array> {
+  let end: Buffer = Buffer.alloc(0);
+  for await (const bytes of source) {
+    end = Buffer.concat([end, bytes.subarray(-END_MARKER.length)]).subarray(-END_MARKER.length);
+    yield bytes;
+  }
+  if (!end.equals(END_MARKER)) {
+    throw new SalvorError('dump-incomplete', { database, why: 'the end marker of the dump tool is missing' });
+  }
+}
+
+/** The tool's output, its failure told as one of this database. */
+async function* naming(tool: Run, database: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* tool.stdout;
+  } catch (error) {
+    if (!(error instanceof SalvorError) || error.code !== 'command-failed') throw error;
+    const words = `${String(error.context['outcome'])}; ${String(error.context['words'])}`;
+    throw new SalvorError('dump-failed', { database, words }, { cause: error });
+  }
+}
+
+async function openTool(login: DatabaseLogin, args: readonly string[], options: DumpOptions): Promise<Run> {
+  using defaults = await openDefaultsFile(login, { directory: options.defaultsDirectory });
+  return openRun('mariadb-dump', {
+    args: [defaults.argument, ...COMMON_FLAGS, ...args],
+    descriptors: [defaults.descriptor],
+    secrets: [login.password],
+    signal: options.signal,
+  });
+}
+
+async function listTables(connection: DatabaseConnection, database: string): Promise<string[]> {
+  const rows = await connection.query<{ name: string }>(
+    "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE NOT IN ('VIEW', 'SYSTEM VIEW')",
+    [database],
+  );
+  return rows.map((row) => row.name);
+}
+
+function compareLists(database: string, expected: readonly string[], found: readonly string[], where: string): void {
+  const foundOnce = new Set(found);
+  const wanted = new Set(expected);
+  const missing = expected.filter((table) => !foundOnce.has(table));
+  const unexpected = found.filter((table) => !wanted.has(table));
+  const twice = found.length - foundOnce.size;
+  if (missing.length === 0 && unexpected.length === 0 && twice === 0) return;
+  const why = [
+    missing.length > 0 ? `${where} lacks ${missing.slice(0, 5).join(', ')}` : '',
+    unexpected.length > 0 ? `${where} has ${unexpected.slice(0, 5).join(', ')} besides` : '',
+    twice > 0 ? `${where} has ${twice} tables twice` : '',
+  ].filter((part) => part !== '');
+  throw new SalvorError('dump-tables-differ', { database, why: why.join('; ') });
+}
+
+/** ER_VIEW_INVALID: what the view names is not there any more. */
+const VIEW_INVALID = 1356;
+
+/** The views that can be dumped. One whose tables are gone fails the whole tool: it is left out and named. */
+async function findWholeViews(
+  login: DatabaseLogin,
+  name: string,
+  views: readonly string[],
+  options: DumpOptions,
+): Promise<string[]> {
+  if (views.length === 0) return [];
+  await using connection = await openConnection(login, { database: name, signal: options.signal });
+  const whole: string[] = [];
+  for (const view of views) {
+    try {
+      await connection.query(`SHOW FIELDS FROM ${quoteName(name, view)}`);
+      whole.push(view);
+    } catch (error) {
+      if (serverErrorNumber(error) !== VIEW_INVALID) throw error;
+      const message = `the view ${view} names tables, columns or functions that are not there or not allowed; it is left out`;
+      options.onProblem?.({ code: 'view-invalid', name: view, message });
+    }
+  }
+  return whole;
+}
+
+function signalOf(options: DumpOptions): { readonly signal?: AbortSignal } {
+  return options.signal === undefined ? {} : { signal: options.signal };
+}

@@ -1,0 +1,189 @@
+/**
+ * What is in a database: the facts that dumps, plans, `salvor sites` and the manifest stand on. Reads only.
+ */
+import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName } from './connect.ts';
+
+/** What holds rows. A sequence is a table of one row to the server, and moves like one. */
+export type TableFacts = {
+  readonly name: string;
+  readonly kind: 'table' | 'sequence';
+  /** `InnoDB`, `MyISAM`, …; empty where the server cannot open the table. */
+  readonly engine: string;
+  /** Estimates of the server. */
+  readonly approximateRows: number;
+  readonly approximateBytes: number;
+  readonly hasPrimaryKey: boolean;
+  /** Written to in transactions: only such a table is of the same instant as the others in a dump. */
+  readonly isTransactional: boolean;
+  /** Keeps its old rows: a dump holds the present ones only. */
+  readonly isVersioned: boolean;
+};
+
+export type DatabaseFacts = {
+  readonly name: string;
+  readonly serverVersion: string;
+  readonly charset: string;
+  readonly collation: string;
+  readonly tables: readonly TableFacts[];
+  readonly views: readonly string[];
+  readonly triggers: readonly string[];
+  /** `PROCEDURE name` and the like. */
+  readonly routines: readonly string[];
+  readonly events: readonly string[];
+  readonly problems: readonly DatabaseProblem[];
+};
+
+/** A fact that does not stop an operation, and that nobody may learn too late. */
+export type DatabaseProblem = { readonly code: string; readonly name: string; readonly message: string };
+
+export type TableChecksum = { readonly table: string; readonly rows: number; readonly checksum: string | null };
+
+/** Reads what `login` sees of the database. Throws as `openConnection`, and 'database-missing'. */
+export async function probeDatabase(
+  login: DatabaseLogin,
+  name: string,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<DatabaseFacts> {
+  await using connection = await openConnection(login, { database: name, signal: options.signal });
+  const [schema] = await connection.query<{ version: string; charset: string; collation: string }>(
+    'SELECT VERSION() AS version, @@character_set_database AS charset, @@collation_database AS collation',
+  );
+  const tables = await readTables(connection, name);
+  return {
+    name,
+    serverVersion: schema?.version ?? '',
+    charset: schema?.charset ?? '',
+    collation: schema?.collation ?? '',
+    tables,
+    views: await readNames(
+      connection,
+      'SELECT TABLE_NAME AS name FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?',
+      name,
+    ),
+    triggers: await readNames(
+      connection,
+      'SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?',
+      name,
+    ),
+    routines: await readNames(
+      connection,
+      "SELECT CONCAT(ROUTINE_TYPE, ' ', ROUTINE_NAME) AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?",
+      name,
+    ),
+    events: await readNames(
+      connection,
+      'SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?',
+      name,
+    ),
+    problems: [...nameInconsistent(tables), ...(await findBlindSpots(connection, name))],
+  };
+}
+
+/** Every table and sequence of a database, in the order of their names' bytes. */
+export async function readTables(connection: DatabaseConnection, database: string): Promise<readonly TableFacts[]> {
+  type Row = {
+    name: string;
+    type: string;
+    engine: string | null;
+    row_count: string;
+    bytes: string;
+    keyed: number;
+    transactional: string | null;
+  };
+  const rows = await connection.query<Row>(
+    `SELECT t.TABLE_NAME AS name, t.TABLE_TYPE AS type, t.ENGINE AS engine, COALESCE(t.TABLE_ROWS, 0) AS row_count,
+            COALESCE(t.DATA_LENGTH + t.INDEX_LENGTH, 0) AS bytes, e.TRANSACTIONS AS transactional,
+            EXISTS (SELECT 1 FROM information_schema.STATISTICS s WHERE s.TABLE_SCHEMA = ? AND s.TABLE_NAME = t.TABLE_NAME
+                    AND s.INDEX_NAME = 'PRIMARY') AS keyed
+     FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
+     WHERE t.TABLE_SCHEMA = ? AND t.TABLE_TYPE NOT IN ('VIEW', 'SYSTEM VIEW')`,
+    [database, database],
+  );
+  return rows
+    .map((row) => ({
+      name: row.name,
+      kind: row.type === 'SEQUENCE' ? ('sequence' as const) : ('table' as const),
+      engine: row.engine ?? '',
+      approximateRows: Number(row.row_count),
+      approximateBytes: Number(row.bytes),
+      hasPrimaryKey: Number(row.keyed) === 1,
+      isTransactional: row.transactional === 'YES',
+      isVersioned: row.type === 'SYSTEM VERSIONED',
+    }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+}
+
+/** Exact rows and `CHECKSUM TABLE` of each table; null where a table is missing or cannot be summed. Reads all rows. */
+export async function checksumTables(
+  connection: DatabaseConnection,
+  database: string,
+  tables: readonly string[],
+): Promise<readonly TableChecksum[]> {
+  const sums: TableChecksum[] = [];
+  for (const table of tables) {
+    const name = quoteName(database, table);
+    const [sum] = await connection.query<{ Checksum: string | number | null }>(`CHECKSUM TABLE ${name} EXTENDED`);
+    const checksum = sum?.Checksum ?? null;
+    const rows = checksum === null ? 0 : await countRows(connection, database, table);
+    sums.push({ table, rows, checksum: checksum === null ? null : String(checksum) });
+  }
+  return sums;
+}
+
+/** How many rows a table has, counted. */
+export async function countRows(connection: DatabaseConnection, database: string, table: string): Promise<number> {
+  const [row] = await connection.query<{ rows_found: string | number }>(
+    `SELECT COUNT(*) AS rows_found FROM ${quoteName(database, table)}`,
+  );
+  return Number(row?.rows_found ?? 0);
+}
+
+async function readNames(connection: DatabaseConnection, sql: string, database: string): Promise<readonly string[]> {
+  const rows = await connection.query<{ name: string }>(sql, [database]);
+  return rows.map((row) => row.name).sort();
+}
+
+function nameInconsistent(tables: readonly TableFacts[]): DatabaseProblem[] {
+  const problems: DatabaseProblem[] = [];
+  for (const { name, engine, isTransactional, isVersioned, kind } of tables) {
+    if (!isTransactional && kind === 'table') {
+      const message = `${name} (${engine || 'unknown engine'}) has no transactions: its rows may be of another instant than the rest`;
+      problems.push({ code: 'table-not-consistent', name, message });
+    }
+    if (isVersioned) {
+      problems.push({
+        code: 'table-history-left-out',
+        name,
+        message: `${name} keeps old rows; a dump holds the present ones`,
+      });
+    }
+  }
+  return problems;
+}
+
+/** Rights without which the server hides things and says nothing: what a user cannot see is not in its dump. */
+const NEEDED: Readonly<Record<string, string>> = {
+  'SHOW VIEW': 'the definitions of views',
+  TRIGGER: 'triggers',
+  EVENT: 'events',
+  EXECUTE: 'stored procedures and functions',
+};
+
+async function findBlindSpots(connection: DatabaseConnection, database: string): Promise<DatabaseProblem[]> {
+  // A grant's database is a pattern (`o1\_%`), which is why LIKE has its sides this way round. A role's grants count.
+  const rows = await connection.query<{ right_name: string }>(
+    `SELECT PRIVILEGE_TYPE AS right_name FROM information_schema.SCHEMA_PRIVILEGES WHERE ? LIKE TABLE_SCHEMA
+       AND GRANTEE IN (SELECT CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''') UNION SELECT CONCAT('''', CURRENT_ROLE(), '''@'''''))
+     UNION SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
+       WHERE GRANTEE IN (SELECT CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''') UNION SELECT CONCAT('''', CURRENT_ROLE(), '''@'''''))`,
+    [database],
+  );
+  const held = new Set(rows.map((row) => row.right_name));
+  return Object.entries(NEEDED)
+    .filter(([right]) => !held.has(right))
+    .map(([right, what]) => ({
+      code: 'database-right-missing',
+      name: right,
+      message: `${connection.login.user} has no ${right} right on ${database}: ${what} may exist that no dump of it holds`,
+    }));
+}
