@@ -8,7 +8,7 @@
  *   missing Debian packages? → apt-get, as root or through sudo → node_modules as locked? → npm ci → is Node 26 there?
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -67,9 +67,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 try {
-  if (process.argv.includes(AS_ROOT)) await installAsRoot(missingPackages());
+  if (process.argv.includes(AS_ROOT)) await setUpAsRoot(missingPackages());
   else {
-    await setUpPackages();
+    await setUpMachine();
     await setUpNodeModules();
   }
 } catch (error) {
@@ -82,22 +82,38 @@ if (stoppedBy !== null) {
   process.exitCode = stoppedBy === 'SIGINT' ? 130 : stoppedBy === 'SIGTERM' ? 143 : 129;
 }
 
-async function setUpPackages() {
+async function setUpMachine() {
   const missing = missingPackages();
-  if (missing.length === 0) return;
-  if (spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).error) throw noPackages(missing, 'there is no apt-get');
-  if (process.getuid() === 0) return installAsRoot(missing);
+  if (missing.length === 0 && !isRootClosed()) return;
+  if (missing.length > 0 && !isThere('apt-get')) throw noPackages(missing, 'there is no apt-get');
+  if (process.getuid() === 0) return setUpAsRoot(missing);
 
-  if (spawnSync('sudo', ['--version'], { stdio: 'ignore' }).error) {
-    throw noPackages(missing, 'this user is not root and there is no sudo');
-  }
-  say('Debian packages are missing; installing them needs root: asking sudo');
+  if (!isThere('sudo')) throw noPackages(missing, 'this user is not root and there is no sudo');
+  say('something of the machine itself is to be set up, which needs root: asking sudo');
   const ask = process.stdin.isTTY ? [] : ['--non-interactive'];
   const keep = '--preserve-env=http_proxy,https_proxy,no_proxy,HTTP_PROXY,HTTPS_PROXY,NO_PROXY';
   const command = ['sudo', ...ask, keep, process.execPath, fileURLToPath(import.meta.url), AS_ROOT];
   const { code } = await run(command, { stdio: 'inherit' });
   // The part that ran as root has said what was wrong, unless sudo itself refused.
   if (missingPackages().length > 0) throw noPackages(missingPackages(), `sudo ended with exit code ${code}`);
+}
+
+function isThere(command) {
+  return spawnSync(command, ['--version'], { stdio: 'ignore' }).error === undefined;
+}
+
+async function setUpAsRoot(missing) {
+  if (isRootClosed()) {
+    say('the directory / was closed to all users but root; opened for passing through (chmod a+x /), because MariaDB,');
+    say('  PHP and the loading of dumps run without rights and could not even find their libraries');
+    chmodSync('/', (statSync('/').mode & 0o7777) | 0o111);
+  }
+  if (missing.length > 0) await installPackages(missing);
+}
+
+/** Some ways to unpack a system leave `/` at mode 0700. */
+function isRootClosed() {
+  return (statSync('/').mode & 0o001) === 0;
 }
 
 /** @returns {{name: string, why: string}[]} */
@@ -124,7 +140,7 @@ function isInRelease(name) {
   return spawnSync('apt-cache', ['show', '--no-all-versions', name], { stdio: 'ignore' }).status === 0;
 }
 
-async function installAsRoot(missing) {
+async function installPackages(missing) {
   const names = missing.map((entry) => entry.name);
   say(`installing ${names.length} Debian packages with apt-get (a minute or two); none of their services is started:`);
   for (const { name, why } of missing) say(`  ${name.padEnd(34)} ${why}`);
