@@ -17,7 +17,7 @@ export function rowOfManifest(manifest: Manifest, snapshot: string): PointRow {
     holds_files: manifest.files === null ? 0 : 1,
     holds_databases: manifest.databases.length > 0 ? 1 : 0,
     bytes: bytesOfManifest(manifest),
-    complete: manifest.problems.length === 0 ? 1 : 0,
+    complete: manifest.complete ? 1 : 0,
     safety: manifest.safety ? 1 : 0,
     pinned: manifest.safety ? 1 : 0,
     task: manifest.task,

@@ -71,7 +71,9 @@ export const Manifest = z
     /** Every owner and group that a file of the site had. */
     owners: z.object({ users: z.array(Owner).readonly(), groups: z.array(Owner).readonly() }).readonly(),
     tools: z.record(z.string(), z.string()).readonly(),
-    /** What could not be taken, each named. A point with any of these is not complete. */
+    /** False where something of the site could not be taken: such a point is restored only when it is named. */
+    complete: z.boolean(),
+    /** What could not be taken, or not at one instant, each named. */
     problems: z
       .array(z.object({ code: z.string(), message: z.string(), path: z.string().nullable() }).readonly())
       .readonly(),

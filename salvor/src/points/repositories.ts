@@ -2,7 +2,7 @@
  * The repositories of a host: one per account and destination, each with a key of its own in STATE/keys. All share
  * one chunker polynomial, so that equal files are cut into equal blocks and copies between them are cheap.
  */
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Repository, generateKey, initRepository, openLocalStorage, openRepository } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
@@ -52,10 +52,25 @@ export async function ensureAccountRepository(
   chmodSync(join(places.state, 'keys'), 0o700);
   mkdirSync(places.local, { recursive: true, mode: 0o700 });
   if (!existsSync(keyFileOf(places, account))) writeDurably(keyFileOf(places, account), `${generateKey()}\n`, 0o600);
+  removeUnborn(repositoryPathOf(places, account));
   const storage = openLocalStorage(repositoryPathOf(places, account));
   const secret = { kind: 'key', text: readKey(places, account) } as const;
   const repository = await initRepository(storage, secret, like === null ? {} : { polynomialOf: like });
   return { repository, created: true };
+}
+
+/**
+ * A crash while a repository was made leaves one with a key and without a config. It is made again, if it is really
+ * empty: where anything was ever stored, a missing config is damage, and the engine says so.
+ */
+function removeUnborn(path: string): void {
+  const holdsNothing = ['snapshots', 'index', 'data'].every((name) => isWithoutFiles(join(path, name)));
+  if (holdsNothing) rmSync(join(path, 'keys'), { recursive: true, force: true });
+}
+
+function isWithoutFiles(path: string): boolean {
+  if (!existsSync(path)) return true;
+  return readdirSync(path, { recursive: true, withFileTypes: true }).every((entry) => entry.isDirectory());
 }
 
 function readKey(places: RepositoryPlaces, account: string): string {

@@ -1,3 +1,4 @@
+import type { ServerAddress } from '../databases/mariadb/connect.ts';
 import type { ProcessIdentity } from '../lib/process-identity.ts';
 import type { Switch } from './switch-site.ts';
 import type { TaskId } from './task-id.ts';
@@ -12,25 +13,36 @@ export type Journal = {
   readonly operation: 'backup' | 'restore' | 'undo';
   readonly process: ProcessIdentity;
   readonly started: string;
-  readonly site: { readonly account: string; readonly uri: string; readonly path: string };
+  readonly site: JournalSite;
   readonly phase: JournalPhase;
   /** The restore that an undo takes back. */
   readonly of: TaskId | null;
-  readonly safetyPoint: string | null;
+  /** The point that a backup made, or the safety point of a restore. */
+  readonly point: string | null;
   /** The place where the new is built and the old is kept: root's alone, on the site's own mount. */
   readonly staging: string | null;
   /** Databases that this task makes and that nothing else may be in. */
-  readonly scratchDatabases: readonly string[];
+  readonly scratchDatabases: readonly ScratchDatabase[];
   /** What changes places with what; null until all of it is built and compared. */
   readonly switch: Switch | null;
   readonly undoUntil: string | null;
 };
+
+/** The site as it was when the task began: recovery must not need its settings, which may be what is being restored. */
+export type JournalSite = {
+  readonly account: string;
+  readonly uri: string;
+  readonly path: string;
+  /** The account's home. */
+  readonly home: string;
+};
+
+export type ScratchDatabase = { readonly server: ServerAddress; readonly name: string };
 
 /**
  * started    nothing of the site was touched; staging and scratch databases may be there
  * switching  the switch has begun: none, some or all of its parts have changed places
  * switched   all have; the site is the new one, what follows is only verifying
  * kept       the task is over; the old lies in staging and in the old databases until the grace period ends
- * undone     an undo switched back; what the restore had brought lies where the old one lay
  */
-export type JournalPhase = 'started' | 'switching' | 'switched' | 'kept' | 'undone';
+export type JournalPhase = 'started' | 'switching' | 'switched' | 'kept';

@@ -28,9 +28,8 @@ export async function* pairTrees<Left, Right>(
 
 /** The tree below `root` in a snapshot, with paths relative to it. */
 export async function* walkView(view: SnapshotView, root: string): AsyncGenerator<{ path: string; value: ViewEntry }> {
-  for await (const { path, entry } of view.walk(root)) {
-    yield { path: path === root ? '' : path.slice(root.length + 1), value: entry };
-  }
+  yield { path: '', value: await view.stat(root) };
+  for await (const { path, entry } of view.walk(root)) yield { path: path.slice(root.length + 1), value: entry };
 }
 
 /** The tree below `root` on disk, in the same form. */

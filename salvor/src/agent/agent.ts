@@ -1,0 +1,228 @@
+/**
+ * The agent of one host: what the command line, and later the hub and the doors, ask for. Owns which site, which
+ * repository and which point is meant, and that every task runs under its lock, with its journal; the tasks
+ * themselves are in `tasks/`.
+ *
+ *   open: store → what a crash left is finished or undone → ready
+ *   each call: sites from disk → repository of the account → task → document
+ *
+ * Knows nothing of terminals and prints nothing.
+ */
+import type {
+  BackupDocument,
+  InitDocument,
+  LsDocument,
+  PointsDocument,
+  RestoreDocument,
+  SiteDocument,
+  StatusDocument,
+  UndoDocument,
+} from '@salvor/contract';
+import type { Repository } from '@salvor/engine';
+import type { Config } from '../config.ts';
+import { SalvorError } from '../errors.ts';
+import { documentOfPoint } from '../points/list-points.ts';
+import { ensureAccountRepository, keyFileOf, repositoryPathOf } from '../points/repositories.ts';
+import { findAdministrator } from '../sites/administrator.ts';
+import { resolveSite } from '../sites/resolve-site.ts';
+import type { Site } from '../sites/site.ts';
+import { openStore } from '../store/open-store.ts';
+import { backUpSite } from '../tasks/back-up-site.ts';
+import type { JournalSite } from '../tasks/journal.ts';
+import type { RestoreWish } from '../tasks/restore-scope.ts';
+import type { TaskProgress } from '../tasks/task-run.ts';
+import { HostPoints } from './host-points.ts';
+import { documentOfSite, readHost } from './host-sites.ts';
+import { Journals } from './journals.ts';
+import { Locks } from './locks.ts';
+import { openPath, readPath } from './read-point.ts';
+import { recoverHost } from './recover.ts';
+import { type TaskRoom, runTask } from './run-task.ts';
+import { readStatus } from './status.ts';
+import { TaskLog } from './task-log.ts';
+
+export type AgentServices = {
+  readonly clock: () => Date;
+  /** From 0 up to and without 1. */
+  readonly random: () => number;
+  readonly randomBytes: (count: number) => Uint8Array;
+  /** Each line that a task says. */
+  readonly say: (line: string) => void;
+};
+
+export type CallOptions = { readonly signal?: AbortSignal };
+export type TaskCallOptions = CallOptions & { readonly onProgress?: (progress: TaskProgress) => void };
+export type BackupCall = TaskCallOptions & { readonly reason: string | null };
+export type RestoreCall = TaskCallOptions &
+  RestoreWish & {
+    /** An id or its beginning; null for the newest complete point that is not a safety point. */
+    readonly point: string | null;
+    /** An empty or missing directory to write into instead of the site. */
+    readonly to: string | null;
+    readonly dryRun: boolean;
+  };
+
+/**
+ * Opens the agent of a host and finishes or undoes what a crash left. Only what could not be is told to the call
+ * that meets it: a site whose recovery waits for its database server does not keep others from being backed up.
+ */
+export async function openAgent(config: Config, services: AgentServices): Promise<Agent> {
+  await using opened = new AsyncDisposableStack();
+  const store = opened.use(await openStore(config.state));
+  const locks = opened.use(new Locks(config.state));
+  const room: TaskRoom = {
+    ...services,
+    state: config.state,
+    locks,
+    journals: new Journals(config.state),
+    log: new TaskLog(store),
+    administratorOf: (server, home) =>
+      findAdministrator({
+        homes: [home],
+        server,
+        optionFile: config.mariadb.defaultsFile ?? undefined,
+        defaultSocket: config.mariadb.socket ?? undefined,
+      }),
+  };
+  const points = new HostPoints(config, store);
+  await recoverHost(room);
+  return new Agent(config, room, points, opened.move());
+}
+
+export class Agent implements AsyncDisposable {
+  readonly #config: Config;
+  readonly #room: TaskRoom;
+  readonly #points: HostPoints;
+  readonly #opened: AsyncDisposableStack;
+
+  constructor(config: Config, room: TaskRoom, points: HostPoints, opened: AsyncDisposableStack) {
+    this.#config = config;
+    this.#room = room;
+    this.#points = points;
+    this.#opened = opened;
+  }
+
+  /** Makes what the host lacks: one local repository and one key per account. What is there stays. */
+  async init(options: CallOptions = {}): Promise<Omit<InitDocument, 'config' | 'written'>> {
+    const found = await readHost(this.#config, options.signal);
+    const accounts: InitDocument['accounts'][number][] = [];
+    // All repositories cut alike: like the first one that is there, else like the first one that is made.
+    let like: Repository | null = await this.#points.anyRepository(found.accounts);
+    for (const account of found.accounts) {
+      options.signal?.throwIfAborted();
+      const { repository, created } = await ensureAccountRepository(this.#config, account.name, like);
+      this.#points.adopt(account.name, repository);
+      like ??= repository;
+      const { name, home } = account;
+      const url = repositoryPathOf(this.#config, name);
+      accounts.push({
+        name,
+        home,
+        repository: { url, id: repository.id, created },
+        keyFile: keyFileOf(this.#config, name),
+      });
+    }
+    const problems = found.notSites.map(({ path, reason }) => ({
+      code: 'not-a-site',
+      path,
+      message: `${path}: ${reason}`,
+    }));
+    return { stateDirectory: this.#config.state, accounts, sites: found.sites.map(documentOfSite), problems };
+  }
+
+  async sites(options: CallOptions = {}): Promise<readonly SiteDocument[]> {
+    return (await readHost(this.#config, options.signal)).sites.map(documentOfSite);
+  }
+
+  async backup(name: string, options: BackupCall): Promise<BackupDocument> {
+    const site = await this.#findSite(name, options.signal);
+    const repository = await this.#points.repositoryOf(site.account.name);
+    const { task, state, result } = await runTask(
+      this.#room,
+      { operation: 'backup', site: placeOf(site), of: null, ...this.#taskOptions(options) },
+      async (run) => {
+        const backedUp = await backUpSite(site, { reason: options.reason, safety: false }, repository, run);
+        run.note(...backedUp.problems);
+        run.record({ point: backedUp.point.manifest.point });
+        await this.#points.remember(backedUp.point);
+        return backedUp;
+      },
+    );
+    const { point, result: written, problems, tables } = result;
+    return {
+      task,
+      state,
+      point: point.manifest.point,
+      archive: null,
+      files: point.manifest.files?.count ?? 0,
+      tables,
+      bytesRead: written.bytesRead,
+      bytesStored: written.bytesStored,
+      problems,
+    };
+  }
+
+  /** Newest first. Of a site that is gone from the disk too. */
+  async points(name: string, options: CallOptions = {}): Promise<PointsDocument> {
+    const { account, uri } = await this.#findNamed(name, options.signal);
+    return (await this.#points.list(account, uri)).map(documentOfPoint);
+  }
+
+  async restore(_name: string, _options: RestoreCall): Promise<RestoreDocument> {
+    throw new Error('not yet');
+  }
+
+  async undo(_task: string, _options: TaskCallOptions = {}): Promise<UndoDocument> {
+    throw new Error('not yet');
+  }
+
+  async ls(point: string, path: string, options: CallOptions = {}): Promise<LsDocument> {
+    return await readPath(await this.#points.open(point, await this.#accounts(options.signal)), path);
+  }
+
+  /** The file's bytes. That it is there is known before the first one is read. */
+  async cat(point: string, path: string, options: CallOptions = {}): Promise<AsyncIterable<Uint8Array>> {
+    return await openPath(await this.#points.open(point, await this.#accounts(options.signal)), path);
+  }
+
+  async status(options: CallOptions = {}): Promise<StatusDocument> {
+    return await readStatus(await readHost(this.#config, options.signal), this.#config, this.#points, this.#room.log);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync();
+  }
+
+  async #findSite(name: string, signal: AbortSignal | undefined): Promise<Site> {
+    return resolveSite((await readHost(this.#config, signal)).sites, name);
+  }
+
+  /** A site on disk, or one that only points remember. */
+  async #findNamed(name: string, signal: AbortSignal | undefined): Promise<{ account: string; uri: string }> {
+    const found = await readHost(this.#config, signal);
+    try {
+      const site = resolveSite(found.sites, name);
+      return { account: site.account.name, uri: site.uri };
+    } catch (error) {
+      if (!(error instanceof SalvorError) || error.code !== 'site-unknown') throw error;
+      const remembered = await this.#points.findSite(
+        name,
+        found.accounts.map((account) => account.name),
+      );
+      if (remembered === null) throw error;
+      return remembered;
+    }
+  }
+
+  async #accounts(signal: AbortSignal | undefined): Promise<readonly string[]> {
+    return (await readHost(this.#config, signal)).accounts.map((account) => account.name);
+  }
+
+  #taskOptions(options: TaskCallOptions): { signal: AbortSignal; onProgress: (progress: TaskProgress) => void } {
+    return { signal: options.signal ?? new AbortController().signal, onProgress: options.onProgress ?? (() => {}) };
+  }
+}
+
+function placeOf(site: Site): JournalSite {
+  return { account: site.account.name, uri: site.uri, path: site.path, home: site.account.home };
+}

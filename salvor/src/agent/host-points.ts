@@ -1,0 +1,104 @@
+import type { Repository } from '@salvor/engine';
+import { SalvorError } from '../errors.ts';
+import { rememberPoints, rowOfManifest } from '../points/catalogue.ts';
+import { type ListedPoint, type PointList, listPoints } from '../points/list-points.ts';
+import { type OpenPoint, openPoint } from '../points/open-point.ts';
+import { type RepositoryPlaces, hasRepository, openAccountRepository } from '../points/repositories.ts';
+import type { Store } from '../store/open-store.ts';
+
+/** Fewer letters of an id would name another point tomorrow. */
+const MIN_PREFIX = 4;
+
+/** The points of all accounts of a host. Repositories are opened when they are first asked for. */
+export class HostPoints {
+  readonly #places: RepositoryPlaces;
+  readonly #store: Store;
+  readonly #repositories = new Map<string, Promise<Repository>>();
+
+  constructor(places: RepositoryPlaces, store: Store) {
+    this.#places = places;
+    this.#store = store;
+  }
+
+  async repositoryOf(account: string): Promise<Repository> {
+    let opening = this.#repositories.get(account);
+    if (opening === undefined) {
+      opening = openAccountRepository(this.#places, account);
+      this.#repositories.set(account, opening);
+      // A repository that could not be opened is tried again by the next call.
+      opening.catch(() => this.#repositories.delete(account));
+    }
+    return await opening;
+  }
+
+  /** Takes a repository that was just made or opened. */
+  adopt(account: string, repository: Repository): void {
+    this.#repositories.set(account, Promise.resolve(repository));
+  }
+
+  /** The first account's repository that is there, to cut others like it; null where there is none. */
+  async anyRepository(accounts: readonly { readonly name: string }[]): Promise<Repository | null> {
+    const first = accounts.find(({ name }) => hasRepository(this.#places, name));
+    return first === undefined ? null : await this.repositoryOf(first.name);
+  }
+
+  async listAll(account: string): Promise<PointList> {
+    return await listPoints(await this.repositoryOf(account), account, this.#store);
+  }
+
+  /** Newest first. */
+  async list(account: string, uri: string): Promise<readonly ListedPoint[]> {
+    return (await this.listAll(account)).points.filter(({ row }) => row.uri === uri);
+  }
+
+  async remember(point: OpenPoint): Promise<void> {
+    await rememberPoints(this.#store, [rowOfManifest(point.manifest, point.snapshot.id)]);
+  }
+
+  /** Opens the point that is meant, whichever account it belongs to. Throws `point-unknown`, `point-ambiguous`. */
+  async open(prefix: string, accounts: readonly string[]): Promise<OpenPoint> {
+    const found: { account: string; listed: ListedPoint }[] = [];
+    for (const account of accounts) {
+      if (!hasRepository(this.#places, account)) continue;
+      for (const listed of (await this.listAll(account)).points)
+        if (listed.row.id.startsWith(prefix)) found.push({ account, listed });
+    }
+    return await this.#openOnly(prefix, 'this host', found);
+  }
+
+  /** The point of one site that is meant; null for the newest that is complete and not a safety point. */
+  async openOf(account: string, uri: string, prefix: string | null): Promise<OpenPoint> {
+    const points = await this.list(account, uri);
+    if (prefix === null) {
+      const newest = points.find(({ row }) => row.complete === 1 && row.safety === 0);
+      if (newest === undefined) throw new SalvorError('point-missing', { site: `${account}/${uri}` });
+      return await openPoint(await this.repositoryOf(account), newest.snapshot);
+    }
+    const found = points.filter(({ row }) => row.id.startsWith(prefix)).map((listed) => ({ account, listed }));
+    return await this.#openOnly(prefix, `${account}/${uri}`, found);
+  }
+
+  /** A site that only its points remember, by URI or ACCOUNT/URI; null where none does, or more than one. */
+  async findSite(name: string, accounts: readonly string[]): Promise<{ account: string; uri: string } | null> {
+    const found = new Map<string, { account: string; uri: string }>();
+    for (const account of accounts) {
+      if (!hasRepository(this.#places, account)) continue;
+      for (const { row } of (await this.listAll(account)).points)
+        if (row.uri === name || `${account}/${row.uri}` === name) found.set(account, { account, uri: row.uri });
+    }
+    const [only] = found.values();
+    return only !== undefined && found.size === 1 ? only : null;
+  }
+
+  async #openOnly(
+    prefix: string,
+    where: string,
+    found: readonly { readonly account: string; readonly listed: ListedPoint }[],
+  ): Promise<OpenPoint> {
+    const [only] = found;
+    if (only === undefined || prefix.length < MIN_PREFIX)
+      throw new SalvorError('point-unknown', { point: prefix, where });
+    if (found.length > 1) throw new SalvorError('point-ambiguous', { point: prefix });
+    return await openPoint(await this.repositoryOf(only.account), only.listed.snapshot);
+  }
+}

@@ -1,0 +1,59 @@
+import { chmodSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf } from '../lib/errno.ts';
+import { removeDurably, writeDurably } from '../lib/write-durably.ts';
+import type { Journal } from '../tasks/journal.ts';
+import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
+
+/** The journals of a host: STATE/journals/<task>.json, each whole at every instant. */
+export class Journals {
+  readonly #directory: string;
+
+  constructor(stateDirectory: string) {
+    this.#directory = join(stateDirectory, 'journals');
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    chmodSync(this.#directory, 0o700);
+  }
+
+  /** On disk when it returns. */
+  write(journal: Journal): void {
+    writeDurably(this.#path(journal.task), `${JSON.stringify(journal, null, 1)}\n`);
+  }
+
+  /** Null where there is none. */
+  read(task: TaskId): Journal | null {
+    try {
+      return parseJournal(readFileSync(this.#path(task), 'utf8'), this.#path(task));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  /** Oldest first. */
+  list(): readonly Journal[] {
+    const journals: Journal[] = [];
+    for (const name of readdirSync(this.#directory).sort()) {
+      const task = name.endsWith('.json') ? parseTaskId(name.slice(0, -'.json'.length)) : null;
+      const journal = task === null ? null : this.read(task);
+      if (journal !== null) journals.push(journal);
+    }
+    return journals;
+  }
+
+  remove(task: TaskId): void {
+    removeDurably(this.#path(task));
+  }
+
+  #path(task: TaskId): string {
+    return join(this.#directory, `${task}.json`);
+  }
+}
+
+/** Ours alone writes there: what can't be read was damaged, and must not be taken for nothing. */
+function parseJournal(text: string, path: string): Journal {
+  const journal = JSON.parse(text) as Journal;
+  if (journal.version !== 1)
+    throw new Error(`${path} is of version ${String(journal.version)}, written by a newer salvor`);
+  return journal;
+}

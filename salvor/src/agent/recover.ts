@@ -1,0 +1,95 @@
+/**
+ * Finishes or undoes what a crash left, before anything else is done. Asks disk and server what is there and assumes
+ * nothing; the journals only say where to look.
+ *
+ *   for each journal whose process is gone: lock the site → finish or undo (tasks/recover-task.ts) → close its row
+ *   rows that say `running` with no process and no journal → failed
+ *   private directories and lock files of dead tasks → removed
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SalvorError } from '../errors.ts';
+import { isAlive } from '../lib/process-identity.ts';
+import { recoverTask } from '../tasks/recover-task.ts';
+import { parseTaskId } from '../tasks/task-id.ts';
+import { type TaskRoom, closeTask, scratchOf } from './run-task.ts';
+
+/** Another command's recovery is waited for; it may have to remove a large tree. */
+const MAX_WAIT_MS = 10 * 60_000;
+const WAIT_STEP_MS = 50;
+
+export async function recoverHost(room: TaskRoom): Promise<void> {
+  if (!hasLeftovers(room) && (await findGone(room)).length === 0) return;
+  using held = new DisposableStack();
+  held.use(await waitForRecovery(room));
+  for (const journal of room.journals.list()) {
+    if (journal.phase === 'kept' || isAlive(journal.process)) continue;
+    await recoverOne(room, journal.task);
+  }
+  for (const task of await findGone(room)) {
+    const id = parseTaskId(task.id);
+    const journal = id === null ? null : room.journals.read(id);
+    if (journal === null)
+      await room.log.end(task.id, { state: 'failed', ended: room.clock(), error: 'the process was killed' });
+    // Killed between the journal's last word and the row's.
+    else if (journal.phase === 'kept') await closeTask(room, journal, { state: 'succeeded', error: null });
+  }
+  sweepScratch(room);
+  room.locks.sweep();
+}
+
+/** What can't be recovered now (its database server may be down) stays, and is said; other sites must not wait for it. */
+async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals']['read']>[0]): Promise<void> {
+  const place = room.journals.read(task)?.site;
+  if (place === undefined) return;
+  const say = (line: string): void => room.say(`recovering ${task}: ${line}`);
+  using held = new DisposableStack();
+  try {
+    held.use(room.locks.lockSite(place, task));
+    const journal = room.journals.read(task);
+    if (journal === null) return;
+    const recovered = await recoverTask(journal, { ...room, say });
+    await closeTask(room, recovered.journal, { state: recovered.state, error: 'the process was killed' });
+    say(`ended ${recovered.state}`);
+  } catch (error) {
+    if (!(error instanceof SalvorError)) throw error;
+    say(`could not be done now: ${error.message}`);
+  }
+}
+
+function hasLeftovers(room: TaskRoom): boolean {
+  const isLeft = room.journals.list().some(({ phase, process }) => phase !== 'kept' && !isAlive(process));
+  return isLeft || listScratch(room).some((name) => !isScratchUsed(room, name));
+}
+
+async function findGone(room: TaskRoom): Promise<readonly { readonly id: string }[]> {
+  return (await room.log.readRunning()).filter((row) => !isAlive({ pid: row.pid, start: row.process_start }));
+}
+
+async function waitForRecovery(room: TaskRoom): Promise<Disposable> {
+  for (let waited = 0; ; waited += WAIT_STEP_MS) {
+    const lock = room.locks.tryLockRecovery();
+    if (lock !== null) return lock;
+    if (waited > MAX_WAIT_MS)
+      throw new SalvorError('site-busy', { site: 'This host', task: 'recovery', process: 'another' });
+    await sleep(WAIT_STEP_MS);
+  }
+}
+
+function listScratch(room: TaskRoom): readonly string[] {
+  mkdirSync(scratchOf(room.state, ''), { recursive: true, mode: 0o700 });
+  return readdirSync(scratchOf(room.state, ''));
+}
+
+function isScratchUsed(room: TaskRoom, name: string): boolean {
+  const id = parseTaskId(name);
+  const journal = id === null ? null : room.journals.read(id);
+  return journal !== null && isAlive(journal.process);
+}
+
+function sweepScratch(room: TaskRoom): void {
+  for (const name of listScratch(room)) {
+    const id = parseTaskId(name);
+    if (id !== null && !isScratchUsed(room, name)) rmSync(scratchOf(room.state, id), { recursive: true, force: true });
+  }
+}

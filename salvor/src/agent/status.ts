@@ -1,0 +1,54 @@
+import type { Problem, RepositoryStatus, SiteStatus, StatusDocument } from '@salvor/contract';
+import type { ListedPoint } from '../points/list-points.ts';
+import { type RepositoryPlaces, hasRepository, repositoryPathOf } from '../points/repositories.ts';
+import type { FoundSites } from '../sites/find-sites.ts';
+import type { HostPoints } from './host-points.ts';
+import { documentOfSite } from './host-sites.ts';
+import type { TaskLog } from './task-log.ts';
+
+/** What fits on a screen; the whole list is for a command of its own. */
+const MAX_TASKS = 20;
+
+/** How the host stands. A repository that can't be opened is a fact here, and no failure. */
+export async function readStatus(
+  found: FoundSites,
+  places: RepositoryPlaces,
+  points: HostPoints,
+  log: TaskLog,
+): Promise<StatusDocument> {
+  const repositories: RepositoryStatus[] = [];
+  const pointsOf = new Map<string, readonly ListedPoint[]>();
+  const problemsOf = new Map<string, readonly Problem[]>();
+  for (const { name } of found.accounts) {
+    const listed = await listOf(name, places, points);
+    repositories.push({ account: name, copy: 'local', url: repositoryPathOf(places, name), state: listed.state });
+    pointsOf.set(name, listed.points);
+    problemsOf.set(name, listed.problems);
+  }
+  const sites = found.sites.map((site): SiteStatus => {
+    const last = pointsOf.get(site.account.name)?.find(({ row }) => row.uri === site.uri && row.safety === 0);
+    return {
+      uri: site.uri,
+      account: site.account.name,
+      lastPoint:
+        last === undefined ? null : { id: last.row.id, time: last.row.time, complete: last.row.complete === 1 },
+      problems: [...documentOfSite(site).problems, ...(problemsOf.get(site.account.name) ?? [])],
+    };
+  });
+  return { sites, tasks: [...(await log.readLast(MAX_TASKS))], repositories };
+}
+
+async function listOf(
+  account: string,
+  places: RepositoryPlaces,
+  points: HostPoints,
+): Promise<{ state: RepositoryStatus['state']; points: readonly ListedPoint[]; problems: readonly Problem[] }> {
+  if (!hasRepository(places, account)) return { state: 'missing', points: [], problems: [] };
+  try {
+    return { state: 'ready', ...(await points.listAll(account)) };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'repository-failed';
+    const message = error instanceof Error ? error.message : String(error);
+    return { state: 'failed', points: [], problems: [{ code, message, path: repositoryPathOf(places, account) }] };
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * Makes one point of a site: one snapshot in the account's repository, which holds the site's directory, its
+ * databases table by table and the manifest that says what all of it is.
+ *
+ *   databases (dumped while they stream) → files → manifest → committed by the engine → opened again and compared
+ *
+ * Databases go first: what a page wrote into both is then rather in the files too. The manifest goes last, because
+ * it says what was read. Knows nothing of tasks, locks and what a point is used for.
+ */
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Problem } from '@salvor/contract';
+import {
+  type BackupProgress,
+  type BackupResult,
+  type Repository,
+  type SourceEntry,
+  backup,
+  findSnapshot,
+} from '@salvor/engine';
+import type { DatabaseFacts } from '../databases/mariadb/probe.ts';
+import { dumpDatabase } from '../databases/mariadb/dump.ts';
+import { SalvorError } from '../errors.ts';
+import { walkTree } from '../lib/walk-tree.ts';
+import type { DatabaseLogin } from '../databases/mariadb/connect.ts';
+import type { Site, SiteDatabase } from '../sites/site.ts';
+import { type Manifest, type ManifestDatabase, type ManifestFile, serialiseManifest } from './manifest.ts';
+import { type OpenPoint, openPoint, readBackPoint } from './open-point.ts';
+import { nameGroup, nameUser } from './owner-names.ts';
+import { makePointId } from './point-id.ts';
+
+export type CaptureWanted = {
+  readonly reason: string | null;
+  readonly origin: Manifest['origin'];
+  readonly task: string | null;
+  readonly safety: boolean;
+  /** Where the site's files lie just now: its directory, or where a restore has put them. */
+  readonly path: string;
+  readonly databases: readonly CaptureDatabase[];
+  /** False where files or a database of the site are known to be left out. */
+  readonly complete: boolean;
+  readonly problems: readonly Problem[];
+};
+
+/** A database of the site, and where its tables are read: under its own name as its own user, or where a restore has put them. */
+export type CaptureDatabase = {
+  readonly database: SiteDatabase;
+  readonly facts: DatabaseFacts;
+  readonly readFrom: { readonly login: DatabaseLogin; readonly name: string };
+};
+
+export type CaptureTools = {
+  readonly repository: Repository;
+  /** A directory of ours alone, for what the dump tool is told. */
+  readonly scratch: string;
+  readonly clock: () => Date;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: BackupProgress) => void;
+};
+
+export type CapturedPoint = {
+  readonly point: OpenPoint;
+  readonly result: BackupResult;
+  /** Found on the way: what the dumps and the walk of the files could not take. */
+  readonly problems: readonly Problem[];
+};
+
+/** Throws what the dump or the engine throws; then nothing was committed. */
+export async function capturePoint(site: Site, wanted: CaptureWanted, tools: CaptureTools): Promise<CapturedPoint> {
+  const capture = new Capture(site, wanted, tools);
+  let result: BackupResult;
+  try {
+    result = await backup({
+      source: capture.entries(),
+      repositories: [tools.repository],
+      paths: [site.path],
+      host: hostname(),
+      username: 'salvor',
+      tags: capture.tags(),
+      time: capture.time,
+      signal: tools.signal,
+      onProgress: tools.onProgress,
+    });
+  } catch (error) {
+    throw unwrapSourceFailure(error);
+  }
+  const id = result.snapshots[0]?.id;
+  if (id === undefined) throw new Error('the engine committed no snapshot and said nothing');
+  const point = await openPoint(tools.repository, await findSnapshot(tools.repository, id));
+  if (point.manifest.point !== capture.id)
+    throw new SalvorError('point-incomplete', { point: capture.id, problem: 'its manifest is another one' });
+  await readBackPoint(point);
+  return { point, result, problems: [...capture.problems, ...result.problems.map((problem) => ({ ...problem }))] };
+}
+
+/** The site's dump that failed is what failed, not the engine that was reading it. */
+function unwrapSourceFailure(error: unknown): unknown {
+  const isSource = error instanceof Error && 'code' in error && error.code === 'source-failed';
+  return isSource && error.cause instanceof Error ? error.cause : error;
+}
+
+class Capture {
+  readonly id: string;
+  readonly time: Date;
+  readonly problems: Problem[];
+  readonly #site: Site;
+  readonly #wanted: CaptureWanted;
+  readonly #tools: CaptureTools;
+  readonly #databases: ManifestDatabase[] = [];
+  readonly #users = new Set<number>();
+  readonly #groups = new Set<number>();
+  #files = 0;
+  #fileBytes = 0;
+  #firstDatabaseAt: Date | null = null;
+
+  constructor(site: Site, wanted: CaptureWanted, tools: CaptureTools) {
+    this.#site = site;
+    this.#wanted = wanted;
+    this.#tools = tools;
+    this.id = makePointId(tools.randomBytes);
+    this.time = tools.clock();
+    this.problems = [...wanted.problems];
+  }
+
+  tags(): readonly string[] {
+    const { account, uri } = this.#site;
+    const task = this.#wanted.task === null ? [] : [`task:${this.#wanted.task}`];
+    return [
+      'salvor',
+      `point:${this.id}`,
+      `account:${account.name}`,
+      `site:${uri}`,
+      `origin:${this.#wanted.origin}`,
+      ...task,
+    ];
+  }
+
+  entries(): readonly SourceEntry[] {
+    const site: SourceEntry = { kind: 'tree', name: 'site', path: this.#wanted.path };
+    const manifest: SourceEntry = { ...this.#stream('manifest.json'), open: () => this.#writeManifest() };
+    const names = this.#wanted.databases.map((wanted) => this.#directory(wanted.database.name, this.#dump(wanted)));
+    return names.length === 0 ? [site, manifest] : [this.#directory('databases', names), site, manifest];
+  }
+
+  /** Yields the next file of the dump when the one before was read: one pass over the tool's output, nothing held. */
+  async *#dump({ database, facts, readFrom }: CaptureDatabase): AsyncGenerator<SourceEntry> {
+    const files: ManifestFile[] = [];
+    const time = this.#tools.clock();
+    this.#firstDatabaseAt ??= time;
+    const parts = dumpDatabase(readFrom.login, readFrom.name, {
+      defaultsDirectory: this.#tools.scratch,
+      signal: this.#tools.signal,
+      onProblem: (problem) => {
+        const path = `${database.name}.${problem.name}`;
+        this.problems.push({ code: problem.code, message: problem.message, path });
+      },
+    });
+    for await (const part of parts) {
+      const { file, kind, table } = part;
+      const hash = createHash('sha256');
+      let bytes = 0;
+      const open = async function* (): AsyncGenerator<Uint8Array> {
+        for await (const chunk of part.bytes) {
+          hash.update(chunk);
+          bytes += chunk.length;
+          yield chunk;
+        }
+      };
+      yield { ...this.#stream(file), cut: kind === 'table' ? 'rows' : 'content', open };
+      files.push({
+        name: file,
+        kind,
+        table,
+        rows: kind === 'table' ? part.rows() : null,
+        bytes,
+        sha256: hash.digest('hex'),
+      });
+    }
+    this.#databases.push({
+      engine: 'mariadb',
+      name: database.name,
+      user: database.login.user,
+      prefix: database.prefix,
+      charset: facts.charset,
+      collation: facts.collation,
+      server: facts.serverVersion,
+      time: time.toISOString(),
+      views: [...facts.views],
+      files,
+    });
+  }
+
+  /** A second look at what the engine has just read, for the manifest: how much it is and whose. */
+  async #countFiles(): Promise<void> {
+    for await (const { stat } of walkTree(this.#wanted.path)) {
+      this.#users.add(Number(stat.uid));
+      this.#groups.add(Number(stat.gid));
+      if (!stat.isFile()) continue;
+      this.#files += 1;
+      this.#fileBytes += Number(stat.size);
+    }
+  }
+
+  async *#writeManifest(): AsyncGenerator<Uint8Array> {
+    const read = this.#tools.clock();
+    await this.#countFiles();
+    const { account, platform, uri, path, cms, version } = this.#site;
+    const since = this.#firstDatabaseAt ?? this.time;
+    const manifest: Manifest = {
+      format: 'salvor-point',
+      version: 1,
+      point: this.id,
+      time: this.time.toISOString(),
+      origin: this.#wanted.origin,
+      reason: this.#wanted.reason,
+      safety: this.#wanted.safety,
+      task: this.#wanted.task,
+      host: hostname(),
+      account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
+      site: { uri, path, cms, version },
+      platform: { name: platform.name, root: platform.root, version: platform.version },
+      files: { count: this.#files, bytes: this.#fileBytes },
+      databases: this.#databases,
+      seconds: Math.max(0, (read.getTime() - since.getTime()) / 1000),
+      owners: {
+        users: [...this.#users].toSorted((a, b) => a - b).map((id) => ({ id, name: nameUser(id) })),
+        groups: [...this.#groups].toSorted((a, b) => a - b).map((id) => ({ id, name: nameGroup(id) })),
+      },
+      tools: {
+        node: process.version,
+        ...Object.fromEntries(this.#databases.map((d) => [`server of ${d.name}`, d.server])),
+      },
+      complete: this.#wanted.complete,
+      problems: this.problems.map(({ code, message, path: where }) => ({ code, message, path: where ?? null })),
+    };
+    yield serialiseManifest(manifest);
+  }
+
+  #stream(name: string): {
+    readonly kind: 'stream';
+    readonly name: string;
+    readonly mode: number;
+    readonly mtimeNs: bigint;
+  } {
+    return { kind: 'stream', name, mode: 0o600, mtimeNs: this.#mtimeNs };
+  }
+
+  #directory(name: string, entries: AsyncIterable<SourceEntry> | Iterable<SourceEntry>): SourceEntry {
+    return { kind: 'directory', name, mode: 0o700, mtimeNs: this.#mtimeNs, entries };
+  }
+
+  get #mtimeNs(): bigint {
+    return BigInt(this.time.getTime()) * 1_000_000n;
+  }
+}

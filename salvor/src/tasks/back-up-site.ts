@@ -1,0 +1,115 @@
+import { existsSync, lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Problem } from '@salvor/contract';
+import type { Repository } from '@salvor/engine';
+import { probeDatabase } from '../databases/mariadb/probe.ts';
+import { SalvorError } from '../errors.ts';
+import { type CaptureDatabase, type CapturedPoint, capturePoint } from '../points/capture-point.ts';
+import { type Site, siteKey } from '../sites/site.ts';
+import type { TaskRun } from './task-run.ts';
+
+export type BackupWanted = {
+  readonly reason: string | null;
+  /**
+   * Taken of a site that is about to be replaced, perhaps because it is broken: a database that is gone or empty is
+   * then a fact to be named and not a reason to leave the site as it is.
+   */
+  readonly safety: boolean;
+};
+
+export type BackedUp = CapturedPoint & { readonly tables: number };
+
+/**
+ * Makes one point of a site: probe → capture → read back. Changes nothing of the site.
+ * Throws `site-unsupported` where the site's settings could not be read, and what the server or the repository says.
+ */
+export async function backUpSite(
+  site: Site,
+  wanted: BackupWanted,
+  repository: Repository,
+  run: TaskRun,
+): Promise<BackedUp> {
+  const problems: Problem[] = movedOutDirectories(site);
+  const databases = await run.step('look at the databases', () => probeDatabases(site, wanted, problems, run.signal));
+  const captured = await run.step('back up', () =>
+    capturePoint(
+      site,
+      {
+        reason: wanted.reason,
+        origin: 'task',
+        task: run.id,
+        safety: wanted.safety,
+        path: site.path,
+        databases,
+        complete: problems.length === 0,
+        problems,
+      },
+      {
+        repository,
+        scratch: run.scratch,
+        clock: run.clock,
+        randomBytes: run.randomBytes,
+        signal: run.signal,
+        onProgress: (progress) => run.progress(progress),
+      },
+    ),
+  );
+  run.say(`point ${captured.point.manifest.point} was written and read back`);
+  const tables = captured.point.manifest.databases.flatMap((d) => d.files.filter((file) => file.kind === 'table'));
+  return { ...captured, tables: tables.length };
+}
+
+/** A site that can't be taken whole is refused, unless what is there is about to be replaced. */
+async function probeDatabases(
+  site: Site,
+  wanted: BackupWanted,
+  problems: Problem[],
+  signal: AbortSignal,
+): Promise<CaptureDatabase[]> {
+  const first = site.problems[0];
+  if (first !== undefined && !wanted.safety) {
+    const place = first.file === undefined ? '' : ` (${first.file}${first.line === undefined ? '' : `:${first.line}`})`;
+    throw new SalvorError('site-unsupported', { site: siteKey(site), why: first.message + place });
+  }
+  for (const { code, message } of site.problems) problems.push({ code, message, path: site.path });
+  const found: CaptureDatabase[] = [];
+  for (const database of site.databases) {
+    if (database.engine !== 'mariadb')
+      throw new SalvorError('site-unsupported', {
+        site: siteKey(site),
+        why: `its database ${database.name} is kept by ${database.engine}`,
+      });
+    try {
+      const facts = await probeDatabase(database.login, database.name, { signal });
+      if (facts.tables.length === 0)
+        throw new SalvorError('dump-empty', { database: database.name, user: database.login.user });
+      found.push({ database, facts, readFrom: { login: database.login, name: database.name } });
+    } catch (error) {
+      if (!wanted.safety || !isBroken(error)) throw error;
+      problems.push({ code: error.code, message: error.message, path: database.name });
+    }
+  }
+  return found;
+}
+
+/** What says that the site's database is lost or locked, and not that the server is away for a moment. */
+function isBroken(error: unknown): error is SalvorError {
+  return (
+    error instanceof SalvorError &&
+    (error.code === 'dump-empty' || error.code === 'database-missing' || error.code === 'database-login-refused')
+  );
+}
+
+/** Where hosters move what grows: a link there leads out of what is backed up. */
+const MOVABLE = ['files', 'private', 'private/files', 'private/temp', 'wp-content', 'wp-content/uploads'];
+
+/** Directories of the site that are links to somewhere else. Their content is in no point of it. */
+export function movedOutDirectories(site: Pick<Site, 'path'>): Problem[] {
+  return MOVABLE.map((name) => join(site.path, name))
+    .filter((path) => existsSync(path) && lstatSync(path).isSymbolicLink())
+    .map((path) => ({
+      code: 'directory-moved-out',
+      path,
+      message: `${path} is a link; what it leads to is not in the point`,
+    }));
+}

@@ -1,0 +1,108 @@
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import type { BigIntStats } from 'node:fs';
+import type { SnapshotView, ViewEntry } from '@salvor/engine';
+import { pairTrees, walkDisk, walkView } from './pair-trees.ts';
+import { type RestoreScope, isInScope } from './restore-scope.ts';
+
+/** How the site's directory differs from a point. `deleted` is what is there now and not in the point. */
+export type FileCounts = {
+  readonly new: number;
+  readonly changed: number;
+  readonly deleted: number;
+  readonly kept: number;
+};
+
+/** What is restored in all, and what it changes. Bytes are those of the point's files in scope. */
+export type FileComparison = { readonly counts: FileCounts; readonly bytes: number; readonly files: number };
+
+/**
+ * Lays the point beside the directory: by size and time, and where only the time differs by content. Directories are
+ * counted like files where one of the two is missing.
+ */
+export async function compareFiles(
+  view: SnapshotView,
+  directory: string,
+  scope: RestoreScope,
+  signal: AbortSignal,
+): Promise<FileComparison> {
+  const counts = { new: 0, changed: 0, deleted: 0, kept: 0 };
+  let bytes = 0;
+  let files = 0;
+  for await (const { path, left, right } of pairTrees(walkView(view, '/site'), walkDisk(directory))) {
+    signal.throwIfAborted();
+    if (!isRestored(scope, path)) continue;
+    if (left !== null) {
+      files += left.type === 'dir' ? 0 : 1;
+      bytes += left.type === 'file' ? left.size : 0;
+    }
+    if (left === null) counts.deleted += 1;
+    else if (right === null) counts.new += 1;
+    else if (left.type === 'dir' && right.isDirectory()) continue;
+    else if (await isSameFile(view, path, left, join(directory, path), right)) counts.kept += 1;
+    else counts.changed += 1;
+  }
+  return { counts, bytes, files };
+}
+
+/** Whether the path itself changes places, and not only a directory that leads to one that does. */
+function isRestored(scope: RestoreScope, path: string): boolean {
+  if (!isInScope(scope, path)) return false;
+  return scope.files === 'all' || scope.files.some((wanted) => path === wanted || path.startsWith(`${wanted}/`));
+}
+
+async function isSameFile(
+  view: SnapshotView,
+  path: string,
+  stored: ViewEntry,
+  livePath: string,
+  live: BigIntStats,
+): Promise<boolean> {
+  const isPlain = stored.type === 'file' && live.isFile();
+  if (stored.type === 'symlink' && live.isSymbolicLink()) return stored.mtimeNs === live.mtimeNs;
+  if (!isPlain || BigInt(stored.size) !== live.size) return false;
+  if (stored.mtimeNs === live.mtimeNs) return true;
+  return await hasSameBytes(view.read(`/site/${path}`), createReadStream(livePath));
+}
+
+/** Compares two streams of bytes, whatever pieces they come in. Both are left before their end where they differ. */
+export async function hasSameBytes(one: AsyncIterable<Uint8Array>, other: AsyncIterable<Uint8Array>): Promise<boolean> {
+  await using left = new Pieces(one);
+  await using right = new Pieces(other);
+  for (;;) {
+    const a = await left.peek();
+    const b = await right.peek();
+    if (a === null || b === null) return a === b;
+    const length = Math.min(a.length, b.length);
+    if (!a.subarray(0, length).equals(b.subarray(0, length))) return false;
+    left.take(length);
+    right.take(length);
+  }
+}
+
+class Pieces implements AsyncDisposable {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#iterator = source[Symbol.asyncIterator]();
+  }
+
+  /** What is there to be compared; null at the end. */
+  async peek(): Promise<Buffer | null> {
+    while (this.#rest.length === 0) {
+      const next = await this.#iterator.next();
+      if (next.done === true) return null;
+      this.#rest = Buffer.from(next.value.buffer, next.value.byteOffset, next.value.byteLength);
+    }
+    return this.#rest;
+  }
+
+  take(length: number): void {
+    this.#rest = this.#rest.subarray(length);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#iterator.return?.();
+  }
+}

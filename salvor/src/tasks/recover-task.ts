@@ -1,0 +1,115 @@
+/**
+ * Finishes or undoes what a task left, after a crash as after a failure: the same code for both.
+ *
+ *   phase      what may be there                                          what is done                     ends as
+ *   started    a staging place and scratch databases, whole or half;      both are removed                 failed (backup),
+ *              nothing of the site was touched                                                              rolled-back
+ *   switching  no part has changed places                                 as `started`                     rolled-back
+ *              some have, in the order tables → directories               the rest change places too       succeeded
+ *              all have                                                   nothing                          succeeded
+ *   switched   all have; scratch databases are empty                      they are removed                 succeeded
+ *   kept       the task is over                                           nothing
+ *
+ * Each part is asked for on disk (inodes) and on the server (table lists), because the journal is written before the
+ * first part moves and says nothing of how far it came. A part that is at neither place was moved by someone else:
+ * then nothing is touched, the journal stays, and every command says so.
+ *
+ * An undo has a journal of its own with the switch the other way round. What it takes back lies in the staging place
+ * of its restore, which becomes the undo's when it is over; the restore's journal then goes.
+ */
+import { SalvorError } from '../errors.ts';
+import { openConnection, quoteName } from '../databases/mariadb/connect.ts';
+import type { Journal, ScratchDatabase } from './journal.ts';
+import { removeStaging } from './staging.ts';
+import { type SwitchTools, finishSwitch, surveySwitch } from './switch-site.ts';
+import type { TaskId } from './task-id.ts';
+
+export type RecoveryTools = SwitchTools & {
+  readonly journals: {
+    readonly write: (journal: Journal) => void;
+    readonly read: (task: TaskId) => Journal | null;
+    readonly remove: (task: TaskId) => void;
+  };
+  readonly clock: () => Date;
+  readonly say: (line: string) => void;
+};
+
+export type Recovered = { readonly journal: Journal; readonly state: 'succeeded' | 'failed' | 'rolled-back' };
+
+/** Throws `recovery-incomplete`; then the journal stays and the next command tries again. */
+export async function recoverTask(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
+  try {
+    return await recover(journal, tools);
+  } catch (cause) {
+    if (cause instanceof SalvorError && cause.code === 'recovery-incomplete') throw cause;
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new SalvorError('recovery-incomplete', { task: journal.task, site: journal.site.uri, problem }, { cause });
+  }
+}
+
+async function recover(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
+  switch (journal.phase) {
+    case 'started':
+      return await takeBack(journal, tools);
+    case 'switching': {
+      if (journal.switch === null) throw new Error('a journal that switches without a switch');
+      const survey = await surveySwitch(journal.switch, journal.site.home, tools);
+      tools.say(`of the switch: ${survey.summary}`);
+      if (survey.lost.length > 0) {
+        const problem = `${survey.lost.join(', ')} was moved by someone else`;
+        throw new SalvorError('recovery-incomplete', { task: journal.task, site: journal.site.uri, problem });
+      }
+      if (survey.isUntouched) return await takeBack(journal, tools);
+      await finishSwitch(journal.switch, journal.site.home, tools);
+      return await keep(journal, tools);
+    }
+    case 'switched':
+      return await keep(journal, tools);
+    case 'kept':
+      return { journal, state: 'succeeded' };
+    default:
+      return journal.phase satisfies never;
+  }
+}
+
+/** The site is as it was: what was built for it goes. */
+async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
+  if (journal.staging !== null) removeStaging(journal.staging);
+  await dropScratchDatabases(journal, journal.scratchDatabases, tools);
+  return { journal, state: journal.operation === 'backup' ? 'failed' : 'rolled-back' };
+}
+
+/** The site is the new one: the old stays for `undo`. What moved away left databases without tables: they go. */
+export async function keep(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
+  await dropEmptied(journal, tools);
+  const original = journal.of === null ? null : tools.journals.read(journal.of);
+  const kept: Journal = { ...journal, phase: 'kept', staging: journal.staging ?? original?.staging ?? null };
+  tools.journals.write(kept);
+  // Two journals for an instant: the older one of a site can't be undone any more.
+  if (original !== null) tools.journals.remove(original.task);
+  return { journal: kept, state: 'succeeded' };
+}
+
+/**
+ * Drops what a task built. Three agree before each: the journal names it, its name is made of the task's id, and no
+ * site has a database of such a name.
+ */
+export async function dropScratchDatabases(
+  journal: Journal,
+  databases: readonly ScratchDatabase[],
+  tools: SwitchTools,
+): Promise<void> {
+  for (const { server, name } of databases) {
+    if (!name.startsWith(`salvor_${journal.task}_`))
+      throw new Error(`${name} is not a database of task ${journal.task}`);
+    const login = await tools.administratorOf(server, journal.site.home);
+    await using connection = await openConnection(login);
+    await connection.execute(`DROP DATABASE IF EXISTS ${quoteName(name)}`);
+  }
+}
+
+/** Databases of ours that the switch has emptied. One that holds anything stays. */
+async function dropEmptied(journal: Journal, tools: SwitchTools): Promise<void> {
+  void journal;
+  void tools;
+}
