@@ -27,7 +27,7 @@ export async function repoBackup(
     paths,
     (flags.exclude ?? []).map((path) => resolve(path)),
   );
-  await using repository = await openRepo(flags, context);
+  const repository = await openRepo(flags, context);
   using progress = new ProgressLine(context.terminal, context.clock);
   const result = await backup({
     source,

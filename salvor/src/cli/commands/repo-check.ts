@@ -12,7 +12,7 @@ export async function repoCheck(
   context: CommandContext,
 ): Promise<CommandResult> {
   const dataRead = flags.readData === true;
-  await using repository = await openRepo(flags, context);
+  const repository = await openRepo(flags, context);
   const result = await check(repository, { readData: dataRead, signal: context.signal });
   const isDamaged = result.errors.length > 0;
   const document: RepoCheckDocument = {

@@ -7,7 +7,7 @@ import type { RepoFlags } from './repo.ts';
 
 export async function repoInit(flags: RepoFlags, context: CommandContext): Promise<CommandResult> {
   const { directory, secret } = findRepo(flags, context);
-  await using repository = await initRepository(openStorage(directory), secret);
+  const repository = await initRepository(openStorage(directory), secret);
   const document: RepoInitDocument = { id: repository.id, repository: directory, version: repository.version };
   return {
     document,

@@ -13,7 +13,7 @@ export async function repoLs(
   flags: RepoFlags,
   context: CommandContext,
 ): Promise<CommandResult> {
-  await using repository = await openRepo(flags, context);
+  const repository = await openRepo(flags, context);
   const view = await openView(repository, await findSnapshot(repository, named));
   const document: LsEntry[] = [];
   for await (const found of view.walk(path ?? '/')) {

@@ -17,7 +17,7 @@ type Flags = RepoFlags & {
 export async function repoRestore(named: string, flags: Flags, context: CommandContext): Promise<CommandResult> {
   const [id = '', subtree] = splitSubtree(named);
   const target = resolve(flags.target);
-  await using repository = await openRepo(flags, context);
+  const repository = await openRepo(flags, context);
   const snapshot = await findSnapshot(repository, id);
   using progress = new ProgressLine(context.terminal, context.clock);
   const result = await restore({
@@ -25,7 +25,7 @@ export async function repoRestore(named: string, flags: Flags, context: CommandC
     snapshot,
     target,
     ...(subtree === undefined ? {} : { subtree }),
-    ...(flags.include === undefined ? {} : { include: includePaths(flags.include) }),
+    ...(flags.include === undefined ? {} : { include: includePaths(flags.include, subtree) }),
     verify: flags.verify === true,
     signal: context.signal,
     onProgress: progress.show,
@@ -57,15 +57,15 @@ function splitSubtree(named: string): readonly string[] {
   return colon < 0 ? [named] : [named.slice(0, colon), named.slice(colon + 1)];
 }
 
-/** A wanted path, what lies in it, and the directories on the way to it. */
-export function includePaths(wanted: readonly string[]): (path: string, isDirectory: boolean) => boolean {
-  const paths = wanted.map((path) => `/${path.split('/').filter(Boolean).join('/')}`);
-  return (path, isDirectory) =>
-    paths.some(
-      (want) =>
-        want === '/' ||
-        path === want ||
-        path.startsWith(`${want}/`) ||
-        (isDirectory && (path === '/' || want.startsWith(`${path}/`))),
-    );
+/** A wanted path (in `subtree`, where one is restored), what lies in it, and the directories on the way to it. */
+function includePaths(
+  wanted: readonly string[],
+  subtree = '/',
+): (pathInSnapshot: string, isDirectory: boolean) => boolean {
+  const paths = wanted.map((path) => `/${`${subtree}/${path}`.split('/').filter(Boolean).join('/')}`);
+  return (path, isDirectory) => paths.some((want) => isWithin(path, want) || (isDirectory && isWithin(want, path)));
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return directory === '/' || path === directory || path.startsWith(`${directory}/`);
 }

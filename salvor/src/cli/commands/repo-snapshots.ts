@@ -10,7 +10,7 @@ import type { RepoFlags } from './repo.ts';
 type Flags = RepoFlags & { readonly tag?: readonly string[]; readonly host?: string };
 
 export async function repoSnapshots(flags: Flags, context: CommandContext): Promise<CommandResult> {
-  await using repository = await openRepo(flags, context);
+  const repository = await openRepo(flags, context);
   const listed = await listSnapshots(repository, {
     ...(flags.tag === undefined ? {} : { tags: flags.tag }),
     ...(flags.host === undefined ? {} : { host: flags.host }),

@@ -36,7 +36,7 @@ export function findRepo(flags: RepoFlags, context: CommandContext): RepoPlace {
   return { directory, secret: { kind: 'password', text: readPassword(flags.passwordFile) } };
 }
 
-/** Opens the repository; what it returns is to be held with `await using`. */
+/** Opens the repository. Throws the codes of the engine: `repository-missing`, `wrong-password` … */
 export async function openRepo(flags: RepoFlags, context: CommandContext): Promise<Repository> {
   const { directory, secret } = findRepo(flags, context);
   return openRepository(openStorage(directory), secret, { signal: context.signal });
