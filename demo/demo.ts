@@ -81,7 +81,7 @@ async function buildTicked(say: Narrator, signal: AbortSignal): Promise<DemoHost
       await host[Symbol.asyncDispose]();
       signal.throwIfAborted();
     }
-    onStep('serving the sites with PHP');
+    onStep('PHP’s web server in front of each');
     await host.serve();
     return host;
   } finally {

@@ -66,7 +66,7 @@ export type BuildHostOptions = {
   readonly withDrupal7?: boolean;
   /** Leaves WordPress out, where only sizes matter. */
   readonly withoutWordPress?: boolean;
-  /** Told of each step before it is done. */
+  /** Told of each part before it is made. */
   readonly onStep?: (step: string) => void;
 };
 
@@ -82,7 +82,7 @@ export async function buildHost(options: BuildHostOptions = {}): Promise<DemoHos
   await mkdir(directory, { recursive: true });
   await chmod(directory, 0o755);
 
-  step('starting MariaDB');
+  step('MariaDB on a socket of its own');
   const mariadb = made.use(await openMariaDb({ directory: join(directory, 'mariadb') }));
   const name = options.account ?? 'o1';
   const account = await makeAccount(name, join(directory, 'data/disk', name));
@@ -156,14 +156,14 @@ const DRUPAL_7_SITES: readonly DrupalSitePlan[] = [
 async function buildWordPress(builder: Builder): Promise<BuiltSite> {
   const { account, random, options, step } = builder;
   const uri = 'journal.example.org';
-  step('copying WordPress');
+  step('a copy of Debian’s WordPress');
   const platform: AegirPlatform = { name: 'wordpress', root: join(account.home, 'distro/001/wordpress') };
   await buildWordPressPlatform(platform.root, account, builder.scripts);
   await writePlatform(account, platform);
   const port = await findFreePort();
   await writeSitesPhp(platform, [{ uri, port }], account);
 
-  step(`installing ${uri} with WordPress's own installer`);
+  step(`${uri}, by WordPress’s own installer`);
   const site: AegirSite = { uri, platform, path: join(platform.root, 'sites', uri), profile: 'wordpress' };
   const access = await makeDatabase(builder, uri);
   const size = { posts: options.posts ?? 12, host: `127.0.0.1:${port}`, title: 'Harbour journal' };
@@ -190,7 +190,7 @@ async function buildDrupal(
 
   const sites: BuiltSite[] = [];
   for (const { uri, port, plan } of ported) {
-    step(`filling ${uri} with generated content`);
+    step(`${uri}, Drupal-shaped, with generated content`);
     const profile = shape === 10 ? 'harbour' : 'standard';
     const site: AegirSite = { uri, platform, path: join(platform.root, 'sites', uri), profile };
     const access = await makeDatabase(builder, uri);

@@ -342,7 +342,7 @@ async function salvor<T>({ host, signal }: Show, args: readonly string[], schema
 }
 
 function whatHappened(run: SalvorRun): string {
-  return ` ended with exit code ${run.exit}:\n${[run.complaint.trim(), run.output.trim()].filter(Boolean).join('\n')}`;
+  return ` ended with exit code ${run.exit}:\n${run.complaint.trim() || run.output.trim()}`;
 }
 
 function demand(holds: boolean, otherwise: string, evidence: unknown): asserts holds {
