@@ -132,6 +132,12 @@ const PLANTS: readonly (readonly [claim: string, path: string, text: string, mes
     /hub may not import points/,
   ],
   [
+    'a worker named without ./',
+    'salvor/src/tasks/a.ts',
+    'new Worker(new URL("gone.ts", import.meta.url));',
+    /there is no such file/,
+  ],
+  [
     'an import.meta.resolve',
     'salvor/src/hub/a.ts',
     'import.meta.resolve("../points/point.ts");',

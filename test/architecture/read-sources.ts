@@ -136,7 +136,10 @@ function readFileUrl(node: Node): Omit<Import, 'line'> | null {
   const [target, base] = node.arguments ?? [];
   if (base === undefined || !isPropertyAccessExpression(base) || !isImportMeta(base.expression)) return null;
   const specifier = literalText(target);
-  return specifier === null || /\.[cm]?[jt]s$/.test(specifier) ? { specifier, isTypeOnly: false } : null;
+  if (specifier === null) return { specifier, isTypeOnly: false };
+  if (!/\.[cm]?[jt]s$/.test(specifier)) return null;
+  // Unlike an import, a URL without `./` is relative too.
+  return { specifier: /^\w+:|^[./]/.test(specifier) ? specifier : `./${specifier}`, isTypeOnly: false };
 }
 
 function isImportMeta(node: Node): boolean {
