@@ -198,8 +198,9 @@ class Evaluation {
       if (alternate !== null) this.#reading.deeper(() => this.#statement(alternate));
     };
     if (truth instanceof Unresolved) {
-      const why = `depends on a condition that ${truth.why}`;
-      this.#reading.either(new Unresolved(why.slice(0, 300), truth.file, truth.line), [whenTrue, whenFalse]);
+      const prefix = 'depends on a condition that ';
+      const why = truth.why.startsWith(prefix) ? truth.why : `${prefix}${truth.why}`;
+      this.#reading.either(new Unresolved(why, truth.file, truth.line), [whenTrue, whenFalse]);
     } else if (truth) whenTrue();
     else whenFalse();
   }

@@ -109,7 +109,7 @@ export function parsePhp(bytes: Uint8Array): PhpSyntax {
   try {
     const parser = new phpParser.Engine({
       // Comments are asked for to find one that never ends, which the parser accepts and PHP does not.
-      parser: { extractDoc: true, suppressErrors: false, version: 804 },
+      parser: { extractDoc: true, suppressErrors: false, version: 805 },
       ast: { withPositions: true },
     });
     const program = parser.parseCode(source, 'php') as unknown as ParsedProgram;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   chownSync,
   existsSync,
@@ -190,6 +191,10 @@ describe('a Drupal site', () => {
       problems.map(({ code }) => code),
       ['database-unresolved'],
     );
+    assert.deepEqual(
+      [problems[0]?.file, problems[0]?.line],
+      [path('platforms/d7/sites/c.test/settings.php'), undefined],
+    );
   });
 
   test('takes a database that local.settings.php puts in place of the first', async () => {
@@ -201,6 +206,18 @@ describe('a Drupal site', () => {
     );
     write(join(site, 'local.settings.php'), `<?php $databases['default']['default']['database'] = 'other';\n`);
     assert.equal((await only()).databases[0]?.name, 'other');
+  });
+
+  test('knows that a file is not there, above its own directory too', async () => {
+    drupal(path('platforms/d10'));
+    const override = `if (file_exists(__DIR__ . '/../../none.php')) { $databases['default']['default']['database'] = 'x'; }\n`;
+    write(path('platforms/d10/sites/n.test/settings.php'), settings() + override);
+    assert.equal((await only()).databases[0]?.name, 'shop');
+    write(
+      path('platforms/d10/sites/n.test/settings.php'),
+      settings() + override.replace('../../none', '../../../../../none'),
+    );
+    assert.match((await only()).problems[0]?.message ?? '', /outside of what may be read/);
   });
 
   test('includes nothing that lies out of the home, also through a link, and says so', async () => {
@@ -348,14 +365,13 @@ describe('hostile settings', () => {
     mkdirSync(path('platforms/d10/sites/a.test'));
     symlinkSync(join(top, 'o2/settings.php'), path('platforms/d10/sites/a.test/settings.php'));
     mkdirSync(path('platforms/d10/sites/b.test/settings.php'), { recursive: true });
+    mkdirSync(path('platforms/d10/sites/c.test'));
+    execFileSync('mkfifo', [path('platforms/d10/sites/c.test/settings.php')]);
     const { sites } = await find();
-    assert.deepEqual(
-      sites.map(({ databases, problems }) => [databases, problems.map(({ code }) => code)]),
-      [
-        [[], ['settings-unreadable']],
-        [[], ['settings-unreadable']],
-      ],
-    );
+    assert.equal(sites.length, 3);
+    for (const { databases, problems } of sites) {
+      assert.deepEqual([databases, problems.map(({ code }) => code)], [[], ['settings-unreadable']]);
+    }
   });
 
   test('with a syntax error keep the site in the list, with the line, unless the configuration says all', async () => {

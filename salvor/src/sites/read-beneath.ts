@@ -38,7 +38,7 @@ export function filesBeneath(roots: readonly string[], sharedRoots: readonly str
         if (!isAllowed(real)) return 'refused';
         return lstatSync(real).isDirectory() ? 'directory' : 'file';
       } catch (error) {
-        return isMissing(error) && isAllowed(path) && !path.includes('..') ? 'missing' : 'refused';
+        return isMissing(error) && isAllowed(nearestDirectory(path)) ? 'missing' : 'refused';
       }
     },
   };
@@ -81,6 +81,17 @@ function readBeneath(path: string, isAllowed: (path: string) => boolean): PhpFil
     return { kind: 'refused', why: `it can not be read (${codeOf(error)})` };
   } finally {
     if (descriptor !== null) closeSync(descriptor);
+  }
+}
+
+/** Real path of the deepest directory above something that does not exist. */
+function nearestDirectory(path: string): string {
+  const parent = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+  if (parent === '') return '/';
+  try {
+    return realpathSync(parent);
+  } catch (error) {
+    return isMissing(error) ? nearestDirectory(parent) : '/';
   }
 }
 

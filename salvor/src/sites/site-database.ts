@@ -170,8 +170,10 @@ function textOf(value: PhpValue | undefined, isNeeded: boolean): { readonly text
 
 function unresolvedField(fields: DatabaseFields, name: string, why: string, value: PhpValue | undefined): SiteProblem {
   const message = `The ${name} of the database${fields.label === '' ? '' : ` “${fields.label}”`} could not be worked out: it ${why}.`;
-  if (!(value instanceof Unresolved)) return { code: 'database-unresolved', message, file: fields.file };
-  return { code: 'database-unresolved', message, file: value.file, line: value.line };
+  // What the request or its environment would give stands on no line.
+  const place =
+    value instanceof Unresolved && value.line > 0 ? { file: value.file, line: value.line } : { file: fields.file };
+  return { code: 'database-unresolved', message, ...place };
 }
 
 // One cause that leaves all fields open is said once.
