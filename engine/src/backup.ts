@@ -91,12 +91,12 @@ const PROGRAM = 'salvor 0.1.0';
 export async function backup(options: BackupOptions): Promise<BackupResult> {
   const first = firstOf(options.repositories);
   throwIfCancelled(options.signal);
-  return withLocks(options.repositories, async () => {
+  return withLocks(options.repositories, [], async (confirmed) => {
     const began = options.time ?? first.clock();
     const targets = await Promise.all(options.repositories.map(openTarget));
     try {
       const parent = await findParent(first, options, began);
-      return await store(options, targets, parent, began);
+      return await store(options, targets, parent, began, confirmed);
     } catch (error) {
       // Blobs that this run claimed and did not store must not look stored to the next one.
       for (const { repository } of targets) repository.dropIndex();
@@ -119,10 +119,15 @@ function firstOf(repositories: readonly Repository[]): Repository {
   return first;
 }
 
-async function withLocks<T>(repositories: readonly Repository[], work: () => Promise<T>): Promise<T> {
+/** Locks all repositories; `work` gets what it must await before it writes. */
+async function withLocks<T>(
+  repositories: readonly Repository[],
+  confirmed: readonly Promise<void>[],
+  work: (confirmed: Promise<unknown>) => Promise<T>,
+): Promise<T> {
   const [first, ...rest] = repositories;
-  if (first === undefined) return work();
-  return first.withLock('shared', () => withLocks(rest, work));
+  if (first === undefined) return work(Promise.all(confirmed));
+  return first.withLock('shared', async (mine) => withLocks(rest, [...confirmed, mine], work));
 }
 
 async function openTarget(repository: Repository): Promise<Target> {
@@ -147,11 +152,12 @@ async function store(
   targets: readonly Target[],
   parent: Snapshot | null,
   began: Date,
+  confirmed: Promise<unknown>,
 ): Promise<BackupResult> {
   const firstTarget = targets[0] as Target;
   const reader = await BlobReader.open(firstTarget.repository);
   const buffers = new BufferReturns();
-  await using pool: Pool = openPool(options, targets, buffers, (error) => run.abort(error));
+  await using pool: Pool = openPool(options, targets, buffers, confirmed, (error) => run.abort(error));
   const run = new BackupRun(pool, new ParentTrees(reader), began);
   const cancel = (): void => run.abort(new EngineError('cancelled', {}, { cause: options.signal?.reason }));
   options.signal?.addEventListener('abort', cancel, { once: true });
@@ -160,6 +166,7 @@ async function store(
   try {
     const tree = parseTreeId(await run.root(options.source, parent?.tree ?? null));
     await run.until(flushPacks(pool));
+    await confirmed;
     throwIfCancelled(options.signal);
     // From here on nothing may be cancelled: (1) all packs, then (2) the index, then (3) the snapshot.
     for (const { saver } of targets) await saver.flush();
@@ -251,6 +258,7 @@ function openPool(
   options: BackupOptions,
   targets: readonly Target[],
   buffers: BufferReturns,
+  confirmed: Promise<unknown>,
   onError: (error: unknown) => void,
 ): Pool {
   const repositories = targets.map(({ repository, index }) => ({ index: index.shared, key: repository.key.parts }));
@@ -266,7 +274,7 @@ function openPool(
     onNews: (worker, pack) => {
       const target = targets[pack.repository];
       if (target === undefined) return;
-      target.saver.save(pack).then(() => buffers.give(worker, pack.buffer), onError);
+      confirmed.then(() => target.saver.save(pack)).then(() => buffers.give(worker, pack.buffer), onError);
     },
   });
 }

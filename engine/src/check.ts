@@ -47,7 +47,8 @@ export type CheckResult = {
 
 /** @throws EngineError `repository-locked`, `storage-failed`, `cancelled`; damage is returned, not thrown. */
 export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
-  return repository.withLock('exclusive', async () => {
+  return repository.withLock('exclusive', async (confirmed) => {
+    await confirmed;
     const run = new CheckRun(repository, options);
     await run.readIndexes();
     await run.comparePacks();

@@ -50,12 +50,15 @@ export class ErrnoError extends Error {
   }
 }
 
-/** A path for the C library: bytes with a closing zero. Text is taken as UTF-8. */
-function cPath(path: string | Uint8Array): Buffer {
-  const bytes = typeof path === 'string' ? Buffer.from(path) : path;
-  if (bytes.includes(0)) throw new ErrnoError(osConstants.errno.EINVAL, 'path', String(path));
-  const out = Buffer.alloc(bytes.length + 1);
-  out.set(bytes);
+/** A path for the C library: text goes as UTF-8, bytes get a closing zero. */
+function cPath(path: string | Uint8Array): string | Buffer {
+  if (typeof path === 'string') {
+    if (path.includes('\0')) throw new ErrnoError(osConstants.errno.EINVAL, 'path', path);
+    return path;
+  }
+  if (path.includes(0)) throw new ErrnoError(osConstants.errno.EINVAL, 'path', String(path));
+  const out = Buffer.alloc(path.length + 1);
+  out.set(path);
   return out;
 }
 

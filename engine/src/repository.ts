@@ -69,10 +69,18 @@ export class Repository {
     this.#index = undefined;
   }
 
-  /** Runs `work` under a lock of this repository. @throws EngineError `repository-locked`. */
-  async withLock<T>(kind: 'shared' | 'exclusive', work: () => Promise<T>): Promise<T> {
-    await using _lock = await RepositoryLock.acquire(this, kind === 'exclusive');
-    return await work();
+  /**
+   * Runs `work` under a lock of this repository. The lock is confirmed 200 ms after it was written: `work` may read
+   * before, and must await `confirmed` before it writes anything or reports success.
+   * @throws EngineError `repository-locked`.
+   */
+  async withLock<T>(kind: 'shared' | 'exclusive', work: (confirmed: Promise<void>) => Promise<T>): Promise<T> {
+    await using lock = await RepositoryLock.acquire(this, kind === 'exclusive');
+    const confirmed = lock.confirm();
+    confirmed.catch(() => undefined);
+    const result = await work(confirmed);
+    await confirmed;
+    return result;
   }
 }
 

@@ -17,14 +17,26 @@ const BUFFER_BYTES = MAX_CHUNK_BYTES + READ_BYTES;
 
 let wasm: WebAssembly.Module | undefined;
 
-function fillTables(memory: WebAssembly.Memory, polynomial: Polynomial): void {
-  const tables = new BigUint64Array(memory.buffer, 0, 512);
-  for (let i = 0n; i < 256n; i++) {
-    // A byte that left the window 64 steps ago stands at x^(8·63) just before the next byte is pushed.
-    tables[Number(i)] = modulo(i << 504n, polynomial);
-    tables[MOD_TABLE_AT / 8 + Number(i)] =
-      modulo(i << BigInt(POLYNOMIAL_DEGREE), polynomial) ^ (i << BigInt(POLYNOMIAL_DEGREE));
+const tablesOf = new Map<Polynomial, BigUint64Array>();
+
+/** Both tables of a polynomial; they are linear, so 16 divisions give all 512 entries. */
+function tables(polynomial: Polynomial): BigUint64Array {
+  const known = tablesOf.get(polynomial);
+  if (known !== undefined) return known;
+  const made = new BigUint64Array(512);
+  for (let bit = 0n; bit < 8n; bit++) {
+    const value = 1n << bit;
+    // A byte that leaves the window was pushed 63 bytes before the newest one.
+    const out = modulo(value << 504n, polynomial);
+    const mod = modulo(value << BigInt(POLYNOMIAL_DEGREE), polynomial) ^ (value << BigInt(POLYNOMIAL_DEGREE));
+    const at = Number(value);
+    for (let low = 0; low < at; low++) {
+      made[at + low] = out ^ (made[low] ?? 0n);
+      made[MOD_TABLE_AT / 8 + at + low] = mod ^ (made[MOD_TABLE_AT / 8 + low] ?? 0n);
+    }
   }
+  tablesOf.set(polynomial, made);
+  return made;
 }
 
 /** Cuts one sequence of bytes at a time; `reset` begins the next one. Holds 9 MiB. */
@@ -38,7 +50,7 @@ export class Chunker {
 
   constructor(polynomial: Polynomial) {
     const memory = new WebAssembly.Memory({ initial: (DATA_START + BUFFER_BYTES) / PAGE_BYTES + 1 });
-    fillTables(memory, polynomial);
+    new BigUint64Array(memory.buffer, 0, 512).set(tables(polynomial));
     wasm ??= rabinModule();
     const instance = new WebAssembly.Instance(wasm, { m: { m: memory } });
     this.#scan = instance.exports['scan'] as (from: number, to: number) => number;

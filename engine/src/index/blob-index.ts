@@ -15,9 +15,9 @@ import { ID_BYTES } from '../ids.ts';
 import type { BlobType, PackEntry } from '../format/pack-header.ts';
 import { withMutex } from './mutex.ts';
 
-/** Memory is reserved for this many blobs, not taken: 2^26 of 1.5 MiB are 96 TiB. */
-const MAX_BLOBS = 2 ** 26;
-const MAX_PACKS = 2 ** 22;
+/** Address space is reserved for this many blobs, memory not taken: 2^24 of 1.5 MiB are 24 TiB. */
+const MAX_BLOBS = 2 ** 24;
+const MAX_PACKS = 2 ** 21;
 const FIRST_BLOBS = 2 ** 14;
 const FIRST_PACKS = 2 ** 8;
 const ID_WORDS = ID_BYTES / 4;

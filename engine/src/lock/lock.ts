@@ -1,7 +1,7 @@
 /**
  * restic's locks: a small file per process that works on a repository.
  *
- *   look for conflicting locks → write ours → wait 200 ms → look again, and take ours away on a conflict
+ *   look for conflicting locks → write ours → wait 200 ms → look again (`confirm`), and give up on a conflict
  *
  * An exclusive lock conflicts with every other, a shared one with exclusive ones. A lock is renewed every 5 minutes
  * by writing a new file and removing the old one. A lock is stale after 30 minutes without renewal, or where it is
@@ -49,17 +49,19 @@ export class RepositoryLock implements AsyncDisposable {
     const lock = new RepositoryLock(repository, exclusive);
     await lock.#refuseConflicts();
     lock.#id = await lock.#write();
-    try {
-      await sleep(SETTLE_MS);
-      await lock.#refuseConflicts();
-    } catch (error) {
-      await lock.close();
-      throw error;
-    }
     lock.#timer = setInterval(() => {
       lock.#renewal = lock.#renew().catch(() => undefined);
     }, RENEW_MS).unref();
     return lock;
+  }
+
+  /**
+   * Resolves when nobody else wrote a lock at the same time. Reading may begin before; nothing may be written.
+   * @throws EngineError `repository-locked`.
+   */
+  async confirm(): Promise<void> {
+    await sleep(SETTLE_MS);
+    await this.#refuseConflicts();
   }
 
   async close(): Promise<void> {

@@ -16,7 +16,9 @@ export class ParentTrees {
     if (tree === null) return null;
     return orNull(async () => {
       const place = this.#reader.place('tree', tree);
-      return { id: tree, sealed: await this.#reader.readSealed('tree', place), plainBytes: place.plainBytes };
+      // A view would take the whole pack along when it crosses to a worker.
+      const sealed = Uint8Array.from(await this.#reader.readSealed('tree', place));
+      return { id: tree, sealed, plainBytes: place.plainBytes };
     });
   }
 
