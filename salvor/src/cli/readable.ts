@@ -34,6 +34,14 @@ export function readableSeconds(seconds: number): string {
   return `${Math.floor(minutes / 60)} h${minutes % 60 === 0 ? '' : ` ${minutes % 60} min`}`;
 }
 
+/** The start of a point's id: enough to be the only one, and every command takes it. */
+export function shortPoint(id: string): string {
+  return id.slice(0, SHOWN_DIGITS);
+}
+
+/** 48 bits: a host with a million points has two alike with a chance of 1 in 500. */
+const SHOWN_DIGITS = 12;
+
 /** `1,234` */
 export function readableCount(count: number): string {
   return count.toLocaleString('en-US');

@@ -1,6 +1,14 @@
 import type { RestorePlan } from '@salvor/contract';
 import type { Paint } from './paint.ts';
-import { counted, escapeControl, readableBytes, readableCount, readableSeconds, readableTime } from './readable.ts';
+import {
+  counted,
+  escapeControl,
+  readableBytes,
+  readableCount,
+  readableSeconds,
+  readableTime,
+  shortPoint,
+} from './readable.ts';
 import { renderProblems } from './render-problems.ts';
 
 /** What a restore is going to do, a line for each part. */
@@ -8,7 +16,7 @@ export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
   const { files, tables, seconds } = plan;
   const where = plan.target === null ? '' : ` into ${escapeControl(plan.target)}`;
   const lines = [
-    `${paint.bold(escapeControl(plan.uri))} (${escapeControl(plan.account)}) from point ${plan.point} of ${readableTime(plan.pointTime)}${where}:`,
+    `${paint.bold(escapeControl(plan.uri))} (${escapeControl(plan.account)}) from point ${shortPoint(plan.point)} of ${readableTime(plan.pointTime)}${where}:`,
   ];
   if (files !== null) {
     const { new: added, changed, deleted, kept } = files;

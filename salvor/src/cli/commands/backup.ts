@@ -3,7 +3,7 @@ import type { BackupDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { ProgressLine } from '../progress-line.ts';
-import { counted, escapeControl, readableBytes } from '../readable.ts';
+import { counted, escapeControl, readableBytes, shortPoint } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
 
 export async function backup(
@@ -28,7 +28,7 @@ function render(site: string, document: BackupDocument, { terminal }: CommandCon
   const name = escapeControl(site);
   return [
     `Backed up ${name}: ${counted(files, 'file')}, ${counted(tables, 'table')}; ${readableBytes(bytesRead)} read, ${readableBytes(bytesStored)} stored.`,
-    `Point ${paint.bold(point)}`,
+    `Point ${paint.bold(shortPoint(point))}`,
     ...renderProblems(problems, paint),
   ].join('\n');
 }

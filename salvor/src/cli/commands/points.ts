@@ -2,7 +2,7 @@ import type { PointDocument, PointsDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import type { Paint } from '../paint.ts';
-import { escapeControl, readableBytes, readableTime } from '../readable.ts';
+import { escapeControl, readableBytes, readableTime, shortPoint } from '../readable.ts';
 import { renderTable } from '../table.ts';
 
 export async function points(site: string, context: CommandContext): Promise<CommandResult> {
@@ -16,7 +16,7 @@ function render(site: string, document: PointsDocument, paint: Paint): string {
   return renderTable<PointDocument>(
     document,
     [
-      { title: 'POINT', value: ({ id }) => id },
+      { title: 'POINT', value: ({ id }) => shortPoint(id) },
       { title: 'TIME', value: ({ time }) => readableTime(time) },
       { title: 'MADE BY', value: ({ origin, safety }) => (safety ? `${origin} (safety)` : origin) },
       { title: 'HOLDS', value: ({ holds }) => holds.join(', ') },

@@ -4,7 +4,7 @@ import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { askConsent, requireConsentPossible } from '../consent.ts';
 import { ProgressLine } from '../progress-line.ts';
-import { counted, escapeControl, readableTime } from '../readable.ts';
+import { counted, escapeControl, readableTime, shortPoint } from '../readable.ts';
 import { renderPlan } from '../render-plan.ts';
 import { renderProblems } from '../render-problems.ts';
 import { writeAll } from '../terminal.ts';
@@ -26,7 +26,7 @@ export async function restore(
   context: CommandContext,
 ): Promise<CommandResult> {
   const isHarmless = flags.dryRun === true || flags.to !== undefined;
-  if (!isHarmless) requireConsentPossible(`restoring ${site}`, flags.yes === true, context);
+  if (!isHarmless) requireConsentPossible(`Restoring ${site}`, flags.yes === true, context);
   await using agent = await openAgent(context);
   using progress = new ProgressLine(context.terminal, context.clock);
   const wanted = {
@@ -54,7 +54,7 @@ function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: Co
   const paint = terminal.output;
   const { plan, task, safetyPoint, refreshed, changedMeanwhile, undoUntil, problems } = document;
   if (flags.dryRun === true) return [...renderPlan(plan, paint), 'Nothing was changed (--dry-run).'].join('\n');
-  const from = `${plan.point} of ${readableTime(plan.pointTime)}`;
+  const from = `${shortPoint(plan.point)} of ${readableTime(plan.pointTime)}`;
   const lines = [
     plan.target === null
       ? `Restored ${escapeControl(plan.uri)} to point ${from}.`
@@ -71,7 +71,7 @@ function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: Co
       `${counted(refreshed.length, 'PHP file')} changed and got the time of the switch, so that PHP reads it again.`,
     );
   }
-  if (safetyPoint !== null) lines.push(`What was there before: point ${safetyPoint}`);
+  if (safetyPoint !== null) lines.push(`What was there before: point ${shortPoint(safetyPoint)}`);
   if (task !== null && undoUntil !== null) {
     lines.push(`To switch back, until ${readableTime(undoUntil)}: ${paint.bold(`salvor undo ${task}`)}`);
   }

@@ -2,7 +2,7 @@ import type { RepositoryStatus, SiteStatus, StatusDocument, TaskSummary } from '
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import type { Paint } from '../paint.ts';
-import { counted, readableTime } from '../readable.ts';
+import { counted, readableTime, shortPoint } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
 import { renderTable } from '../table.ts';
 
@@ -49,7 +49,7 @@ function renderSiteTable(sites: readonly SiteStatus[], paint: Paint): string {
       { title: 'ACCOUNT', value: ({ account }) => account },
       { title: 'LAST POINT', value: ({ lastPoint }) => (lastPoint === null ? '-' : readableTime(lastPoint.time)) },
       { title: 'STATE', value: stateOf },
-      { title: 'POINT', value: ({ lastPoint }) => lastPoint?.id ?? '' },
+      { title: 'POINT', value: ({ lastPoint }) => (lastPoint === null ? '' : shortPoint(lastPoint.id)) },
     ],
     paint,
   );

@@ -11,7 +11,7 @@ export async function undo(
   flags: { readonly yes?: boolean },
   context: CommandContext,
 ): Promise<CommandResult> {
-  requireConsentPossible(`undoing ${task}`, flags.yes === true, context);
+  requireConsentPossible(`Undoing ${task}`, flags.yes === true, context);
   await using agent = await openAgent(context);
   if (flags.yes !== true) await askConsent(`Switch back what task ${escapeControl(task)} has switched?`, context);
   using progress = new ProgressLine(context.terminal, context.clock);
