@@ -58,7 +58,11 @@ async function present(flags: Flags, signal: AbortSignal): Promise<number | null
     say.plain('Ended; the directory is removed.');
     return 0;
   } catch (error) {
-    if (signal.aborted) return null;
+    if (signal.aborted) {
+      say.plain();
+      say.plain('Interrupted: everything was ended and removed.');
+      return null;
+    }
     say.failure(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);
     return 1;
   }

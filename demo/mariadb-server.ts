@@ -34,6 +34,9 @@ export type MariaDbServer = AsyncDisposable & {
 
 const run = promisify(execFile);
 
+/** Where Debian has the server, which is on root's path only. */
+const ENV = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+
 /** Changes when an empty data directory is made in another way: the cache is keyed by it. */
 const CACHE_FORMAT = 1;
 /** Size of the redo log: the default of 96 MB is most of an empty data directory. */
@@ -129,7 +132,7 @@ async function prepareDataDirectory(directory: string, runAs: ServerUser): Promi
 
 /** The cached data directory without a database; made by the first that wants it. */
 async function emptyDataDirectory(runAs: ServerUser): Promise<string> {
-  const { stdout: version } = await run('mariadbd', ['--no-defaults', '--version']);
+  const { stdout: version } = await run('mariadbd', ['--no-defaults', '--version'], { env: ENV });
   const key = createHash('sha256')
     .update(JSON.stringify([version, runAs.uid, CACHE_FORMAT, REDO_LOG]))
     .digest('hex');
@@ -152,7 +155,7 @@ async function emptyDataDirectory(runAs: ServerUser): Promise<string> {
       '--skip-name-resolve',
       REDO_LOG,
     ],
-    { maxBuffer: 1 << 24 },
+    { env: ENV, maxBuffer: 1 << 24 },
   );
   await chmod(building, 0o700);
   try {
@@ -188,7 +191,7 @@ async function startServer(directory: string, socket: string, runAs: ServerUser)
       ...SERVER_OPTIONS,
     ],
     // A group of its own: Ctrl-C at the terminal is ours to handle, and the server stops when we say so or when we die.
-    { stdio: ['ignore', 'ignore', 'pipe'], detached: true, cwd: directory },
+    { stdio: ['ignore', 'ignore', 'pipe'], env: ENV, detached: true, cwd: directory },
   );
   await untilReady(server);
   // A server that nobody disposes keeps no process waiting: it dies with us.
