@@ -114,7 +114,7 @@ export async function* dumpDatabase(
     } else {
       if (section.table !== null) seen.push(section.table);
       const file = makePartName(number, section.table ?? 'head');
-      yield { file, kind: section.kind, table: section.table, bytes: section.bytes, rows: section.rows };
+      yield { file, kind: section.kind, table: section.table, bytes: section.bytes, rows: () => section.rows() };
     }
     number += 1;
   }
@@ -137,14 +137,14 @@ async function* pass2(
   options: DumpOptions,
 ): AsyncGenerator<Uint8Array> {
   await using triggers = await openTool(login, [...TRIGGER_FLAGS, '--', name], options);
-  yield* whole(naming(triggers, name), name);
+  yield* requireWhole(naming(triggers, name), name);
   if (views.length === 0) return;
   await using viewsOnly = await openTool(login, [...VIEW_FLAGS, '--', name, ...views], options);
-  yield* whole(naming(viewsOnly, name), name);
+  yield* requireWhole(naming(viewsOnly, name), name);
 }
 
 /** Passes a dump through and throws 'dump-incomplete' where it does not end as the tool ends one. */
-async function* whole(source: AsyncIterable<Uint8Array>, database: string): AsyncGenerator<Uint8Array> {
+async function* requireWhole(source: AsyncIterable<Uint8Array>, database: string): AsyncGenerator<Uint8Array> {
   let end: Buffer = Buffer.alloc(0);
   for await (const bytes of source) {
     end = Buffer.concat([end, bytes.subarray(-END_MARKER.length)]).subarray(-END_MARKER.length);

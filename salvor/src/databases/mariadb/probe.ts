@@ -106,7 +106,7 @@ export async function readTables(connection: DatabaseConnection, database: strin
       engine: row.engine ?? '',
       approximateRows: Number(row.row_count),
       approximateBytes: Number(row.bytes),
-      hasPrimaryKey: Number(row.keyed) === 1,
+      hasPrimaryKey: row.keyed === 1,
       isTransactional: row.transactional === 'YES',
       isVersioned: row.type === 'SYSTEM VERSIONED',
     }))

@@ -1,0 +1,86 @@
+/**
+ * Asks the server what a switch has to know, before it and after a crash. Reads only; assumes nothing.
+ */
+import { type DatabaseConnection, type DatabaseLogin, openConnection } from './connect.ts';
+import { readObjects } from './objects.ts';
+import type { ForeignKey, SwapFacts, SwapPlan } from './plan-swap.ts';
+import { readTables } from './probe.ts';
+
+/**
+ * `before`: every table is where the plan found it. `after`: every table is where the plan puts it (views, triggers,
+ * routines and events may still be missing: `finishSwap` makes them). `mixed`: neither, each table named.
+ */
+export type SwapState = { readonly state: 'before' | 'after' | 'mixed'; readonly details: readonly string[] };
+
+/** What `planSwap` needs. Needs the administrator's log-in: only it sees foreign keys that point in from elsewhere. */
+export async function readSwapFacts(
+  admin: DatabaseLogin,
+  wish: { readonly live: string; readonly scratch: string },
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<SwapFacts> {
+  await using connection = await openConnection(admin, options);
+  return {
+    liveTables: (await readTables(connection, wish.live)).map((table) => table.name),
+    scratchTables: (await readTables(connection, wish.scratch)).map((table) => table.name),
+    liveObjects: await readObjects(connection, wish.live),
+    scratchObjects: await readObjects(connection, wish.scratch),
+    foreignKeys: await readForeignKeys(connection, [wish.live, wish.scratch]),
+  };
+}
+
+/** Where the tables of a plan are now. */
+export async function inspectSwap(admin: DatabaseLogin, plan: SwapPlan): Promise<SwapState> {
+  await using connection = await openConnection(admin);
+  return await locateTables(connection, plan);
+}
+
+/** `inspectSwap` on a session that is there already. */
+export async function locateTables(connection: DatabaseConnection, plan: SwapPlan): Promise<SwapState> {
+  const rows = await connection.query<{ base: string; name: string }>(
+    `SELECT TABLE_SCHEMA AS base, TABLE_NAME AS name FROM information_schema.TABLES
+     WHERE TABLE_SCHEMA IN (?, ?, ?) AND TABLE_TYPE NOT IN ('VIEW', 'SYSTEM VIEW')`,
+    [plan.live, plan.scratch, plan.old],
+  );
+  // The separator is the one character that no name holds.
+  const there = new Set(rows.map((row) => `${row.base}\0${row.name}`));
+  const has = (base: string, table: string): boolean => there.has(`${base}\0${table}`);
+  let before = 0;
+  let after = 0;
+  const details: string[] = [];
+  for (const { table, leaves, comes } of plan.moves) {
+    const live = has(plan.live, table);
+    const scratch = has(plan.scratch, table);
+    const old = has(plan.old, table);
+    if (live === leaves && scratch === comes && !old) before += 1;
+    else if (live === comes && !scratch && old === leaves) after += 1;
+    else
+      details.push(
+        `${table} is in ${[live && plan.live, scratch && plan.scratch, old && plan.old].filter(Boolean).join(' and ') || 'none of the three'}`,
+      );
+  }
+  if (details.length === 0 && before > 0 && after > 0)
+    details.push(`${before} tables have not moved and ${after} have`);
+  return { state: details.length > 0 ? 'mixed' : after > 0 ? 'after' : 'before', details };
+}
+
+/**
+ * Foreign keys in which one of the databases takes part, on either side. From InnoDB's own list: information_schema's
+ * would open every table of the server. Its names are written as file names are.
+ */
+async function readForeignKeys(connection: DatabaseConnection, databases: readonly string[]): Promise<ForeignKey[]> {
+  const decode = (column: string, half: 1 | -1): string =>
+    `CONVERT(CONVERT(CAST(SUBSTRING_INDEX(${column}, '/', ${half}) AS BINARY) USING filename) USING utf8mb4)`;
+  const rows = await connection.query<{ id: string; base: string; name: string; ref_base: string; ref_name: string }>(
+    `SELECT * FROM (SELECT ID AS id, ${decode('FOR_NAME', 1)} AS base, ${decode('FOR_NAME', -1)} AS name,
+        ${decode('REF_NAME', 1)} AS ref_base, ${decode('REF_NAME', -1)} AS ref_name
+      FROM information_schema.INNODB_SYS_FOREIGN) AS k WHERE base IN (?) OR ref_base IN (?)`,
+    [databases, databases],
+  );
+  return rows.map((row) => ({
+    name: row.id.slice(row.id.indexOf('/') + 1),
+    database: row.base,
+    table: row.name,
+    refersToDatabase: row.ref_base,
+    refersToTable: row.ref_name,
+  }));
+}

@@ -1,0 +1,194 @@
+/**
+ * Decides how the tables of a live database change places with those of a scratch one. Pure: facts in, plan out, and the
+ * plan is plain data that can be shown, written into a journal and read back after a crash.
+ *
+ *   live.t → old.t, scratch.t → live.t      for all tables in one statement
+ *
+ * Triggers and views do not move with tables: the plan holds how to make them again on either side.
+ */
+import { SalvorError } from '../../errors.ts';
+import { type DatabaseAccount, quoteAccount, quoteName } from './connect.ts';
+import { type DatabaseObject, redefine } from './objects.ts';
+import type { DatabaseProblem } from './probe.ts';
+import type { FoundDefiner } from './rewrite-definers.ts';
+
+/** Which tables take part: all, those of a site that shares its database, or chosen ones. */
+export type SwapScope = { readonly prefix: string } | { readonly tables: readonly string[] };
+
+export const WHOLE_DATABASE: SwapScope = { prefix: '' };
+
+/** A foreign key across the border of what moves. */
+export type ForeignKey = {
+  readonly name: string;
+  readonly database: string;
+  readonly table: string;
+  readonly refersToDatabase: string;
+  readonly refersToTable: string;
+};
+
+/** What `readSwapFacts` found. */
+export type SwapFacts = {
+  readonly liveTables: readonly string[];
+  readonly scratchTables: readonly string[];
+  readonly liveObjects: readonly DatabaseObject[];
+  readonly scratchObjects: readonly DatabaseObject[];
+  /** All in which one of the two databases takes part. */
+  readonly foreignKeys: readonly ForeignKey[];
+};
+
+export type SwapWish = {
+  readonly live: string;
+  readonly scratch: string;
+  /** Where the live tables go: `salvor_<id>_old`. Made by the switch. */
+  readonly old: string;
+  readonly scope: SwapScope;
+  /** The site's own account: defines what is made in the live database. */
+  readonly definer: DatabaseAccount;
+  /** Who defined what in the dump, from `loadDump`. */
+  readonly definers: readonly FoundDefiner[];
+};
+
+export type TableMove = {
+  readonly table: string;
+  /** It is live now, and goes. */
+  readonly leaves: boolean;
+  /** It is in the scratch database, and comes. */
+  readonly comes: boolean;
+};
+
+export type SwapPlan = {
+  readonly live: string;
+  readonly scratch: string;
+  readonly old: string;
+  readonly scope: SwapScope;
+  readonly moves: readonly TableMove[];
+  /** What is made in the live database when the tables have come, and when they have gone back. */
+  readonly incoming: readonly DatabaseObject[];
+  readonly outgoing: readonly DatabaseObject[];
+  /** Triggers as they stand on the incoming tables: they go before the tables can move. */
+  readonly scratchTriggers: readonly DatabaseObject[];
+  readonly problems: readonly DatabaseProblem[];
+};
+
+/**
+ * Throws 'swap-foreign-key' where a key would tie tables that part, 'swap-obstructed' where a chosen table is missing or
+ * a name would be taken twice.
+ */
+export function planSwap(facts: SwapFacts, wish: SwapWish): SwapPlan {
+  const { live, scratch, old, scope } = wish;
+  const leaving = new Set(facts.liveTables.filter((table) => isInScope(table, scope)));
+  const coming = new Set(facts.scratchTables.filter((table) => isInScope(table, scope)));
+  if ('tables' in scope) {
+    const missing = scope.tables.filter((table) => !coming.has(table));
+    if (missing.length > 0) throw obstructed(live, `there is no table ${missing.join(', ')} to put in place`);
+  }
+  requireNoBorderKeys(facts.foreignKeys, wish, leaving, coming);
+  const outgoing = facts.liveObjects.filter((object) => belongs(object, scope, leaving));
+  const arriving = facts.scratchObjects.filter((object) => belongs(object, scope, coming));
+  requireFreeNames(facts, wish, coming, arriving, outgoing);
+  const named = new Set([...leaving, ...coming]);
+  return {
+    live,
+    scratch,
+    old,
+    scope,
+    moves: [...named].sort().map((table) => ({ table, leaves: leaving.has(table), comes: coming.has(table) })),
+    incoming: arriving.map((object) => redefine(object, wish.definer, wasEnabled(object, wish.definers))),
+    outgoing,
+    scratchTriggers: arriving.filter((object) => object.kind === 'trigger'),
+    problems: nameRewritten(wish),
+  };
+}
+
+/** The same way back: what came goes to where it came from, what went comes again with what belonged to it. */
+export function reverseSwap(plan: SwapPlan): SwapPlan {
+  return {
+    ...plan,
+    scratch: plan.old,
+    old: plan.scratch,
+    moves: plan.moves.map(({ table, leaves, comes }) => ({ table, leaves: comes, comes: leaves })),
+    incoming: plan.outgoing,
+    outgoing: plan.incoming,
+    scratchTriggers: [],
+    problems: [],
+  };
+}
+
+export function isInScope(name: string, scope: SwapScope): boolean {
+  return 'tables' in scope ? scope.tables.includes(name) : name.startsWith(scope.prefix);
+}
+
+/** A trigger goes with its table; views, routines and events go by their own names, and stay where tables were chosen. */
+function belongs(object: DatabaseObject, scope: SwapScope, tables: ReadonlySet<string>): boolean {
+  if (object.kind === 'trigger') return tables.has(object.table ?? '');
+  return 'prefix' in scope && isInScope(object.name, scope);
+}
+
+function requireNoBorderKeys(
+  keys: readonly ForeignKey[],
+  wish: SwapWish,
+  leaving: ReadonlySet<string>,
+  coming: ReadonlySet<string>,
+): void {
+  const moves = (database: string, table: string): boolean =>
+    (database === wish.live && leaving.has(table)) || (database === wish.scratch && coming.has(table));
+  const across = keys.filter((key) => {
+    const from = moves(key.database, key.table);
+    const to = moves(key.refersToDatabase, key.refersToTable);
+    if (!from && !to) return false;
+    return from !== to || key.database !== key.refersToDatabase;
+  });
+  if (across.length === 0) return;
+  const named = across
+    .slice(0, 5)
+    .map((key) => `${key.database}.${key.table} refers to ${key.refersToDatabase}.${key.refersToTable} (${key.name})`);
+  throw new SalvorError('swap-foreign-key', { database: wish.live, why: named.join('; ') });
+}
+
+/** A table that comes where a view stays, or the other way round, would fail in the middle. */
+function requireFreeNames(
+  facts: SwapFacts,
+  wish: SwapWish,
+  coming: ReadonlySet<string>,
+  arriving: readonly DatabaseObject[],
+  outgoing: readonly DatabaseObject[],
+): void {
+  const leavingViews = new Set(outgoing.filter((object) => object.kind === 'view').map((object) => object.name));
+  const stayingViews = facts.liveObjects.filter((object) => object.kind === 'view' && !leavingViews.has(object.name));
+  const inTheWay = stayingViews.filter((view) => coming.has(view.name)).map((view) => view.name);
+  const stayingTables = new Set(facts.liveTables.filter((table) => !isInScope(table, wish.scope)));
+  inTheWay.push(
+    ...arriving.filter((object) => object.kind === 'view' && stayingTables.has(object.name)).map((view) => view.name),
+  );
+  // Trigger names are the database's, not the table's: one of a table that stays may have the name already.
+  const goes = new Set(outgoing.map((object) => `${object.kind} ${object.name}`));
+  for (const trigger of arriving) {
+    if (trigger.kind !== 'trigger' || goes.has(`trigger ${trigger.name}`)) continue;
+    if (facts.liveObjects.some((object) => object.kind === 'trigger' && object.name === trigger.name))
+      inTheWay.push(trigger.name);
+  }
+  if (inTheWay.length > 0) throw obstructed(wish.live, `${inTheWay.join(', ')} is in the way`);
+}
+
+function wasEnabled(object: DatabaseObject, definers: readonly FoundDefiner[]): boolean | null {
+  if (object.kind !== 'event') return null;
+  return definers.find((found) => found.kind === 'event' && found.name === object.name)?.isEnabled ?? null;
+}
+
+function nameRewritten(wish: SwapWish): DatabaseProblem[] {
+  return wish.definers
+    .filter(({ name, kind }) => kind === 'trigger' || isInScope(name, wish.scope))
+    .filter(({ definer }) => definer.user !== wish.definer.user || definer.host !== wish.definer.host)
+    .map(({ kind, name, definer }) => {
+      const was = definer.host === '' ? quoteName(definer.user) : quoteAccount(definer);
+      return {
+        code: 'definer-rewritten',
+        name,
+        message: `the ${kind} ${name} was defined by ${was} and is now by the site's own user`,
+      };
+    });
+}
+
+function obstructed(database: string, why: string): SalvorError {
+  return new SalvorError('swap-obstructed', { database, why });
+}

@@ -1,0 +1,98 @@
+/**
+ * Scratch databases: made for one load with a user for this load alone, and dropped again. Everything here is
+ * done with the administrator's log-in, on names that begin with `salvor_` and on no other.
+ */
+import { SalvorError } from '../../errors.ts';
+import {
+  type DatabaseConnection,
+  type DatabaseLogin,
+  openConnection,
+  quoteName,
+  quoteText,
+  type ServerAddress,
+  serverErrorNumber,
+} from './connect.ts';
+
+export type Scratch = {
+  readonly database: string;
+  /** May do anything in that one database, and nothing else on the server. */
+  readonly login: DatabaseLogin;
+};
+
+export type ScratchOptions = {
+  /** Of the database and of the user: both begin with `salvor_`. */
+  readonly name: string;
+  readonly user: string;
+  /** Random, made by the caller, used for this load only. */
+  readonly password: string;
+  readonly charset: string;
+  readonly collation: string;
+  readonly signal?: AbortSignal;
+};
+
+const OUR_NAME = /^salvor_[A-Za-z0-9_]{1,56}$/;
+const ER_DB_CREATE_EXISTS = 1007;
+
+/** Throws 'scratch-name-refused', 'scratch-exists', or as `openConnection`. */
+export async function createScratch(admin: DatabaseLogin, options: ScratchOptions): Promise<Scratch> {
+  requireOurName(options.name);
+  requireOurName(options.user);
+  await using connection = await openConnection(admin, signalOf(options));
+  await createOurDatabase(connection, options.name, options);
+  const account = accountOf(options.user, admin.address);
+  // A left-over user of the same name may have a password that somebody knows.
+  await connection.execute(`DROP USER IF EXISTS ${account}`);
+  await connection.execute(`CREATE USER ${account} IDENTIFIED BY ${quoteText(options.password)}`);
+  // In a grant `_` stands for any character: unescaped, the user would get databases with similar names.
+  const pattern = quoteName(options.name.replaceAll('_', '\\_'));
+  await connection.execute(`GRANT ALL PRIVILEGES ON ${pattern}.* TO ${account}`);
+  return {
+    database: options.name,
+    login: { address: admin.address, user: options.user, password: options.password },
+  };
+}
+
+/** Drops the database and the user; what is gone already is no error. Throws 'scratch-name-refused'. */
+export async function dropScratch(
+  admin: DatabaseLogin,
+  scratch: { readonly database: string; readonly user: string },
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
+  requireOurName(scratch.database);
+  requireOurName(scratch.user);
+  await using connection = await openConnection(admin, signalOf(options));
+  // The user first: a client that still runs must not make the database anew. Its sessions live on without rights.
+  await connection.execute(`DROP USER IF EXISTS ${accountOf(scratch.user, admin.address)}`);
+  await connection.execute(`DROP DATABASE IF EXISTS ${quoteName(scratch.database)}`);
+}
+
+/** Makes a database of ours. Throws 'scratch-exists'. */
+export async function createOurDatabase(
+  connection: DatabaseConnection,
+  name: string,
+  options: { readonly charset: string; readonly collation: string },
+): Promise<void> {
+  requireOurName(name);
+  try {
+    await connection.execute(
+      `CREATE DATABASE ${quoteName(name)} CHARACTER SET ${quoteName(options.charset)} COLLATE ${quoteName(options.collation)}`,
+    );
+  } catch (error) {
+    if (serverErrorNumber(error) !== ER_DB_CREATE_EXISTS) throw error;
+    throw new SalvorError('scratch-exists', { database: name }, { cause: error });
+  }
+}
+
+/** Throws 'scratch-name-refused' for a name that we do not make: the guard of everything that drops. */
+export function requireOurName(name: string): void {
+  if (!OUR_NAME.test(name)) throw new SalvorError('scratch-name-refused', { name });
+}
+
+/** Over the socket a user comes from `localhost`; over TCP from wherever the server thinks we are. */
+function accountOf(user: string, address: ServerAddress): string {
+  return `${quoteName(user)}@${quoteName('socket' in address ? 'localhost' : '%')}`;
+}
+
+function signalOf(options: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {
+  return options.signal === undefined ? {} : { signal: options.signal };
+}

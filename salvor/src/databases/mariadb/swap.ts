@@ -1,0 +1,247 @@
+/**
+ * Carries out what `planSwap` decided, and its way back. The plan is in the caller's journal before any of this is
+ * called; a crash at any instant leaves what `finishSwap` or `revertSwap` takes from there.
+ *
+ *   (1) old database made        a crash leaves an empty database, which both take as it is
+ *   (2) triggers dropped         a crash leaves tables without triggers: the plan holds them, both make them again
+ *   (3) one RENAME TABLE         the server does all or nothing, also when it is killed
+ *   (4) views, triggers, routines, events made as they belong to the tables that are live now; both do it again
+ *
+ * No step waits for more than a second on a lock: a statement that waits for a table keeps every visitor behind it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SalvorError } from '../../errors.ts';
+import {
+  type DatabaseConnection,
+  type DatabaseLogin,
+  openConnection,
+  quoteName,
+  serverErrorNumber,
+} from './connect.ts';
+import { inspectSwap, locateTables, readSwapFacts, type SwapState } from './inspect-swap.ts';
+import { createObjects, type DatabaseObject, dropObjects } from './objects.ts';
+import { isInScope, reverseSwap, type SwapPlan } from './plan-swap.ts';
+import type { DatabaseProblem } from './probe.ts';
+import { requireOurName } from './scratch.ts';
+
+export type SwapOptions = {
+  /** How often to try when tables are in use; default 20, each waits at most a second. */
+  readonly attempts?: number;
+  /** Heeded before the tables move, never between that and the end. */
+  readonly signal?: AbortSignal;
+  /** Told after each try that had to give way. */
+  readonly onWait?: (transactions: readonly string[]) => void;
+};
+
+export type SwapResult = { readonly problems: readonly DatabaseProblem[] };
+
+const LOCK_WAIT_SECONDS = 1;
+const DEFAULT_ATTEMPTS = 20;
+/** Between two tries the visitors that queued up behind the first one get their turn. */
+const PAUSE_MS = 300;
+const ER_LOCK_WAIT_TIMEOUT = 1205;
+const ER_LOCK_DEADLOCK = 1213;
+
+/**
+ * Switches. Throws 'swap-locked' (and everything is as before), 'swap-mixed' where the tables are not where the plan
+ * says, or as a statement does: then ask `inspectSwap`. What could not be made again is in `problems`.
+ */
+export async function applySwap(admin: DatabaseLogin, plan: SwapPlan, options: SwapOptions = {}): Promise<SwapResult> {
+  await using connection = await openConnection(admin, { lockWaitSeconds: LOCK_WAIT_SECONDS });
+  await requireState(connection, plan, 'before');
+  options.signal?.throwIfAborted();
+  await makeOldDatabase(connection, plan); // (1)
+  await renameTables(connection, plan, options); // (2) (3)
+  return { problems: await settleObjects(connection, plan.live, plan.incoming, plan.outgoing) }; // (4)
+}
+
+/** After a crash: brings a switch to its end, from wherever it stands. Idempotent. */
+export async function finishSwap(admin: DatabaseLogin, plan: SwapPlan, options: SwapOptions = {}): Promise<SwapResult> {
+  const { state } = await requireKnownState(admin, plan);
+  if (state === 'before') return await applySwap(admin, plan, options);
+  return await settle(admin, plan.live, plan.incoming, plan.outgoing);
+}
+
+/** After a crash or a failure: brings everything back to where the switch found it. Idempotent. */
+export async function revertSwap(admin: DatabaseLogin, plan: SwapPlan, options: SwapOptions = {}): Promise<SwapResult> {
+  const { state } = await requireKnownState(admin, plan);
+  if (state === 'after') return await applySwap(admin, reverseSwap(plan), options);
+  return await settle(admin, plan.live, plan.outgoing, plan.incoming);
+}
+
+/**
+ * The plan of an undo, for the journal; `applySwap` carries it out. What is live now, also tables that the site has made
+ * since, goes to `undone`; what the switch took away comes back. Throws 'swap-obstructed' where it is gone.
+ */
+export async function planSwapBack(admin: DatabaseLogin, plan: SwapPlan, undone: string): Promise<SwapPlan> {
+  requireOurName(undone);
+  const facts = await readSwapFacts(admin, { live: plan.live, scratch: plan.old });
+  const there = new Set(facts.scratchTables);
+  const wanted = plan.moves.filter((move) => move.leaves).map((move) => move.table);
+  const gone = wanted.filter((table) => !there.has(table));
+  if (gone.length > 0) {
+    throw new SalvorError('swap-obstructed', { database: plan.live, why: `${gone.join(', ')} is not kept any more` });
+  }
+  const comes = new Set(wanted);
+  // Of a chosen few only those move that moved; of a whole database also what the site has made since.
+  const moved = new Set(plan.moves.filter((move) => move.comes).map((move) => move.table));
+  const leaves = new Set(facts.liveTables.filter((table) => moved.has(table) || isInScope(table, plan.scope)));
+  const outgoing = facts.liveObjects.filter((object) =>
+    object.kind === 'trigger'
+      ? leaves.has(object.table ?? '')
+      : 'prefix' in plan.scope && isInScope(object.name, plan.scope),
+  );
+  return {
+    live: plan.live,
+    scratch: plan.old,
+    old: undone,
+    scope: plan.scope,
+    moves: [...new Set([...comes, ...leaves])]
+      .sort()
+      .map((table) => ({ table, leaves: leaves.has(table), comes: comes.has(table) })),
+    incoming: plan.outgoing,
+    outgoing,
+    scratchTriggers: [],
+    problems: [],
+  };
+}
+
+/** Undo: `planSwapBack`, told to `journal` before anything moves, and carried out. */
+export async function swapBack(
+  admin: DatabaseLogin,
+  plan: SwapPlan,
+  options: SwapOptions & { readonly undone: string; readonly journal: (plan: SwapPlan) => Promise<void> },
+): Promise<SwapResult> {
+  const back = await planSwapBack(admin, plan, options.undone);
+  await options.journal(back);
+  return await applySwap(admin, back, options);
+}
+
+async function renameTables(connection: DatabaseConnection, plan: SwapPlan, options: SwapOptions): Promise<void> {
+  const renames = plan.moves.flatMap(({ table, leaves, comes }) => [
+    ...(leaves ? [`${quoteName(plan.live, table)} TO ${quoteName(plan.old, table)}`] : []),
+    ...(comes ? [`${quoteName(plan.scratch, table)} TO ${quoteName(plan.live, table)}`] : []),
+  ]);
+  if (renames.length === 0) return;
+  const coming = new Set(plan.moves.filter((move) => move.comes).map((move) => move.table));
+  const triggers = plan.outgoing.filter((object) => object.kind === 'trigger');
+  // A view stands where a table comes: it goes first. All other views stay till they are made anew.
+  const views = plan.outgoing.filter((object) => object.kind === 'view' && coming.has(object.name));
+  const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      options.signal?.throwIfAborted();
+      await dropObjects(connection, plan.scratch, plan.scratchTriggers);
+      await dropObjects(connection, plan.live, [...triggers, ...views]);
+      await connection.execute(`RENAME TABLE ${renames.join(', ')}`);
+      return;
+    } catch (error) {
+      const number = serverErrorNumber(error);
+      if (isLost(error)) throw error;
+      // The site must not be without its triggers while we wait, nor after we gave up.
+      await createObjects(connection, plan.live, [...triggers, ...views]);
+      if (number !== ER_LOCK_WAIT_TIMEOUT && number !== ER_LOCK_DEADLOCK) throw error;
+      const transactions = await findLongTransactions(connection);
+      options.onWait?.(transactions);
+      if (attempt >= attempts) {
+        throw new SalvorError(
+          'swap-locked',
+          { database: plan.live, transactions: describe(transactions) },
+          { cause: error },
+        );
+      }
+      await sleep(PAUSE_MS);
+    }
+  }
+}
+
+async function settle(
+  admin: DatabaseLogin,
+  live: string,
+  wanted: readonly DatabaseObject[],
+  unwanted: readonly DatabaseObject[],
+): Promise<SwapResult> {
+  await using connection = await openConnection(admin);
+  return { problems: await settleObjects(connection, live, wanted, unwanted) };
+}
+
+/** Makes what belongs to the live tables and drops what belongs to the others. */
+async function settleObjects(
+  connection: DatabaseConnection,
+  live: string,
+  wanted: readonly DatabaseObject[],
+  unwanted: readonly DatabaseObject[],
+): Promise<readonly DatabaseProblem[]> {
+  // The tables are in place: what waits for a lock now may wait longer than the switch itself was allowed to.
+  await connection.execute('SET SESSION lock_wait_timeout = 60');
+  const kept = new Set(wanted.map((object) => `${object.type} ${object.name}`));
+  // A trigger fires in the order in which it was made: all of them go, and come in order.
+  const triggers = [...wanted, ...unwanted].filter((object) => object.kind === 'trigger');
+  const others = unwanted.filter((object) => object.kind !== 'trigger' && !kept.has(`${object.type} ${object.name}`));
+  const tables = new Set(await listTableNames(connection, live));
+  // DROP VIEW on a name that is a table now would be refused.
+  await dropObjects(connection, live, [
+    ...triggers,
+    ...others.filter((object) => object.kind !== 'view' || !tables.has(object.name)),
+  ]);
+  return await createObjects(connection, live, wanted);
+}
+
+async function makeOldDatabase(connection: DatabaseConnection, plan: SwapPlan): Promise<void> {
+  requireOurName(plan.old);
+  const [live] = await connection.query<{ charset: string; collation: string }>(
+    `SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation
+     FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`,
+    [plan.live],
+  );
+  await connection.execute(
+    `CREATE DATABASE IF NOT EXISTS ${quoteName(plan.old)} CHARACTER SET ${quoteName(live?.charset ?? 'utf8mb4')}` +
+      ` COLLATE ${quoteName(live?.collation ?? 'utf8mb4_general_ci')}`,
+  );
+}
+
+async function listTableNames(connection: DatabaseConnection, database: string): Promise<string[]> {
+  const rows = await connection.query<{ name: string }>(
+    "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE <> 'VIEW'",
+    [database],
+  );
+  return rows.map((row) => row.name);
+}
+
+async function requireKnownState(admin: DatabaseLogin, plan: SwapPlan): Promise<SwapState> {
+  const found = await inspectSwap(admin, plan);
+  if (found.state === 'mixed') throw mixed(plan, found);
+  return found;
+}
+
+async function requireState(connection: DatabaseConnection, plan: SwapPlan, wanted: 'before'): Promise<void> {
+  const found = await locateTables(connection, plan);
+  if (found.state !== wanted) throw mixed(plan, found);
+}
+
+function mixed(plan: SwapPlan, found: SwapState): SalvorError {
+  const why = found.details.length > 0 ? found.details.slice(0, 10).join('; ') : 'they have moved already';
+  return new SalvorError('swap-mixed', { database: plan.live, why });
+}
+
+/** Transactions open for more than a second, the oldest first: what the RENAME most likely waits for. */
+async function findLongTransactions(connection: DatabaseConnection): Promise<string[]> {
+  const rows = await connection.query<{ id: string; seconds: string; user: string | null; base: string | null }>(
+    `SELECT t.trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, t.trx_started, SYSDATE()) AS seconds, p.USER AS user, p.DB AS base
+     FROM information_schema.INNODB_TRX t LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id
+     WHERE t.trx_mysql_thread_id <> ? ORDER BY t.trx_started LIMIT 10`,
+    [connection.id],
+  );
+  return rows.map(
+    (row) =>
+      `connection ${row.id} of ${row.user ?? 'nobody'} in ${row.base ?? 'no database'}, open for ${row.seconds} s`,
+  );
+}
+
+function describe(transactions: readonly string[]): string {
+  return transactions.length === 0 ? 'no open transaction is known' : transactions.join('; ');
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof SalvorError && error.code === 'database-unreachable';
+}
