@@ -60,7 +60,8 @@ async function lookAtSites({ host, say }: Show): Promise<void> {
         if (page.status !== 200) throw new ShowError(`${site.url} answered ${page.status}, not 200`);
         return page;
       },
-      (page) => `${site.uri}  ${page.status} ${page.statusText}, ${bytesText(page.body.length)}  ${titleOf(page)}`,
+      (page) =>
+        `${site.uri.padEnd(22)}${page.status} ${page.statusText}, ${bytesText(page.body.length)}  ${titleOf(page)}`,
     );
   }
 }
@@ -72,7 +73,7 @@ async function takeIntoService(show: Show): Promise<void> {
   const made = await say.tick(
     'finding sites, creating the repository',
     () => salvor(show, ['init', ...flags], InitDocument),
-    (document) => `${countText(document.accounts.length, 'account')}, an encrypted repository for each`,
+    (document) => `${countText(document.accounts.length, 'account')} with an encrypted repository of its own`,
   );
   demand(made.accounts.length === 1 && made.sites.length === host.sites.length, 'init did not find every site', made);
 
@@ -112,7 +113,7 @@ async function backUp(show: Show, sites: readonly DemoSite[]): Promise<void> {
       `backing up ${site.uri}`,
       () => salvor(show, ['backup', site.uri, '--reason', 'the demo'], BackupDocument),
       ({ files, tables, bytesRead, bytesStored }) =>
-        `${site.uri}  ${countText(files, 'file')}, ${countText(tables, 'table')}, ` +
+        `${site.uri.padEnd(22)}${countText(files, 'file')}, ${countText(tables, 'table')}, ` +
         `${bytesText(bytesRead)} read, ${bytesText(bytesStored)} stored`,
     );
     demand(document.state === 'succeeded' && document.problems.length === 0, 'the backup named problems', document);
@@ -124,10 +125,14 @@ async function backUp(show: Show, sites: readonly DemoSite[]): Promise<void> {
 async function breakSite(show: Show, site: DemoSite, before: Seen): Promise<void> {
   const { host, say } = show;
   say.step(`Break ${site.uri}`);
-  await say.tick('deleting its plugins, theme and pictures', async () => {
-    rmSync(join(site.path, 'wp-content'), { recursive: true });
-    writeFileSync(join(site.path, 'hacked.php'), '<?php // who put this here?\n');
-  });
+  await say.tick(
+    'deleting files',
+    async () => {
+      rmSync(join(site.path, 'wp-content'), { recursive: true });
+      writeFileSync(join(site.path, 'hacked.php'), '<?php // who put this here?\n');
+    },
+    () => 'deleted its plugins, theme and pictures, left a hacked.php',
+  );
   await say.tick(
     'dropping tables',
     async () => {
@@ -167,7 +172,11 @@ async function planRestore(show: Show, site: DemoSite): Promise<void> {
   );
   demand(plan.obstacles.length === 0, 'the plan has obstacles', plan);
   demand((plan.files?.new ?? 0) > 0 && plan.files?.deleted === 1, 'the plan does not see what was done', plan);
-  await say.tick('nothing was changed by looking', async () => same(broken, await observeSite(host, site)));
+  await say.tick(
+    'comparing',
+    async () => same(broken, await observeSite(host, site)),
+    () => 'looking changed nothing: every file and table is as it was',
+  );
 }
 
 async function restoreSite(show: Show, site: DemoSite, before: Seen): Promise<void> {
@@ -224,10 +233,14 @@ async function undoRestore(show: Show, site: DemoSite): Promise<void> {
   say.step('Change your mind', `salvor restore ${site.uri} --yes && salvor undo TASK --yes`);
   const table = `${quoteName(site.database)}.node_field_data`;
   const old = await observe(show, site);
-  await say.tick('an editor renames an article and adds a file', async () => {
-    await host.mariadb.query(`UPDATE ${table} SET title = 'Herring is in!', changed = 1800000000 WHERE nid = 2`);
-    writeFileSync(join(site.path, 'files/herring.txt'), 'Fresh today.\n');
-  });
+  await say.tick(
+    'editing',
+    async () => {
+      await host.mariadb.query(`UPDATE ${table} SET title = 'Herring is in!', changed = 1800000000 WHERE nid = 2`);
+      writeFileSync(join(site.path, 'files/herring.txt'), 'Fresh today.\n');
+    },
+    () => 'an editor renamed an article and added a file',
+  );
   const edited = await observe(show, site);
   demand(edited.page.body.includes('Herring is in!'), 'the change is not on the page', edited.page.status);
   const restored = await say.tick(
