@@ -312,7 +312,7 @@ export const SALVOR_ERRORS = {
     retry: 'never',
   },
   'target-not-empty': {
-    message: (c) => `${String(c['target'])} is not an empty directory. Nothing was written.`,
+    message: (c) => `Nothing was written to ${String(c['target'])}: ${String(c['why'])}.`,
     hint: 'Name a directory that does not exist yet, or an empty one.',
     exit: 1,
     retry: 'never',

@@ -13,6 +13,7 @@ import type {
   InitDocument,
   LsDocument,
   PointsDocument,
+  Problem,
   RestoreDocument,
   SiteDocument,
   StatusDocument,
@@ -25,12 +26,15 @@ import { documentOfPoint } from '../points/list-points.ts';
 import { ensureAccountRepository, keyFileOf, repositoryPathOf } from '../points/repositories.ts';
 import { findAdministrator } from '../sites/administrator.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
-import type { Site } from '../sites/site.ts';
+import { type Site, siteKey } from '../sites/site.ts';
 import { openStore } from '../store/open-store.ts';
 import { backUpSite } from '../tasks/back-up-site.ts';
 import type { JournalSite } from '../tasks/journal.ts';
-import type { RestoreWish } from '../tasks/restore-scope.ts';
+import { planRestore } from '../tasks/plan-restore.ts';
+import { type RestoreWish, readScope } from '../tasks/restore-scope.ts';
+import { type RestoreTools, restoreSite } from '../tasks/restore-site.ts';
 import type { TaskProgress } from '../tasks/task-run.ts';
+import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { HostPoints } from './host-points.ts';
 import { documentOfSite, readHost } from './host-sites.ts';
 import { Journals } from './journals.ts';
@@ -137,7 +141,7 @@ export class Agent implements AsyncDisposable {
   async backup(name: string, options: BackupCall): Promise<BackupDocument> {
     const site = await this.#findSite(name, options.signal);
     const repository = await this.#points.repositoryOf(site.account.name);
-    const { task, state, result } = await runTask(
+    const { task, state, result, problems } = await runTask(
       this.#room,
       { operation: 'backup', site: placeOf(site), of: null, ...this.#taskOptions(options) },
       async (run) => {
@@ -148,7 +152,7 @@ export class Agent implements AsyncDisposable {
         return backedUp;
       },
     );
-    const { point, result: written, problems, tables } = result;
+    const { point, result: written, tables } = result;
     return {
       task,
       state,
@@ -168,8 +172,28 @@ export class Agent implements AsyncDisposable {
     return (await this.#points.list(account, uri)).map(documentOfPoint);
   }
 
-  async restore(_name: string, _options: RestoreCall): Promise<RestoreDocument> {
-    throw new Error('not yet');
+  /** With `to` or `dryRun` nothing that anybody has is touched, and there is no task. */
+  async restore(name: string, options: RestoreCall): Promise<RestoreDocument> {
+    const site = await this.#findSite(name, options.signal);
+    const point = await this.#points.openOf(site.account.name, site.uri, options.point);
+    const scope = await readScope(options, point);
+    const { signal, onProgress } = this.#taskOptions(options);
+    if (options.to !== null) {
+      const plan = await planWrite(point, scope, options.to);
+      if (options.dryRun) return withoutTask(plan, []);
+      return withoutTask(plan, await writePoint(point, scope, options.to, site.account, { signal, onProgress }));
+    }
+    const tools = await this.#restoreTools(site, options.signal);
+    if (options.dryRun) {
+      const { document } = await planRestore(site, point, scope, { ...tools, signal });
+      return withoutTask(document, document.obstacles);
+    }
+    const { task, state, result, problems } = await runTask(
+      this.#room,
+      { operation: 'restore', site: placeOf(site), of: null, signal, onProgress },
+      async (run) => await restoreSite(site, point, scope, tools, run),
+    );
+    return { task, state, ...result, problems };
   }
 
   async undo(_task: string, _options: TaskCallOptions = {}): Promise<UndoDocument> {
@@ -218,9 +242,40 @@ export class Agent implements AsyncDisposable {
     return (await readHost(this.#config, signal)).accounts.map((account) => account.name);
   }
 
+  async #restoreTools(site: Site, signal: AbortSignal | undefined): Promise<RestoreTools> {
+    const { sites } = await readHost(this.#config, signal);
+    return {
+      administratorOf: this.#room.administratorOf,
+      journals: this.#room.journals,
+      staging: this.#config.staging,
+      sites,
+      repository: await this.#points.repositoryOf(site.account.name),
+      remember: (point) => this.#points.remember(point),
+      readSite: () => this.#findSite(siteKey(site), undefined),
+      graceHours: GRACE_HOURS,
+    };
+  }
+
   #taskOptions(options: TaskCallOptions): { signal: AbortSignal; onProgress: (progress: TaskProgress) => void } {
     return { signal: options.signal ?? new AbortController().signal, onProgress: options.onProgress ?? (() => {}) };
   }
+}
+
+/** Of the standard policy: how long what a task switched out can be switched back. */
+const GRACE_HOURS = 72;
+
+function withoutTask(plan: RestoreDocument['plan'], problems: readonly Problem[]): RestoreDocument {
+  const state = problems.length === 0 ? 'succeeded' : 'warned';
+  return {
+    task: null,
+    state,
+    safetyPoint: null,
+    plan,
+    refreshed: [],
+    changedMeanwhile: null,
+    undoUntil: null,
+    problems,
+  };
 }
 
 function placeOf(site: Site): JournalSite {

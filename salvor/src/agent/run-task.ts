@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TaskState } from '@salvor/contract';
+import type { Problem, TaskState } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import { identifyThisProcess } from '../lib/process-identity.ts';
 import type { Journal, JournalSite } from '../tasks/journal.ts';
@@ -33,7 +33,12 @@ export type TaskWanted = {
   readonly onProgress: (progress: TaskProgress) => void;
 };
 
-export type TaskOutcome<T> = { readonly task: TaskId; readonly state: 'succeeded' | 'warned'; readonly result: T };
+export type TaskOutcome<T> = {
+  readonly task: TaskId;
+  readonly state: 'succeeded' | 'warned';
+  readonly result: T;
+  readonly problems: readonly Problem[];
+};
 
 /**
  * Runs one operation on one site from its lock to its entry in the list of tasks. Where the body fails, what it had
@@ -82,7 +87,7 @@ export async function runTask<T>(
     rmSync(scratch, { recursive: true, force: true });
     await words.flush();
     await closeTask(room, journal, { state, error: null });
-    return { task: id, state, result };
+    return { task: id, state, result, problems: run.problems };
   } catch (cause) {
     const error = nameFailure(cause, wanted.signal);
     words.say(`failed: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { BigIntStats } from 'node:fs';
 import type { SnapshotView, ViewEntry } from '@salvor/engine';
@@ -62,7 +62,12 @@ async function isSameFile(
   if (stored.type === 'symlink' && live.isSymbolicLink()) return stored.mtimeNs === live.mtimeNs;
   if (!isPlain || BigInt(stored.size) !== live.size) return false;
   if (stored.mtimeNs === live.mtimeNs) return true;
-  return await hasSameBytes(view.read(`/site/${path}`), createReadStream(livePath));
+  return await hasSameBytes(view.read(`/site/${path}`), readPlain(livePath));
+}
+
+/** A file of the site's owner: a link or a pipe that was put in its place just now is not followed and not waited for. */
+export function readPlain(path: string): AsyncIterable<Uint8Array> {
+  return createReadStream(path, { flags: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK } as never);
 }
 
 /** Compares two streams of bytes, whatever pieces they come in. Both are left before their end where they differ. */

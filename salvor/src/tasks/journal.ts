@@ -37,7 +37,8 @@ export type JournalSite = {
   readonly home: string;
 };
 
-export type ScratchDatabase = { readonly server: ServerAddress; readonly name: string };
+/** A database that a task makes. `user` is the one of its load; of a database without a load there is none of the name. */
+export type ScratchDatabase = { readonly server: ServerAddress; readonly name: string; readonly user: string };
 
 /**
  * started    nothing of the site was touched; staging and scratch databases may be there

@@ -18,7 +18,7 @@
  * of its restore, which becomes the undo's when it is over; the restore's journal then goes.
  */
 import { SalvorError } from '../errors.ts';
-import { openConnection, quoteName } from '../databases/mariadb/connect.ts';
+import { dropScratch } from '../databases/mariadb/scratch.ts';
 import type { Journal, ScratchDatabase } from './journal.ts';
 import { removeStaging } from './staging.ts';
 import { type SwitchTools, finishSwitch, surveySwitch } from './switch-site.ts';
@@ -99,12 +99,11 @@ export async function dropScratchDatabases(
   databases: readonly ScratchDatabase[],
   tools: SwitchTools,
 ): Promise<void> {
-  for (const { server, name } of databases) {
+  for (const { server, name, user } of databases) {
     if (!name.startsWith(`salvor_${journal.task}_`))
       throw new Error(`${name} is not a database of task ${journal.task}`);
     const login = await tools.administratorOf(server, journal.site.home);
-    await using connection = await openConnection(login);
-    await connection.execute(`DROP DATABASE IF EXISTS ${quoteName(name)}`);
+    await dropScratch(login, { database: name, user });
   }
 }
 

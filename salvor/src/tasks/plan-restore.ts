@@ -1,0 +1,219 @@
+/**
+ * What a restore is going to do, as a value: found by looking, before anything is touched. What stands in the way is
+ * in it as obstacles, all of them at once, so that a person removes them in one go.
+ */
+import { lstatSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Problem, RestorePlan } from '@salvor/contract';
+import {
+  type DatabaseConnection,
+  type DatabaseLogin,
+  type ServerAddress,
+  openConnection,
+} from '../databases/mariadb/connect.ts';
+import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts';
+import { SalvorError } from '../errors.ts';
+import { mountsWithin } from '../lib/mounts.ts';
+import type { ManifestDatabase } from '../points/manifest.ts';
+import type { OpenPoint } from '../points/open-point.ts';
+import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
+import { movedOutDirectories } from './back-up-site.ts';
+import { type FileComparison, compareFiles } from './compare-files.ts';
+import type { RestoreScope } from './restore-scope.ts';
+import { locateStaging } from './staging.ts';
+
+export type RestorePlanned = {
+  readonly document: RestorePlan;
+  readonly scope: RestoreScope;
+  readonly databases: readonly PlannedDatabase[];
+};
+
+export type PlannedDatabase = {
+  readonly stored: ManifestDatabase;
+  /** The site's database of that name, with the site's own log-in. */
+  readonly database: SiteDatabase;
+  /** What is there now; null where the database is gone. */
+  readonly facts: DatabaseFacts | null;
+  /** Tables that come, and tables that are there now and leave: the ones they replace and those the point lacks. */
+  readonly incoming: readonly string[];
+  readonly outgoing: readonly string[];
+  /** Views of the point and of now; both empty where only some tables are restored. */
+  readonly isWhole: boolean;
+};
+
+export type PlanTools = {
+  readonly administratorOf: (server: ServerAddress, home: string) => Promise<DatabaseLogin>;
+  /** The hoster's staging directory; null for the site's own mount. */
+  readonly staging: string | null;
+  /** All sites of the host: a database that two of them use must not change places under the other one. */
+  readonly sites: readonly Site[];
+  readonly signal: AbortSignal;
+};
+
+/** Reads only. What can't be looked at (a server that is away, a log-in that is refused) is thrown. */
+export async function planRestore(
+  site: Site,
+  point: OpenPoint,
+  scope: RestoreScope,
+  tools: PlanTools,
+): Promise<RestorePlanned> {
+  const obstacles: Problem[] = [];
+  const hasFiles = scope.files === 'all' || scope.files.length > 0;
+  const files = hasFiles ? await compareFiles(point.view, site.path, scope, tools.signal) : null;
+  if (files !== null) obstacles.push(...findFileObstacles(site, point, files, tools.staging));
+  const databases: PlannedDatabase[] = [];
+  for (const wanted of scope.databases) {
+    const planned = await planDatabase(site, point, wanted, tools, obstacles);
+    if (planned !== null) databases.push(planned);
+  }
+  const document: RestorePlan = {
+    account: site.account.name,
+    uri: site.uri,
+    point: point.manifest.point,
+    pointTime: point.manifest.time,
+    target: null,
+    files: files?.counts ?? null,
+    tables: scope.databases.length === 0 ? null : countTables(databases),
+    bytes: (files?.bytes ?? 0) + databases.reduce((sum, database) => sum + bytesOfDump(database), 0),
+    seconds: null,
+    switch: { files: hasFiles ? 'exchange' : 'none', databases: databases.length > 0 ? 'rename' : 'none' },
+    obstacles,
+  };
+  return { document, scope, databases };
+}
+
+function countTables(databases: readonly PlannedDatabase[]): RestorePlan['tables'] {
+  let restored = 0;
+  let deleted = 0;
+  let kept = 0;
+  for (const { incoming, outgoing, facts } of databases) {
+    const coming = new Set(incoming);
+    restored += incoming.length;
+    deleted += outgoing.filter((table) => !coming.has(table)).length;
+    kept += (facts?.tables.length ?? 0) - outgoing.length;
+  }
+  return { restored, deleted, kept };
+}
+
+/** What the point's dump of the tables in scope takes. */
+export function bytesOfDump({ stored, incoming }: PlannedDatabase): number {
+  const coming = new Set(incoming);
+  const files = stored.files.filter(({ table }) => table === null || coming.has(table));
+  return files.reduce((sum, file) => sum + file.bytes, 0);
+}
+
+function findFileObstacles(
+  site: Site,
+  point: OpenPoint,
+  files: FileComparison,
+  staging: string | null,
+): readonly Problem[] {
+  const obstacles: Problem[] = [];
+  const refuse = (code: string, message: string, path: string): void => {
+    obstacles.push({ code, message, path });
+  };
+  if (!site.path.startsWith(`${site.account.home}/`))
+    refuse('site-outside-home', `${site.path} does not lie in the account's home ${site.account.home}`, site.path);
+  for (const mount of mountsWithin(site.path))
+    refuse('site-mounted', `${mount} is a mount, and can't change places in one step`, mount);
+  for (const moved of movedOutDirectories(site))
+    obstacles.push({ ...moved, message: `${moved.path} is a link out of the site` });
+  for (const { code, message, path } of point.manifest.problems)
+    if (code === 'directory-moved-out') refuse(code, `in the point: ${message}`, path ?? site.path);
+  const parent = lstatSync(dirname(site.path), { throwIfNoEntry: false });
+  if (parent?.isDirectory() !== true)
+    refuse('site-parent-missing', `${dirname(site.path)} is not a directory`, site.path);
+  // Thrown, not listed: without a place to build there is nothing to plan.
+  locateStaging({ key: siteKey(site), account: site.account.name, path: site.path }, 'plan', staging);
+  const { bavail, bsize, files: inodes, ffree } = statfsSync(dirname(site.path));
+  const free = bavail * bsize;
+  // Once for what is built beside, once for what the site writes meanwhile and what a repository on that disk takes.
+  if (free < files.bytes * 2)
+    refuse(
+      'space-missing',
+      `the restore needs ${files.bytes * 2} bytes on the disk of ${site.path}, and ${free} are free`,
+      site.path,
+    );
+  // File systems without a table of inodes say zero.
+  if (inodes > 0 && ffree < files.files * 2)
+    refuse(
+      'space-missing',
+      `the disk of ${site.path} has room for ${ffree} more files, and the restore needs ${files.files * 2}`,
+      site.path,
+    );
+  return obstacles;
+}
+
+async function planDatabase(
+  site: Site,
+  point: OpenPoint,
+  wanted: RestoreScope['databases'][number],
+  tools: PlanTools,
+  obstacles: Problem[],
+): Promise<PlannedDatabase | null> {
+  const stored = point.manifest.databases.find(({ name }) => name === wanted.name);
+  if (stored === undefined)
+    throw new SalvorError('point-incomplete', { point: point.manifest.point, problem: `it lacks ${wanted.name}` });
+  const refuse = (code: string, message: string): void => {
+    obstacles.push({ code, message, path: wanted.name });
+  };
+  const database = site.databases.find(({ name }) => name === wanted.name);
+  if (database === undefined) {
+    refuse('database-not-of-site', `the site's settings name no database ${wanted.name}`);
+    return null;
+  }
+  const users = tools.sites.filter((other) => siteKey(other) !== siteKey(site) && usesDatabase(other, database));
+  for (const other of users) refuse('database-shared', `${siteKey(other)} uses the database ${wanted.name} too`);
+  const administrator = await tools.administratorOf(database.login.address, site.account.home);
+  const facts = await probeIfThere(administrator, wanted.name, tools.signal);
+  const all = stored.files.flatMap(({ table }) => (table === null ? [] : [table]));
+  const incoming = wanted.tables === 'all' ? all : wanted.tables;
+  const isWhole = wanted.tables === 'all';
+  const now = facts?.tables.map(({ name }) => name) ?? [];
+  const coming = new Set(incoming);
+  const outgoing = isWhole ? now : now.filter((name) => coming.has(name));
+  await using connection = await openConnection(administrator, { signal: tools.signal });
+  await refuseSpace(connection, stored, coming, refuse);
+  return { stored, database, facts, incoming, outgoing, isWhole };
+}
+
+function usesDatabase(site: Site, database: SiteDatabase): boolean {
+  return site.databases.some(
+    ({ name, login }) =>
+      name === database.name && JSON.stringify(login.address) === JSON.stringify(database.login.address),
+  );
+}
+
+async function probeIfThere(login: DatabaseLogin, name: string, signal: AbortSignal): Promise<DatabaseFacts | null> {
+  try {
+    return await probeDatabase(login, name, { signal });
+  } catch (error) {
+    if (error instanceof SalvorError && error.code === 'database-missing') return null;
+    throw error;
+  }
+}
+
+/** Of a server on this machine: what the tables will take twice, the second time for indexes and the server's logs. */
+async function refuseSpace(
+  connection: DatabaseConnection,
+  stored: ManifestDatabase,
+  coming: ReadonlySet<string>,
+  refuse: (code: string, message: string) => void,
+): Promise<void> {
+  if (!('socket' in connection.login.address)) return;
+  const [row] = await connection.query<{ directory: string }>('SELECT @@datadir AS directory');
+  const directory = row?.directory ?? '';
+  let free: number;
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    free = bavail * bsize;
+  } catch {
+    return;
+  }
+  const bytes = stored.files.reduce(
+    (sum, { table, bytes: size }) => (table !== null && coming.has(table) ? sum + size : sum),
+    0,
+  );
+  if (free < bytes * 2)
+    refuse('space-missing', `the tables need ${bytes * 2} bytes in ${directory}, and ${free} are free`);
+}

@@ -1,0 +1,33 @@
+/**
+ * PHP's code cache compares a file's time and nothing else. A restored file has the time that it had; where the one
+ * that is served now has other content and happens to have the same time, or a newer one was cached, visitors would
+ * go on seeing it. So each PHP file whose content the switch changes gets the time of the switch.
+ */
+import { join } from 'node:path';
+import { setTimes } from '@salvor/engine/libc';
+import { hasSameBytes, readPlain } from './compare-files.ts';
+import { pairTrees, walkDisk } from './pair-trees.ts';
+
+/** What PHP runs on the systems that are recognised: Drupal's own endings count. */
+const PHP_FILE = /\.(?:php\d?|phtml|phar|inc|module|install|theme|profile|engine)$/i;
+
+/** Files, relative to both, that are PHP in both trees and differ in content. */
+export async function findChangedPhp(now: string, next: string, signal?: AbortSignal): Promise<readonly string[]> {
+  const changed: string[] = [];
+  for await (const { path, left, right } of pairTrees(walkDisk(now), walkDisk(next))) {
+    signal?.throwIfAborted();
+    if (left === null || right === null || !left.isFile() || !right.isFile()) continue;
+    // Of `--path FILE` the root is the file.
+    if (!PHP_FILE.test(path === '' ? next : path)) continue;
+    const isSame =
+      left.size === right.size && (await hasSameBytes(readPlain(join(now, path)), readPlain(join(next, path))));
+    if (!isSame) changed.push(path);
+  }
+  return changed;
+}
+
+/** Gives them the time of the switch. They lie in a directory of ours: no link is in the way. */
+export function refreshTimes(directory: string, paths: readonly string[], now: Date): void {
+  const ns = BigInt(now.getTime()) * 1_000_000n;
+  for (const path of paths) setTimes(join(directory, path), ns, ns);
+}

@@ -1,0 +1,106 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Problem, RestorePlan } from '@salvor/contract';
+import { restore } from '@salvor/engine';
+import { SalvorError } from '../errors.ts';
+import type { OpenPoint } from '../points/open-point.ts';
+import type { Account } from '../sites/site.ts';
+import { knownOwners } from './known-owners.ts';
+import { type RestoreScope, isInScope } from './restore-scope.ts';
+import type { TaskProgress } from './task-run.ts';
+
+/** What `--to DIR` is going to write. Throws `target-not-empty`. */
+export async function planWrite(point: OpenPoint, scope: RestoreScope, target: string): Promise<RestorePlan> {
+  const directory = resolve(target);
+  requireEmpty(directory);
+  let files = 0;
+  let bytes = 0;
+  let tables = 0;
+  for await (const { path, entry } of point.view.walk('/')) {
+    if (!isWritten(scope, point, path)) continue;
+    if (path.startsWith('/site/')) files += 1;
+    if (path.startsWith('/databases/') && isTable(point, path)) tables += 1;
+    bytes += entry.type === 'file' ? entry.size : 0;
+  }
+  const { manifest } = point;
+  const hasFiles = scope.files === 'all' || scope.files.length > 0;
+  const hasTables = scope.databases.length > 0;
+  return {
+    account: manifest.account.name,
+    uri: manifest.site.uri,
+    point: manifest.point,
+    pointTime: manifest.time,
+    target: directory,
+    files: hasFiles ? { new: files, changed: 0, deleted: 0, kept: 0 } : null,
+    tables: hasTables ? { restored: tables, deleted: 0, kept: 0 } : null,
+    bytes,
+    seconds: null,
+    switch: { files: hasFiles ? 'write' : 'none', databases: hasTables ? 'write' : 'none' },
+    obstacles: [],
+  };
+}
+
+/**
+ * Writes the point's layout (`manifest.json`, `site/`, `databases/<name>/`) into an empty or missing directory, and
+ * reads every file back. Owners are those that manifest and account both know.
+ */
+export async function writePoint(
+  point: OpenPoint,
+  scope: RestoreScope,
+  target: string,
+  account: Account,
+  options: { readonly signal: AbortSignal; readonly onProgress: (progress: TaskProgress) => void },
+): Promise<readonly Problem[]> {
+  const directory = resolve(target);
+  requireEmpty(directory);
+  const owners = knownOwners(account, point.manifest);
+  const { problems } = await restore({
+    repository: point.repository,
+    snapshot: point.snapshot,
+    target: directory,
+    include: (path) => isWritten(scope, point, path),
+    // Dumps and manifest were made by us, as who we are.
+    owners: {
+      uids: [...owners.uids, process.getuid?.() ?? 0],
+      gids: [...owners.gids, process.getgid?.() ?? 0],
+      fallback: { uid: account.uid, gid: account.gid },
+    },
+    dropSpecial: true,
+    verify: true,
+    sync: true,
+    signal: options.signal,
+    onProgress: ({ files, bytes }) =>
+      options.onProgress({ step: 'write', files, bytes, filesTotal: null, bytesTotal: null, current: '' }),
+  });
+  return problems.map(({ code, message, path }) => ({ code, message, path }));
+}
+
+function isWritten(scope: RestoreScope, point: OpenPoint, path: string): boolean {
+  if (path === '/manifest.json') return true;
+  const [, top, name, file] = path.split('/');
+  if (top === 'site') return isInScope(scope, path.slice('/site/'.length));
+  if (top !== 'databases') return false;
+  if (name === undefined) return scope.databases.length > 0;
+  const wanted = scope.databases.find((database) => database.name === name);
+  if (wanted === undefined || file === undefined) return wanted !== undefined;
+  const stored = point.manifest.databases.find((database) => database.name === name);
+  const table = stored?.files.find((candidate) => candidate.name === file)?.table ?? null;
+  return wanted.tables === 'all' || table === null || wanted.tables.includes(table);
+}
+
+function isTable(point: OpenPoint, path: string): boolean {
+  const [, , name, file] = path.split('/');
+  const stored = point.manifest.databases.find((database) => database.name === name);
+  return stored?.files.some((candidate) => candidate.name === file && candidate.kind === 'table') ?? false;
+}
+
+/** A directory of ours to be, or one with nothing in it; its parent must be there, so that a slip of the pen makes no tree. */
+function requireEmpty(directory: string): void {
+  const stat = lstatSync(directory, { throwIfNoEntry: false });
+  if (stat === undefined) {
+    if (lstatSync(dirname(directory), { throwIfNoEntry: false })?.isDirectory() === true) return;
+    throw new SalvorError('target-not-empty', { target: directory, why: `${dirname(directory)} is not a directory` });
+  }
+  if (!stat.isDirectory() || readdirSync(directory).length > 0)
+    throw new SalvorError('target-not-empty', { target: directory, why: 'it is not an empty directory' });
+}
