@@ -126,7 +126,12 @@ async function withLocks<T>(
   work: (confirmed: Promise<unknown>) => Promise<T>,
 ): Promise<T> {
   const [first, ...rest] = repositories;
-  if (first === undefined) return work(Promise.all(confirmed));
+  if (first === undefined) {
+    const all = Promise.all(confirmed);
+    // Who fails before it is awaited has another error to tell.
+    all.catch(() => undefined);
+    return work(all);
+  }
   return first.withLock('shared', async (mine) => withLocks(rest, [...confirmed, mine], work));
 }
 

@@ -61,7 +61,8 @@ export class RepositoryLock implements AsyncDisposable {
    */
   async confirm(): Promise<void> {
     await sleep(SETTLE_MS);
-    await this.#refuseConflicts();
+    // Given up meanwhile: there is nothing to confirm.
+    if (this.#id !== '') await this.#refuseConflicts();
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import {
+  EngineError,
+  backup,
+  entriesOfPaths,
+  findSnapshot,
+  generateKey,
+  initRepository,
+  listSnapshots,
+  openLocalStorage,
+  openRepository,
+  openView,
+  restore,
+} from '../src/index.ts';
+import type { BackupResult, Repository, SourceEntry } from '../src/index.ts';
+import { describeTree, makeRepository, openWorkplace, restic } from './fixtures.ts';
+
+const backUp = async (repository: Repository, path: string): Promise<BackupResult> =>
+  backup({ source: entriesOfPaths([path]), repositories: [repository], paths: [path] });
+
+function makeSite(root: string, files = 300): void {
+  for (let i = 0; i < files; i++) {
+    const directory = join(root, `d${i % 17}`);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, `f${i}.php`), `<?php // ${i}\n`.repeat(1 + (i % 40)));
+  }
+}
+
+async function* bytesOf(...texts: string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield Buffer.from(text);
+}
+
+async function contentOf(repository: Repository, snapshot: string, path: string): Promise<string> {
+  const view = await openView(repository, await findSnapshot(repository, snapshot));
+  const pieces: Uint8Array[] = [];
+  for await (const piece of view.read(path)) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+describe('backup', () => {
+  it('does not read files again that did not change, and stores nothing', async () => {
+    using place = openWorkplace();
+    makeSite(join(place.path, 'site'));
+    const repository = await makeRepository(join(place.path, 'repository'));
+    const first = await backUp(repository, join(place.path, 'site'));
+    assert.equal(first.files.new, 300);
+    const second = await backUp(repository, join(place.path, 'site'));
+    assert.deepEqual(second.files, { new: 0, changed: 0, unmodified: 300 });
+    assert.deepEqual([second.bytesRead, second.dataBlobs, second.treeBlobs], [0, 0, 0]);
+    assert.equal(second.snapshots[0]?.tree, first.snapshots[0]?.tree);
+    assert.equal(second.bytesProcessed, first.bytesRead);
+  });
+
+  it('reads exactly what was added, changed, renamed or replaced, and forgets what was removed', async () => {
+    using place = openWorkplace();
+    const site = join(place.path, 'site');
+    makeSite(site);
+    const repository = await makeRepository(join(place.path, 'repository'));
+    await backUp(repository, site);
+    writeFileSync(join(site, 'd0', 'added'), 'new');
+    appendFileSync(join(site, 'd1', 'f1.php'), 'more');
+    renameSync(join(site, 'd2', 'f2.php'), join(site, 'd3', 'moved.php'));
+    rmSync(join(site, 'd4', 'f4.php'));
+    chmodSync(join(site, 'd5', 'f5.php'), 0o600);
+    const result = await backUp(repository, site);
+    assert.deepEqual(result.files, { new: 2, changed: 2, unmodified: 296 });
+    assert.equal(result.dataBlobs, 2, 'a rename and a change of mode store no data');
+    const snapshot = await findSnapshot(repository, 'latest');
+    await restore({ repository, snapshot, subtree: site, target: join(place.path, 'out') });
+    assert.deepEqual(describeTree(join(place.path, 'out')), describeTree(site));
+  });
+
+  it('reads a file again whose content changed while size and modification time stayed', async () => {
+    using place = openWorkplace();
+    const site = join(place.path, 'site');
+    mkdirSync(site);
+    writeFileSync(join(site, 'f'), 'aaaa');
+    utimesSync(join(site, 'f'), 1000, 1000);
+    const repository = await makeRepository(join(place.path, 'repository'));
+    await backUp(repository, site);
+    writeFileSync(join(site, 'f'), 'bbbb');
+    utimesSync(join(site, 'f'), 1000, 1000);
+    await backUp(repository, site);
+    assert.equal(await contentOf(repository, 'latest', join(site, 'f')), 'bbbb');
+  });
+
+  it('takes made-up directories and streams beside walked trees, each stream after what comes before it', async () => {
+    using place = openWorkplace();
+    const site = join(place.path, 'site');
+    makeSite(site, 40);
+    const repository = await makeRepository(join(place.path, 'repository'));
+    const order: string[] = [];
+    const stream = (name: string, ...texts: string[]): SourceEntry => ({
+      kind: 'stream',
+      name,
+      async *open() {
+        order.push(`open ${name}`);
+        yield* bytesOf(...texts);
+        order.push(`end ${name}`);
+      },
+    });
+    async function* dump(): AsyncGenerator<SourceEntry> {
+      yield stream('000000-head.sql', 'head');
+      order.push('between');
+      yield stream('000001-users.sql', 'a', 'b'.repeat(3_000_000), 'c');
+    }
+    const result = await backup({
+      source: [
+        { kind: 'directory', name: 'databases', entries: [{ kind: 'directory', name: 'shop', entries: dump() }] },
+        { kind: 'tree', name: 'site', path: site, exclude: [join(site, 'd1')] },
+        stream('manifest.json', '{}'),
+      ],
+      repositories: [repository],
+      paths: ['/salvor/site'],
+      tags: ['salvor', 'point:1'],
+    });
+    assert.deepEqual(order, [
+      'open 000000-head.sql',
+      'end 000000-head.sql',
+      'between',
+      'open 000001-users.sql',
+      'end 000001-users.sql',
+      'open manifest.json',
+      'end manifest.json',
+    ]);
+    const id = result.snapshots[0]?.id ?? '';
+    assert.equal(await contentOf(repository, id, '/databases/shop/000001-users.sql'), `a${'b'.repeat(3_000_000)}c`);
+    assert.equal(await contentOf(repository, id, '/manifest.json'), '{}');
+    const view = await openView(repository, await findSnapshot(repository, id));
+    const names: string[] = [];
+    for await (const entry of view.list('/site')) names.push(entry.name);
+    assert.ok(names.includes('d0') && !names.includes('d1'));
+    assert.deepEqual(
+      (await listSnapshots(repository, { tags: ['point:1', 'salvor'] })).snapshots.map((snapshot) => snapshot.id),
+      [id],
+    );
+    assert.match(restic(join(place.path, 'repository'), ['check', '--read-data']), /no errors/);
+  });
+
+  it('makes no snapshot when a stream fails, says which one, and the next run is not confused by what was claimed', async () => {
+    using place = openWorkplace();
+    const repository = await makeRepository(join(place.path, 'repository'));
+    const cause = new Error('the dump ended too early');
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield Buffer.alloc(2_000_000, 'x');
+      throw cause;
+    }
+    const source: SourceEntry[] = [{ kind: 'stream', name: 'dump.sql', open: broken }];
+    await assert.rejects(backup({ source, repositories: [repository], paths: ['/x'] }), (error: EngineError) => {
+      assert.equal(error.code, 'source-failed');
+      assert.equal(error.cause, cause);
+      return error.message.includes('/dump.sql');
+    });
+    assert.equal((await listSnapshots(repository)).snapshots.length, 0);
+    const good: SourceEntry[] = [{ kind: 'stream', name: 'dump.sql', open: () => bytesOf('x'.repeat(2_000_000)) }];
+    const result = await backup({ source: good, repositories: [repository], paths: ['/x'] });
+    assert.equal(await contentOf(repository, result.snapshots[0]?.id ?? '', '/dump.sql'), 'x'.repeat(2_000_000));
+    assert.match(restic(join(place.path, 'repository'), ['check', '--read-data']), /no errors/);
+  });
+
+  it('names what it can not read and keeps the rest', async () => {
+    using place = openWorkplace();
+    const repository = await makeRepository(join(place.path, 'repository'));
+    // Reading /proc/self/mem at 0 fails with EIO for everybody, root included.
+    const result = await backup({
+      source: [
+        {
+          kind: 'directory',
+          name: 'd',
+          entries: [
+            { kind: 'tree', name: 'mem', path: '/proc/self/mem' },
+            { kind: 'tree', name: 'etc', path: '/etc/hostname' },
+          ],
+        },
+      ],
+      repositories: [repository],
+      paths: ['/d'],
+    });
+    assert.deepEqual(
+      result.problems.map(({ code, path }) => `${code} ${path}`),
+      ['unreadable /proc/self/mem'],
+    );
+    assert.equal(
+      await contentOf(repository, result.snapshots[0]?.id ?? '', '/d/etc'),
+      readFileSync('/etc/hostname', 'utf8'),
+    );
+  });
+
+  it('ends at once when it is cancelled, without a snapshot', async () => {
+    using place = openWorkplace();
+    const repository = await makeRepository(join(place.path, 'repository'));
+    const controller = new AbortController();
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (let i = 0; ; i++) {
+        if (i === 3) controller.abort();
+        yield Buffer.alloc(1_000_000, i);
+      }
+    }
+    const running = backup({
+      source: [{ kind: 'stream', name: 'endless', open: endless }],
+      repositories: [repository],
+      paths: ['/e'],
+      signal: controller.signal,
+    });
+    await assert.rejects(running, { code: 'cancelled' });
+    assert.equal((await listSnapshots(repository)).snapshots.length, 0);
+    assert.equal((await repository.storage.list('locks')).length, 0);
+  });
+
+  it('writes into two repositories in one reading, each with its own key, both whole', async () => {
+    using place = openWorkplace();
+    const site = join(place.path, 'site');
+    makeSite(site, 100);
+    const [here, there] = [join(place.path, 'here'), join(place.path, 'there')];
+    const [first, second] = [generateKey(), generateKey()];
+    const one = await initRepository(openLocalStorage(here), { kind: 'key', text: first });
+    const two = await initRepository(openLocalStorage(there), { kind: 'key', text: second }, { polynomialOf: one });
+    const result = await backup({ source: entriesOfPaths([site]), repositories: [one, two], paths: [site] });
+    assert.equal(result.snapshots.length, 2);
+    assert.equal(result.snapshots[0]?.tree, result.snapshots[1]?.tree);
+    for (const [directory, key] of [
+      [here, first],
+      [there, second],
+    ] as const)
+      assert.match(restic(directory, ['check', '--read-data'], key), /no errors/);
+    const other = await initRepository(openLocalStorage(join(place.path, 'other')), { kind: 'key', text: first });
+    await assert.rejects(backup({ source: entriesOfPaths([site]), repositories: [one, other], paths: [site] }), {
+      code: 'polynomial-differs',
+    });
+  });
+
+  it('opens a repository with a generated key in a hundredth of the time that a chosen password costs', async () => {
+    using place = openWorkplace();
+    const key = generateKey();
+    await initRepository(openLocalStorage(place.path), { kind: 'key', text: key });
+    const [file] = await openLocalStorage(place.path).list('keys');
+    const { N, r, p } = JSON.parse(readFileSync(join(place.path, 'keys', file?.id ?? ''), 'utf8')) as {
+      N: number;
+      r: number;
+      p: number;
+    };
+    assert.ok(N * r * p <= (32_768 * 8) / 30);
+    assert.equal((await openRepository(openLocalStorage(place.path), key)).version, 2);
+    assert.match(restic(place.path, ['snapshots', '--json'], key), /^\[\]|null/);
+  });
+});

@@ -1,0 +1,229 @@
+/** Repositories with one thing wrong, named by the damage: a coded error, never a wrong byte. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import {
+  backup,
+  check,
+  entriesOfPaths,
+  findSnapshot,
+  initRepository,
+  listSnapshots,
+  openLocalStorage,
+  openRepository,
+  restore,
+} from '../src/index.ts';
+import type { Repository } from '../src/index.ts';
+import { PASSWORD, makeRepository, openWorkplace, restic, tryRestic } from './fixtures.ts';
+
+const place = openWorkplace();
+const whole = join(place.path, 'whole');
+const source = join(place.path, 'source');
+
+before(async () => {
+  mkdirSync(join(source, 'below'), { recursive: true });
+  writeFileSync(join(source, 'below', 'data'), Buffer.alloc(300_000, 'salvor'));
+  writeFileSync(join(source, 'text'), 'text\n'.repeat(1000));
+  const repository = await makeRepository(whole);
+  await backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source] });
+});
+after(() => place[Symbol.dispose]());
+
+/** All files of a kind. */
+function filesOf(directory: string, kind: string): string[] {
+  return readdirSync(join(directory, kind), { recursive: true, encoding: 'utf8' })
+    .map((name) => join(directory, kind, name))
+    .filter((path) => /[0-9a-f]{64}$/.test(path));
+}
+
+/** Packs in order of size: of the two, the larger holds the data. */
+function packs(directory: string): { tree: string; data: string } {
+  const [tree, data] = filesOf(directory, 'data').toSorted((a, b) => Number(isTreePack(b)) - Number(isTreePack(a)));
+  return { tree: tree ?? '', data: data ?? '' };
+}
+
+function isTreePack(path: string): boolean {
+  const id = path.slice(-64);
+  return (
+    JSON.parse(restic(whole, ['cat', 'index', filesOf(whole, 'index')[0]?.slice(-64) ?? ''])) as {
+      packs: { id: string; blobs: { type: string }[] }[];
+    }
+  ).packs.some((pack) => pack.id === id && pack.blobs[0]?.type === 'tree');
+}
+
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at < 0 ? bytes.length + at : at]! ^= 0x10;
+  chmodSync(path, 0o600);
+  writeFileSync(path, bytes);
+}
+
+async function damaged(
+  name: string,
+  damage: (directory: string) => void,
+): Promise<{ directory: string; open: () => Promise<Repository> }> {
+  const directory = join(place.path, name);
+  cpSync(whole, directory, { recursive: true });
+  damage(directory);
+  return { directory, open: () => openRepository(openLocalStorage(directory), PASSWORD) };
+}
+
+async function restoreAll(repository: Repository, target: string): Promise<unknown> {
+  return restore({ repository, snapshot: await findSnapshot(repository, 'latest'), target: join(place.path, target) });
+}
+
+describe('a damaged repository', () => {
+  it('with a flipped bit in a data pack restores no wrong byte, and both checks find it', async () => {
+    const { directory, open } = await damaged('data-pack-bit', (at) => flip(packs(at).data, 100));
+    const repository = await open();
+    await assert.rejects(restoreAll(repository, 'out-1'), { code: 'pack-damaged' });
+    assert.deepEqual((await check(repository)).errors, []);
+    assert.ok((await check(repository, { readData: true })).errors.every((error) => error.code === 'pack-damaged'));
+    assert.ok((await check(repository, { readData: true })).errors.length > 0);
+    assert.notEqual(tryRestic(directory, ['check', '--read-data']).status, 0);
+  });
+
+  it('with a flipped bit in a tree pack says so', async () => {
+    const { open } = await damaged('tree-pack-bit', (at) => flip(packs(at).tree, 40));
+    const repository = await open();
+    await assert.rejects(restoreAll(repository, 'out-2'), { code: 'pack-damaged' });
+    assert.ok((await check(repository)).errors.length > 0);
+  });
+
+  it('with a pack cut short or missing says so, and check names it without reading data', async () => {
+    for (const [name, damage] of [
+      [
+        'pack-short',
+        (at: string) => {
+          const { data } = packs(at);
+          chmodSync(data, 0o600);
+          writeFileSync(data, readFileSync(data).subarray(0, 90));
+        },
+      ],
+      ['pack-gone', (at: string) => rmSync(packs(at).data)],
+    ] as const) {
+      const { open } = await damaged(name, damage);
+      const repository = await open();
+      await assert.rejects(restoreAll(repository, `out-${name}`), { code: 'pack-damaged' });
+      assert.equal((await check(repository)).errors.length, 1, name);
+    }
+  });
+
+  it('with a damaged index refuses to restore or back up, and check says which file', async () => {
+    const { open } = await damaged('index-bit', (at) => flip(filesOf(at, 'index')[0] ?? '', 30));
+    const repository = await open();
+    await assert.rejects(restoreAll(repository, 'out-4'), { code: 'index-damaged' });
+    await assert.rejects(backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source] }), {
+      code: 'index-damaged',
+    });
+    assert.deepEqual(
+      (await check(repository)).errors.map((error) => error.code),
+      ['index-damaged'],
+    );
+  });
+
+  it('without its index names the missing listing', async () => {
+    const { open } = await damaged('index-gone', (at) => rmSync(filesOf(at, 'index')[0] ?? ''));
+    const repository = await open();
+    await assert.rejects(restoreAll(repository, 'out-5'), { code: 'blob-missing' });
+    const checked = await check(repository);
+    assert.ok(checked.errors.length > 0);
+    assert.equal(checked.hints.filter((hint) => hint.code === 'pack-not-listed').length, 2);
+  });
+
+  it('with a damaged snapshot lists the others and names it', async () => {
+    const { directory, open } = await damaged('snapshot-bit', () => undefined);
+    const repository = await open();
+    await backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source] });
+    const [first] = filesOf(directory, 'snapshots');
+    flip(first ?? '', 50);
+    const { snapshots, problems } = await listSnapshots(repository);
+    assert.equal(snapshots.length, 1);
+    assert.deepEqual(
+      problems.map((problem) => problem.code),
+      ['snapshot-damaged'],
+    );
+    await assert.rejects(findSnapshot(repository, first?.slice(-64) ?? ''), { code: 'snapshot-damaged' });
+    assert.deepEqual(
+      (await check(repository)).errors.map((error) => error.code),
+      ['snapshot-damaged'],
+    );
+  });
+
+  it('with a damaged config or key is told from a wrong password and from no repository at all', async () => {
+    const config = await damaged('config-bit', (at) => flip(join(at, 'config'), 20));
+    await assert.rejects(config.open(), { code: 'config-damaged' });
+    const key = await damaged('key-bit', (at) => flip(filesOf(at, 'keys')[0] ?? '', 5));
+    await assert.rejects(key.open(), { code: 'key-damaged' });
+    await assert.rejects(openRepository(openLocalStorage(whole), 'another password'), { code: 'wrong-password' });
+    await assert.rejects(openRepository(openLocalStorage(join(place.path, 'nothing here')), PASSWORD), {
+      code: 'repository-missing',
+    });
+    await assert.rejects(initRepository(openLocalStorage(whole), { kind: 'password', text: 'x' }), {
+      code: 'repository-exists',
+    });
+  });
+
+  it('heals by the next backup what its parent lacks, because unchanged files whose blobs are gone are read again', async () => {
+    const { directory, open } = await damaged('blobs-gone', (at) => {
+      rmSync(packs(at).data);
+      for (const path of filesOf(at, 'index')) rmSync(path);
+    });
+    restic(directory, ['rebuild-index']);
+    const repository = await open();
+    const result = await backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source] });
+    assert.ok(result.bytesRead > 300_000);
+    await restoreAll(repository, 'out-8');
+    assert.match(restic(directory, ['check', '--read-data']), /no errors/);
+  });
+});
+
+describe('a repository on a full disk', () => {
+  it('fails with a code, keeps its snapshots, and takes the next backup when there is space', async () => {
+    const mount = join(place.path, 'small');
+    mkdirSync(mount);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'none', mount]);
+    try {
+      const repository = await makeRepository(join(mount, 'repository'));
+      await backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source] });
+      const filler = async function* (bytes: number): AsyncGenerator<Uint8Array> {
+        const { randomBytes } = await import('node:crypto');
+        for (let at = 0; at < bytes; at += 500_000) yield randomBytes(500_000);
+      };
+      const big = backup({
+        source: [{ kind: 'stream', name: 'big', open: () => filler(20_000_000) }],
+        repositories: [repository],
+        paths: ['/big'],
+      });
+      await assert.rejects(big, { code: 'storage-full' });
+      assert.equal((await listSnapshots(repository)).snapshots.length, 1);
+      assert.match(restic(join(mount, 'repository'), ['check', '--read-data']), /no errors/);
+      execFileSync('mount', ['-o', 'remount,size=60m', mount]);
+      await backup({
+        source: [{ kind: 'stream', name: 'big', open: () => filler(20_000_000) }],
+        repositories: [repository],
+        paths: ['/big'],
+      });
+      assert.match(restic(join(mount, 'repository'), ['check', '--read-data']), /no errors/);
+    } finally {
+      execFileSync('umount', [mount]);
+    }
+  });
+
+  it('as the target of a restore is told from other failures', async () => {
+    const mount = join(place.path, 'target');
+    mkdirSync(mount);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=200k', 'none', mount]);
+    try {
+      const repository = await openRepository(openLocalStorage(whole), PASSWORD);
+      await assert.rejects(
+        restore({ repository, snapshot: await findSnapshot(repository, 'latest'), target: join(mount, 'out') }),
+        { code: 'target-full' },
+      );
+    } finally {
+      execFileSync('umount', [mount]);
+    }
+  });
+});
