@@ -145,7 +145,9 @@ export class Agent implements AsyncDisposable {
       this.#room,
       { operation: 'backup', site: placeOf(site), of: null, ...this.#taskOptions(options) },
       async (run) => {
-        const backedUp = await backUpSite(site, { reason: options.reason, safety: false }, repository, run);
+        const wanted = { reason: options.reason, safety: false, path: site.path, moved: new Map() };
+        const tools = { repository, administratorOf: this.#room.administratorOf };
+        const backedUp = await backUpSite(site, wanted, tools, run);
         run.note(...backedUp.problems);
         run.record({ point: backedUp.point.manifest.point });
         await this.#points.remember(backedUp.point);

@@ -33,7 +33,7 @@ export class Journals {
   /** Oldest first. */
   list(): readonly Journal[] {
     const journals: Journal[] = [];
-    for (const name of readdirSync(this.#directory).sort()) {
+    for (const name of readdirSync(this.#directory).toSorted()) {
       const task = name.endsWith('.json') ? parseTaskId(name.slice(0, -'.json'.length)) : null;
       const journal = task === null ? null : this.read(task);
       if (journal !== null) journals.push(journal);

@@ -176,11 +176,19 @@ class StartedProcess {
     if (stdin === undefined) return;
     let fromSource: unknown;
     const source = async function* (): AsyncGenerator<Uint8Array> {
+      const iterator = stdin[Symbol.asyncIterator]();
+      // By hand: the pipeline throws a broken pipe into what it reads from, which is not the source's failure.
       try {
-        yield* stdin;
-      } catch (error) {
-        fromSource = error;
-        throw error;
+        for (;;) {
+          const next = await iterator.next().catch((error: unknown) => {
+            fromSource = error;
+            throw error;
+          });
+          if (next.done === true) return;
+          yield next.value;
+        }
+      } finally {
+        await iterator.return?.();
       }
     };
     try {

@@ -2,10 +2,12 @@ import { existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import type { Repository } from '@salvor/engine';
+import type { ServerAddress } from '../databases/mariadb/connect.ts';
 import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import { type CaptureDatabase, type CapturedPoint, capturePoint } from '../points/capture-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
+import type { SwitchTools } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
 export type BackupWanted = {
@@ -15,7 +17,13 @@ export type BackupWanted = {
    * then a fact to be named and not a reason to leave the site as it is.
    */
   readonly safety: boolean;
+  /** Where the site's files lie: its directory, or where a switch has put them. */
+  readonly path: string;
+  /** Databases whose tables a switch has put into another one, by their own names. */
+  readonly moved: ReadonlyMap<string, { readonly server: ServerAddress; readonly name: string }>;
 };
+
+export type BackupTools = Pick<SwitchTools, 'administratorOf'> & { readonly repository: Repository };
 
 export type BackedUp = CapturedPoint & { readonly tables: number };
 
@@ -26,11 +34,13 @@ export type BackedUp = CapturedPoint & { readonly tables: number };
 export async function backUpSite(
   site: Site,
   wanted: BackupWanted,
-  repository: Repository,
+  tools: BackupTools,
   run: TaskRun,
 ): Promise<BackedUp> {
   const problems: Problem[] = movedOutDirectories(site);
-  const databases = await run.step('look at the databases', () => probeDatabases(site, wanted, problems, run.signal));
+  const databases = await run.step('look at the databases', () =>
+    probeDatabases(site, wanted, problems, tools, run.signal),
+  );
   const captured = await run.step('back up', () =>
     capturePoint(
       site,
@@ -39,13 +49,13 @@ export async function backUpSite(
         origin: 'task',
         task: run.id,
         safety: wanted.safety,
-        path: site.path,
+        path: wanted.path,
         databases,
         complete: problems.length === 0,
         problems,
       },
       {
-        repository,
+        repository: tools.repository,
         scratch: run.scratch,
         clock: run.clock,
         randomBytes: run.randomBytes,
@@ -64,6 +74,7 @@ async function probeDatabases(
   site: Site,
   wanted: BackupWanted,
   problems: Problem[],
+  tools: BackupTools,
   signal: AbortSignal,
 ): Promise<CaptureDatabase[]> {
   const first = site.problems[0];
@@ -80,10 +91,15 @@ async function probeDatabases(
         why: `its database ${database.name} is kept by ${database.engine}`,
       });
     try {
-      const facts = await probeDatabase(database.login, database.name, { signal });
+      const moved = wanted.moved.get(database.name);
+      const readFrom =
+        moved === undefined
+          ? { login: database.login, name: database.name }
+          : { login: await tools.administratorOf(moved.server, site.account.home), name: moved.name };
+      const facts = await probeDatabase(readFrom.login, readFrom.name, { signal });
       if (facts.tables.length === 0)
         throw new SalvorError('dump-empty', { database: database.name, user: database.login.user });
-      found.push({ database, facts, readFrom: { login: database.login, name: database.name } });
+      found.push({ database, facts, readFrom });
     } catch (error) {
       if (!wanted.safety || !isBroken(error)) throw error;
       problems.push({ code: error.code, message: error.message, path: database.name });

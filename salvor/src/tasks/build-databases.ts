@@ -1,13 +1,22 @@
-import { openConnection } from '../databases/mariadb/connect.ts';
+import {
+  type DatabaseAccount,
+  type DatabaseLogin,
+  openConnection,
+  quoteName,
+  readAccount,
+} from '../databases/mariadb/connect.ts';
 import { compareTables } from '../databases/mariadb/compare.ts';
-import { type LoadPart, type LoadResult, loadDump } from '../databases/mariadb/load.ts';
+import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
+import { type LoadPart, loadDump } from '../databases/mariadb/load.ts';
+import { WHOLE_DATABASE, planSwap } from '../databases/mariadb/plan-swap.ts';
 import { createScratch } from '../databases/mariadb/scratch.ts';
 import { SalvorError } from '../errors.ts';
+import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import type { Site } from '../sites/site.ts';
+import type { Site, SiteDatabase } from '../sites/site.ts';
 import type { ScratchDatabase } from './journal.ts';
 import type { PlannedDatabase } from './plan-restore.ts';
-import type { SwitchTools } from './switch-site.ts';
+import type { SwitchTools, TableSwap } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
 /** The databases of a task: where a dump is loaded (`new`), and where what it replaces is kept (`old`). */
@@ -25,21 +34,20 @@ export function nameDatabases(
   return { built: make('new'), old: make('old') };
 }
 
-export type BuiltDatabase = { readonly planned: PlannedDatabase; readonly definers: LoadResult['definers'] };
-
 /**
  * Loads the point's tables in scope into a scratch database and counts every row of them. Throws `restore-differs`
- * where the loaded database is not what the manifest says, and what the load throws.
+ * where the loaded database is not what the manifest says, and what the load and the plan of the swap throw.
  */
 export async function buildDatabase(
   site: Site,
   point: OpenPoint,
   planned: PlannedDatabase,
-  built: ScratchDatabase,
-  tools: SwitchTools,
+  names: { readonly built: ScratchDatabase; readonly old: ScratchDatabase },
+  tools: Pick<SwitchTools, 'administratorOf'>,
   run: TaskRun,
-): Promise<BuiltDatabase> {
-  const { stored, isWhole } = planned;
+): Promise<TableSwap> {
+  const { stored, database, isWhole } = planned;
+  const { built, old } = names;
   const admin = await tools.administratorOf(built.server, site.account.home);
   const scratch = await createScratch(admin, {
     name: built.name,
@@ -59,13 +67,38 @@ export async function buildDatabase(
   const expected = stored.files.flatMap(({ table, rows }) =>
     table === null || !coming.has(table) ? [] : [{ table, rows: rows ?? 0 }],
   );
+  if (planned.facts === null) await remakeDatabase(admin, stored, run.signal);
   await using connection = await openConnection(admin, { signal: run.signal });
   const differences = await compareTables(connection, built.name, expected);
   if (differences.length > 0) {
     const what = differences.slice(0, 5).map(({ message }) => message);
     throw new SalvorError('restore-differs', { site: site.uri, what: what.join('; ') });
   }
-  return { planned, definers: isWhole ? definers : [] };
+  const wish = { live: database.name, scratch: built.name };
+  const plan = planSwap(await readSwapFacts(admin, wish, { signal: run.signal }), {
+    ...wish,
+    old: old.name,
+    scope: isWhole ? WHOLE_DATABASE : { tables: planned.incoming },
+    definer: await readDefiner(database, run.signal),
+    definers,
+  });
+  run.note(...plan.problems.map(({ code, name, message }) => ({ code, message, path: `${database.name}.${name}` })));
+  return { server: built.server, plan };
+}
+
+/** A database that is gone is made again, empty: the grants of the site's user are of its name and still there. */
+async function remakeDatabase(admin: DatabaseLogin, stored: ManifestDatabase, signal: AbortSignal): Promise<void> {
+  await using connection = await openConnection(admin, { signal });
+  const { charset, collation } = stored;
+  await connection.execute(
+    `CREATE DATABASE IF NOT EXISTS ${quoteName(stored.name)} CHARACTER SET ${quoteName(charset)} COLLATE ${quoteName(collation)}`,
+  );
+}
+
+/** The site's own account as the server knows it: what is made in the live database is made in its name. */
+async function readDefiner(database: SiteDatabase, signal: AbortSignal): Promise<DatabaseAccount> {
+  await using connection = await openConnection(database.login, { signal });
+  return await readAccount(connection);
 }
 
 /** Head and tables as they are in the point; its tail makes views and triggers, which single tables come without. */

@@ -1,9 +1,14 @@
 import { relative } from 'node:path';
 import type { BigIntStats } from 'node:fs';
 import type { ViewEntry } from '@salvor/engine';
+import { type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
+import { checksumTables } from '../databases/mariadb/probe.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import type { Site } from '../sites/site.ts';
 import type { Move } from './move-site.ts';
 import { pairTrees, walkDisk, walkView } from './pair-trees.ts';
+import type { PlannedDatabase } from './plan-restore.ts';
+import type { SwitchTools, TableSwap } from './switch-site.ts';
 
 /**
  * What visitors and editors changed between the safety point and the switch: the old files, where they lie after the
@@ -26,6 +31,55 @@ export async function findLateFiles(
     }
   }
   return late;
+}
+
+/** `DATABASE.TABLE` → rows and checksum. Reads every row of them. */
+export type TableSums = ReadonlyMap<string, string>;
+
+/** Sums of the tables that are about to leave, taken before the safety point: what differs from it later is late. */
+export async function sumLiveTables(
+  site: Site,
+  databases: readonly PlannedDatabase[],
+  tools: SumTools,
+): Promise<TableSums> {
+  const sums = new Map<string, string>();
+  for (const { database, outgoing } of databases) {
+    const admin = await tools.administratorOf(database.login.address, site.account.home);
+    await addSums(sums, admin, database.name, database.name, outgoing, tools.signal);
+  }
+  return sums;
+}
+
+/** Tables that changed since `before`, found where the switch has put them. */
+export async function findLateTables(
+  site: Site,
+  before: TableSums,
+  swaps: readonly TableSwap[],
+  tools: SumTools,
+): Promise<readonly string[]> {
+  const after = new Map<string, string>();
+  for (const { server, plan } of swaps) {
+    const admin = await tools.administratorOf(server, site.account.home);
+    const left = plan.moves.filter(({ leaves }) => leaves).map(({ table }) => table);
+    await addSums(after, admin, plan.old, plan.live, left, tools.signal);
+  }
+  return [...after].filter(([table, sum]) => before.get(table) !== sum).map(([table]) => table);
+}
+
+export type SumTools = Pick<SwitchTools, 'administratorOf'> & { readonly signal?: AbortSignal };
+
+async function addSums(
+  sums: Map<string, string>,
+  admin: DatabaseLogin,
+  database: string,
+  shownAs: string,
+  tables: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (tables.length === 0) return;
+  await using connection = await openConnection(admin, { signal });
+  for (const { table, rows, checksum } of await checksumTables(connection, database, tables))
+    sums.set(`${shownAs}.${table}`, `${rows} ${checksum ?? 'unknown'}`);
 }
 
 async function* walkStored(safety: OpenPoint, path: string): AsyncGenerator<{ path: string; value: ViewEntry }> {

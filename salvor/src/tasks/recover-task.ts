@@ -5,7 +5,8 @@
  *   started    a staging place and scratch databases, whole or half;      both are removed                 failed (backup),
  *              nothing of the site was touched                                                              rolled-back
  *   switching  no part has changed places                                 as `started`                     rolled-back
- *              some have, in the order tables → directories               the rest change places too       succeeded
+ *              some have, in the order tables → directories               the rest change places too;      succeeded,
+ *                                                                         where they can't, all go back    rolled-back
  *              all have                                                   nothing                          succeeded
  *   switched   all have; scratch databases are empty                      they are removed                 succeeded
  *   kept       the task is over                                           nothing
@@ -18,10 +19,12 @@
  * of its restore, which becomes the undo's when it is over; the restore's journal then goes.
  */
 import { SalvorError } from '../errors.ts';
+import { type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
+import { readTables } from '../databases/mariadb/probe.ts';
 import { dropScratch } from '../databases/mariadb/scratch.ts';
 import type { Journal, ScratchDatabase } from './journal.ts';
 import { removeStaging } from './staging.ts';
-import { type SwitchTools, finishSwitch, surveySwitch } from './switch-site.ts';
+import { type Switch, type SwitchTools, finishSwitch, revertSwitch, surveySwitch } from './switch-site.ts';
 import type { TaskId } from './task-id.ts';
 
 export type RecoveryTools = SwitchTools & {
@@ -31,7 +34,6 @@ export type RecoveryTools = SwitchTools & {
     readonly remove: (task: TaskId) => void;
   };
   readonly clock: () => Date;
-  readonly say: (line: string) => void;
 };
 
 export type Recovered = { readonly journal: Journal; readonly state: 'succeeded' | 'failed' | 'rolled-back' };
@@ -59,8 +61,14 @@ async function recover(journal: Journal, tools: RecoveryTools): Promise<Recovere
         const problem = `${survey.lost.join(', ')} was moved by someone else`;
         throw new SalvorError('recovery-incomplete', { task: journal.task, site: journal.site.uri, problem });
       }
-      if (survey.isUntouched) return await takeBack(journal, tools);
-      await finishSwitch(journal.switch, journal.site.home, tools);
+      if (survey.isUntouched) return await revert(journal, journal.switch, tools);
+      try {
+        await finishSwitch(journal.switch, journal.site.home, tools);
+      } catch (error) {
+        // What has moved can always move back: the places that it came from are ours.
+        tools.say(`could not be finished: ${error instanceof Error ? error.message : String(error)}`);
+        return await revert(journal, journal.switch, tools);
+      }
       return await keep(journal, tools);
     }
     case 'switched':
@@ -70,6 +78,12 @@ async function recover(journal: Journal, tools: RecoveryTools): Promise<Recovere
     default:
       return journal.phase satisfies never;
   }
+}
+
+/** Also where no table has moved: triggers and views go before tables do, and come back by this. */
+async function revert(journal: Journal, wanted: Switch, tools: RecoveryTools): Promise<Recovered> {
+  await revertSwitch(wanted, journal.site.home, tools);
+  return await takeBack(journal, tools);
 }
 
 /** The site is as it was: what was built for it goes. */
@@ -102,13 +116,24 @@ export async function dropScratchDatabases(
   for (const { server, name, user } of databases) {
     if (!name.startsWith(`salvor_${journal.task}_`))
       throw new Error(`${name} is not a database of task ${journal.task}`);
-    const login = await tools.administratorOf(server, journal.site.home);
-    await dropScratch(login, { database: name, user });
+    const admin = await tools.administratorOf(server, journal.site.home);
+    // What a switch took away lies in `old`: while a table is there, it may be the only copy of it.
+    if (name.startsWith(`salvor_${journal.task}_old`) && (await holdsTables(admin, name)))
+      throw new Error(`${name} holds tables that were not moved back`);
+    await dropScratch(admin, { database: name, user });
   }
 }
 
-/** Databases of ours that the switch has emptied. One that holds anything stays. */
+/** Databases of ours that the switch has emptied. One that holds a table stays. */
 async function dropEmptied(journal: Journal, tools: SwitchTools): Promise<void> {
-  void journal;
-  void tools;
+  for (const { server, plan } of journal.switch?.tables ?? []) {
+    const admin = await tools.administratorOf(server, journal.site.home);
+    if (!(await holdsTables(admin, plan.scratch)))
+      await dropScratch(admin, { database: plan.scratch, user: plan.scratch });
+  }
+}
+
+async function holdsTables(admin: DatabaseLogin, database: string): Promise<boolean> {
+  await using connection = await openConnection(admin);
+  return (await readTables(connection, database)).length > 0;
 }

@@ -5,48 +5,90 @@
  * The value goes into the journal before the first part moves. It can be turned round, and each of its parts can be
  * asked whether it has moved, so that a crash at any instant is finished or undone from it.
  */
+import type { Problem } from '@salvor/contract';
 import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
+import { inspectSwap } from '../databases/mariadb/inspect-swap.ts';
+import type { SwapPlan } from '../databases/mariadb/plan-swap.ts';
+import { applySwap, finishSwap, planSwapBack, revertSwap } from '../databases/mariadb/swap.ts';
 import { type Move, invertMove, makeMove, surveyMove } from './move-site.ts';
 
 export type Switch = {
   readonly tables: readonly TableSwap[];
   readonly moves: readonly Move[];
 };
-export type TableSwap = { readonly server: ServerAddress };
+
+/** The tables of one database, and the server that holds it. */
+export type TableSwap = { readonly server: ServerAddress; readonly plan: SwapPlan };
 
 export type SwitchTools = {
   /** The log-in that may create, swap and drop on this server; asked for the account whose home is given. */
   readonly administratorOf: (server: ServerAddress, home: string) => Promise<DatabaseLogin>;
+  readonly say: (line: string) => void;
 };
 
 export type SwitchSurvey = {
+  /** No part has changed places. */
   readonly isUntouched: boolean;
-  readonly isDone: boolean;
   /** Parts that are at neither place. */
   readonly lost: readonly string[];
   readonly summary: string;
 };
 
-export async function makeSwitch(wanted: Switch, _home: string, _tools: SwitchTools): Promise<void> {
+/** Switches, in order. Where it throws, ask `surveySwitch`. Returns what could not be made again beside the tables. */
+export async function makeSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const { server, plan } of wanted.tables) {
+    const onWait = (transactions: readonly string[]): void =>
+      tools.say(`${plan.live} waits for: ${transactions.join('; ') || 'an unknown lock'}`);
+    const swapped = await applySwap(await tools.administratorOf(server, home), plan, { onWait });
+    problems.push(
+      ...swapped.problems.map(({ code, name, message }) => ({ code, message, path: `${plan.live}.${name}` })),
+    );
+  }
   for (const move of wanted.moves) makeMove(move);
+  return problems;
 }
 
 /** Moves what has not moved yet. */
-export async function finishSwitch(wanted: Switch, _home: string, _tools: SwitchTools): Promise<void> {
+export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
+  for (const { server, plan } of wanted.tables) await finishSwap(await tools.administratorOf(server, home), plan);
   for (const move of wanted.moves) if (surveyMove(move) === 'before') makeMove(move);
 }
 
-export function invertSwitch(wanted: Switch): Switch {
-  return { tables: wanted.tables.toReversed(), moves: wanted.moves.toReversed().map(invertMove) };
+/** Moves back what has moved. */
+export async function revertSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
+  for (const move of wanted.moves.toReversed()) if (surveyMove(move) === 'after') makeMove(invertMove(move));
+  for (const { server, plan } of wanted.tables.toReversed())
+    await revertSwap(await tools.administratorOf(server, home), plan);
 }
 
-export async function surveySwitch(wanted: Switch, _home: string, _tools: SwitchTools): Promise<SwitchSurvey> {
-  const sides = wanted.moves.map((move) => ({ name: move.live, side: surveyMove(move) }));
-  const count = (side: string): number => sides.filter((part) => part.side === side).length;
+/** The switch that takes one back; what is live now goes to databases whose names `nameOf` gives. */
+export async function planSwitchBack(
+  done: Switch,
+  home: string,
+  nameOf: (index: number) => string,
+  tools: SwitchTools,
+): Promise<Switch> {
+  const tables: TableSwap[] = [];
+  for (const [index, { server, plan }] of done.tables.entries()) {
+    const admin = await tools.administratorOf(server, home);
+    tables.push({ server, plan: await planSwapBack(admin, plan, nameOf(index)) });
+  }
+  return { tables, moves: done.moves.toReversed().map(invertMove) };
+}
+
+export async function surveySwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<SwitchSurvey> {
+  const parts = wanted.moves.map((move) => ({ name: move.live, side: surveyMove(move) as string }));
+  for (const { server, plan } of wanted.tables) {
+    const { state, details } = await inspectSwap(await tools.administratorOf(server, home), plan);
+    const side = state === 'mixed' ? 'lost' : state;
+    // A swap of no table at all has moved when it has not: the directories say which.
+    if (plan.moves.length > 0) parts.push({ name: details[0] ?? plan.live, side });
+  }
+  const count = (side: string): number => parts.filter((part) => part.side === side).length;
   return {
-    isUntouched: count('before') === sides.length,
-    isDone: count('after') === sides.length,
-    lost: sides.filter(({ side }) => side === 'lost').map(({ name }) => name),
+    isUntouched: count('before') === parts.length,
+    lost: parts.filter(({ side }) => side === 'lost').map(({ name }) => name),
     summary: `${count('before')} parts at their old places, ${count('after')} at their new ones, ${count('lost')} at neither`,
   };
 }

@@ -1,0 +1,36 @@
+import type { Problem } from '@salvor/contract';
+import { openConnection, quoteName } from '../databases/mariadb/connect.ts';
+import { readTables } from '../databases/mariadb/probe.ts';
+import type { Site } from '../sites/site.ts';
+
+/**
+ * Whether the site works as it is now: its own settings are read, its own log-in connects, each of its tables answers.
+ * What does not is a fact to be told; whether to switch back is for a person to say.
+ */
+export async function verifySite(readSite: () => Promise<Site>): Promise<readonly Problem[]> {
+  let site: Site;
+  try {
+    site = await readSite();
+  } catch (error) {
+    return [{ code: 'verify-failed', message: `the restored site was not found: ${describe(error)}` }];
+  }
+  const problems: Problem[] = site.problems.map(({ code, message }) => ({ code, message, path: site.path }));
+  for (const { name, login } of site.databases) {
+    try {
+      await using connection = await openConnection(login, { database: name });
+      for (const table of await readTables(connection, name))
+        await connection.query(`SELECT 1 FROM ${quoteName(name, table.name)} LIMIT 1`);
+    } catch (error) {
+      problems.push({
+        code: 'verify-failed',
+        path: name,
+        message: `${name} does not answer the site: ${describe(error)}`,
+      });
+    }
+  }
+  return problems;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
