@@ -9,6 +9,8 @@ export const UndoDocument = z
     /** The undo's own task. */
     task: z.string().min(1),
     state: TaskState,
+    /** PHP files whose content the switch changed, relative to the site's directory: they carry the time of the switch. */
+    refreshed: list(z.string()),
     problems: list(Problem),
   })
   .readonly();

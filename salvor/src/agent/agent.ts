@@ -29,11 +29,13 @@ import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { openStore } from '../store/open-store.ts';
 import { backUpSite } from '../tasks/back-up-site.ts';
-import type { JournalSite } from '../tasks/journal.ts';
+import type { Journal, JournalSite } from '../tasks/journal.ts';
 import { planRestore } from '../tasks/plan-restore.ts';
 import { type RestoreWish, readScope } from '../tasks/restore-scope.ts';
 import { type RestoreTools, restoreSite } from '../tasks/restore-site.ts';
+import { parseTaskId } from '../tasks/task-id.ts';
 import type { TaskProgress } from '../tasks/task-run.ts';
+import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { HostPoints } from './host-points.ts';
 import { documentOfSite, readHost } from './host-sites.ts';
@@ -198,8 +200,27 @@ export class Agent implements AsyncDisposable {
     return { task, state, ...result, problems };
   }
 
-  async undo(_task: string, _options: TaskCallOptions = {}): Promise<UndoDocument> {
-    throw new Error('not yet');
+  /** Switches back what a task has switched. Throws `task-unknown` and `nothing-to-undo` with the reason. */
+  async undo(task: string, options: TaskCallOptions = {}): Promise<UndoDocument> {
+    const original = await this.#findUndoable(task);
+    const key = `${original.site.account}/${original.site.uri}`;
+    const tools = {
+      administratorOf: this.#room.administratorOf,
+      journals: this.#room.journals,
+      readSite: () => this.#findSite(key, undefined),
+      graceHours: GRACE_HOURS,
+    };
+    const {
+      task: id,
+      state,
+      result,
+      problems,
+    } = await runTask(
+      this.#room,
+      { operation: 'undo', site: original.site, of: original.task, ...this.#taskOptions(options) },
+      async (run) => await undoRestore(original, tools, run),
+    );
+    return { task: id, state, refreshed: result, problems };
   }
 
   async ls(point: string, path: string, options: CallOptions = {}): Promise<LsDocument> {
@@ -238,6 +259,34 @@ export class Agent implements AsyncDisposable {
       if (remembered === null) throw error;
       return remembered;
     }
+  }
+
+  /** The journal of a task that stands: the last one of its site, or one that only undos came after. */
+  async #findUndoable(name: string): Promise<Journal> {
+    const task = parseTaskId(name);
+    const row = task === null ? null : await this.#room.log.read(task);
+    const journal = task === null ? null : this.#room.journals.read(task);
+    if (journal === null && row === null) throw new SalvorError('task-unknown', { task: name });
+    const refuse = (why: string): never => {
+      throw new SalvorError('nothing-to-undo', { task: name, why });
+    };
+    if (journal === null) return refuse(this.#explainGone(row?.operation ?? '', row?.state ?? ''));
+    if (journal.phase !== 'kept') return refuse('it has not ended');
+    const { account, uri } = journal.site;
+    const newer = this.#room.journals
+      .list()
+      .filter((other) => other.site.account === account && other.site.uri === uri && other.phase === 'kept')
+      .filter((other) => other.task > journal.task);
+    const inTheWay = newer.find((other) => other.operation !== 'undo' || journal.operation === 'undo');
+    return inTheWay === undefined
+      ? journal
+      : refuse(`task ${inTheWay.task} has switched the site since; undo that one first`);
+  }
+
+  #explainGone(operation: string, state: string): string {
+    if (operation === 'backup') return 'a backup changes nothing';
+    if (state !== 'succeeded' && state !== 'warned') return `it ended ${state} and changed nothing`;
+    return 'it was undone already, or what it replaced is not kept any more';
   }
 
   async #accounts(signal: AbortSignal | undefined): Promise<readonly string[]> {

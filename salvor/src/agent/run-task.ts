@@ -107,6 +107,7 @@ export async function closeTask(
   outcome: { readonly state: TaskState; readonly error: string | null },
 ): Promise<void> {
   if (journal.phase !== 'kept') room.journals.remove(journal.task);
+  if (journal.of !== null && journal.phase === 'kept') await room.log.setUndoUntil(journal.of, null);
   await room.log.end(journal.task, {
     state: outcome.state,
     ended: room.clock(),

@@ -1,0 +1,82 @@
+/**
+ * Takes back what a restore has switched, or what an undo has: the parts change places once more, just as fast, and
+ * what they replace is kept in turn. Nothing is built and nothing is read from a repository.
+ */
+import { SalvorError } from '../errors.ts';
+import type { Site } from '../sites/site.ts';
+import type { Journal } from './journal.ts';
+import { type RecoveryTools, keep } from './recover-task.ts';
+import { findChangedPhp, refreshTimes } from './refresh-php.ts';
+import { type Switch, type SwitchTools, makeSwitch, planSwitchBack } from './switch-site.ts';
+import { surveyMove } from './move-site.ts';
+import type { TaskRun } from './task-run.ts';
+import { verifySite } from './verify-site.ts';
+
+export type UndoTools = Pick<RecoveryTools, 'journals' | 'administratorOf'> & {
+  readonly readSite: () => Promise<Site>;
+  readonly graceHours: number;
+};
+
+/** Throws `nothing-to-undo` where it is too late, before anything is touched. Returns the PHP files that got a new time. */
+export async function undoRestore(original: Journal, tools: UndoTools, run: TaskRun): Promise<readonly string[]> {
+  const done = original.switch;
+  if (original.phase !== 'kept' || done === null) throw impossible(original, 'it has switched nothing');
+  const { home } = original.site;
+  const switching: SwitchTools = { administratorOf: tools.administratorOf, say: (line) => run.say(line) };
+  const back = await run.step('plan', async () => {
+    requireKept(original, done);
+    const name = (index: number): string => `salvor_${run.id}_old${index === 0 ? '' : index + 1}`;
+    const planned = await planSwitchBack(done, home, name, switching);
+    run.record({
+      scratchDatabases: planned.tables.map(({ server, plan }) => ({ server, name: plan.old, user: plan.old })),
+    });
+    return planned;
+  });
+  const changed = await run.step('compare PHP files', () => findChangedIn(back, run.signal));
+
+  // As in a restore: journal (1), parts (2), journal (3).
+  await run.commit('switch', async () => {
+    for (const { staged, paths } of changed) refreshTimes(staged, paths, run.clock());
+    const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
+    run.record({ phase: 'switching', switch: back, undoUntil }); // (1)
+    run.note(...(await makeSwitch(back, home, switching))); // (2)
+    run.record({ phase: 'switched' }); // (3)
+  });
+  run.note(...(await run.commit('verify', () => verifySite(tools.readSite))));
+  const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
+  run.record(kept.journal);
+  return changed.flatMap(({ top, paths }) => paths.map((path) => [top, path].filter((part) => part !== '').join('/')));
+}
+
+/** Every part must be where the task has put it; whoever moved one since would lose what he put there. */
+function requireKept(original: Journal, done: Switch): void {
+  for (const move of done.moves)
+    if (surveyMove(move) !== 'after')
+      throw impossible(
+        original,
+        `${move.live} is not where the task has put it, or what it replaced is not kept any more`,
+      );
+}
+
+type ChangedPhp = { readonly staged: string; readonly top: string; readonly paths: readonly string[] };
+
+async function findChangedIn(back: Switch, signal: AbortSignal): Promise<readonly ChangedPhp[]> {
+  const changed: ChangedPhp[] = [];
+  for (const { live, staged, staging } of back.moves) {
+    const paths = await findChangedPhp(live, staged, signal);
+    changed.push({
+      staged,
+      top: staged
+        .slice(staging.length + 1)
+        .split('/')
+        .slice(1)
+        .join('/'),
+      paths,
+    });
+  }
+  return changed;
+}
+
+function impossible(original: Journal, why: string): SalvorError {
+  return new SalvorError('nothing-to-undo', { task: original.task, why });
+}
