@@ -19,7 +19,7 @@ import {
 } from './connect.ts';
 import { openDefaultsFile } from './defaults-file.ts';
 import { makePartName } from './part-name.ts';
-import { type DatabaseProblem, probeDatabase } from './probe.ts';
+import { type DatabaseFacts, type DatabaseProblem, probeDatabase } from './probe.ts';
 import { END_MARKER, splitDump } from './split-dump.ts';
 
 export type DumpPart = {
@@ -76,7 +76,7 @@ const TABLE_FLAGS = [
   '--skip-events',
 ];
 
-const TRIGGER_FLAGS = ['--no-data', '--no-create-info', '--triggers', '--routines', '--events'];
+const TRIGGER_FLAGS = ['--no-data', '--no-create-info', '--triggers', '--routines'];
 const VIEW_FLAGS = ['--no-data', '--skip-triggers', '--skip-routines', '--skip-events'];
 
 /**
@@ -104,7 +104,7 @@ export async function* dumpDatabase(
       compareLists(name, before, seen, 'the dump');
       const bytes = joinTail(
         section.bytes,
-        () => pass2(login, name, views, options),
+        () => pass2(login, facts, views, options),
         async () => {
           await using connection = await openConnection(login, { database: name, signal: options.signal });
           compareLists(name, before, await listTables(connection, name), 'the server after the dump');
@@ -132,11 +132,17 @@ async function* joinTail(
 
 async function* pass2(
   login: DatabaseLogin,
-  name: string,
+  facts: DatabaseFacts,
   views: readonly string[],
   options: DumpOptions,
 ): AsyncGenerator<Uint8Array> {
-  await using triggers = await openTool(login, [...TRIGGER_FLAGS, '--', name], options);
+  const { name } = facts;
+  // Without the right the tool fails where it could leave out; that events may be missing was named as a problem.
+  const mayEvents = !facts.problems.some(
+    (problem) => problem.code === 'database-right-missing' && problem.name === 'EVENT',
+  );
+  const flags = [...TRIGGER_FLAGS, mayEvents ? '--events' : '--skip-events'];
+  await using triggers = await openTool(login, [...flags, '--', name], options);
   yield* requireWhole(naming(triggers, name), name);
   if (views.length === 0) return;
   await using viewsOnly = await openTool(login, [...VIEW_FLAGS, '--', name, ...views], options);

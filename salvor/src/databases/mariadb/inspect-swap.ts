@@ -68,8 +68,6 @@ export async function locateTables(connection: DatabaseConnection, plan: SwapPla
  * would open every table of the server. Its names are written as file names are.
  */
 async function readForeignKeys(connection: DatabaseConnection, databases: readonly string[]): Promise<ForeignKey[]> {
-  const decode = (column: string, half: 1 | -1): string =>
-    `CONVERT(CONVERT(CAST(SUBSTRING_INDEX(${column}, '/', ${half}) AS BINARY) USING filename) USING utf8mb4)`;
   const rows = await connection.query<{ id: string; base: string; name: string; ref_base: string; ref_name: string }>(
     `SELECT * FROM (SELECT ID AS id, ${decode('FOR_NAME', 1)} AS base, ${decode('FOR_NAME', -1)} AS name,
         ${decode('REF_NAME', 1)} AS ref_base, ${decode('REF_NAME', -1)} AS ref_name
@@ -83,4 +81,8 @@ async function readForeignKeys(connection: DatabaseConnection, databases: readon
     refersToDatabase: row.ref_base,
     refersToTable: row.ref_name,
   }));
+}
+
+function decode(column: string, half: 1 | -1): string {
+  return `CONVERT(CONVERT(CAST(SUBSTRING_INDEX(${column}, '/', ${half}) AS BINARY) USING filename) USING utf8mb4)`;
 }

@@ -77,7 +77,7 @@ export async function createObjects(
   await connection.execute(`USE ${quoteName(database)}`);
   // A view may call a function; nothing that is made needs a trigger or an event.
   const order = ['routine', 'view', 'trigger', 'event'];
-  let waiting = [...objects].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  let waiting = objects.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   let problems: DatabaseProblem[] = [];
   for (let madeOne = true; madeOne && waiting.length > 0;) {
     const failed: DatabaseObject[] = [];

@@ -92,7 +92,7 @@ export function planSwap(facts: SwapFacts, wish: SwapWish): SwapPlan {
     scratch,
     old,
     scope,
-    moves: [...named].sort().map((table) => ({ table, leaves: leaving.has(table), comes: coming.has(table) })),
+    moves: [...named].toSorted().map((table) => ({ table, leaves: leaving.has(table), comes: coming.has(table) })),
     incoming: arriving.map((object) => redefine(object, wish.definer, wasEnabled(object, wish.definers))),
     outgoing,
     scratchTriggers: arriving.filter((object) => object.kind === 'trigger'),

@@ -110,7 +110,7 @@ export async function readTables(connection: DatabaseConnection, database: strin
       isTransactional: row.transactional === 'YES',
       isVersioned: row.type === 'SYSTEM VERSIONED',
     }))
-    .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+    .toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
 }
 
 /** Exact rows and `CHECKSUM TABLE` of each table; null where a table is missing or cannot be summed. Reads all rows. */
@@ -140,7 +140,7 @@ export async function countRows(connection: DatabaseConnection, database: string
 
 async function readNames(connection: DatabaseConnection, sql: string, database: string): Promise<readonly string[]> {
   const rows = await connection.query<{ name: string }>(sql, [database]);
-  return rows.map((row) => row.name).sort();
+  return rows.map((row) => row.name).toSorted();
 }
 
 function nameInconsistent(tables: readonly TableFacts[]): DatabaseProblem[] {

@@ -70,7 +70,8 @@ class TailScanner {
     this.#text = this.#text.slice(this.#at) + bytes.toString('latin1');
     this.#at = 0;
     this.#out = [];
-    while (this.#at < this.#text.length && (isLast || this.#text.length - this.#at >= LOOKAHEAD_BYTES)) {
+    const needed = isLast ? 1 : LOOKAHEAD_BYTES;
+    while (this.#text.length - this.#at >= needed) {
       if (this.#isAtStart) this.#readStart();
       else this.#readBody(isLast);
     }

@@ -97,7 +97,7 @@ export async function planSwapBack(admin: DatabaseLogin, plan: SwapPlan, undone:
     old: undone,
     scope: plan.scope,
     moves: [...new Set([...comes, ...leaves])]
-      .sort()
+      .toSorted()
       .map((table) => ({ table, leaves: leaves.has(table), comes: comes.has(table) })),
     incoming: plan.outgoing,
     outgoing,
