@@ -82,6 +82,7 @@ describe('a configuration', () => {
   }
 
   test('never says in an error what a password is', () => {
+    assert.doesNotMatch(faultOf('root:$6$hunter2: x'), /hunter2/);
     assert.doesNotMatch(faultOf('sites:\n  a.com:\n    database: { name: x, password: [hunter2] }'), /hunter2/);
   });
 

@@ -219,7 +219,9 @@ class Section {
       if (known.includes(name)) continue;
       const nearest = nearestName(name, known);
       const help = nearest === null ? `known are: ${known.join(', ')}` : `the nearest is '${nearest}'`;
-      this.#fail(keyAt, `unknown key '${name}' in ${this.#title}; ${help}`);
+      // What is not like a key at all may be a secret that lost its colon.
+      const named = /^[\w-]{1,40}$/.test(name) ? ` '${name}'` : '';
+      this.#fail(keyAt, `unknown key${named} in ${this.#title}; ${help}`);
     }
   }
 
