@@ -75,7 +75,8 @@ export class SealChain {
   /** Takes blobs over that another worker sealed and could not fill a pack with. */
   takeOver(repository: number, type: BlobType, payload: Uint8Array, entries: readonly BuiltEntry[]): void {
     const target = this.#target(repository);
-    const builder = this.#builder(target, type);
+    // All into one: few small files matter more here than hiding sizes, which the many small packs told no better.
+    const builder = this.#builder(target, type, 0);
     builder.appendSealed(payload, entries);
     if (builder.isFull) this.#finish(repository, target, builder);
   }
@@ -116,9 +117,8 @@ export class SealChain {
   }
 
   /** Which of two open packs takes a data blob is random, so that the sizes of packs tell little of those of chunks. */
-  #builder(target: Target, type: BlobType): PackBuilder {
+  #builder(target: Target, type: BlobType, at = type === 'tree' ? 0 : randomInt(OPEN_DATA_PACKS)): PackBuilder {
     const open = target.open[type];
-    const at = type === 'tree' ? 0 : randomInt(OPEN_DATA_PACKS);
     const builder = open[Math.min(at, open.length)];
     if (builder !== undefined) return builder;
     const made = new PackBuilder(type, this.#dock.spareBuffer());
