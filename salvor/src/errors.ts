@@ -60,7 +60,7 @@ export const SALVOR_ERRORS = {
   },
   'consent-missing': {
     message: (c) => `${String(c['what'])} needs consent, and there is no terminal to ask on. Nothing was changed.`,
-    hint: 'Look at what it would do with --dry-run where it has that, then give consent with: --yes',
+    hint: 'Give consent with: --yes   (restore shows beforehand what it would do with: --dry-run)',
     exit: 2,
     retry: 'never',
   },
@@ -184,7 +184,7 @@ export const SALVOR_ERRORS = {
   },
   'point-unknown': {
     message: (c) => `No point of ${String(c['where'])} is called ${String(c['point'])}.`,
-    hint: 'List a site’s points with: salvor points SITE',
+    hint: 'List a site’s points with: salvor points SITE   (the first four letters of an id are enough)',
     exit: 1,
     retry: 'never',
   },

@@ -2,7 +2,7 @@
  * One line on a terminal that says how far a long step is. Without a terminal there is none: a log full of
  * percentages helps nobody.
  */
-import { escapeControl, readableBytes, readableCount } from './readable.ts';
+import { counted, escapeControl, readableBytes } from './readable.ts';
 import { widthOf } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -23,7 +23,8 @@ const MIN_RATE_MS = 500;
 export class ProgressLine implements Disposable {
   readonly #terminal: Terminal;
   readonly #clock: () => Date;
-  readonly #startedAt: number;
+  #step: string | undefined;
+  #startedAt: number;
   #drawnAt = 0;
   #isDrawn = false;
 
@@ -37,6 +38,11 @@ export class ProgressLine implements Disposable {
   readonly show = (progress: Progress): void => {
     if (!this.#terminal.canRedraw) return;
     const now = this.#clock().getTime();
+    if (progress.step !== this.#step) {
+      // Each step has a rate of its own.
+      this.#step = progress.step;
+      this.#startedAt = now;
+    }
     if (now - this.#drawnAt < MIN_REDRAW_MS) return;
     this.#drawnAt = now;
     this.#isDrawn = true;
@@ -62,7 +68,7 @@ export function renderProgress(progress: Progress, elapsedMs: number, columns: n
   if (bytesTotal !== null && bytesTotal > 0) {
     parts.push(`${String(Math.min(100, Math.floor((bytes / bytesTotal) * 100))).padStart(3)}%`);
   }
-  if (files !== undefined) parts.push(`${readableCount(files)} files`);
+  if (files !== undefined && files > 0) parts.push(counted(files, 'file'));
   if (bytes > 0) parts.push(readableBytes(bytes) + (bytesTotal === null ? '' : ` of ${readableBytes(bytesTotal)}`));
   if (bytes > 0 && elapsedMs >= MIN_RATE_MS) parts.push(`${readableBytes((bytes / elapsedMs) * 1000)}/s`);
   const line = parts.join('  ');

@@ -159,7 +159,10 @@ async function planDatabase(
   };
   const database = site.databases.find(({ name }) => name === wanted.name);
   if (database === undefined) {
-    refuse('database-not-of-site', `the site's settings name no database ${wanted.name}`);
+    refuse(
+      'database-not-of-site',
+      `the site's settings name no database ${wanted.name}; where they are broken, restore them first with --only files`,
+    );
     return null;
   }
   const users = tools.sites.filter((other) => siteKey(other) !== siteKey(site) && usesDatabase(other, database));

@@ -57,8 +57,8 @@ function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: Co
   const from = `${shortPoint(plan.point)} of ${readableTime(plan.pointTime)}`;
   const lines = [
     plan.target === null
-      ? `Restored ${escapeControl(plan.uri)} to point ${from}.`
-      : `Wrote point ${from} to ${escapeControl(plan.target)}.`,
+      ? `Restored ${partOf(flags)}${escapeControl(plan.uri)} to point ${from}.`
+      : `Wrote ${partOf(flags)}point ${from} to ${escapeControl(plan.target)}.`,
   ];
   if (changedMeanwhile !== null && changedMeanwhile.files + changedMeanwhile.tables > 0) {
     const { files, tables } = changedMeanwhile;
@@ -76,4 +76,14 @@ function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: Co
     lines.push(`To switch back, until ${readableTime(undoUntil)}: ${paint.bold(`salvor undo ${task}`)}`);
   }
   return [...lines, ...renderProblems(problems, paint)].join('\n');
+}
+
+/** What was asked for of the whole, as it stands before its name. */
+function partOf({ only, path = [], table = [] }: RestoreFlags): string {
+  const parts = [
+    ...(path.length === 0 ? [] : [counted(path.length, 'path')]),
+    ...(table.length === 0 ? [] : [counted(table.length, 'table')]),
+  ];
+  if (parts.length > 0) return `${parts.join(' and ')} of `;
+  return only === undefined ? '' : `the ${only} of `;
 }
