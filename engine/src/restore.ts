@@ -23,6 +23,7 @@ import type { RestoreWorkerData } from './restore/restore-worker.ts';
 import { restoreWindow } from './restore/restore-window.ts';
 import type { FileToRestore } from './restore/restore-window.ts';
 import { setMetadata } from './restore/set-metadata.ts';
+import { makeDirectories } from './storage/make-directories.ts';
 import { byteString, displayPath, joinBytes, systemPath } from './tree/byte-path.ts';
 import { findNode, readListing } from './tree/read-listing.ts';
 import { WorkerPool } from './work/pool.ts';
@@ -128,7 +129,7 @@ class RestoreRun {
     const start = await findNode(this.#reader, this.#options.snapshot, subtree);
     if (start.subtree === null)
       throw new EngineError('path-unknown', { snapshot: this.#options.snapshot.id, path: `${subtree} as a directory` });
-    this.#attempt(target, () => mkdirSync(systemPath(target), { recursive: true, mode: PRIVATE_DIRECTORY }));
+    this.#attempt(target, () => makeDirectories(this.#options.target, PRIVATE_DIRECTORY));
     // The root of a snapshot has no metadata of its own.
     if (start.name !== '') this.#keepDirectory(target, start);
     await this.#walk(start.subtree, subtree.replace(/\/+$/, ''), target);

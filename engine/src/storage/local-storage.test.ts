@@ -62,6 +62,10 @@ describe('local storage', () => {
     assert.equal(statSync(directory).mode & 0o777, 0o700);
   });
 
+  it('fails where the system makes no directories, instead of trying for ever', async () => {
+    await assert.rejects(openLocalStorage('/proc/nothing/here').create(), { code: 'storage-failed' });
+  });
+
   it('takes no name that is not an id', async () => {
     using place = openWorkplace();
     const storage = openLocalStorage(place.path);

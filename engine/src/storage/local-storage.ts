@@ -4,11 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import type { FileHandle as OpenFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { EngineError, reasonOf, systemCode } from '../errors.ts';
 import { isId } from '../ids.ts';
+import { makeDirectories } from './make-directories.ts';
 import { FileMissing } from './storage.ts';
 import type { FileHandle, FileKind, ListedFile, LoadRange, Storage } from './storage.ts';
 
@@ -32,13 +33,10 @@ class LocalStorage implements Storage {
 
   async create(): Promise<void> {
     await this.#run('create its directories', async () => {
-      await mkdir(this.location, { recursive: true, mode: DIRECTORY_MODE });
-      for (const kind of KINDS) await mkdir(join(this.location, kind), { recursive: true, mode: DIRECTORY_MODE });
+      makeDirectories(this.location, DIRECTORY_MODE);
+      for (const kind of KINDS) makeDirectories(join(this.location, kind), DIRECTORY_MODE);
       for (let i = 0; i < 256; i++) {
-        await mkdir(join(this.location, 'data', i.toString(16).padStart(2, '0')), {
-          recursive: true,
-          mode: DIRECTORY_MODE,
-        });
+        makeDirectories(join(this.location, 'data', i.toString(16).padStart(2, '0')), DIRECTORY_MODE);
       }
       for (const path of [this.location, join(this.location, 'data'), dirname(this.location)])
         await syncDirectory(path);
@@ -132,7 +130,7 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   } catch (error) {
     if (!isAbsent(error)) throw error;
     // Some writers make the directories of data/ only when they are needed.
-    await mkdir(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+    makeDirectories(dirname(path), DIRECTORY_MODE);
     handle = await open(path, 'wx', 0o600);
   }
   try {
