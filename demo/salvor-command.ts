@@ -46,7 +46,9 @@ export function initFlags(host: DemoHost): readonly string[] {
   if (!existsSync(places.config)) {
     writeFileSync(
       places.config,
-      `# The demo's own server: on a host it is found by itself.\nmariadb:\n  socket: ${JSON.stringify(host.mariadb.socket)}\n`,
+      `# The demo's own server: on a host it is found by itself.\nmariadb:\n  socket: ${JSON.stringify(host.mariadb.socket)}\n` +
+        `# What a restore replaces is kept here and not at the top of the file system, so that it goes with the demo.\n` +
+        `staging: ${JSON.stringify(join(host.directory, 'salvor', 'staging'))}\n`,
     );
   }
   return ['--home', host.home, '--state', places.stateDir, '--local', places.repositories];

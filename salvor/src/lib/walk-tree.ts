@@ -1,8 +1,10 @@
 import { type BigIntStats, type Dirent, lstatSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 
-/** Something in a tree, its path relative to the tree's root, `` for the root itself. */
+/**
+ * Something in a tree, its path relative to the tree's root, `` for the root itself. What is not UTF-8 in it shows with
+ * replacement characters, as in a snapshot's walk; the file is found by its bytes all the same.
+ */
 export type TreeEntry = { readonly path: string; readonly stat: BigIntStats };
 
 /**
@@ -10,29 +12,37 @@ export type TreeEntry = { readonly path: string; readonly stat: BigIntStats };
  * that two walks can be laid side by side without holding either. Links are entries and never followed. What
  * vanishes during the walk is left out.
  */
-export async function* walkTree(root: string, path = ''): AsyncGenerator<TreeEntry> {
-  const stat = lstatIfThere(join(root, path));
+export async function* walkTree(root: string): AsyncGenerator<TreeEntry> {
+  yield* walkBelow(Buffer.from(root), '');
+}
+
+async function* walkBelow(at: Buffer, path: string): AsyncGenerator<TreeEntry> {
+  const stat = lstatIfThere(at);
   if (stat === null) return;
   yield { path, stat };
   if (!stat.isDirectory()) return;
-  let entries: Dirent[];
+  let entries: Dirent<Buffer>[];
   try {
-    entries = await readdir(join(root, path), { withFileTypes: true });
+    entries = await readdir(at, { withFileTypes: true, encoding: 'buffer' });
   } catch (error) {
     if (isGone(error)) return;
     throw error;
   }
-  entries.sort((one, other) => compareNames(one.name, other.name));
+  entries.sort((one, other) => Buffer.compare(one.name, other.name));
   for (const entry of entries) {
-    const below = path === '' ? entry.name : `${path}/${entry.name}`;
+    const name = entry.name.toString('utf8');
+    const below = path === '' ? name : `${path}/${name}`;
+    const there = Buffer.concat([at, SLASH, entry.name]);
     if (entry.isDirectory()) {
-      yield* walkTree(root, below);
+      yield* walkBelow(there, below);
       continue;
     }
-    const leaf = lstatIfThere(join(root, below));
+    const leaf = lstatIfThere(there);
     if (leaf !== null) yield { path: below, stat: leaf };
   }
 }
+
+const SLASH = Buffer.from('/');
 
 /** By bytes, as names are ordered in a snapshot's trees. */
 export function compareNames(one: string, other: string): number {
@@ -51,7 +61,7 @@ export function comparePaths(one: string, other: string): number {
   return left.length - right.length;
 }
 
-function lstatIfThere(path: string): BigIntStats | null {
+function lstatIfThere(path: Buffer): BigIntStats | null {
   try {
     return lstatSync(path, { bigint: true });
   } catch (error) {

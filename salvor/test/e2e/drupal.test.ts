@@ -1,6 +1,6 @@
 /** Drupal-shaped sites: every shape of settings, and content with the names, types and programs that copies get wrong. */
 import assert from 'node:assert/strict';
-import { chmodSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { SitesDocument, StatusDocument } from '@salvor/contract';
@@ -48,13 +48,14 @@ describe('Drupal-shaped sites', () => {
 
       rmSync(join(site.path, 'files'), { recursive: true });
       renameSync(join(site.path, 'private/files/contracts'), join(site.path, 'private/files/moved'));
-      symlinkSync('/etc', join(site.path, 'files'));
+      mkdirSync(join(site.path, 'files'));
+      symlinkSync('/etc/passwd', join(site.path, 'files/.htaccess'));
       writeFileSync(join(site.path, 'modules/custom/harbour/harbour.module'), '<?php // gone\n');
       chmodSync(join(site.path, 'private'), 0o755);
       await query(
         site,
         `SET foreign_key_checks = 0;
-         DROP TABLE berth, harbour_log, ${quoteName(ODD_TABLE)}, file_managed; DROP VIEW recent_content;
+         DROP TABLE berth, berth_measure, harbour_log, ${quoteName(ODD_TABLE)}, file_managed; DROP VIEW recent_content, berth_overview;
          DROP FUNCTION harbour_label; DROP EVENT nightly_forget; DELETE FROM watchdog; CREATE VIEW stray AS SELECT 1;`,
       );
       const ruin = await lookAt(test.host, site);
