@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ERROR_CODES } from '@salvor/contract';
-import { SALVOR_ERRORS, SalvorError } from '../errors.ts';
+import { SalvorError } from '../errors.ts';
 import { describeError } from './describe-error.ts';
 
 test('the real cause is told, not what failed while cleaning up after it', () => {
@@ -32,11 +31,4 @@ test('a fault of our own is told with its stack, whatever was thrown', () => {
   assert.match(describeError(new TypeError('x is not a function')).stack ?? '', /describe-error\.test/);
   assert.equal(describeError('text').code, 'internal');
   assert.equal(describeError(undefined).exit, 1);
-});
-
-test('a code that crosses the wire exits as its catalogue says', () => {
-  for (const [code, entry] of Object.entries(SALVOR_ERRORS)) {
-    const wire = (ERROR_CODES as Readonly<Record<string, { readonly exit: number }>>)[code];
-    if (wire !== undefined) assert.equal(wire.exit, entry.exit, code);
-  }
 });
