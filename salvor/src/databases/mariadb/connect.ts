@@ -2,6 +2,7 @@
  * Connections to MariaDB and MySQL. Owns how we log in, how a name becomes part of a statement and which
  * of the server's errors mean what; knows nothing of dumps, loads and switches.
  */
+import type { Socket } from 'node:net';
 import { createConnection, type Connection as DriverConnection, type ConnectionOptions } from 'mysql2/promise';
 import { SalvorError, type SalvorErrorCode } from '../../errors.ts';
 
@@ -78,6 +79,7 @@ export class DatabaseConnection implements AsyncDisposable {
   readonly #database: string | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
+  readonly #aborted = Promise.withResolvers<never>();
   #isClosed = false;
 
   constructor(
@@ -91,8 +93,13 @@ export class DatabaseConnection implements AsyncDisposable {
     this.login = login;
     this.#database = database;
     this.#signal = signal;
-    // The server learns of it by the lost connection; what it was doing is rolled back by it.
-    this.#onAbort = () => driver.destroy();
+    // The server learns of it by the lost connection, and rolls back what it was doing. The socket itself is cut: the
+    // driver's own way waits for the statement to end.
+    this.#onAbort = () => {
+      (driver as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+      this.#aborted.reject(signal?.reason);
+    };
+    this.#aborted.promise.catch(() => undefined);
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     // Without a listener a connection that the server drops between two statements would end the process.
     (driver as unknown as NodeJS.EventEmitter).on('error', () => undefined);
@@ -113,7 +120,8 @@ export class DatabaseConnection implements AsyncDisposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    await this.#driver.end().catch(() => this.#driver.destroy());
+    if (this.#signal?.aborted === true) this.#driver.destroy();
+    else await this.#driver.end().catch(() => this.#driver.destroy());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -123,7 +131,7 @@ export class DatabaseConnection implements AsyncDisposable {
   async #send(sql: string, values: readonly QueryValue[]): Promise<readonly [unknown, unknown]> {
     this.#signal?.throwIfAborted();
     try {
-      return await this.#driver.query(sql, values as never);
+      return await Promise.race([this.#driver.query(sql, values as never), this.#aborted.promise]);
     } catch (error) {
       if (this.#signal?.aborted === true) throw this.#signal.reason;
       throw asDatabaseError(error, this.login, this.#database);

@@ -285,9 +285,8 @@ describe('dump and load', () => {
     const parts = await dumpAll(server, site.login, site.name);
     await server.server.query('SET GLOBAL max_allowed_packet = 16777216');
     const scratch = await makeScratch(server);
-    const second = await makeScratch(server);
-    await loadAll(server, second, parts);
-    assert.equal(await fingerprint(server, second.database), await fingerprint(server, 'big'));
+    await loadAll(server, scratch, parts);
+    assert.equal(await fingerprint(server, scratch.database), await fingerprint(server, 'big'));
     const packet = await server.server.query('SELECT @@GLOBAL.max_allowed_packet');
     assert.equal(packet.trim(), '16777216', 'the server is as it was');
     await server.server.query('SET GLOBAL max_allowed_packet = 67108864');
@@ -343,11 +342,11 @@ describe('dump and load', () => {
     const parts = await dumpAll(server, server.admin, 'snap');
     const cut = (kind: string, table: string | null, bytes: (whole: Buffer) => Buffer) =>
       parts.map((p) => (p.kind === kind && p.table === table ? storePart(p.file, p.kind, p.table, bytes(p.bytes)) : p));
-    const second = await makeScratch(server);
+    const scratch = await makeScratch(server);
     await assert.rejects(
       loadAll(
         server,
-        second,
+        scratch,
         cut('tail', null, (whole) => whole.subarray(0, -5)),
       ),
       { code: 'dump-incomplete' },
@@ -355,7 +354,7 @@ describe('dump and load', () => {
     await assert.rejects(
       loadAll(
         server,
-        second,
+        scratch,
         cut('tail', null, () => Buffer.alloc(0)),
       ),
       { code: 'dump-incomplete' },
@@ -363,7 +362,7 @@ describe('dump and load', () => {
     await assert.rejects(
       loadAll(
         server,
-        second,
+        scratch,
         parts.filter((p) => p.kind !== 'head'),
       ),
       { code: 'dump-incomplete' },
@@ -371,7 +370,7 @@ describe('dump and load', () => {
     await assert.rejects(
       loadAll(
         server,
-        second,
+        scratch,
         cut('table', 'a', (whole) => whole.subarray(0, whole.indexOf('VALUES\n(') + 10)),
       ),
       {
@@ -380,11 +379,11 @@ describe('dump and load', () => {
     );
     await loadAll(
       server,
-      second,
+      scratch,
       cut('table', 'a', () => Buffer.from('DROP TABLE IF EXISTS a; CREATE TABLE a (i INT);')),
     );
-    await using connection = await openConnection(server.admin, { database: second.database });
-    const problems = await compareTables(connection, second.database, [
+    await using connection = await openConnection(server.admin, { database: scratch.database });
+    const problems = await compareTables(connection, scratch.database, [
       { table: 'a', rows: 5 },
       { table: 'gone', rows: 0 },
     ]);
