@@ -13,8 +13,34 @@ export type ErrorEntry = {
 
 const text = (value: unknown): string => String(value);
 
+export type EngineErrorCode =
+  | 'blob-missing'
+  | 'cancelled'
+  | 'config-damaged'
+  | 'index-damaged'
+  | 'key-damaged'
+  | 'pack-damaged'
+  | 'path-unknown'
+  | 'polynomial-differs'
+  | 'repository-exists'
+  | 'repository-locked'
+  | 'repository-missing'
+  | 'repository-version'
+  | 'snapshot-ambiguous'
+  | 'snapshot-damaged'
+  | 'snapshot-unknown'
+  | 'source-failed'
+  | 'storage-failed'
+  | 'storage-full'
+  | 'target-full'
+  | 'target-not-empty'
+  | 'target-failed'
+  | 'tree-damaged'
+  | 'worker-failed'
+  | 'wrong-password';
+
 /** Code → what is said of it. Alphabetical. */
-export const ENGINE_ERRORS = {
+export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   'blob-missing': {
     message: (c) => `The repository lacks the ${text(c['type'])} blob ${text(c['blob'])}: no index lists it.`,
     hint: 'Check the repository (salvor repo check --read-data); take what is missing from the other copy.',
@@ -159,9 +185,7 @@ export const ENGINE_ERRORS = {
     exit: 1,
     retry: 'never',
   },
-} as const satisfies Record<string, ErrorEntry>;
-
-export type EngineErrorCode = keyof typeof ENGINE_ERRORS;
+};
 
 /** Thrown where an operation of the engine failed. Branch on `code`, never on the text. */
 export class EngineError extends Error {

@@ -3,62 +3,62 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 /** Smallest and largest piece that the chunker cuts, bytes: the format's own. */
-export const MIN_CHUNK_BYTES = 512 * KiB;
-export const MAX_CHUNK_BYTES = 8 * MiB;
+export const MIN_CHUNK_BYTES: number = 512 * KiB;
+export const MAX_CHUNK_BYTES: number = 8 * MiB;
 
 /** A pack is closed once its payload has this many bytes (restic's default); real packs overshoot by up to one blob. */
-export const PACK_TARGET_BYTES = 16 * MiB;
+export const PACK_TARGET_BYTES: number = 16 * MiB;
 
 /** Open data packs per worker: which of them takes a blob is random, so that pack sizes tell less about chunk sizes. */
-export const OPEN_DATA_PACKS = 2;
+export const OPEN_DATA_PACKS: number = 2;
 
 /** Largest pack that is read: restic's largest target (128 MiB), one largest blob, a largest header. */
-export const MAX_PACK_BYTES = 160 * MiB;
+export const MAX_PACK_BYTES: number = 160 * MiB;
 
 /** Largest header of a pack: the format's own. */
-export const MAX_PACK_HEADER_BYTES = 16 * MiB;
+export const MAX_PACK_HEADER_BYTES: number = 16 * MiB;
 
 /** An index file is saved once it lists this many blobs (restic's number). */
-export const INDEX_FULL_BLOBS = 50_000;
+export const INDEX_FULL_BLOBS: number = 50_000;
 
 /** Largest index file that is read, bytes as stored: 50,000 blobs and one largest pack are below 40 MiB of JSON. */
-export const MAX_INDEX_BYTES = 128 * MiB;
+export const MAX_INDEX_BYTES: number = 128 * MiB;
 
 /** Largest plaintext that a small file (config, key, lock, snapshot) may have. */
-export const MAX_SMALL_FILE_BYTES = 16 * MiB;
+export const MAX_SMALL_FILE_BYTES: number = 16 * MiB;
 
 /** Largest plaintext of an index file. */
-export const MAX_INDEX_PLAIN_BYTES = 512 * MiB;
+export const MAX_INDEX_PLAIN_BYTES: number = 512 * MiB;
 
 /** Largest plaintext of one blob that is opened: data blobs end at 8 MiB, single trees of 500 MB were seen. */
-export const MAX_BLOB_BYTES = 1024 * MiB;
+export const MAX_BLOB_BYTES: number = 1024 * MiB;
 
 /** Keys that are tried with a password: restic's number. */
-export const MAX_KEYS_TRIED = 20;
+export const MAX_KEYS_TRIED: number = 20;
 
 /** Files of one read job, and their bytes: large enough to hide a message, small enough to spread over workers. */
-export const READ_BATCH_FILES = 64;
-export const READ_BATCH_BYTES = 8 * MiB;
+export const READ_BATCH_FILES: number = 64;
+export const READ_BATCH_BYTES: number = 8 * MiB;
 
 /** Files that wait to be read before walking on is put off. */
-export const MAX_WAITING_FILES = 4096;
+export const MAX_WAITING_FILES: number = 4096;
 
 /** Jobs that one worker has before it, the running one included: the next is there when one ends. */
-export const JOBS_PER_WORKER = 2;
+export const JOBS_PER_WORKER: number = 2;
 
 /** Bytes of a byte stream that go to a worker in one message, and how many such pieces may be on their way. */
-export const STREAM_PIECE_BYTES = 1 * MiB;
-export const STREAM_PIECES_IN_FLIGHT = 4;
+export const STREAM_PIECE_BYTES: number = 1 * MiB;
+export const STREAM_PIECES_IN_FLIGHT: number = 4;
 
 /** One read of a pack on restore: at most this much, and a gap between two wanted blobs up to this is read over. */
-export const RANGE_BYTES = 8 * MiB;
-export const RANGE_GAP_BYTES = 256 * KiB;
+export const RANGE_BYTES: number = 8 * MiB;
+export const RANGE_GAP_BYTES: number = 256 * KiB;
 
 /** Tree packs kept whole in memory while trees are read, bytes in all. */
-export const TREE_CACHE_BYTES = 48 * MiB;
+export const TREE_CACHE_BYTES: number = 48 * MiB;
 
 /** Kept in memory of data blobs while files are read out of a snapshot. */
-export const DATA_CACHE_BYTES = 32 * MiB;
+export const DATA_CACHE_BYTES: number = 32 * MiB;
 
 /** Problems that one run keeps in full; further ones are counted. */
-export const MAX_PROBLEMS = 10_000;
+export const MAX_PROBLEMS: number = 10_000;
