@@ -91,7 +91,7 @@ export async function openAgent(config: Config, services: AgentServices): Promis
       }),
   };
   const points = new HostPoints(config, store);
-  await recoverHost(room);
+  await recoverHost(room, (account) => points.unlock(account));
   return new Agent(config, room, points, opened.move());
 }
 

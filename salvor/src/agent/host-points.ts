@@ -42,6 +42,12 @@ export class HostPoints {
     return first === undefined ? null : await this.repositoryOf(first.name);
   }
 
+  /** Removes locks of dead processes, which stop other tools: taking one looks at all the others. */
+  async unlock(account: string): Promise<void> {
+    if (hasRepository(this.#places, account))
+      await (await this.repositoryOf(account)).withLock('shared', async () => {});
+  }
+
   async listAll(account: string): Promise<PointList> {
     return await listPoints(await this.repositoryOf(account), account, this.#store);
   }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../lib/errno.ts';
 import { removeDurably, writeDurably } from '../lib/write-durably.ts';
@@ -41,6 +41,15 @@ export class Journals {
     return journals;
   }
 
+  /** Removes what a crash left of a journal that was being written; one that is written just now is younger. */
+  sweep(now: Date): void {
+    for (const name of readdirSync(this.#directory).filter((candidate) => candidate.endsWith('.new'))) {
+      const path = join(this.#directory, name);
+      const age = now.getTime() - (lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now.getTime());
+      if (age > MAX_TORN_AGE_MS) rmSync(path, { force: true });
+    }
+  }
+
   remove(task: TaskId): void {
     removeDurably(this.#path(task));
   }
@@ -49,6 +58,9 @@ export class Journals {
     return join(this.#directory, `${task}.json`);
   }
 }
+
+/** Writing one takes milliseconds. */
+const MAX_TORN_AGE_MS = 3_600_000;
 
 /** Ours alone writes there: what can't be read was damaged, and must not be taken for nothing. */
 function parseJournal(text: string, path: string): Journal {

@@ -70,13 +70,23 @@ export class Locks implements Disposable {
   /** Removes the files of locks whose holders are gone. They bind nobody; this keeps the directory readable. */
   sweep(): void {
     this.#oneAtATime(() => {
-      for (const name of readdirSync(this.#directory)) {
-        if (!/\.lock(\.new)?$/.test(name)) continue;
-        const path = join(this.#directory, name);
-        const holder = readHolder(path);
-        if (holder === null || !isAlive(holder)) rmSync(path, { force: true });
-      }
+      for (const path of this.#listDead()) rmSync(path, { force: true });
     });
+  }
+
+  /** Whether a process that held a lock is gone without giving it up. */
+  hasDead(): boolean {
+    return this.#listDead().length > 0;
+  }
+
+  #listDead(): readonly string[] {
+    return readdirSync(this.#directory)
+      .filter((name) => /\.lock(\.new)?$/.test(name))
+      .map((name) => join(this.#directory, name))
+      .filter((path) => {
+        const holder = readHolder(path);
+        return holder === null || !isAlive(holder);
+      });
   }
 
   #oneAtATime<T>(body: () => T): T {

@@ -18,10 +18,12 @@ import { type TaskRoom, closeTask, scratchOf } from './run-task.ts';
 const MAX_WAIT_MS = 10 * 60_000;
 const WAIT_STEP_MS = 50;
 
-export async function recoverHost(room: TaskRoom): Promise<void> {
+/** `unlock` removes what a dead process left of an account's repository locks. */
+export async function recoverHost(room: TaskRoom, unlock: (account: string) => Promise<void>): Promise<void> {
   if (!hasLeftovers(room) && (await findGone(room)).length === 0) return;
   using held = new DisposableStack();
   held.use(await waitForRecovery(room));
+  const gone = await findGone(room);
   for (const journal of room.journals.list()) {
     if (journal.phase === 'kept' || isAlive(journal.process)) continue;
     await recoverOne(room, journal.task);
@@ -34,8 +36,13 @@ export async function recoverHost(room: TaskRoom): Promise<void> {
     // Killed between the journal's last word and the row's.
     else if (journal.phase === 'kept') await closeTask(room, journal, { state: 'succeeded', error: null });
   }
+  for (const account of new Set(gone.map((row) => row.account))) {
+    // A repository that can't be opened says so to whoever wants it next.
+    await unlock(account).catch((error: unknown) => room.say(`repository of ${account}: ${String(error)}`));
+  }
   sweepScratch(room);
   room.locks.sweep();
+  room.journals.sweep(room.clock());
 }
 
 /** What can't be recovered now (its database server may be down) stays, and is said; other sites must not wait for it. */
@@ -59,10 +66,10 @@ async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals'][
 
 function hasLeftovers(room: TaskRoom): boolean {
   const isLeft = room.journals.list().some(({ phase, process }) => phase !== 'kept' && !isAlive(process));
-  return isLeft || listScratch(room).some((name) => !isScratchUsed(room, name));
+  return isLeft || room.locks.hasDead() || listScratch(room).some((name) => !isScratchUsed(room, name));
 }
 
-async function findGone(room: TaskRoom): Promise<readonly { readonly id: string }[]> {
+async function findGone(room: TaskRoom): Promise<readonly { readonly id: string; readonly account: string }[]> {
   return (await room.log.readRunning()).filter((row) => !isAlive({ pid: row.pid, start: row.process_start }));
 }
 

@@ -1,0 +1,237 @@
+/**
+ * A site in two states, `whole` (in a point) and `ruined`, and a command that is killed at some instant between the
+ * two. After each kill and one more command, whatever it is, the site must be exactly one of them, and nothing of the
+ * killed one may be left but what a person can still use.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BackupDocument, InitDocument, RestoreDocument, StatusDocument } from '@salvor/contract';
+import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
+import { type ObservedSite, differences, observeSite } from '../../../demo/observe-site.ts';
+import { initFlags, runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
+
+const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
+/** Files that the two states have with other content: a switch gives them its own time. */
+const CHANGED_PHP = 'modules/custom/harbour/harbour.module';
+
+export type Killed = 'backup' | 'restore' | 'undo';
+
+export type KillHost = AsyncDisposable & {
+  readonly host: DemoHost;
+  /** How long the operation takes when nobody kills it. */
+  readonly durationsMs: Readonly<Record<Killed, number>>;
+  /** Runs it from the state that it begins in, kills it after `afterMs`, lets one command recover and holds all to their claims. */
+  killAt(operation: Killed, afterMs: number): Promise<KillOutcome>;
+};
+
+export type KillOutcome = { readonly ended: boolean; readonly site: 'whole' | 'ruined' };
+
+export async function openKillHost(): Promise<KillHost> {
+  await using made = new AsyncDisposableStack();
+  const host = made.use(await buildHost({ withoutWordPress: true, nodes: 25, files: 30 }));
+  const site = host.site('harbour.example.org');
+  const run = new KillRun(host, site);
+  await run.prepare();
+  const resources = made.move();
+  return {
+    host,
+    durationsMs: run.durationsMs,
+    killAt: (operation, afterMs) => run.killAt(operation, afterMs),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+class KillRun {
+  readonly durationsMs: Record<Killed, number> = { backup: 0, restore: 0, undo: 0 };
+  readonly #host: DemoHost;
+  readonly #site: DemoSite;
+  #point = '';
+  #whole!: ObservedSite;
+  #ruined!: ObservedSite;
+  /** The restore that can be undone, while the site is whole. */
+  #restored: string | null = null;
+  #state: 'whole' | 'ruined' = 'whole';
+
+  constructor(host: DemoHost, site: DemoSite) {
+    this.#host = host;
+    this.#site = site;
+  }
+
+  async prepare(): Promise<void> {
+    InitDocument.parse(await this.#run(['init', ...initFlags(this.#host)]));
+    this.#whole = await observeSite(this.#host, this.#site);
+    const began = performance.now();
+    this.#point = BackupDocument.parse(await this.#run(['backup', this.#site.uri])).point;
+    this.durationsMs.backup = performance.now() - began;
+    await this.#ruin();
+    this.#ruined = await observeSite(this.#host, this.#site);
+    this.durationsMs.restore = await this.#restore();
+    this.durationsMs.undo = await this.#undo();
+    assert.equal(await this.#look(), 'ruined');
+  }
+
+  async killAt(operation: Killed, afterMs: number): Promise<KillOutcome> {
+    if (operation === 'undo' && this.#state === 'ruined') await this.#restore();
+    if (operation === 'restore' && this.#state === 'whole') await this.#undo();
+    const before = this.#state;
+    const committed = await this.#listSnapshots();
+
+    const ended = await this.#kill(this.#argsOf(operation), afterMs);
+
+    const status = StatusDocument.parse(await this.#run(['status']));
+    this.#state = await this.#look();
+    if (operation === 'backup') assert.equal(this.#state, before, 'a backup changed the site');
+    assert.ok(
+      status.tasks.every((task) => task.state !== 'running' && task.state !== 'rollback-failed'),
+      `tasks: ${status.tasks.map(({ operation: name, state }) => `${name} ${state}`).join(', ')}`,
+    );
+    await this.#assertNothingLost(committed);
+    await this.#assertNothingLeft();
+    this.#restored = this.#state === 'whole' ? (this.#findUndoable(status) ?? this.#restored) : null;
+    return { ended, site: this.#state };
+  }
+
+  #argsOf(operation: Killed): readonly string[] {
+    if (operation === 'backup') return ['backup', this.#site.uri];
+    if (operation === 'restore') return ['restore', this.#site.uri, this.#point, '--yes'];
+    return ['undo', this.#restored ?? '', '--yes'];
+  }
+
+  /** Files go, come and change; tables go, come and change; views and a trigger's table too. */
+  async #ruin(): Promise<void> {
+    const { path, database } = this.#site;
+    rmSync(join(path, 'files/pictures'), { recursive: true, force: true });
+    writeFileSync(join(path, 'stray.txt'), 'not in the point\n');
+    renameSync(join(path, 'modules/custom'), join(path, 'modules/moved'));
+    renameSync(join(path, 'modules/moved'), join(path, 'modules/custom'));
+    appendFileSync(join(path, CHANGED_PHP), '// changed\n');
+    await this.#host.mariadb.query(
+      `USE \`${database}\`; DELETE FROM sessions; DROP TABLE watchdog; DROP VIEW recent_content;
+       CREATE TABLE stray (id INT PRIMARY KEY, text TEXT); INSERT INTO stray VALUES (1, 'not in the point');`,
+    );
+  }
+
+  async #restore(): Promise<number> {
+    const began = performance.now();
+    const document = await this.#run(['restore', this.#site.uri, this.#point, '--yes']);
+    this.#restored = RestoreDocument.parse(document).task;
+    this.#state = await this.#look();
+    assert.equal(this.#state, 'whole');
+    return performance.now() - began;
+  }
+
+  async #undo(): Promise<number> {
+    const began = performance.now();
+    await this.#run(['undo', this.#restored ?? '', '--yes']);
+    this.#restored = null;
+    this.#state = await this.#look();
+    assert.equal(this.#state, 'ruined');
+    return performance.now() - began;
+  }
+
+  /** True where the command had ended before it could be killed. */
+  async #kill(args: readonly string[], afterMs: number): Promise<boolean> {
+    const child: ChildProcess = spawn(SALVOR, [...args, '--json'], {
+      env: { ...process.env, HOME: this.#host.directory, SALVOR_CONFIG: salvorPlaces(this.#host).config },
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
+    const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
+    const [code, signal] = await exited;
+    clearTimeout(timer);
+    if (signal === null) assert.equal(code, 0, `${args[0]} was not killed and failed`);
+    return signal === null;
+  }
+
+  /** Exactly one of the two; the time of a PHP file that a switch has changed is the switch's. */
+  async #look(): Promise<'whole' | 'ruined'> {
+    const now = await observeSite(this.#host, this.#site);
+    const fromWhole = differencesOf(this.#whole, now);
+    if (fromWhole.length === 0) return 'whole';
+    const fromRuined = differencesOf(this.#ruined, now);
+    if (fromRuined.length === 0) return 'ruined';
+    return assert.fail(`the site is neither: from whole ${fromWhole.join('; ')}. From ruined ${fromRuined.join('; ')}`);
+  }
+
+  async #listSnapshots(): Promise<readonly string[]> {
+    const { output, exit, complaint } = await runRestic(this.#host, ['snapshots', '--json', '--no-lock']);
+    assert.equal(exit, 0, complaint);
+    return (JSON.parse(output) as readonly { id: string }[]).map(({ id }) => id);
+  }
+
+  async #assertNothingLost(committed: readonly string[]): Promise<void> {
+    const now = new Set(await this.#listSnapshots());
+    assert.deepEqual(
+      committed.filter((id) => !now.has(id)),
+      [],
+      'a committed snapshot is gone',
+    );
+    const checked = await runRestic(this.#host, ['check']);
+    assert.equal(checked.exit, 0, checked.output + checked.complaint);
+  }
+
+  /** What stays is what `undo` can bring back, each of it in a journal. */
+  async #assertNothingLeft(): Promise<void> {
+    const { stateDir } = salvorPlaces(this.#host);
+    const journals = readdirSync(join(stateDir, 'journals')).map(
+      (name) => JSON.parse(readFileSync(join(stateDir, 'journals', name), 'utf8')) as KeptJournal,
+    );
+    assert.ok(journals.every(({ phase }) => phase === 'kept'));
+    const kept = journals.flatMap((journal) => journal.switch?.tables.map(({ plan }) => plan.old) ?? []);
+    const databases = await this.#host.mariadb.query(
+      "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'salvor%' ORDER BY 1",
+    );
+    assert.deepEqual(linesOf(databases), kept.toSorted());
+    assert.deepEqual(
+      linesOf(await this.#host.mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'salvor%'")),
+      [],
+    );
+    const staging = join(this.#host.directory, 'salvor/staging', this.#host.account.name);
+    const staged = existsSync(staging) ? readdirSync(staging).map((name) => join(staging, name)) : [];
+    assert.deepEqual(staged.toSorted(), journals.flatMap((journal) => journal.staging ?? []).toSorted());
+    assert.deepEqual(readdirSync(join(stateDir, 'scratch')), []);
+    assert.deepEqual(
+      readdirSync(join(stateDir, 'locks')).filter((name) => name.endsWith('.lock')),
+      [],
+    );
+  }
+
+  #findUndoable(status: StatusDocument): string | null {
+    return status.tasks.find(({ undoUntil, operation }) => undoUntil !== null && operation === 'restore')?.id ?? null;
+  }
+
+  async #run(args: readonly string[]): Promise<unknown> {
+    const { exit, document, output, complaint } = await runSalvor(this.#host, args);
+    // Three means that something is named, which the status of a killed task may be.
+    assert.ok(
+      exit === 0 || (exit === 3 && args[0] === 'status'),
+      `salvor ${args.join(' ')}: ${exit}\n${complaint}\n${output}`,
+    );
+    return document;
+  }
+}
+
+type KeptJournal = {
+  readonly phase: string;
+  readonly staging: string | null;
+  readonly switch: { readonly tables: readonly { readonly plan: { readonly old: string } }[] } | null;
+};
+
+function differencesOf(before: ObservedSite, now: ObservedSite): readonly string[] {
+  return [
+    ...differences(before.files, now.files, (name, was, is) => {
+      const isSame =
+        was.content === is.content && was.mode === is.mode && was.owner === is.owner && was.type === is.type;
+      return name === CHANGED_PHP && isSame;
+    }),
+    ...differences(before.database, now.database),
+  ];
+}
+
+function linesOf(text: string): readonly string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
