@@ -92,9 +92,8 @@ describe('what needs something that is not there', () => {
 
   test('a home that was mistyped: refused before anything is written', async () => {
     const config = join(directory, 'salvor.yaml');
-    const { exit, err } = await runCli(['init', '--config', config, '--home', join(directory, 'o1')]);
-    assert.equal(exit, 2);
-    assert.match(err, /home-missing/);
+    const { exit, out } = await runCli(['init', '--config', config, '--home', join(directory, 'o1'), '--json']);
+    assert.deepEqual([exit, ErrorDocument.parse(JSON.parse(out)).error.code], [2, 'home-missing']);
     assert.throws(() => writeFileSync(config, '', { flag: 'r' }), { code: 'ENOENT' });
   });
 
@@ -103,10 +102,10 @@ describe('what needs something that is not there', () => {
       ['restore', 'a.com'],
       ['undo', '0mb8zr1kabcd'],
     ]) {
-      const { exit, err } = await runCli([...args, '--config', join(directory, 'none.yaml')]);
-      assert.equal(exit, 2);
-      assert.match(err, /consent-missing/);
-      assert.match(err, /--yes/);
+      const { exit, out } = await runCli([...args, '--config', join(directory, 'none.yaml'), '--json']);
+      const { error } = ErrorDocument.parse(JSON.parse(out));
+      assert.deepEqual([exit, error.code], [2, 'consent-missing']);
+      assert.match(error.hint ?? '', /--yes/);
     }
   });
 });

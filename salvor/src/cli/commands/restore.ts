@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { EXIT_OF_STATE } from '@salvor/contract';
 import type { RestoreDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
@@ -34,7 +35,7 @@ export async function restore(
     only: flags.only ?? null,
     paths: flags.path ?? [],
     tables: flags.table ?? [],
-    to: flags.to ?? null,
+    to: flags.to === undefined ? null : resolve(flags.to),
     signal: context.signal,
     onProgress: progress.show,
   };

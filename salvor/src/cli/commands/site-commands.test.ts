@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -133,6 +133,15 @@ describe('on a host with sites', { concurrency: 1 }, () => {
     }
   });
 
+  test('a key that others can read is not used', async () => {
+    const key = join(room, 'state/keys', host.account.name);
+    chmodSync(key, 0o644);
+    assert.equal((await document(ErrorDocument, 1, ['points', site.uri])).error.code, 'key-unreadable');
+    const status = await document(StatusDocument, 3, ['status']);
+    assert.equal(status.repositories[0]?.state, 'failed');
+    chmodSync(key, 0o600);
+  });
+
   test('the repo verbs open an account’s repository by its name', async () => {
     const listed = await salvor('repo', 'snapshots', '--repo', 'local', '--account', host.account.name);
     assert.equal(listed.exit, 0, listed.err);
@@ -205,6 +214,25 @@ describe('restore and undo', { concurrency: 1 }, () => {
   test('undo switches back once, and says so when there is nothing left to undo', async () => {
     assert.equal((await document(UndoDocument, 0, ['undo', task, '--yes'])).state, 'succeeded');
     assert.equal((await document(ErrorDocument, 1, ['undo', task, '--yes'])).error.code, 'nothing-to-undo');
+  });
+
+  test('of a table that the point has not is refused with a code', async () => {
+    const args = ['restore', site.uri, '--table', 'none', '--dry-run'];
+    assert.equal((await document(ErrorDocument, 1, args)).error.code, 'table-unknown');
+  });
+
+  test('of a site whose settings are broken says to bring them back first, and that works', async () => {
+    const settings = join(site.path, 'settings.php');
+    const text = readFileSync(settings);
+    for (const name of ['settings.php', 'drushrc.php']) rmSync(join(site.path, name), { force: true });
+    writeFileSync(settings, '<?php // nothing');
+    const { error } = await document(ErrorDocument, 1, ['restore', site.uri, '--yes']);
+    assert.equal(error.code, 'restore-obstructed');
+    assert.match(error.message, /--only files/);
+    const restored = await salvor('restore', site.uri, '--only', 'files', '--yes', '--json');
+    assert.notEqual(restored.exit, 1, restored.out);
+    assert.deepEqual(readFileSync(settings), text);
+    await document(RestoreDocument, 0, ['restore', site.uri, '--yes']);
   });
 
   test('with --to writes into a directory and needs no consent', async () => {
