@@ -19,7 +19,7 @@ import {
   serverErrorNumber,
 } from './connect.ts';
 import { inspectSwap, locateTables, readSwapFacts, type SwapState } from './inspect-swap.ts';
-import { createObjects, type DatabaseObject, dropObjects } from './objects.ts';
+import { createObjects, type DatabaseObject, dropObjects, readObjects } from './objects.ts';
 import { isInScope, reverseSwap, type SwapPlan } from './plan-swap.ts';
 import type { DatabaseProblem } from './probe.ts';
 import { requireOurName } from './scratch.ts';
@@ -139,7 +139,7 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
       const number = serverErrorNumber(error);
       if (isLost(error)) throw error;
       // The site must not be without its triggers while we wait, nor after we gave up.
-      await createObjects(connection, plan.live, [...triggers, ...views]);
+      await bringBack(connection, plan.live, [...triggers, ...views]);
       if (number !== ER_LOCK_WAIT_TIMEOUT && number !== ER_LOCK_DEADLOCK) throw error;
       const transactions = await findLongTransactions(connection);
       options.onWait?.(transactions);
@@ -152,6 +152,30 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
       }
       await sleep(PAUSE_MS);
     }
+  }
+}
+
+/** Makes again what was dropped for a rename that did not come about. Throws 'swap-obstructed' naming what is missing. */
+async function bringBack(
+  connection: DatabaseConnection,
+  live: string,
+  objects: readonly DatabaseObject[],
+): Promise<void> {
+  const there = new Set((await readObjects(connection, live)).map((object) => `${object.type} ${object.name}`));
+  let missing = objects.filter((object) => !there.has(`${object.type} ${object.name}`));
+  for (let attempt = 1; missing.length > 0; attempt += 1) {
+    const problems = await createObjects(connection, live, missing);
+    if (problems.length === 0) return;
+    // What is still missing stands in the plan: `revertSwap` makes it when the tables are free again.
+    if (attempt >= DEFAULT_ATTEMPTS) {
+      throw new SalvorError('swap-obstructed', {
+        database: live,
+        why: problems.map((problem) => problem.message).join('; '),
+      });
+    }
+    const names = new Set(problems.map((problem) => problem.name));
+    missing = missing.filter((object) => names.has(object.name));
+    await sleep(PAUSE_MS);
   }
 }
 
