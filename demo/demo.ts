@@ -16,6 +16,7 @@ import { runShow } from './show.ts';
 
 type Flags = { readonly once: boolean; readonly json: boolean };
 
+const SAME_KEY_MS = 300;
 const EXIT_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 process.exitCode = await main();
@@ -27,11 +28,15 @@ async function main(): Promise<number> {
 
   const stop = new AbortController();
   let stoppedBy: keyof typeof EXIT_OF_SIGNAL | null = null;
+  let stoppedAt = 0;
   for (const signal of Object.keys(EXIT_OF_SIGNAL) as (keyof typeof EXIT_OF_SIGNAL)[]) {
     process.on(signal, () => {
-      // The second time at once: what was started dies with us and the directory is swept.
-      if (stoppedBy !== null) process.exit(EXIT_OF_SIGNAL[signal]);
+      // Asked again: at once. What was started dies with us, and the directory is swept. One Ctrl-C comes twice, from
+      // the terminal and from npm.
+      if (stoppedBy !== null && Date.now() - stoppedAt > SAME_KEY_MS) process.exit(EXIT_OF_SIGNAL[signal]);
+      if (stoppedBy !== null) return;
       stoppedBy = signal;
+      stoppedAt = Date.now();
       stop.abort();
     });
   }
@@ -39,23 +44,14 @@ async function main(): Promise<number> {
   return exit ?? (stoppedBy === null ? 0 : EXIT_OF_SIGNAL[stoppedBy]);
 }
 
-/** The exit code, or null where a signal ended it. */
+/** The exit code, or null where a signal ended it before the show was over. */
 async function present(flags: Flags, signal: AbortSignal): Promise<number | null> {
   const say = new Narrator(flags.json ? process.stderr : process.stdout);
   say.title('Salvor demo', 'A host with three sites is backed up, one of them is broken, and brought back.');
   try {
-    await using resources = new AsyncDisposableStack();
-    say.step('Build a host of its own');
-    const host = resources.use(await buildTicked(say, signal));
-    await runShow({ host, say, signal });
-    signal.throwIfAborted();
-    tellWhere(say, host, flags);
-    if (flags.json) process.stdout.write(`${JSON.stringify(readyDocument(host))}\n`);
-    if (flags.once) return 0;
-    // A timer keeps the process; servers do not.
-    using _ = keepAlive();
-    await once(signal, 'abort');
-    say.plain('Ended; the directory is removed.');
+    const directory = await showAndStay(say, flags, signal);
+    if (!flags.once) say.plain();
+    say.plain(`All of it lay in ${directory}, which is removed.`);
     return 0;
   } catch (error) {
     if (signal.aborted) {
@@ -66,6 +62,22 @@ async function present(flags: Flags, signal: AbortSignal): Promise<number | null
     say.failure(`The demo failed: ${error instanceof Error ? error.message : String(error)}`);
     return 1;
   }
+}
+
+/** Resolves when all of it was ended and removed, with the directory that it lay in. */
+async function showAndStay(say: Narrator, flags: Flags, signal: AbortSignal): Promise<string> {
+  await using resources = new AsyncDisposableStack();
+  say.step('Build a host of its own');
+  const host = resources.use(await buildTicked(say, signal));
+  await runShow({ host, say, signal });
+  signal.throwIfAborted();
+  tellWhere(say, host, flags);
+  if (flags.json) process.stdout.write(`${JSON.stringify(readyDocument(host))}\n`);
+  if (flags.once) return host.directory;
+  // A timer keeps the process; servers do not.
+  using _ = keepAlive();
+  await once(signal, 'abort');
+  return host.directory;
 }
 
 async function buildTicked(say: Narrator, signal: AbortSignal): Promise<DemoHost> {
@@ -106,7 +118,7 @@ function tellWhere(say: Narrator, host: DemoHost, { once: isOnce }: Flags): void
   say.pair('repository', `${repository}  (key: ${keyFile})`);
   say.pair('MariaDB', `mariadb --socket=${host.mariadb.socket} --user=root`);
   say.plain();
-  if (isOnce) return say.plain(`All of it lay in ${host.directory}, which is removed now.`);
+  if (isOnce) return;
   say.plain('Try yourself, in another terminal:');
   say.plain();
   say.plain(`  export SALVOR_CONFIG=${config}`);

@@ -51,7 +51,7 @@ export class Narrator {
 
   /** A name and what it is, in two columns. */
   pair(name: string, value: string): void {
-    this.#line(`    ${this.#style('dim', name.padEnd(14))}${value}`);
+    this.#line(`    ${this.#style('dim', name.padEnd(22))}${value}`);
   }
 
   bold(text: string): string {

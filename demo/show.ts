@@ -167,7 +167,7 @@ async function planRestore(show: Show, site: DemoSite): Promise<void> {
     'planning',
     () => salvor(show, ['restore', site.uri, '--dry-run'], RestoreDocument),
     ({ plan: { files, tables } }) =>
-      `${countText(files?.new ?? 0, 'file')} to bring back, ${files?.changed ?? 0} changed, ${files?.deleted ?? 0} to go; ` +
+      `${files?.new ?? 0} files and directories to bring back, ${files?.changed ?? 0} changed, ${files?.deleted ?? 0} to go; ` +
       countText(tables?.restored ?? 0, 'table'),
   );
   demand(plan.obstacles.length === 0, 'the plan has obstacles', plan);
@@ -204,8 +204,7 @@ async function restoreSite(show: Show, site: DemoSite, before: Seen): Promise<vo
       return fresh.size;
     },
     (fresh) =>
-      `${countText(after.files.size, 'file and directory').replace('directorys', 'directories').replace('file and', 'files and')}: ` +
-      `content, owner, mode and time as before${fresh > 0 ? ` (${fresh} fresh for PHP)` : ''}`,
+      `${after.files.size} files and directories: content, owner, mode and time as before${fresh > 0 ? ` (${fresh} fresh for PHP)` : ''}`,
   );
   await say.tick(
     'comparing tables',
@@ -295,14 +294,13 @@ async function lookInside(show: Show, site: DemoSite): Promise<void> {
   );
 
   say.step('How things stand', 'salvor status');
-  await say.tick(
+  const { sites, repositories } = await say.tick(
     'status',
     () => salvor(show, ['status'], StatusDocument),
-    ({ sites, repositories }) =>
-      `${sites.filter((entry) => entry.lastPoint?.complete).length} of ${countText(sites.length, 'site')} have a complete ` +
-      `point; repository ${repositories.map((entry) => entry.state).join()}`,
+    (status) =>
+      `${status.sites.filter((entry) => entry.lastPoint?.complete).length} of ${countText(status.sites.length, 'site')} ` +
+      `have a complete point; repository ${status.repositories.map((entry) => entry.state).join()}`,
   );
-  const { sites, repositories } = await salvor(show, ['status'], StatusDocument);
   demand(
     sites.length === host.sites.length && sites.every((entry) => entry.lastPoint?.complete === true),
     'not every site has a complete point',
