@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { BackupDocument, InitDocument, RestoreDocument, StatusDocument } from '@salvor/contract';
 import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
@@ -20,12 +21,17 @@ const CHANGED_PHP = 'modules/custom/harbour/harbour.module';
 
 export type Killed = 'backup' | 'restore' | 'undo';
 
+export type KillSince = 'start' | 'switch';
+
 export type KillHost = AsyncDisposable & {
   readonly host: DemoHost;
   /** How long the operation takes when nobody kills it. */
   readonly durationsMs: Readonly<Record<Killed, number>>;
-  /** Runs it from the state that it begins in, kills it after `afterMs`, lets one command recover and holds all to their claims. */
-  killAt(operation: Killed, afterMs: number): Promise<KillOutcome>;
+  /**
+   * Runs it from the state that it begins in, kills it after `afterMs`, lets one command recover and holds all to their
+   * claims. `since` its start, or since its journal said that the switch begins, which lasts a fraction of a second.
+   */
+  killAt(operation: Killed, afterMs: number, since?: KillSince): Promise<KillOutcome>;
 };
 
 export type KillOutcome = { readonly ended: boolean; readonly site: 'whole' | 'ruined' };
@@ -40,7 +46,7 @@ export async function openKillHost(): Promise<KillHost> {
   return {
     host,
     durationsMs: run.durationsMs,
-    killAt: (operation, afterMs) => run.killAt(operation, afterMs),
+    killAt: (operation, afterMs, since = 'start') => run.killAt(operation, afterMs, since),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -74,13 +80,13 @@ class KillRun {
     assert.equal(await this.#look(), 'ruined');
   }
 
-  async killAt(operation: Killed, afterMs: number): Promise<KillOutcome> {
+  async killAt(operation: Killed, afterMs: number, since: KillSince): Promise<KillOutcome> {
     if (operation === 'undo' && this.#state === 'ruined') await this.#restore();
     if (operation === 'restore' && this.#state === 'whole') await this.#undo();
     const before = this.#state;
     const committed = await this.#listSnapshots();
 
-    const ended = await this.#kill(this.#argsOf(operation), afterMs);
+    const ended = await this.#kill(this.#argsOf(operation), afterMs, since);
 
     const status = StatusDocument.parse(await this.#run(['status']));
     this.#state = await this.#look();
@@ -134,17 +140,34 @@ class KillRun {
   }
 
   /** True where the command had ended before it could be killed. */
-  async #kill(args: readonly string[], afterMs: number): Promise<boolean> {
+  async #kill(args: readonly string[], afterMs: number, since: KillSince): Promise<boolean> {
     const child: ChildProcess = spawn(SALVOR, [...args, '--json'], {
       env: { ...process.env, HOME: this.#host.directory, SALVOR_CONFIG: salvorPlaces(this.#host).config },
       stdio: ['ignore', 'ignore', 'ignore'],
     });
     const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    if (since === 'switch') await this.#waitForSwitch(child);
     const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
     const [code, signal] = await exited;
     clearTimeout(timer);
     if (signal === null) assert.equal(code, 0, `${args[0]} was not killed and failed`);
     return signal === null;
+  }
+
+  /** Looks every millisecond: the switch is over soon. Ends with the process too. */
+  async #waitForSwitch(child: ChildProcess): Promise<void> {
+    const directory = join(salvorPlaces(this.#host).stateDir, 'journals');
+    while (child.exitCode === null && child.signalCode === null) {
+      const isSwitching = readdirSync(directory).some((name) => {
+        try {
+          return readFileSync(join(directory, name), 'utf8').includes('"phase": "switching"');
+        } catch {
+          return false;
+        }
+      });
+      if (isSwitching) return;
+      await sleep(1);
+    }
   }
 
   /** Exactly one of the two; the time of a PHP file that a switch has changed is the switch's. */

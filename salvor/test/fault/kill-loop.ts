@@ -3,6 +3,8 @@ import { type Killed, openKillHost } from './kill-host.ts';
 
 /** A command that is killed later than it takes is a command that ends: a few of these are wanted too. */
 const LATEST = 1.05;
+/** From the journal's word to the end of the task, with some time to spare. */
+const SWITCH_MS = 400;
 /** Node itself takes this long to start; nothing of ours runs before. */
 const EARLIEST_MS = 120;
 
@@ -23,15 +25,22 @@ export async function killAtRandom(
   const counts: Record<string, number> = {};
   for (let i = 0; i < count; i++) {
     const operation = operations[i % operations.length] ?? 'restore';
-    const latest = host.durationsMs[operation] * LATEST;
-    const afterMs = Math.round(EARLIEST_MS + (random.between(0, 1_000_000) / 1_000_000) * (latest - EARLIEST_MS));
+    const share = random.between(0, 1_000_000) / 1_000_000;
+    // Every other switch is hit on purpose: by chance alone one kill in ten would meet it.
+    const since = operation !== 'backup' && random.between(0, 1) === 1 ? 'switch' : 'start';
+    const afterMs = Math.round(
+      since === 'switch'
+        ? share * SWITCH_MS
+        : EARLIEST_MS + share * (host.durationsMs[operation] * LATEST - EARLIEST_MS),
+    );
+    const when = `${operation} ${afterMs} ms after its ${since}`;
     try {
-      const { ended, site } = await host.killAt(operation, afterMs);
-      const what = `${operation} ${ended ? 'ended by itself' : 'killed'}, site ${site}`;
+      const { ended, site } = await host.killAt(operation, afterMs, since);
+      const what = `${operation} ${ended ? 'ended by itself' : 'killed'}${since === 'switch' ? ' in its switch' : ''}, site ${site}`;
       counts[what] = (counts[what] ?? 0) + 1;
-      tell(`${i + 1}/${count} after ${afterMs} ms: ${what}`);
+      tell(`${i + 1}/${count} ${when}: ${what}`);
     } catch (error) {
-      throw new Error(`kill ${i + 1} (${operation} after ${afterMs} ms, SALVOR_TEST_SEED=${seed})`, { cause: error });
+      throw new Error(`kill ${i + 1} (${when}, SALVOR_TEST_SEED=${seed})`, { cause: error });
     }
   }
   return counts;
