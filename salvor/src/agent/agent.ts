@@ -23,6 +23,7 @@ import type { Repository } from '@salvor/engine';
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import { documentOfPoint } from '../points/list-points.ts';
+import type { OpenPoint } from '../points/open-point.ts';
 import { ensureAccountRepository, keyFileOf, repositoryPathOf } from '../points/repositories.ts';
 import { findAdministrator } from '../sites/administrator.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
@@ -31,6 +32,7 @@ import { openStore } from '../store/open-store.ts';
 import { backUpSite } from '../tasks/back-up-site.ts';
 import type { Journal, JournalSite } from '../tasks/journal.ts';
 import { planRestore } from '../tasks/plan-restore.ts';
+import { readStoredSite } from '../tasks/read-stored-site.ts';
 import { type RestoreWish, readScope } from '../tasks/restore-scope.ts';
 import { type RestoreTools, restoreSite } from '../tasks/restore-site.ts';
 import { parseTaskId } from '../tasks/task-id.ts';
@@ -178,8 +180,9 @@ export class Agent implements AsyncDisposable {
 
   /** With `to` or `dryRun` nothing that anybody has is touched, and there is no task. */
   async restore(name: string, options: RestoreCall): Promise<RestoreDocument> {
-    const site = await this.#findSite(name, options.signal);
-    const point = await this.#points.openOf(site.account.name, site.uri, options.point);
+    const { account, uri } = await this.#findNamed(name, options.signal);
+    const point = await this.#points.openOf(account, uri, options.point);
+    const site = await this.#findRestorable(account, uri, point, options.signal);
     const scope = await readScope(options, point);
     const { signal, onProgress } = this.#taskOptions(options);
     if (options.to !== null) {
@@ -242,6 +245,27 @@ export class Agent implements AsyncDisposable {
 
   async #findSite(name: string, signal: AbortSignal | undefined): Promise<Site> {
     return resolveSite((await readHost(this.#config, signal)).sites, name);
+  }
+
+  /** The site as it is on disk; where it is gone or its settings can't be read, as the point remembers it. */
+  async #findRestorable(
+    account: string,
+    uri: string,
+    point: OpenPoint,
+    signal: AbortSignal | undefined,
+  ): Promise<Site> {
+    const found = await readHost(this.#config, signal);
+    const live = found.sites.find((site) => site.uri === uri && site.account.name === account);
+    if (live !== undefined && live.problems.length === 0) return live;
+    const owner = found.accounts.find((candidate) => candidate.name === account);
+    if (owner === undefined) throw new SalvorError('site-unknown', { site: `${account}/${uri}`, near: [] });
+    const stored = await readStoredSite(point, owner, {
+      override: this.#config.sites[`${account}/${uri}`] ?? this.#config.sites[uri],
+      defaultSocket: this.#config.mariadb.socket ?? undefined,
+    });
+    if (live === undefined) return stored;
+    // Its own place, and the log-in of the point: the restored settings are what the site will use.
+    return stored.problems.length === 0 ? { ...live, databases: stored.databases } : live;
   }
 
   /** A site on disk, or one that only points remember. */

@@ -8,6 +8,7 @@
  * it says what was read. Knows nothing of tasks, locks and what a point is used for.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
 import {
@@ -110,6 +111,8 @@ class Capture {
   readonly #databases: ManifestDatabase[] = [];
   readonly #users = new Set<number>();
   readonly #groups = new Set<number>();
+  /** A site whose directory is gone is a point of its databases. */
+  readonly #hasFiles: boolean;
   #files = 0;
   #fileBytes = 0;
   #firstDatabaseAt: Date | null = null;
@@ -121,6 +124,7 @@ class Capture {
     this.id = makePointId(tools.randomBytes);
     this.time = tools.clock();
     this.problems = [...wanted.problems];
+    this.#hasFiles = existsSync(wanted.path);
   }
 
   tags(): readonly string[] {
@@ -137,10 +141,11 @@ class Capture {
   }
 
   entries(): readonly SourceEntry[] {
-    const site: SourceEntry = { kind: 'tree', name: 'site', path: this.#wanted.path };
+    const files: SourceEntry[] = this.#hasFiles ? [{ kind: 'tree', name: 'site', path: this.#wanted.path }] : [];
     const manifest: SourceEntry = { ...this.#stream('manifest.json'), open: () => this.#writeManifest() };
     const names = this.#wanted.databases.map((wanted) => this.#directory(wanted.database.name, this.#dump(wanted)));
-    return names.length === 0 ? [site, manifest] : [this.#directory('databases', names), site, manifest];
+    const databases = names.length === 0 ? [] : [this.#directory('databases', names)];
+    return [...databases, ...files, manifest];
   }
 
   /** Yields the next file of the dump when the one before was read: one pass over the tool's output, nothing held. */
@@ -220,7 +225,7 @@ class Capture {
       account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
       site: { uri, path, cms, version },
       platform: { name: platform.name, root: platform.root, version: platform.version },
-      files: { count: this.#files, bytes: this.#fileBytes },
+      files: this.#hasFiles ? { count: this.#files, bytes: this.#fileBytes } : null,
       databases: this.#databases,
       seconds: Math.max(0, (read.getTime() - since.getTime()) / 1000),
       owners: {

@@ -60,7 +60,7 @@ export async function planRestore(
   const obstacles: Problem[] = [];
   const hasFiles = scope.files === 'all' || scope.files.length > 0;
   const files = hasFiles ? await compareFiles(point.view, site.path, scope, tools.signal) : null;
-  if (files !== null) obstacles.push(...findFileObstacles(site, point, files, tools.staging));
+  if (files !== null) obstacles.push(...findFileObstacles(site, point, scope, files, tools.staging));
   const databases: PlannedDatabase[] = [];
   for (const wanted of scope.databases) {
     const planned = await planDatabase(site, point, wanted, tools, obstacles);
@@ -105,6 +105,7 @@ export function bytesOfDump({ stored, incoming }: PlannedDatabase): number {
 function findFileObstacles(
   site: Site,
   point: OpenPoint,
+  scope: RestoreScope,
   files: FileComparison,
   staging: string | null,
 ): readonly Problem[] {
@@ -123,6 +124,8 @@ function findFileObstacles(
   const parent = lstatSync(dirname(site.path), { throwIfNoEntry: false });
   if (parent?.isDirectory() !== true)
     refuse('site-parent-missing', `${dirname(site.path)} is not a directory`, site.path);
+  if (scope.files !== 'all' && lstatSync(site.path, { throwIfNoEntry: false })?.isDirectory() !== true)
+    refuse('site-missing', `${site.path} is gone: restore the whole site first`, site.path);
   // Thrown, not listed: without a place to build there is nothing to plan.
   locateStaging({ key: siteKey(site), account: site.account.name, path: site.path }, 'plan', staging);
   const { bavail, bsize, files: inodes, ffree } = statfsSync(dirname(site.path));
@@ -177,6 +180,7 @@ async function planDatabase(
   const outgoing = isWhole ? now : now.filter((name) => coming.has(name));
   await using connection = await openConnection(administrator, { signal: tools.signal });
   await refuseSpace(connection, stored, coming, refuse);
+  await refuseRights(database, refuse, tools.signal);
   return { stored, database, facts, incoming, outgoing, isWhole };
 }
 
@@ -194,6 +198,37 @@ async function probeIfThere(login: DatabaseLogin, name: string, signal: AbortSig
     if (error instanceof SalvorError && error.code === 'database-missing') return null;
     throw error;
   }
+}
+
+/** What a user needs to have of a database that is his. */
+const OWN_RIGHTS = ['CREATE', 'DROP', 'INSERT', 'DELETE'];
+
+/**
+ * The administrator will move the tables, so the server must agree that they are the site's: settings that name a
+ * stranger's database, which the site's user may only read or not even that, move nothing.
+ */
+async function refuseRights(
+  database: SiteDatabase,
+  refuse: (code: string, message: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await using connection = await openConnection(database.login, { signal });
+  const rows = await connection.query<{ right_name: string }>(
+    // A grant's database is a pattern (`o1\\_%`), which is why LIKE has its sides this way round. Both lists show the
+    // session's own user's grants and no one else's, unless it may read the server's.
+    `SELECT PRIVILEGE_TYPE AS right_name FROM information_schema.SCHEMA_PRIVILEGES WHERE ? LIKE TABLE_SCHEMA
+       AND GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')
+     UNION SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
+       WHERE GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')`,
+    [database.name],
+  );
+  const held = new Set(rows.map((row) => row.right_name));
+  const missing = OWN_RIGHTS.filter((right) => !held.has(right));
+  if (missing.length > 0)
+    refuse(
+      'database-not-of-site',
+      `${database.login.user} has no right ${missing.join(', ')} on ${database.name}: it may be another site's`,
+    );
 }
 
 /** Of a server on this machine: what the tables will take twice, the second time for indexes and the server's logs. */

@@ -35,10 +35,13 @@ export async function readScope(wish: RestoreWish, point: OpenPoint): Promise<Re
     const databases = wish.only === 'files' ? [] : readTables(wish.tables, point);
     return { files, databases };
   }
-  if (wish.only === 'databases' && manifest.databases.length === 0)
-    throw new SalvorError('point-incomplete', { point: manifest.point, problem: 'it holds no database' });
+  const refuse = (problem: string): never => {
+    throw new SalvorError('point-incomplete', { point: manifest.point, problem });
+  };
+  if (wish.only === 'databases' && manifest.databases.length === 0) refuse('it holds no database');
+  if (wish.only === 'files' && manifest.files === null) refuse('it holds no files');
   return {
-    files: wish.only === 'databases' ? [] : 'all',
+    files: wish.only === 'databases' || manifest.files === null ? [] : 'all',
     databases: wish.only === 'files' ? [] : manifest.databases.map(({ name }) => ({ name, tables: 'all' })),
   };
 }
