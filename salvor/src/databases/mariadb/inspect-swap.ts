@@ -1,7 +1,13 @@
 /**
  * Asks the server what a switch has to know, before it and after a crash. Reads only; assumes nothing.
  */
-import { type DatabaseConnection, type DatabaseLogin, openConnection } from './connect.ts';
+import {
+  type DatabaseConnection,
+  type DatabaseLogin,
+  openConnection,
+  quoteName,
+  serverErrorNumber,
+} from './connect.ts';
 import { readObjects } from './objects.ts';
 import type { ForeignKey, SwapFacts, SwapPlan } from './plan-swap.ts';
 import { readTables } from './probe.ts';
@@ -19,9 +25,12 @@ export async function readSwapFacts(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<SwapFacts> {
   await using connection = await openConnection(admin, options);
+  const live = await readTables(connection, wish.live);
+  const scratch = await readTables(connection, wish.scratch);
   return {
-    liveTables: (await readTables(connection, wish.live)).map((table) => table.name),
-    scratchTables: (await readTables(connection, wish.scratch)).map((table) => table.name),
+    liveTables: live.map((table) => table.name),
+    scratchTables: scratch.map((table) => table.name),
+    partitioned: [...live, ...scratch].filter((table) => table.isPartitioned).map((table) => table.name),
     liveObjects: await readObjects(connection, wish.live),
     scratchObjects: await readObjects(connection, wish.scratch),
     foreignKeys: await readForeignKeys(connection, [wish.live, wish.scratch]),
@@ -31,8 +40,35 @@ export async function readSwapFacts(
 /** Where the tables of a plan are now. */
 export async function inspectSwap(admin: DatabaseLogin, plan: SwapPlan): Promise<SwapState> {
   await using connection = await openConnection(admin);
-  return await locateTables(connection, plan);
+  const found = await locateTables(connection, plan);
+  const torn = await findTorn(connection, plan);
+  return torn.length === 0 ? found : { state: 'mixed', details: [...found.details, ...torn] };
 }
+
+/**
+ * Partitioned tables that the server cannot open any more. RENAME TABLE is all or nothing for whole tables, but a server
+ * that is killed while it moves the partitions of one leaves some of them in the other database.
+ */
+async function findTorn(connection: DatabaseConnection, plan: SwapPlan): Promise<string[]> {
+  const torn: string[] = [];
+  for (const table of plan.partitioned) {
+    for (const base of [plan.live, plan.scratch, plan.old]) {
+      try {
+        // Opens every partition, reads at most a row. Lists of the server show a torn table as a whole one.
+        await connection.query(`SELECT 1 FROM ${quoteName(base, table)} LIMIT 1`);
+      } catch (error) {
+        const number = serverErrorNumber(error);
+        if (number === null) throw error;
+        if (number === ER_NO_SUCH_TABLE || number === ER_BAD_DB) continue;
+        torn.push(`${table} in ${base} is torn: some of its partitions are in another database`);
+      }
+    }
+  }
+  return torn;
+}
+
+const ER_NO_SUCH_TABLE = 1146;
+const ER_BAD_DB = 1049;
 
 /** `inspectSwap` on a session that is there already. */
 export async function locateTables(connection: DatabaseConnection, plan: SwapPlan): Promise<SwapState> {

@@ -17,6 +17,8 @@ export type TableFacts = {
   readonly isTransactional: boolean;
   /** Keeps its old rows: a dump holds the present ones only. */
   readonly isVersioned: boolean;
+  /** The server moves it partition by partition, and does not mend that when it is killed in between. */
+  readonly isPartitioned: boolean;
 };
 
 export type DatabaseFacts = {
@@ -88,10 +90,11 @@ export async function readTables(connection: DatabaseConnection, database: strin
     row_count: string;
     bytes: string;
     transactional: string | null;
+    options: string | null;
   };
   const rows = await connection.query<Row>(
     `SELECT t.TABLE_NAME AS name, t.TABLE_TYPE AS type, t.ENGINE AS engine, COALESCE(t.TABLE_ROWS, 0) AS row_count,
-            COALESCE(t.DATA_LENGTH + t.INDEX_LENGTH, 0) AS bytes, e.TRANSACTIONS AS transactional
+            COALESCE(t.DATA_LENGTH + t.INDEX_LENGTH, 0) AS bytes, e.TRANSACTIONS AS transactional, t.CREATE_OPTIONS AS options
      FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
      WHERE t.TABLE_SCHEMA = ? AND t.TABLE_TYPE NOT IN ('VIEW', 'SYSTEM VIEW')`,
     [database],
@@ -112,6 +115,7 @@ export async function readTables(connection: DatabaseConnection, database: strin
       hasPrimaryKey: keyed.has(row.name),
       isTransactional: row.transactional === 'YES',
       isVersioned: row.type === 'SYSTEM VERSIONED',
+      isPartitioned: row.options?.includes('partitioned') === true,
     }))
     .toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
 }

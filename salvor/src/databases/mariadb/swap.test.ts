@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { openConnection } from './connect.ts';
@@ -21,7 +23,7 @@ const CONTENT = `
 CREATE TABLE a (id INT PRIMARY KEY, n INT DEFAULT 0); INSERT INTO a (id) VALUES (1), (2);
 CREATE TABLE b (id INT PRIMARY KEY, a_id INT, FOREIGN KEY (a_id) REFERENCES a (id)); INSERT INTO b VALUES (1, 1);
 CREATE TABLE m (i INT) ENGINE=MyISAM; INSERT INTO m VALUES (5); CREATE TABLE mem (i INT) ENGINE=MEMORY; INSERT INTO mem VALUES (6);
-CREATE TABLE ft (id INT PRIMARY KEY, t TEXT, FULLTEXT (t)); CREATE TABLE p (i INT) PARTITION BY HASH (i) PARTITIONS 3; INSERT INTO p VALUES (1), (2);
+CREATE TABLE ft (id INT PRIMARY KEY, t TEXT, FULLTEXT (t));
 CREATE TABLE g (i INT, d INT AS (i * 2) STORED); INSERT INTO g (i) VALUES (4); CREATE SEQUENCE s;
 CREATE TABLE gone (i INT);
 CREATE VIEW v1 AS SELECT id, n FROM a; CREATE VIEW v0 AS SELECT id FROM v1;
@@ -32,6 +34,7 @@ CREATE PROCEDURE pr(IN x INT) SELECT x + 1;
 CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM gone;
 CREATE EVENT e_off ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM gone;
 `;
+const PARTITIONED = 'CREATE TABLE p (i INT) PARTITION BY HASH (i) PARTITIONS 3; INSERT INTO p VALUES (1), (2);';
 const CHANGE = `
 INSERT INTO a (id) VALUES (9); DROP TABLE gone; CREATE TABLE fresh (i INT); DROP VIEW v0; DROP PROCEDURE pr;
 CREATE VIEW newer AS SELECT 1 AS one; DROP TRIGGER t0; CREATE TRIGGER only_new AFTER DELETE ON m FOR EACH ROW SET @x = 1;
@@ -52,7 +55,7 @@ describe('a switch of tables', () => {
   const prepare = async (options: { scope?: SwapScope; content?: string; change?: string } = {}): Promise<Prepared> => {
     count += 1;
     const name = `site_${count}`;
-    const site = await makeSite(server, name, options.content ?? CONTENT);
+    const site = await makeSite(server, name, options.content ?? CONTENT + PARTITIONED);
     const dumped = await picture(name);
     const parts = await dumpAll(server, server.admin, name);
     await server.server.query(`USE ${name}; ${(options.change ?? CHANGE).replaceAll('LIVE', name)}`);
@@ -96,7 +99,7 @@ describe('a switch of tables', () => {
       UNION SELECT DEFINER FROM information_schema.EVENTS WHERE EVENT_SCHEMA = '${name}'`);
     assert.match(definers, /^u[0-9a-f]{8}@localhost\n$/);
     assert.deepEqual(
-      plan.problems.map((problem) => problem.code),
+      plan.problems.map((problem) => problem.code).filter((code) => code !== 'table-not-crash-safe'),
       Array.from({ length: 8 }, () => 'definer-rewritten'),
     );
   });
@@ -179,6 +182,7 @@ describe('a switch of tables', () => {
       { length: 60 },
       (_, n) => `CREATE TABLE t${n} (i INT PRIMARY KEY); INSERT INTO t${n} VALUES (1);`,
     ).join('');
+    // Without the partitioned table: what the server does with that one is the next test's claim.
     for (const delayMs of [5, 25]) {
       const { name, plan, dumped, present } = await prepare({
         content: CONTENT + many,
@@ -196,6 +200,26 @@ describe('a switch of tables', () => {
       const forget = (text: string): string => text.replace(/^mem\t.*$/m, '');
       assert.equal(forget(await picture(name)), forget(delayMs === 25 ? present : dumped));
     }
+  });
+
+  test('a partitioned table is named in the plan, and one that a killed server tore is neither before nor after', async () => {
+    const { name, plan } = await prepare();
+    assert.deepEqual(
+      plan.problems.filter((problem) => problem.code === 'table-not-crash-safe').map((problem) => problem.name),
+      ['p'],
+    );
+    assert.equal((await inspectSwap(server.admin, plan)).state, 'before');
+    await server.server.query(`CREATE DATABASE ${plan.old}`);
+    // Stopped in order: else the server makes the file again from its log.
+    await server.server.kill('SIGTERM');
+    // As a killed server leaves it (seen twice in nine kills during a RENAME): one partition is not where the others are.
+    const data = join(server.server.directory, 'data');
+    await rename(join(data, name, 'p#P#p0.ibd'), join(server.server.directory, 'tmp', 'p0.ibd'));
+    await server.server.start();
+    const { state, details } = await inspectSwap(server.admin, plan);
+    assert.equal(state, 'mixed');
+    assert.match(details.join(), new RegExp(`p in ${name} is torn`));
+    for (const act of [finishSwap, revertSwap]) await assert.rejects(act(server.admin, plan), { code: 'swap-mixed' });
   });
 
   test('gives way to an open transaction, names it, leaves all as it was, triggers included; then succeeds', async () => {
@@ -250,7 +274,6 @@ describe('a switch of tables', () => {
 
   test('with chosen tables moves these with their triggers and nothing else', async () => {
     const { name, plan } = await prepare({
-      content: CONTENT,
       scope: { tables: ['m', 'gone'] },
       change: 'INSERT INTO m VALUES (8); INSERT INTO p VALUES (77); DROP TABLE gone; DROP VIEW v0;',
     });

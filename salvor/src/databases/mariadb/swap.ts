@@ -5,6 +5,7 @@
  *   (1) old database made        a crash leaves an empty database, which both take as it is
  *   (2) triggers dropped         a crash leaves tables without triggers: the plan holds them, both make them again
  *   (3) one RENAME TABLE         the server does all or nothing, also when it is killed
+ *                                (but for a partitioned table that it was moving: `inspectSwap` finds a torn one)
  *   (4) views, triggers, routines, events made as they belong to the tables that are live now; both do it again
  *
  * No step waits for more than a second on a lock: a statement that waits for a table keeps every visitor behind it.
@@ -102,6 +103,7 @@ export async function planSwapBack(admin: DatabaseLogin, plan: SwapPlan, undone:
     incoming: plan.outgoing,
     outgoing,
     scratchTriggers: [],
+    partitioned: [...new Set([...plan.partitioned, ...facts.partitioned])],
     problems: [],
   };
 }
