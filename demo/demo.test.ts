@@ -36,6 +36,8 @@ describe('the demo', { concurrency: 2 }, () => {
       assert.ok(existsSync(path), path);
     const directory = dirname(dirname(ready.config));
     assert.ok(ready.home.startsWith(`${directory}/`));
+    // Not at the top of the file system, where it is on a host.
+    assert.ok(existsSync(`${directory}/salvor/staging/o1`));
     assert.ok(processesOf(directory).length >= 4);
 
     demo.kill('SIGINT');

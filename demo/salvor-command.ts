@@ -11,6 +11,8 @@ export type SalvorPlaces = {
   readonly config: string;
   readonly stateDir: string;
   readonly repositories: string;
+  /** Scratch trees, and what a restore replaced, till its grace ends. */
+  readonly staging: string;
   /** The account's repository and the file with its key, as stock restic takes them. */
   readonly repository: string;
   readonly keyFile: string;
@@ -34,21 +36,27 @@ export function salvorPlaces(host: DemoHost): SalvorPlaces {
     config: join(directory, 'salvor.yaml'),
     stateDir,
     repositories,
+    staging: join(directory, 'staging'),
     repository: join(repositories, host.account.name),
     keyFile: join(stateDir, 'keys', host.account.name),
   };
 }
 
-/** The flags of the first command. Writes down before it where the host's server is: no default knows that socket. */
+/**
+ * The flags of the first command. Writes down before it what has no flag: the server's socket, which no default knows,
+ * and a place for scratch trees inside the host's directory, which by default is at the top of the file system.
+ */
 export function initFlags(host: DemoHost): readonly string[] {
   const places = salvorPlaces(host);
   mkdirSync(join(host.directory, 'salvor'), { recursive: true });
   if (!existsSync(places.config)) {
     writeFileSync(
       places.config,
-      `# The demo's own server: on a host it is found by itself.\nmariadb:\n  socket: ${JSON.stringify(host.mariadb.socket)}\n` +
-        `# What a restore replaces is kept here and not at the top of the file system, so that it goes with the demo.\n` +
-        `staging: ${JSON.stringify(join(host.directory, 'salvor', 'staging'))}\n`,
+      `# The demo's own server and a place for scratch trees: on a host both are found.
+mariadb:
+  socket: ${JSON.stringify(host.mariadb.socket)}
+staging: ${JSON.stringify(places.staging)}
+`,
     );
   }
   return ['--home', host.home, '--state', places.stateDir, '--local', places.repositories];
