@@ -30,6 +30,7 @@ const PACKAGES = [
     why: 'without a theme the front page is empty',
   },
   { names: ['restic'], why: 'every repository is compared with what stock restic says' },
+  { names: ['openssh-server'], why: 'the tests of SFTP storage run a private sshd' },
   { names: ['acl'], why: 'tests of access lists on restored files' },
   { names: ['attr'], why: 'tests of extended attributes on restored files' },
   { names: ['ca-certificates'], why: 'npm and apt talk to their servers over TLS' },
