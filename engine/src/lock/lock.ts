@@ -113,7 +113,8 @@ export class RepositoryLock implements AsyncDisposable {
   }
 }
 
-async function readLock(storage: Storage, key: MasterKey, id: string): Promise<LockRecord | null> {
+/** A lock file, or null where it is gone. @throws EngineError `repository-locked` where it can't be read. */
+export async function readLock(storage: Storage, key: MasterKey, id: string): Promise<LockRecord | null> {
   try {
     return decodeLock(openUnpacked(key, await storage.load({ kind: 'locks', id }), MAX_SMALL_FILE_BYTES));
   } catch (error) {
@@ -128,7 +129,8 @@ async function readLock(storage: Storage, key: MasterKey, id: string): Promise<L
   }
 }
 
-function isStale(lock: LockRecord, now: Date): boolean {
+/** Whether nobody holds the lock any more: not renewed for half an hour, or of a dead process of this machine. */
+export function isStale(lock: LockRecord, now: Date): boolean {
   if (now.getTime() - Number(parseTime(lock.time) / 1_000_000n) > STALE_MS) return true;
   return lock.hostname === hostname() && lock.pid > 0 && !isAlive(lock.pid);
 }
