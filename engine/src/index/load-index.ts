@@ -5,7 +5,7 @@ import type { PackListing } from '../format/index-file.ts';
 import { openUnpacked } from '../format/unpacked.ts';
 import { MAX_INDEX_BYTES, MAX_INDEX_PLAIN_BYTES } from '../limits.ts';
 import type { MasterKey } from '../seal/master-key.ts';
-import type { ListedFile, Storage } from '../storage/storage.ts';
+import type { Storage } from '../storage/storage.ts';
 import { loadVerified } from '../storage/load-verified.ts';
 import { BlobIndex } from './blob-index.ts';
 
@@ -34,24 +34,7 @@ export async function readIndexFile(storage: Storage, key: MasterKey, id: string
 
 /** One index file after another; a damaged one throws `index-damaged`. */
 export async function* readIndexFiles(storage: Storage, key: MasterKey): AsyncGenerator<ListedIndexFile> {
-  for (const file of await storage.list('index')) yield await readIndexFile(storage, key, file);
-}
-
-/** @throws EngineError `index-damaged`; `FileMissing` where it is gone. */
-export async function readIndexFile(
-  storage: Storage,
-  key: MasterKey,
-  { id, bytes }: ListedFile,
-): Promise<ListedIndexFile> {
-  try {
-    if (bytes > MAX_INDEX_BYTES) throw new RangeError(`it has ${bytes} bytes`);
-    const sealed = await loadVerified(storage, { kind: 'index', id });
-    return { id, packs: decodeIndex(openUnpacked(key, sealed, MAX_INDEX_PLAIN_BYTES)) };
-  } catch (error) {
-    if (error instanceof RangeError)
-      throw new EngineError('index-damaged', { file: id, reason: reasonOf(error) }, { cause: error });
-    throw error;
-  }
+  for (const { id } of await storage.list('index')) yield await readIndexFile(storage, key, id);
 }
 
 /** Everything that the index files list. @throws EngineError `index-damaged`, `storage-failed`. */
