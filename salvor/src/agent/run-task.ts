@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Problem, TaskState } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
-import { identifyThisProcess } from '../lib/process-identity.ts';
+import { NOBODY, identifyThisProcess } from '../lib/process-identity.ts';
 import type { Journal, JournalSite } from '../tasks/journal.ts';
 import { type RecoveryTools, recoverTask } from '../tasks/recover-task.ts';
 import { type TaskId, makeTaskId } from '../tasks/task-id.ts';
@@ -132,6 +132,8 @@ async function takeBack(room: TaskRoom, journal: Journal, error: unknown, words:
     await closeTask(room, recovered.journal, { state, error: text });
     return state;
   } catch (failure) {
+    // Given up by this process, so that the next command's recovery takes it, also while this process lives on.
+    room.journals.write({ ...(room.journals.read(journal.task) ?? journal), process: NOBODY });
     words.say(`could not be taken back: ${failure instanceof Error ? failure.message : String(failure)}`);
     return 'rollback-failed';
   }
@@ -172,7 +174,8 @@ function findFullDisk(error: unknown): string | null {
     const code = 'code' in at ? at.code : undefined;
     const errno = 'errno' in at ? at.errno : undefined;
     if (code === 'disk-full') return null;
-    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'storage-full' || code === 'target-full') return at.message;
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'storage-full' || code === 'target-full')
+      return at.message.replace(/\.$/, '');
     // MariaDB: disk full, and a table that is full because its disk is.
     if (errno === 1021 || errno === 1114) return at.message;
   }

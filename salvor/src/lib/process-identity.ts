@@ -7,6 +7,9 @@ export type ProcessIdentity = {
   readonly start: string;
 };
 
+/** No process: what it is said to run runs nowhere. */
+export const NOBODY: ProcessIdentity = { pid: 0, start: 'none' };
+
 export function identifyThisProcess(): ProcessIdentity {
   const start = readStart(process.pid);
   if (start === null) throw new Error('/proc is not mounted: a process of this machine could not be told from another');

@@ -1,0 +1,75 @@
+/** A demo host with an agent in this process, whose tasks can be met at any of their steps. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
+import { type ObservedSite, differences, observeSite } from '../../../demo/observe-site.ts';
+import { type Agent, openAgent } from '../../src/agent/agent.ts';
+import { type Config, parseConfig } from '../../src/config.ts';
+
+export type FaultHost = AsyncDisposable & {
+  readonly host: DemoHost;
+  readonly site: DemoSite;
+  readonly config: Config;
+  /** Opens the agent; `onLine` is told what tasks say, while they wait. */
+  open(onLine?: (line: string) => void, change?: Partial<Config>): Promise<Agent>;
+  observe(): Promise<ObservedSite>;
+  /** Asserts that the site is exactly what was observed, and that no task left anything but what undo needs. */
+  assertUntouched(before: ObservedSite): Promise<void>;
+};
+
+export async function openFaultHost(): Promise<FaultHost> {
+  await using made = new AsyncDisposableStack();
+  const host = made.use(await buildHost({ withoutWordPress: true, nodes: 15, files: 15 }));
+  const directory = join(host.directory, 'salvor');
+  mkdirSync(directory);
+  const config = parseConfig(
+    JSON.stringify({
+      homes: [host.home],
+      state: join(directory, 'state'),
+      local: join(directory, 'repositories'),
+      staging: join(directory, 'staging'),
+      mariadb: { socket: host.mariadb.socket },
+    }),
+    join(directory, 'salvor.yaml'),
+  );
+  const site = host.site('market.example.org');
+  const open: FaultHost['open'] = (onLine = () => {}, change = {}) =>
+    openAgent(
+      { ...config, ...change },
+      { clock: () => new Date(), random: Math.random, randomBytes: (count) => randomBytes(count), say: onLine },
+    );
+  {
+    await using agent = await open();
+    await agent.init();
+  }
+  const observe = (): Promise<ObservedSite> => observeSite(host, site);
+  const resources = made.move();
+  return {
+    host,
+    site,
+    config,
+    open,
+    observe,
+    assertUntouched: async (before) => {
+      const now = await observe();
+      assert.deepEqual(differences(before.files, now.files), []);
+      assert.deepEqual(differences(before.database, now.database), []);
+      const left = await host.mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'salvor%'");
+      assert.equal(left, '');
+      assert.deepEqual(readdirSync(join(config.state, 'scratch')), []);
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** Whether an error of any of our classes has this code. */
+export function hasCode(...codes: readonly string[]): (error: unknown) => boolean {
+  return (error) => {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    assert.ok(codes.includes(code), `${code}: ${error instanceof Error ? (error.stack ?? '') : ''}`);
+    assert.ok(error instanceof Error && 'hint' in error && String(error.hint).length > 0);
+    return true;
+  };
+}

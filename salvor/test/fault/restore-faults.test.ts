@@ -1,0 +1,247 @@
+/** A server that dies, a disk that is full, a repository that is damaged, a site that changes: at the step where it hurts. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { type FaultHost, hasCode, openFaultHost } from './fault-host.ts';
+
+const EVERYTHING = { point: null, only: null, paths: [], tables: [], to: null, dryRun: false } as const;
+
+describe('a restore that meets a fault', () => {
+  let test: FaultHost;
+  let point: string;
+
+  before(async () => {
+    test = await openFaultHost();
+    await using agent = await test.open();
+    ({ point } = await agent.backup(test.site.uri, { reason: null }));
+    await ruin();
+  });
+  after(() => test[Symbol.asyncDispose]());
+
+  const ruin = async (): Promise<void> => {
+    rmSync(join(test.site.path, 'files/pictures'), { recursive: true, force: true });
+    appendFileSync(join(test.site.path, 'settings.php'), '\n// changed\n');
+    await test.host.mariadb.query(`USE \`${test.site.database}\`; DELETE FROM sessions; DELETE FROM watchdog;`);
+  };
+  const repository = (): string => join(test.config.local, test.host.account.name);
+
+  for (const step of ['plan', 'safety point', 'build', `build the files`, `build marketexampleorg`, 'switch']) {
+    it(`leaves the old site when the database server dies at the step “${step}”`, async () => {
+      const ruined = await test.observe();
+      let isKilled = false;
+      {
+        await using agent = await test.open((line) => {
+          if (line !== `${step}: begins` || isKilled) return;
+          isKilled = true;
+          process.kill(test.host.mariadb.pid, 'SIGKILL');
+        });
+        await assert.rejects(agent.restore(test.site.uri, EVERYTHING), hasCode('database-unreachable', 'dump-failed'));
+      }
+      assert.ok(isKilled);
+      await test.host.mariadb.kill('SIGKILL');
+      await test.host.mariadb.start();
+      await (await test.open())[Symbol.asyncDispose]();
+      await test.assertUntouched(ruined);
+      assert.equal(await test.host.mariadb.query("SHOW DATABASES LIKE 'salvor%'"), '');
+      assert.ok(!existsSync(test.config.staging ?? '') || readdirSync(test.config.staging ?? '').length === 0);
+    });
+  }
+
+  it('is cancelled between two steps and leaves the old site and no trace', async () => {
+    const ruined = await test.observe();
+    const cancel = new AbortController();
+    await using agent = await test.open((line) => {
+      if (line.startsWith('build marketexampleorg: begins')) cancel.abort();
+    });
+    await assert.rejects(agent.restore(test.site.uri, { ...EVERYTHING, signal: cancel.signal }), hasCode('cancelled'));
+    await test.assertUntouched(ruined);
+    assert.equal((await agent.status()).tasks[0]?.state, 'rolled-back');
+    assert.equal(await test.host.mariadb.query("SHOW DATABASES LIKE 'salvor%'"), '');
+  });
+
+  it('refuses a second task on the same site and names the first', async () => {
+    await using other = await test.open();
+    let refused: unknown;
+    await using agent = await test.open((line) => {
+      if (line === 'look at the databases: begins')
+        refused ??= other.backup(test.site.uri, { reason: null }).catch((error: unknown) => error);
+    });
+    await agent.backup(test.site.uri, { reason: null });
+    hasCode('site-busy')(await refused);
+  });
+
+  it('names no plan and changes nothing where another site uses the database too', async () => {
+    const twin = test.host.site('harbour.example.org');
+    const settings = join(twin.path, 'settings.php');
+    const ruined = await test.observe();
+    copyFileSync(settings, `${settings}.kept`);
+    copyFileSync(join(test.site.path, 'settings.php'), settings);
+    try {
+      await using agent = await test.open();
+      const { plan } = await agent.restore(test.site.uri, { ...EVERYTHING, dryRun: true });
+      assert.deepEqual(
+        plan.obstacles.map(({ code }) => code),
+        ['database-shared'],
+      );
+      await assert.rejects(agent.restore(test.site.uri, EVERYTHING), hasCode('restore-obstructed'));
+      await test.assertUntouched(ruined);
+    } finally {
+      renameSync(`${settings}.kept`, settings);
+    }
+  });
+
+  it('refuses a site that does not lie in one piece, before anything is touched', async () => {
+    const mount = join(test.site.path, 'files');
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mount]);
+    try {
+      await using agent = await test.open();
+      const { plan } = await agent.restore(test.site.uri, { ...EVERYTHING, dryRun: true });
+      assert.ok(plan.obstacles.some(({ code }) => code === 'site-mounted'));
+      await assert.rejects(agent.restore(test.site.uri, EVERYTHING), hasCode('restore-obstructed'));
+    } finally {
+      execFileSync('umount', [mount]);
+    }
+  });
+
+  it('takes what changed while it ran into a safety point of the very instant of the switch', async () => {
+    const changed = join(test.site.path, 'late.txt');
+    let isWritten = false;
+    await using agent = await test.open((line) => {
+      if (line !== 'build: begins' || isWritten) return;
+      isWritten = true;
+      writeFileSync(changed, 'written while the restore ran\n');
+      execFileSync('mariadb', [
+        '--no-defaults',
+        '-uroot',
+        `-S${test.host.mariadb.socket}`,
+        test.site.database,
+        '-e',
+        "INSERT INTO sessions (uid, sid, hostname, timestamp, session) VALUES (1, 'late', 'x', 1, 'y')",
+      ]);
+    });
+    // Views are made again on both sides: a database with some is named instead of taken twice.
+    const restored = await agent.restore(test.site.uri, { ...EVERYTHING, point });
+    assert.ok(isWritten);
+    assert.equal(existsSync(changed), false);
+    assert.ok((restored.changedMeanwhile?.files ?? 0) >= 1);
+    assert.deepEqual(restored.changedMeanwhile?.tables, 1);
+    assert.deepEqual(
+      restored.problems.filter(({ code }) => code === 'changed-meanwhile').map(({ path }) => path),
+      ['late.txt', `${test.site.database}.sessions`],
+    );
+    const undone = await agent.undo(restored.task ?? '');
+    assert.equal(undone.state, 'succeeded');
+    assert.equal(readFileSync(changed, 'utf8'), 'written while the restore ran\n');
+    rmSync(changed);
+  });
+
+  describe('in its repository', () => {
+    let kept: string;
+    before(() => {
+      kept = `${repository()}.kept`;
+      cpSync(repository(), kept, { recursive: true });
+    });
+    const mend = (): void => {
+      rmSync(repository(), { recursive: true, force: true });
+      cpSync(kept, repository(), { recursive: true });
+    };
+    const overwrite = (directory: string): void => {
+      for (const entry of readdirSync(join(repository(), directory), { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile()) continue;
+        const path = join(entry.parentPath, entry.name);
+        const bytes = readFileSync(path);
+        // In the middle, and near the end, where a pack says what it holds.
+        for (const at of [bytes.length >> 1, bytes.length - 40])
+          bytes[Math.max(0, at)] = (bytes[Math.max(0, at)] ?? 0) ^ 0xff;
+        chmodSync(path, 0o600);
+        writeFileSync(path, bytes);
+      }
+    };
+    const damages: readonly (readonly [string, () => void, readonly string[]])[] = [
+      ['every pack is damaged', () => overwrite('data'), ['pack-damaged', 'tree-damaged', 'blob-missing']],
+      ['the index is damaged', () => overwrite('index'), ['index-damaged']],
+      [
+        'the index is gone',
+        () => rmSync(join(repository(), 'index'), { recursive: true }),
+        ['index-damaged', 'tree-damaged', 'blob-missing', 'point-unknown', 'repository-missing', 'storage-failed'],
+      ],
+      [
+        'the snapshots are damaged',
+        () => overwrite('snapshots'),
+        ['snapshot-damaged', 'point-missing', 'point-unknown'],
+      ],
+      ['the key file is damaged', () => overwrite('keys'), ['key-damaged', 'wrong-password']],
+      ['the config is damaged', () => overwrite('config'), ['config-damaged']],
+      ['it is not there', () => rmSync(repository(), { recursive: true }), ['repository-missing']],
+      ['the account’s key is another one', () => writeFileSync(keyFile(), `${'ab'.repeat(32)}\n`), ['wrong-password']],
+      ['the account’s key is gone', () => unlinkSync(keyFile()), ['key-unreadable']],
+      ['the account’s key is readable by others', () => chmodSync(keyFile(), 0o644), ['key-unreadable']],
+    ];
+    const keyFile = (): string => join(test.config.state, 'keys', test.host.account.name);
+    for (const [what, damage, codes] of damages) {
+      it(`changes nothing and says what is wrong where ${what}`, async () => {
+        const ruined = await test.observe();
+        const key = readFileSync(keyFile());
+        const overwriteConfig = what.startsWith('the config');
+        if (overwriteConfig) writeFileSync(join(repository(), 'config'), Buffer.alloc(120, 7));
+        else damage();
+        try {
+          await using agent = await test.open();
+          await assert.rejects(agent.restore(test.site.uri, { ...EVERYTHING, point }), hasCode(...codes));
+          await test.assertUntouched(ruined);
+          assert.equal(await test.host.mariadb.query("SHOW DATABASES LIKE 'salvor%new%'"), '');
+        } finally {
+          mend();
+          writeFileSync(keyFile(), key);
+          chmodSync(keyFile(), 0o600);
+        }
+      });
+    }
+  });
+
+  it('a full disk under the repository fails the backup with its code, keeps every point and needs nothing but space', async () => {
+    const local = join(test.host.directory, 'small');
+    mkdirSync(local);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', local]);
+    try {
+      const state = join(test.host.directory, 'small-state');
+      await using agent = await test.open(() => {}, { local, state });
+      await agent.init();
+      const first = await agent.backup(test.site.uri, { reason: null });
+      try {
+        writeFileSync(join(local, 'ballast'), Buffer.alloc(16 * 1024 * 1024));
+      } catch {
+        // As full as it gets.
+      }
+      writeFileSync(
+        join(test.site.path, 'big.bin'),
+        Buffer.from(Array.from({ length: 1_000_000 }, (_, i) => (i * 7919) % 251)),
+      );
+      await assert.rejects(agent.backup(test.site.uri, { reason: null }), hasCode('disk-full'));
+      assert.deepEqual(
+        (await agent.points(test.site.uri)).map(({ id }) => id),
+        [first.point],
+      );
+      rmSync(join(local, 'ballast'));
+      assert.equal((await agent.backup(test.site.uri, { reason: null })).state, 'succeeded');
+    } finally {
+      rmSync(join(test.site.path, 'big.bin'), { force: true });
+      execFileSync('umount', [local]);
+    }
+  });
+});
