@@ -3,33 +3,32 @@
  *
  *   lock → index, parent → scan, read, cut, hash, compress, seal (workers) → packs → index → snapshot
  *
+ * What is unchanged is asked of the first repository; what another one lacks of it is taken from the first, never from
+ * the source again. Each repository is committed for itself: one that fails or is too slow is dropped from the pass,
+ * told as `behind`, and caught up by `copy`.
+ *
  * The order of the last three is what makes a crash harmless, each being durable before the next begins:
  *   1. packs     a crash leaves blobs that no index lists; the next backup stores them again, prune removes them
  *   2. index     a crash leaves blobs that nothing refers to; the next backup finds and uses them
  *   3. snapshot  the only commit: it is there with everything below it, or it is not there
  */
 import { hostname, userInfo } from 'node:os';
-import { MessageChannel } from 'node:worker_threads';
 import { EngineError, throwIfCancelled } from './errors.ts';
 import type { Problem } from './errors.ts';
 import type { Snapshot } from './format/snapshot-file.ts';
 import { formatTime } from './format/time.ts';
 import { parseTreeId } from './ids.ts';
 import type { SnapshotId, TreeId } from './ids.ts';
-import type { BlobIndex } from './index/blob-index.ts';
 import { BlobReader } from './pack/blob-reader.ts';
-import { PackSaver } from './pack/pack-saver.ts';
 import type { Repository } from './repository.ts';
 import { findSnapshot, listSnapshots, saveSnapshot } from './snapshots.ts';
 import { displayPath } from './tree/byte-path.ts';
 import type { SourceEntry } from './tree/source.ts';
-import type { BackupAnswer, BackupJob } from './work/backup-jobs.ts';
 import { BackupRun } from './work/backup-run.ts';
 import type { BackupCounts } from './work/backup-run.ts';
-import type { BackupWorkerData } from './work/backup-worker.ts';
 import { ParentTrees } from './work/parent-trees.ts';
-import { WorkerPool } from './work/pool.ts';
-import type { PackNews } from './work/seal-chain.ts';
+import { StorePass } from './work/store-pass.ts';
+import type { CopyState } from './work/store-pass.ts';
 
 export type BackupOptions = {
   /** The root of the snapshot. */
@@ -46,6 +45,8 @@ export type BackupOptions = {
   readonly parent?: 'newest' | 'none' | SnapshotId;
   /** Worker threads; by default as many as there are processors. */
   readonly workers?: number;
+  /** A repository other than the first that takes longer to save one pack is dropped; by default a minute. */
+  readonly slowAfterMs?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: BackupProgress) => void;
 };
@@ -65,6 +66,8 @@ export type BackupResult = {
     readonly tree: TreeId;
     readonly parent: SnapshotId | null;
   }[];
+  /** What became of each repository: `snapshots` has those that are complete. */
+  readonly copies: readonly CopyState[];
   readonly files: Readonly<BackupCounts>;
   readonly directories: Readonly<BackupCounts>;
   /** Bytes of all files of the snapshot, and of those that were really read. */
@@ -78,68 +81,65 @@ export type BackupResult = {
   readonly problems: readonly Problem[];
 };
 
-type Target = { readonly repository: Repository; readonly index: BlobIndex; readonly saver: PackSaver };
-type Pool = WorkerPool<BackupJob, BackupAnswer, PackNews>;
-
 const PROGRESS_MS = 100;
 const PROGRAM = 'salvor 0.1.0';
+/** Blobs that are taken from the first repository in one go. */
+const TRANSFER_BATCH = 20_000;
 
 /**
  * @throws EngineError `source-failed` (its cause is what a stream threw), `repository-locked`, `storage-failed`,
- *   `storage-full`, `polynomial-differs`, `index-damaged`, `cancelled`. Whatever is thrown, no snapshot was made.
+ *   `storage-full`, `polynomial-differs`, `index-damaged`, `cancelled`. Whatever is thrown, no snapshot was made. With
+ *   several repositories only what all of them met is thrown; else see `copies`.
  */
 export async function backup(options: BackupOptions): Promise<BackupResult> {
-  const first = firstOf(options.repositories);
   throwIfCancelled(options.signal);
-  return withLocks(options.repositories, [], async (confirmed) => {
-    const began = options.time ?? first.clock();
-    const targets = await Promise.all(options.repositories.map(openTarget));
-    try {
-      const parent = await findParent(first, options, began);
-      return await store(options, targets, parent, began, confirmed);
-    } catch (error) {
-      // Blobs that this run claimed and did not store must not look stored to the next one.
-      for (const { repository } of targets) repository.dropIndex();
-      throw error;
-    }
+  requireOnePolynomial(options.repositories);
+  let abort: (error: unknown) => void = () => undefined;
+  await using pass = await StorePass.open(options.repositories, {
+    workers: options.workers,
+    slowAfterMs: options.slowAfterMs,
+    onFailure: (error) => abort(error),
   });
-}
-
-function firstOf(repositories: readonly Repository[]): Repository {
-  const first = repositories[0];
-  if (first === undefined) throw new RangeError('a backup needs a repository');
-  for (const other of repositories) {
-    if (other.version !== 2)
-      throw new EngineError('repository-version', { version: other.version, reason: 'only version 2 is written' });
-    if (other.polynomial !== first.polynomial)
-      throw new EngineError('polynomial-differs', {
-        repositories: repositories.map((each) => each.location).join(', '),
-      });
+  const base = pass.base.repository;
+  const began = options.time ?? base.clock();
+  const parent = await findParent(base, options, began);
+  const reader = await BlobReader.open(base);
+  const run = new BackupRun(pass.pool, new ParentTrees(reader), began);
+  abort = (error) => run.abort(error);
+  const cancel = (): void => run.abort(new EngineError('cancelled', {}, { cause: options.signal?.reason }));
+  options.signal?.addEventListener('abort', cancel, { once: true });
+  const ticking = setInterval(() => reportProgress(options, run, pass), PROGRESS_MS).unref();
+  try {
+    const tree = parseTreeId(await run.root(options.source, parent?.tree ?? null));
+    await run.until(transferLacking(pass, reader, run.lacking, options.signal));
+    throwIfCancelled(options.signal);
+    // From here on nothing may be cancelled: (1) all packs, then (2) the indexes, then (3) the snapshots.
+    await run.until(pass.finish());
+    const snapshots = await commit(options, pass, tree, parent, began);
+    reportProgress(options, run, pass);
+    return {
+      snapshots,
+      copies: pass.copies,
+      files: run.files,
+      directories: run.directories,
+      bytesProcessed: run.bytesProcessed,
+      bytesRead: run.bytesRead,
+      bytesStored: pass.base.saver.bytesStored,
+      dataBlobs: pass.base.saver.blobs.data,
+      treeBlobs: pass.base.saver.blobs.tree,
+      problems: run.problems,
+    };
+  } finally {
+    clearInterval(ticking);
+    options.signal?.removeEventListener('abort', cancel);
   }
-  return first;
 }
 
-/** Locks all repositories; `work` gets what it must await before it writes. */
-async function withLocks<T>(
-  repositories: readonly Repository[],
-  confirmed: readonly Promise<void>[],
-  work: (confirmed: Promise<unknown>) => Promise<T>,
-): Promise<T> {
-  const [first, ...rest] = repositories;
-  if (first === undefined) {
-    const all = Promise.all(confirmed);
-    // Who fails before it is awaited has another error to tell.
-    all.catch(() => undefined);
-    return work(all);
+function requireOnePolynomial(repositories: readonly Repository[]): void {
+  if (new Set(repositories.map((repository) => repository.polynomial)).size > 1) {
+    const locations = repositories.map((repository) => repository.location).join(', ');
+    throw new EngineError('polynomial-differs', { repositories: locations });
   }
-  return first.withLock('shared', async (mine) => withLocks(rest, [...confirmed, mine], work));
-}
-
-async function openTarget(repository: Repository): Promise<Target> {
-  // Others may have written or pruned since this process last looked.
-  repository.dropIndex();
-  const index = await repository.index();
-  return { repository, index, saver: new PackSaver(repository, index) };
 }
 
 async function findParent(repository: Repository, options: BackupOptions, now: Date): Promise<Snapshot | null> {
@@ -152,63 +152,23 @@ async function findParent(repository: Repository, options: BackupOptions, now: D
   return snapshots.findLast(fits) ?? null;
 }
 
-async function store(
-  options: BackupOptions,
-  targets: readonly Target[],
-  parent: Snapshot | null,
-  began: Date,
-  confirmed: Promise<unknown>,
-): Promise<BackupResult> {
-  const firstTarget = targets[0] as Target;
-  const reader = await BlobReader.open(firstTarget.repository);
-  const buffers = new BufferReturns();
-  await using pool: Pool = openPool(options, targets, buffers, confirmed, (error) => run.abort(error));
-  const run = new BackupRun(pool, new ParentTrees(reader), began);
-  const cancel = (): void => run.abort(new EngineError('cancelled', {}, { cause: options.signal?.reason }));
-  options.signal?.addEventListener('abort', cancel, { once: true });
-  const stored = (): number => firstTarget.saver.bytesStored;
-  const ticking = setInterval(() => reportProgress(options, run, stored()), PROGRESS_MS).unref();
-  try {
-    const tree = parseTreeId(await run.root(options.source, parent?.tree ?? null));
-    await run.until(flushPacks(pool));
-    await confirmed;
-    throwIfCancelled(options.signal);
-    // From here on nothing may be cancelled: (1) all packs, then (2) the index, then (3) the snapshot.
-    for (const { saver } of targets) await saver.flush();
-    const snapshots = await commit(options, targets, tree, parent, began);
-    reportProgress(options, run, stored());
-    return {
-      snapshots,
-      files: run.files,
-      directories: run.directories,
-      bytesProcessed: run.bytesProcessed,
-      bytesRead: run.bytesRead,
-      bytesStored: stored(),
-      dataBlobs: firstTarget.saver.blobs.data,
-      treeBlobs: firstTarget.saver.blobs.tree,
-      problems: run.problems,
-    };
-  } finally {
-    clearInterval(ticking);
-    options.signal?.removeEventListener('abort', cancel);
+/** What the first repository has of unchanged files and another one lacks. */
+async function transferLacking(
+  pass: StorePass,
+  reader: BlobReader,
+  lacking: ReadonlySet<string>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const ids = [...lacking];
+  for (let at = 0; at < ids.length; at += TRANSFER_BATCH) {
+    const blobs = ids.slice(at, at + TRANSFER_BATCH).map((id) => ({ type: 'data' as const, id }));
+    await pass.transfer(reader, blobs, signal);
   }
-}
-
-/** The workers' half-filled packs are put together by one of them: a small backup makes few files. */
-async function flushPacks(pool: Pool): Promise<void> {
-  const workers = Array.from({ length: pool.size }, (_, n) => n);
-  const answers = await Promise.all(workers.map(async (worker) => pool.run(worker, { kind: 'hand-over' })));
-  const packs = answers.flatMap((answer) => (answer.kind === 'hand-over' ? answer.packs : []));
-  await pool.run(
-    0,
-    { kind: 'finish', packs },
-    packs.map((pack) => pack.buffer),
-  );
 }
 
 async function commit(
   options: BackupOptions,
-  targets: readonly Target[],
+  pass: StorePass,
   tree: TreeId,
   parent: Snapshot | null,
   began: Date,
@@ -229,62 +189,21 @@ async function commit(
     summary: null,
   };
   const saved: BackupResult['snapshots'][number][] = [];
-  for (const { repository } of targets) {
-    const { id } = await saveSnapshot(repository, record);
-    saved.push({ repository, id, tree, parent: record.parent });
-  }
+  await pass.each(async (target) => {
+    // Ids of snapshots are a repository's own: the parent is named only where it lies.
+    const own = target === pass.base ? record : { ...record, parent: null };
+    const { id } = await saveSnapshot(target.repository, own);
+    saved.push({ repository: target.repository, id, tree, parent: own.parent });
+  });
+  if (saved.length === 0) throw pass.failure();
   return saved;
 }
 
-/** Gives pack buffers back to the workers that filled them, who may be waiting for them. */
-class BufferReturns {
-  readonly #ports: MessageChannel[] = [];
-  readonly #counts: Int32Array[] = [];
-
-  add(): Pick<BackupWorkerData, 'returns' | 'returned'> {
-    const channel = new MessageChannel();
-    const returned = new Int32Array(new SharedArrayBuffer(4));
-    this.#ports.push(channel);
-    this.#counts.push(returned);
-    channel.port1.unref();
-    return { returns: channel.port2, returned };
-  }
-
-  give(worker: number, buffer: ArrayBuffer): void {
-    const count = this.#counts[worker];
-    if (count === undefined) return;
-    this.#ports[worker]?.port1.postMessage(buffer, [buffer]);
-    Atomics.add(count, 0, 1);
-    Atomics.notify(count, 0);
-  }
-}
-
-function openPool(
-  options: BackupOptions,
-  targets: readonly Target[],
-  buffers: BufferReturns,
-  confirmed: Promise<unknown>,
-  onError: (error: unknown) => void,
-): Pool {
-  const repositories = targets.map(({ repository, index }) => ({ index: index.shared, key: repository.key.parts }));
-  const polynomial = (targets[0] as Target).repository.polynomial;
-  return new WorkerPool({
-    script: new URL('./work/backup-worker.ts', import.meta.url),
-    size: options.workers,
-    data: () => {
-      const ports = buffers.add();
-      const value: BackupWorkerData = { polynomial, repositories, ...ports };
-      return { value, transfer: [ports.returns] };
-    },
-    onNews: (worker, pack) => {
-      const target = targets[pack.repository];
-      if (target === undefined) return;
-      confirmed.then(() => target.saver.save(pack)).then(() => buffers.give(worker, pack.buffer), onError);
-    },
+function reportProgress(options: BackupOptions, run: BackupRun, pass: StorePass): void {
+  options.onProgress?.({
+    files: run.files.new + run.files.changed + run.files.unmodified,
+    bytes: run.bytesProcessed,
+    bytesStored: pass.base.saver.bytesStored,
+    current: displayPath(run.current),
   });
-}
-
-function reportProgress(options: BackupOptions, run: BackupRun, bytesStored: number): void {
-  const files = run.files.new + run.files.changed + run.files.unmodified;
-  options.onProgress?.({ files, bytes: run.bytesProcessed, bytesStored, current: displayPath(run.current) });
 }

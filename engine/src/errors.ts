@@ -21,6 +21,9 @@ export type EngineErrorCode =
   | 'key-damaged'
   | 'pack-damaged'
   | 'path-unknown'
+  | 'pattern-invalid'
+  | 'policy-empty'
+  | 'policy-removes-all'
   | 'polynomial-differs'
   | 'repository-exists'
   | 'repository-locked'
@@ -32,6 +35,13 @@ export type EngineErrorCode =
   | 'source-failed'
   | 'storage-failed'
   | 'storage-full'
+  | 'storage-refused'
+  | 'storage-slow'
+  | 'storage-stalled'
+  | 'storage-unreachable'
+  | 'storage-unsuited'
+  | 'storage-untrusted'
+  | 'storage-url'
   | 'target-full'
   | 'target-not-empty'
   | 'target-failed'
@@ -80,6 +90,24 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   'path-unknown': {
     message: (c) => `The snapshot ${text(c['snapshot'])} has no ${text(c['path'])}.`,
     hint: 'List what it has with: salvor ls',
+    exit: 1,
+    retry: 'never',
+  },
+  'pattern-invalid': {
+    message: (c) => `'${text(c['pattern'])}' is no pattern: ${text(c['reason'])}.`,
+    hint: 'Use * ? [a-z] within a name and ** for any directories; write a backslash before what is meant as it is.',
+    exit: 2,
+    retry: 'never',
+  },
+  'policy-empty': {
+    message: () => 'The policy has no rule that keeps anything, so every snapshot would go.',
+    hint: 'Name at least one rule, such as --keep-daily 7. Nothing was removed.',
+    exit: 2,
+    retry: 'never',
+  },
+  'policy-removes-all': {
+    message: (c) => `The policy would remove all ${text(c['snapshots'])} snapshots of the group ${text(c['group'])}.`,
+    hint: 'Look at the rules; where that is really meant, say so with --unsafe-allow-remove-all. Nothing was removed.',
     exit: 1,
     retry: 'never',
   },
@@ -148,6 +176,49 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
     hint: 'Make space there and run the command again. Committed snapshots are not touched by this.',
     exit: 1,
     retry: 'later',
+  },
+  'storage-refused': {
+    message: (c) => `The storage at ${text(c['location'])} refused to ${text(c['action'])}: ${text(c['reason'])}.`,
+    hint: 'Look at the user, its key or rights there, and at the owner and modes of the path.',
+    exit: 1,
+    retry: 'never',
+  },
+  'storage-slow': {
+    message: (c) => `The storage at ${text(c['location'])} did not take a pack within ${text(c['seconds'])} seconds.`,
+    hint: 'The other copies were written without it. It is caught up by copying what it lacks.',
+    exit: 1,
+    retry: 'later',
+  },
+  'storage-stalled': {
+    message: (c) =>
+      `The storage at ${text(c['location'])} made no progress for ${text(c['seconds'])} s while it was to ${text(c['action'])}.`,
+    hint: 'Look at the network and at the server there; then run the command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'storage-unreachable': {
+    message: (c) => `The storage at ${text(c['location'])} can't be reached: ${text(c['reason'])}.`,
+    hint: 'Look at host name, port, network and firewall, and whether the server runs; then try again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'storage-unsuited': {
+    message: (c) => `The storage at ${text(c['location'])} lacks what a safe save needs: ${text(c['reason'])}.`,
+    hint: 'Use a server that has it (OpenSSH does unless it was switched off), or another kind of storage.',
+    exit: 1,
+    retry: 'never',
+  },
+  'storage-untrusted': {
+    message: (c) => `The host key of ${text(c['location'])} is not trusted: ${text(c['reason'])}.`,
+    hint: 'Compare the fingerprint with what the server\'s administrator says, then add it; a changed key may be an attack.',
+    exit: 1,
+    retry: 'never',
+  },
+  'storage-url': {
+    message: (c) => `This is not the address of a storage: ${text(c['reason'])}.`,
+    hint: 'Give a directory (/path) or sftp:user@host:/path; a password has no place in an address.',
+    exit: 2,
+    retry: 'never',
   },
   'target-full': {
     message: (c) => `There is no space left to write ${text(c['path'])}.`,

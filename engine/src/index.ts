@@ -24,3 +24,8 @@ export type { CheckOptions, CheckProgress, CheckResult } from './check.ts';
 export { SnapshotView, openView } from './browse/snapshot-view.ts';
 export type { ViewEntry } from './browse/snapshot-view.ts';
 export type { NodeType } from './format/tree-node.ts';
+export { copy } from './copy.ts';
+export type { CopyOptions, CopyProgress, CopyResult } from './copy.ts';
+export { heal } from './heal.ts';
+export type { HealOptions, HealResult } from './heal.ts';
+export type { CopyState } from './work/store-pass.ts';

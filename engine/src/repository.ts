@@ -14,6 +14,7 @@ import { formatTime } from './format/time.ts';
 import { randomPolynomial } from './chunk/polynomial.ts';
 import type { Polynomial } from './chunk/polynomial.ts';
 import { loadIndex } from './index/load-index.ts';
+import type { IgnoredParts } from './index/load-index.ts';
 import type { BlobIndex } from './index/blob-index.ts';
 import { MAX_KEYS_TRIED } from './limits.ts';
 import { RepositoryLock } from './lock/lock.ts';
@@ -64,9 +65,20 @@ export class Repository {
     }
   }
 
+  /** The index without parts that are not believed in; until it is dropped. */
+  async indexWithout(ignored: IgnoredParts): Promise<BlobIndex> {
+    this.#index = loadIndex(this.storage, this.key, ignored);
+    return this.#index;
+  }
+
   /** Forgets the index: what was claimed by a failed run, or what others wrote, makes it untrue. */
   dropIndex(): void {
     this.#index = undefined;
+  }
+
+  /** Takes a lock for the caller to give up. @throws EngineError `repository-locked`. */
+  async lock(kind: 'shared' | 'exclusive'): Promise<RepositoryLock> {
+    return RepositoryLock.acquire(this, kind === 'exclusive');
   }
 
   /**
@@ -75,7 +87,7 @@ export class Repository {
    * @throws EngineError `repository-locked`.
    */
   async withLock<T>(kind: 'shared' | 'exclusive', work: (confirmed: Promise<void>) => Promise<T>): Promise<T> {
-    await using lock = await RepositoryLock.acquire(this, kind === 'exclusive');
+    await using lock = await this.lock(kind);
     const confirmed = lock.confirm();
     confirmed.catch(() => undefined);
     const result = await work(confirmed);

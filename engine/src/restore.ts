@@ -203,7 +203,7 @@ class RestoreRun {
       const problems = await restoreWindow(files, {
         pool: this.#pool,
         reader,
-        load: (pack, offset, length) => reader.readSealed('data', { pack, offset, length, plainBytes: null }),
+        load: async (pack, offset, length) => reader.load(pack, offset, length),
         verify: this.#options.verify ?? false,
         signal: this.#options.signal,
         onBytes: (bytes) => {

@@ -29,6 +29,11 @@ export class BlobReader {
     return new BlobReader(repository, await repository.index());
   }
 
+  /** Whether the index lists a blob. */
+  has(type: BlobType, id: string): boolean {
+    return this.#index.find(type, id) !== null;
+  }
+
   /** Where a blob lies. @throws EngineError `blob-missing`. */
   place(type: BlobType, id: string): BlobPlace {
     const place = this.#index.find(type, id);
@@ -60,6 +65,11 @@ export class BlobReader {
       }
     }
     return this.#load(file, place.offset, place.length);
+  }
+
+  /** A part of a pack, in a buffer of its own. @throws EngineError `pack-damaged`. */
+  async load(pack: string, offset: number, length: number): Promise<Buffer> {
+    return this.#load({ kind: 'data', id: pack }, offset, length);
   }
 
   async #wholePack(file: FileHandle): Promise<Buffer | null> {

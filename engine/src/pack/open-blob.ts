@@ -6,11 +6,21 @@ import type { MasterKey } from '../seal/master-key.ts';
 
 /** @throws RangeError with the reason where the bytes are not this blob. */
 export function openBlob(key: MasterKey, id: string, sealed: Uint8Array, plainBytes: number | null): Buffer {
-  const opened = key.open(sealed);
-  if (opened === null) throw new RangeError('a seal in it is broken');
-  const plain = plainBytes === null ? opened : inflate(opened, plainBytes);
+  return openStored(key, id, sealed, plainBytes).plain;
+}
+
+/** The plaintext of a blob and the form in which it was sealed, which another repository may take as it is. */
+export function openStored(
+  key: MasterKey,
+  id: string,
+  sealed: Uint8Array,
+  plainBytes: number | null,
+): { readonly plain: Buffer; readonly stored: Buffer } {
+  const stored = key.open(sealed);
+  if (stored === null) throw new RangeError('a seal in it is broken');
+  const plain = plainBytes === null ? stored : inflate(stored, plainBytes);
   if (hash('sha256', plain, 'hex') !== id) throw new RangeError('a blob in it does not have the hash that names it');
-  return plain;
+  return { plain, stored };
 }
 
 function inflate(frame: Buffer, plainBytes: number): Buffer {

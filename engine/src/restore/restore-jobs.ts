@@ -44,13 +44,20 @@ export type RestoreJob =
       readonly kind: 'check-pack';
       readonly pack: string;
       readonly bytes: Uint8Array;
-      readonly entries: readonly PackEntry[];
+      /** What the index lists of it; null where it lists nothing, and the pack's own header counts. */
+      readonly entries: readonly PackEntry[] | null;
     };
 
 export type RestoreAnswer =
   | { readonly kind: 'write'; readonly bytes: number; readonly problems: readonly Problem[] }
   | { readonly kind: 'finish'; readonly problems: readonly Problem[] }
   | { readonly kind: 'verify' }
-  | { readonly kind: 'check-pack'; readonly errors: readonly string[] };
+  | {
+      readonly kind: 'check-pack';
+      readonly errors: readonly string[];
+      /** The blobs that were looked at, and those of them (`type id`) that are damaged. */
+      readonly entries: readonly PackEntry[];
+      readonly damagedBlobs: readonly string[];
+    };
 
 export type AnswerTo<K extends RestoreJob['kind']> = Extract<RestoreAnswer, { kind: K }>;

@@ -3,6 +3,7 @@
  * worker. A file whose blobs come in one range is finished there; others when the last of their ranges is done.
  */
 import type { Problem } from '../errors.ts';
+import { inParallel } from '../lib/in-parallel.ts';
 import type { BlobReader } from '../pack/blob-reader.ts';
 import { SEAL_OVERHEAD_BYTES } from '../seal/master-key.ts';
 import { planRanges } from './pack-ranges.ts';
@@ -127,26 +128,4 @@ async function verifyFiles(files: readonly FileToRestore[], options: WindowOptio
     }));
     await options.pool.run(slot % options.pool.size, { kind: 'verify', files: wanted });
   });
-}
-
-/** Runs `work` over `items`, at most `limit` at a time; `slot` says which of them it is. The first failure ends it. */
-export async function inParallel<T>(
-  items: readonly T[],
-  limit: number,
-  work: (item: T, slot: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  let isFailed = false;
-  const lane = async (slot: number): Promise<void> => {
-    while (next < items.length && !isFailed) {
-      const item = items[next++] as T;
-      try {
-        await work(item, slot);
-      } catch (error) {
-        isFailed = true;
-        throw error;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, (_, slot) => lane(slot)));
 }

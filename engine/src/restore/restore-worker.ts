@@ -37,7 +37,7 @@ function run(job: RestoreJob): RestoreAnswer {
       for (const { path, content } of job.files) verifyFile(path, content);
       return { kind: 'verify' };
     case 'check-pack':
-      return { kind: 'check-pack', errors: [...checkPack(job.pack, job.bytes, job.entries)] };
+      return checkPack(job.pack, job.bytes, job.entries);
     default:
       return job satisfies never;
   }
@@ -143,27 +143,35 @@ function verifyFile(path: string, content: readonly { readonly id: string; reado
   }
 }
 
-/** All that is wrong with a pack, given whole; `entries` is what the index says of it. */
-function* checkPack(pack: string, bytes: Uint8Array, entries: readonly PackEntry[]): Generator<string> {
-  if (hash('sha256', bytes, 'hex') !== pack) yield 'its bytes do not have the hash that names it';
-  try {
-    const header = decodeHeader(bytes);
-    const listed = new Map(header.map((entry) => [`${entry.type} ${entry.id} ${entry.offset}`, entry]));
-    for (const entry of entries) {
-      const same = listed.get(`${entry.type} ${entry.id} ${entry.offset}`);
-      if (same?.length !== entry.length) yield `its header does not list the blob ${entry.id} as the index does`;
+/** All that is wrong with a pack, given whole; `listed` is what the index says of it. */
+function checkPack(pack: string, bytes: Uint8Array, listed: readonly PackEntry[] | null): RestoreAnswer {
+  const errors: string[] = [];
+  const damagedBlobs: string[] = [];
+  if (hash('sha256', bytes, 'hex') !== pack) errors.push('its bytes do not have the hash that names it');
+  const header = onlyDamage(() => decodeHeader(bytes), errors) ?? [];
+  const entries = listed ?? header;
+  const inHeader = new Map(header.map((entry) => [`${entry.type} ${entry.id} ${entry.offset}`, entry.length]));
+  for (const entry of entries) {
+    const { type, id, offset, length, plainBytes } = entry;
+    if (header.length > 0 && inHeader.get(`${type} ${id} ${offset}`) !== length) {
+      errors.push(`its header does not list the blob ${id} as the index does`);
     }
+    const found: string[] = [];
+    onlyDamage(() => openBlob(key, id, bytes.subarray(offset, offset + length), plainBytes), found);
+    if (found.length > 0) damagedBlobs.push(`${type} ${id}`);
+    errors.push(...found.map((reason) => `${type} blob ${id}: ${reason}`));
+  }
+  return { kind: 'check-pack', errors, entries, damagedBlobs };
+}
+
+/** What `read` gives, or null with a word about the damage. */
+function onlyDamage<T>(read: () => T, errors: string[]): T | null {
+  try {
+    return read();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    yield reasonOf(error);
-  }
-  for (const entry of entries) {
-    try {
-      openBlob(key, entry.id, bytes.subarray(entry.offset, entry.offset + entry.length), entry.plainBytes);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      yield `${entry.type} blob ${entry.id}: ${reasonOf(error)}`;
-    }
+    errors.push(reasonOf(error));
+    return null;
   }
 }
 

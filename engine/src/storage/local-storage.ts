@@ -7,17 +7,17 @@ import { constants } from 'node:fs';
 import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import type { FileHandle as OpenFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { EngineError, reasonOf, systemCode } from '../errors.ts';
+import { systemCode, throwIfCancelled } from '../errors.ts';
 import { isId } from '../ids.ts';
+import { DIRECTORIES, nameOf, pathOf } from './layout.ts';
 import { makeDirectories } from './make-directories.ts';
+import { endsEarly, expectLoadable, movePieces, runCall } from './storage-call.ts';
 import { FileMissing } from './storage.ts';
-import type { FileHandle, FileKind, ListedFile, LoadRange, Storage } from './storage.ts';
+import type { CallOptions, FileHandle, FileKind, ListedFile, LoadRange, Storage } from './storage.ts';
 
 const DIRECTORY_MODE = 0o700;
 /** Files are never written twice. */
 const FILE_MODE = 0o400;
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
-const KINDS: readonly FileKind[] = ['keys', 'locks', 'snapshots', 'index', 'data'];
 
 /** Opens a directory as storage; whether there is a repository is asked by `openRepository`. */
 export function openLocalStorage(directory: string): Storage {
@@ -31,25 +31,24 @@ class LocalStorage implements Storage {
     this.location = directory;
   }
 
-  async create(): Promise<void> {
-    await this.#run('create its directories', async () => {
-      makeDirectories(this.location, DIRECTORY_MODE);
-      for (const kind of KINDS) makeDirectories(join(this.location, kind), DIRECTORY_MODE);
-      for (let i = 0; i < 256; i++) {
-        makeDirectories(join(this.location, 'data', i.toString(16).padStart(2, '0')), DIRECTORY_MODE);
+  async create(options: CallOptions = {}): Promise<void> {
+    await runCall(this.location, 'create its directories', options, async () => {
+      for (const name of ['', ...DIRECTORIES]) {
+        throwIfCancelled(options.signal);
+        makeDirectories(join(this.location, name), DIRECTORY_MODE);
       }
       for (const path of [this.location, join(this.location, 'data'), dirname(this.location)])
         await syncDirectory(path);
     });
   }
 
-  async save(file: FileHandle, bytes: Uint8Array): Promise<void> {
-    const path = this.#path(file);
-    await this.#run(`save ${file.kind}/${file.id}`, async () => {
+  async save(file: FileHandle, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
+    await runCall(this.location, `save ${nameOf(file)}`, options, async () => {
+      const path = this.#path(file);
       // The temporary name holds no 64 hex digits, so that listings, ours and restic's, pass over what a crash leaves.
       const temporary = `${path}-tmp-${randomBytes(6).toString('hex')}`;
       try {
-        await writeDurably(temporary, bytes);
+        await writeDurably(temporary, bytes, options);
         await rename(temporary, path);
       } catch (error) {
         await unlink(temporary).catch(() => undefined);
@@ -59,20 +58,20 @@ class LocalStorage implements Storage {
     });
   }
 
-  async load(file: FileHandle, range?: LoadRange): Promise<Buffer> {
-    return this.#run(`load ${file.kind}/${file.id}`, async () => {
+  async load(file: FileHandle, range?: LoadRange, options: CallOptions = {}): Promise<Buffer> {
+    return runCall(this.location, `load ${nameOf(file)}`, options, async () => {
       const handle = await openForReading(this.#path(file), file);
       try {
-        const { offset, length } = range ?? { offset: 0, length: (await handle.stat()).size };
-        return await readExactly(handle, offset, length);
+        const { offset, length } = range ?? { offset: 0, length: expectLoadable((await handle.stat()).size) };
+        return await readExactly(handle, offset, length, options);
       } finally {
         await handle.close();
       }
     });
   }
 
-  async size(file: FileHandle): Promise<number | null> {
-    return this.#run(`look at ${file.kind}/${file.id}`, async () => {
+  async size(file: FileHandle, options: CallOptions = {}): Promise<number | null> {
+    return runCall(this.location, `look at ${nameOf(file)}`, options, async () => {
       try {
         return (await stat(this.#path(file))).size;
       } catch (error) {
@@ -82,20 +81,22 @@ class LocalStorage implements Storage {
     });
   }
 
-  async list(kind: FileKind): Promise<readonly ListedFile[]> {
-    return this.#run(`list ${kind}`, async () => {
+  async list(kind: FileKind, options: CallOptions = {}): Promise<readonly ListedFile[]> {
+    return runCall(this.location, `list ${kind}`, options, async () => {
+      if (kind === 'config') return [];
       const root = join(this.location, kind);
       if (kind !== 'data') return listDirectory(root);
       const found: ListedFile[] = [];
       for (const name of await namesOf(root)) {
+        throwIfCancelled(options.signal);
         if (/^[0-9a-f]{2}$/.test(name)) found.push(...(await listDirectory(join(root, name))));
       }
       return found;
     });
   }
 
-  async remove(file: FileHandle): Promise<void> {
-    await this.#run(`remove ${file.kind}/${file.id}`, async () => {
+  async remove(file: FileHandle, options: CallOptions = {}): Promise<void> {
+    await runCall(this.location, `remove ${nameOf(file)}`, options, async () => {
       try {
         await unlink(this.#path(file));
       } catch (error) {
@@ -105,25 +106,11 @@ class LocalStorage implements Storage {
   }
 
   #path(file: FileHandle): string {
-    if (file.kind === 'config') return join(this.location, 'config');
-    if (!isId(file.id)) throw new RangeError(`not the name of a file: ${file.id}`);
-    return file.kind === 'data'
-      ? join(this.location, 'data', file.id.slice(0, 2), file.id)
-      : join(this.location, file.kind, file.id);
-  }
-
-  async #run<T>(action: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof FileMissing || error instanceof EngineError) throw error;
-      const context = { location: this.location, action, reason: reasonOf(error) };
-      throw new EngineError(FULL.has(systemCode(error)) ? 'storage-full' : 'storage-failed', context, { cause: error });
-    }
+    return join(this.location, pathOf(file));
   }
 }
 
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+async function writeDurably(path: string, bytes: Uint8Array, options: CallOptions): Promise<void> {
   let handle: OpenFile;
   try {
     handle = await open(path, 'wx', 0o600);
@@ -134,7 +121,10 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
     handle = await open(path, 'wx', 0o600);
   }
   try {
-    await handle.writeFile(bytes);
+    if (options.onBytes === undefined) await handle.writeFile(bytes);
+    else
+      await movePieces(bytes.length, options, async (at, length) => handle.writeFile(bytes.subarray(at, at + length)));
+    throwIfCancelled(options.signal);
     await handle.sync();
     await handle.chmod(FILE_MODE);
   } finally {
@@ -151,14 +141,22 @@ async function openForReading(path: string, file: FileHandle): Promise<OpenFile>
   }
 }
 
-async function readExactly(handle: OpenFile, offset: number, length: number): Promise<Buffer> {
+async function readExactly(
+  handle: OpenFile,
+  offset: number,
+  length: number,
+  options: CallOptions,
+): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(length);
-  let at = 0;
-  while (at < length) {
-    const { bytesRead } = await handle.read(bytes, at, length - at, offset + at);
-    if (bytesRead === 0) throw new RangeError(`the file ends ${length - at} bytes too early`);
-    at += bytesRead;
-  }
+  const read = async (from: number, count: number): Promise<void> => {
+    for (let at = from; at < from + count;) {
+      const { bytesRead } = await handle.read(bytes, at, from + count - at, offset + at);
+      if (bytesRead === 0) throw endsEarly(length - at);
+      at += bytesRead;
+    }
+  };
+  if (options.onBytes === undefined) await read(0, length);
+  else await movePieces(length, options, read);
   return bytes;
 }
 

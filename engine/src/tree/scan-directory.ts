@@ -1,6 +1,7 @@
 /**
  * Lists one directory and says which of its files must be read: the first half of backing it up. Runs in a worker.
- * A file is unchanged if its size, times and inode are as in the parent snapshot and every repository has its blobs.
+ * A file is unchanged if its size, times and inode are as in the parent snapshot and the first repository has its blobs;
+ * what other repositories lack of it is named, to be taken from the first one.
  */
 import { lstatSync, readdirSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
@@ -34,6 +35,8 @@ export type ScannedDirectory = {
   readonly problems: readonly Problem[];
   readonly unmodifiedFiles: number;
   readonly unmodifiedBytes: number;
+  /** Data blobs of unchanged files that a repository other than the first lacks. */
+  readonly lacking: readonly string[];
 };
 
 export type ScanQuestion = {
@@ -41,8 +44,10 @@ export type ScanQuestion = {
   /** The listing's text in the parent snapshot. */
   readonly parent: string | null;
   readonly excluded: ReadonlySet<string>;
-  /** Whether every repository has this data blob. */
+  /** Whether the first repository has this data blob. */
   readonly isStored: (id: string) => boolean;
+  /** Whether another one lacks it. */
+  readonly isLacking: (id: string) => boolean;
 };
 
 /** @throws the system's error where the directory itself can't be listed. */
@@ -61,6 +66,7 @@ class Scan implements ScannedDirectory {
   readonly problems: Problem[] = [];
   unmodifiedFiles = 0;
   unmodifiedBytes = 0;
+  readonly lacking: string[] = [];
   readonly #question: ScanQuestion;
   readonly #parent: ParentListing | null;
 
@@ -116,9 +122,10 @@ class Scan implements ScannedDirectory {
     if (!before.isSameHead && !isSameFile(before.text, stats)) return null;
     const { tail } = before;
     if (!/^\[(?:"[0-9a-f]{64}"(?:,"[0-9a-f]{64}")*)?\]\}$/.test(tail)) return null;
-    for (let at = 2; at + 64 <= tail.length; at += 67) {
-      if (!this.#question.isStored(tail.slice(at, at + 64))) return null;
-    }
+    const ids: string[] = [];
+    for (let at = 2; at + 64 <= tail.length; at += 67) ids.push(tail.slice(at, at + 64));
+    if (!ids.every((id) => this.#question.isStored(id))) return null;
+    for (const id of ids) if (this.#question.isLacking(id)) this.lacking.push(id);
     return tail;
   }
 }

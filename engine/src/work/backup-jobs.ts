@@ -1,4 +1,5 @@
 /** What a backup asks of its workers, and what they answer. Plain data: it crosses threads. */
+import type { BlobType } from '../format/pack-header.ts';
 import type { ReadFile } from '../tree/read-file.ts';
 import type { ScannedDirectory } from '../tree/scan-directory.ts';
 import type { PartialPack } from './seal-chain.ts';
@@ -13,6 +14,15 @@ export type DirectoryToScan = {
   readonly excluded: readonly string[];
 };
 
+/** A blob of another repository, at its place in a range of one of that repository's packs. */
+export type BlobToTransfer = {
+  readonly type: BlobType;
+  readonly id: string;
+  readonly at: number;
+  readonly length: number;
+  readonly plainBytes: number | null;
+};
+
 export type BackupJob =
   | {
       readonly kind: 'scan';
@@ -21,6 +31,14 @@ export type BackupJob =
   | { readonly kind: 'read'; readonly files: readonly { readonly name: string; readonly path: string }[] }
   | { readonly kind: 'tree'; readonly trees: readonly (readonly string[])[] }
   | { readonly kind: 'piece'; readonly stream: number; readonly bytes: Uint8Array; readonly isLast: boolean }
+  | {
+      readonly kind: 'transfer';
+      /** Whose key opens the range: another repository's, or the first one's own. */
+      readonly from: 'source' | 'first';
+      readonly pack: string;
+      readonly range: Uint8Array;
+      readonly blobs: readonly BlobToTransfer[];
+    }
   | { readonly kind: 'hand-over' }
   | { readonly kind: 'finish'; readonly packs: readonly PartialPack[] };
 
@@ -32,6 +50,7 @@ export type BackupAnswer =
   | { readonly kind: 'read'; readonly files: readonly ReadFile[] }
   | { readonly kind: 'tree'; readonly ids: readonly string[] }
   | { readonly kind: 'piece'; readonly content: readonly string[] | null; readonly bytes: number }
+  | { readonly kind: 'transfer' }
   | { readonly kind: 'hand-over'; readonly packs: readonly PartialPack[] }
   | { readonly kind: 'finish' };
 

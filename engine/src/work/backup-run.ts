@@ -64,6 +64,8 @@ export class BackupRun {
   readonly directories: BackupCounts = { new: 0, changed: 0, unmodified: 0 };
   bytesProcessed = 0;
   bytesRead = 0;
+  /** Data blobs of unchanged files that a repository other than the first lacks. */
+  readonly lacking: Set<string> = new Set();
   /** What was looked at last, for people. */
   current = '';
   readonly #pool: JobRunner;
@@ -235,6 +237,7 @@ export class BackupRun {
     }
     this.files.unmodified += answer.unmodifiedFiles;
     this.bytesProcessed += answer.unmodifiedBytes;
+    for (const id of answer.lacking) this.lacking.add(id);
     if (answer.tree !== null) {
       this.#stored(listing, answer.tree);
       return;

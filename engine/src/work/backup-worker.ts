@@ -3,14 +3,22 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { MessagePort } from 'node:worker_threads';
 import { Chunker } from '../chunk/chunker.ts';
 import type { Polynomial } from '../chunk/polynomial.ts';
-import { reasonOf } from '../errors.ts';
+import { EngineError, reasonOf } from '../errors.ts';
 import { encodeTree } from '../format/tree-node.ts';
-import { openBlob } from '../pack/open-blob.ts';
+import { openBlob, openStored } from '../pack/open-blob.ts';
 import { MasterKey } from '../seal/master-key.ts';
+import type { MasterKeyParts } from '../seal/master-key.ts';
 import { readFile } from '../tree/read-file.ts';
 import { scanDirectory } from '../tree/scan-directory.ts';
 import type { ScannedDirectory } from '../tree/scan-directory.ts';
-import type { BackupAnswer, BackupJob, DirectoryToScan, ScanAnswer, SealedTree } from './backup-jobs.ts';
+import type {
+  BackupAnswer,
+  BackupJob,
+  BlobToTransfer,
+  DirectoryToScan,
+  ScanAnswer,
+  SealedTree,
+} from './backup-jobs.ts';
 import { describeFailure } from './pool.ts';
 import type { WorkerJob } from './pool.ts';
 import { SealChain } from './seal-chain.ts';
@@ -19,6 +27,10 @@ import type { PackNews, RepositoryShare } from './seal-chain.ts';
 export type BackupWorkerData = {
   readonly polynomial: Polynomial;
   readonly repositories: readonly RepositoryShare[];
+  /** Opens what comes out of another repository: parent listings, blobs to transfer. */
+  readonly sourceKey: MasterKeyParts;
+  /** 1 for each repository that is still in the pass. */
+  readonly live: Int32Array;
   /** Saved packs give their buffers back here; `returned[0]` counts them. */
   readonly returns: MessagePort;
   readonly returned: Int32Array;
@@ -30,6 +42,7 @@ const MAX_SHIPPED_PACKS = 2;
 if (parentPort === null) throw new Error('backup-worker.ts runs as a worker thread only');
 const port = parentPort;
 const data = workerData as BackupWorkerData;
+const sourceKey = new MasterKey(data.sourceKey);
 const firstKey = new MasterKey((data.repositories[0] as RepositoryShare).key);
 
 let shipped = 0;
@@ -57,6 +70,9 @@ const chain = new SealChain(data.repositories, {
       Atomics.wait(data.returned, 0, seen);
     }
   },
+  isLive(repository) {
+    return Atomics.load(data.live, repository) === 1;
+  },
   spareBuffer() {
     collectReturns();
     return spare.pop();
@@ -80,6 +96,9 @@ function run(job: BackupJob): BackupAnswer {
       return { kind: 'tree', ids: job.trees.map((nodes) => storeTree(nodes)) };
     case 'piece':
       return piece(job.stream, job.bytes, job.isLast);
+    case 'transfer':
+      for (const blob of job.blobs) transfer(job.from === 'source' ? sourceKey : firstKey, job.pack, blob, job.range);
+      return { kind: 'transfer' };
     case 'hand-over':
       return { kind: 'hand-over', packs: chain.handOver() };
     case 'finish':
@@ -92,6 +111,17 @@ function run(job: BackupJob): BackupAnswer {
   }
 }
 
+function transfer(key: MasterKey, pack: string, blob: BlobToTransfer, range: Uint8Array): void {
+  const { type, id, at, length, plainBytes } = blob;
+  try {
+    const { stored } = openStored(key, id, range.subarray(at, at + length), plainBytes);
+    chain.storeAgain(type, id, { bytes: stored, plainBytes });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError('pack-damaged', { file: pack, reason: reasonOf(error) }, { cause: error });
+  }
+}
+
 const NOTHING_FOUND: Omit<ScanAnswer, 'failure'> = {
   nodes: [],
   directories: [],
@@ -99,6 +129,7 @@ const NOTHING_FOUND: Omit<ScanAnswer, 'failure'> = {
   problems: [],
   unmodifiedFiles: 0,
   unmodifiedBytes: 0,
+  lacking: [],
   tree: null,
 };
 
@@ -112,11 +143,12 @@ function scan({ path, parent, excluded }: DirectoryToScan): ScanAnswer {
       parent: parent === null ? null : openTree(parent),
       excluded: new Set(excluded),
       isStored: (id) => chain.isStored('data', id),
+      isLacking: (id) => chain.isLacking('data', id),
     });
   } catch (error) {
     return { ...NOTHING_FOUND, failure: reasonOf(error) };
   }
-  const { nodes, directories, files, problems, unmodifiedFiles, unmodifiedBytes } = found;
+  const { nodes, directories, files, problems, unmodifiedFiles, unmodifiedBytes, lacking } = found;
   const isComplete = directories.length === 0 && files.length === 0;
   const tree = isComplete ? storeTree(nodes.filter((node) => node !== null)) : null;
   return {
@@ -126,6 +158,7 @@ function scan({ path, parent, excluded }: DirectoryToScan): ScanAnswer {
     problems,
     unmodifiedFiles,
     unmodifiedBytes,
+    lacking,
     tree,
     failure: null,
   };
@@ -134,7 +167,7 @@ function scan({ path, parent, excluded }: DirectoryToScan): ScanAnswer {
 /** A parent listing that is damaged is no parent: everything below is read again. */
 function openTree(tree: SealedTree): string | null {
   try {
-    return openBlob(firstKey, tree.id, tree.sealed, tree.plainBytes).toString('utf8');
+    return openBlob(sourceKey, tree.id, tree.sealed, tree.plainBytes).toString('utf8');
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;
@@ -173,8 +206,8 @@ function piece(number: number, bytes: Uint8Array, isLast: boolean): BackupAnswer
 port.on('message', ({ job, work }: WorkerJob<BackupJob>) => {
   try {
     const answer = run(work);
-    const transfer = answer.kind === 'hand-over' ? answer.packs.map((pack) => pack.buffer) : [];
-    port.postMessage({ kind: 'answer', job, answer }, transfer);
+    const transferred = answer.kind === 'hand-over' ? answer.packs.map((pack) => pack.buffer) : [];
+    port.postMessage({ kind: 'answer', job, answer }, transferred);
   } catch (error) {
     port.postMessage({ kind: 'failure', job, failure: describeFailure(error) });
   }

@@ -35,6 +35,8 @@ export type PartialPack = Omit<PackNews, 'id'>;
 export type PackDock = {
   /** Hands a pack over; blocks while too many are on their way. */
   readonly ship: (pack: PackNews) => void;
+  /** Whether a repository is still in the pass: work for one that was dropped would be thrown away. */
+  readonly isLive: (repository: number) => boolean;
   /** A buffer that came back, if there is one. */
   readonly spareBuffer: () => ArrayBuffer | undefined;
 };
@@ -54,22 +56,38 @@ export class SealChain {
     }));
   }
 
-  /** Whether every repository has the blob, or is about to. */
+  /** Whether the first repository has the blob, or is about to. */
   isStored(type: BlobType, id: string): boolean {
-    return this.#targets.every((target) => target.index.has(type, id));
+    return this.#target(0).index.has(type, id);
+  }
+
+  /** Whether any repository but the first lacks the blob. */
+  isLacking(type: BlobType, id: string): boolean {
+    for (let n = 1; n < this.#targets.length; n++) {
+      if (this.#dock.isLive(n) && !this.#target(n).index.has(type, id)) return true;
+    }
+    return false;
   }
 
   /** Stores a blob where it is missing; its id. */
   store(type: BlobType, plain: Uint8Array): string {
     const id = hash('sha256', plain, 'hex');
-    let stored: Stored | undefined;
+    let stored: StoredBlob | undefined;
     for (const [repository, target] of this.#targets.entries()) {
-      const claim = target.index.claim(type, id);
+      const claim = this.#dock.isLive(repository) ? target.index.claim(type, id) : -1;
       if (claim === -1) continue;
       stored ??= storedForm(type, plain, id);
       this.#append(repository, target, type, id, stored, claim);
     }
     return id;
+  }
+
+  /** Stores a blob that was stored elsewhere already, in the form that it had there, where it is missing. */
+  storeAgain(type: BlobType, id: string, stored: StoredBlob): void {
+    for (const [repository, target] of this.#targets.entries()) {
+      const claim = this.#dock.isLive(repository) ? target.index.claim(type, id) : -1;
+      if (claim !== -1) this.#append(repository, target, type, id, stored, claim);
+    }
   }
 
   /** Takes blobs over that another worker sealed and could not fill a pack with. */
@@ -107,7 +125,7 @@ export class SealChain {
     }
   }
 
-  #append(repository: number, target: Target, type: BlobType, id: string, stored: Stored, claim: number): void {
+  #append(repository: number, target: Target, type: BlobType, id: string, stored: StoredBlob, claim: number): void {
     const builder = this.#builder(target, type);
     const sealed = builder.append(target.key, id, stored.bytes, stored.plainBytes, claim);
     const opened = target.key.open(sealed);
@@ -148,10 +166,10 @@ export class SealChain {
 }
 
 /** A blob as it lies in a pack, before sealing; `plainBytes` is null where it lies uncompressed. */
-type Stored = { readonly bytes: Uint8Array; readonly plainBytes: number | null };
+export type StoredBlob = { readonly bytes: Uint8Array; readonly plainBytes: number | null };
 
 /** Compressed, unless that gains nothing (trees always: restic's prune would rewrite others). Read back and compared. */
-function storedForm(type: BlobType, plain: Uint8Array, id: string): Stored {
+function storedForm(type: BlobType, plain: Uint8Array, id: string): StoredBlob {
   const frame = compress(plain);
   if (type === 'data' && frame.length >= plain.length) return { bytes: plain, plainBytes: null };
   if (hash('sha256', decompress(frame, plain.length), 'hex') !== id)

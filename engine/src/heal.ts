@@ -1,0 +1,151 @@
+/**
+ * Mends a repository with what another copy of it has. Copies have keys and packs of their own; what they share is
+ * the ids of blobs, and records of the same snapshots.
+ *
+ *   1. all is read: which index files, packs and snapshot files can't be trusted (`findDamage`)
+ *   2. packs that only a damaged index listed are listed again, from their own headers
+ *   3. what the snapshots need and whole packs lack comes from the other copy, else out of whole parts of damaged
+ *      packs, sealed into new packs with a new index
+ *   4. only then do damaged index files, packs and snapshot files go
+ *   5. snapshots that are gone come from the other copy, with everything they need
+ *   6. all is read once more
+ *
+ * A crash before 4 leaves everything that was there and some packs more, during 4 some damaged files; the next heal
+ * goes on. What neither copy has is named by 6.
+ */
+import { check } from './check.ts';
+import { copy } from './copy.ts';
+import { EngineError, throwIfCancelled } from './errors.ts';
+import type { Problem } from './errors.ts';
+import { findDamage } from './find-damage.ts';
+import type { Damage } from './find-damage.ts';
+import type { BlobType } from './format/pack-header.ts';
+import type { TreeNode } from './format/tree-node.ts';
+import { IndexWriter } from './index/index-writer.ts';
+import { BlobReader } from './pack/blob-reader.ts';
+import type { Repository } from './repository.ts';
+import { listSnapshots } from './snapshots.ts';
+import { readListing } from './tree/read-listing.ts';
+import { StorePass } from './work/store-pass.ts';
+
+export type HealOptions = {
+  readonly damaged: Repository;
+  /** The other copy. */
+  readonly healthy: Repository;
+  readonly workers?: number;
+  readonly signal?: AbortSignal;
+};
+
+export type HealResult = {
+  /** What was found damaged or missing. */
+  readonly found: readonly Problem[];
+  /** Blobs that were stored anew. */
+  readonly blobsHealed: number;
+  readonly snapshotsHealed: number;
+  /** What is still wrong, because neither copy has it. Empty where the repository is whole again. */
+  readonly left: readonly Problem[];
+};
+
+type Wanted = { readonly type: BlobType; readonly id: string };
+
+/** @throws EngineError `repository-locked`, `storage-failed`, `cancelled`. What can't be healed is returned. */
+export async function heal(options: HealOptions): Promise<HealResult> {
+  const { damaged, healthy, signal } = options;
+  throwIfCancelled(signal);
+  const damage = await findAndList(options);
+  const blobsHealed = await storeAnew(options, damage);
+  await damaged.withLock('exclusive', async (confirmed) => {
+    await confirmed;
+    await removeDamage(damaged, damage);
+  });
+  const more = signal === undefined ? {} : { signal };
+  const { copied } = await copy({ from: healthy, to: damaged, ...more });
+  const { errors } = await check(damaged, { readData: true, ...more });
+  return { found: damage.problems, blobsHealed, snapshotsHealed: copied.length, left: errors };
+}
+
+/** Steps 1 and 2. */
+async function findAndList(options: HealOptions): Promise<Damage> {
+  const { damaged } = options;
+  return damaged.withLock('exclusive', async (confirmed) => {
+    await confirmed;
+    const damage = await findDamage(damaged, options);
+    const writer = new IndexWriter(damaged);
+    for (const pack of damage.salvaged) await writer.add(pack);
+    await writer.flush();
+    return damage;
+  });
+}
+
+/** Step 3. */
+async function storeAnew(options: HealOptions, damage: Damage): Promise<number> {
+  const { damaged, healthy, signal } = options;
+  return healthy.withLock('shared', async () => {
+    healthy.dropIndex();
+    let failure: unknown;
+    await using pass = await StorePass.open([damaged], {
+      workers: options.workers,
+      sourceKey: healthy.key.parts,
+      ignoring: { packs: damage.packs, indexFiles: new Set(damage.indexFiles), packsOfIgnoredFiles: damage.relisted },
+      onFailure: (error) => (failure ??= error),
+    });
+    const [own, other] = [await BlobReader.open(damaged), await BlobReader.open(healthy)];
+    const wanted = await findWanted(damaged, [own, other], (type, id) => pass.base.index.has(type, id), signal);
+    const fromOther = wanted.filter(({ type, id }) => other.has(type, id));
+    await pass.transfer(other, fromOther, signal);
+    const rest = wanted.filter(({ type, id }) => !other.has(type, id) && damage.wholeBlobs.has(`${type} ${id}`));
+    await pass.transferOwn(damage.wholeBlobs, rest);
+    if (failure !== undefined) throw failure;
+    await pass.finish();
+    return fromOther.length + rest.length;
+  });
+}
+
+/** Everything that the snapshots of the damaged repository need and its whole packs lack; listings are read where they can be. */
+async function findWanted(
+  damaged: Repository,
+  readers: readonly BlobReader[],
+  isThere: (type: BlobType, id: string) => boolean,
+  signal: AbortSignal | undefined,
+): Promise<Wanted[]> {
+  const wanted = new Map<string, Wanted>();
+  const seen = new Set<string>();
+  const want = (type: BlobType, id: string): void => {
+    if (!isThere(type, id)) wanted.set(`${type} ${id}`, { type, id });
+  };
+  const walk = async (tree: string): Promise<void> => {
+    throwIfCancelled(signal);
+    if (seen.has(tree)) return;
+    seen.add(tree);
+    want('tree', tree);
+    for (const node of await readAnywhere(readers, tree)) {
+      for (const id of node.content) want('data', id);
+      if (node.subtree !== null) await walk(node.subtree);
+    }
+  };
+  for (const snapshot of (await listSnapshots(damaged)).snapshots) await walk(snapshot.tree);
+  return [...wanted.values()];
+}
+
+/** A listing from the first repository that has it whole; empty where none has, which the last check then names. */
+async function readAnywhere(readers: readonly BlobReader[], tree: string): Promise<readonly TreeNode[]> {
+  for (const reader of readers) {
+    try {
+      return await readListing(reader, tree);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+    }
+  }
+  return [];
+}
+
+/** Step 4: the index first, then what it no longer lists. */
+async function removeDamage(damaged: Repository, damage: Damage): Promise<void> {
+  const writer = new IndexWriter(damaged);
+  for (const pack of damage.relisted) await writer.add(pack);
+  await writer.flush();
+  for (const id of damage.indexFiles) await damaged.storage.remove({ kind: 'index', id });
+  for (const id of damage.packs) await damaged.storage.remove({ kind: 'data', id });
+  for (const id of damage.snapshots) await damaged.storage.remove({ kind: 'snapshots', id });
+  damaged.dropIndex();
+}
