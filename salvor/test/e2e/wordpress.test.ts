@@ -52,6 +52,7 @@ describe('a real WordPress', () => {
   it('a restore brings back every file, table and the page after files and tables went', async () => {
     rmSync(content('uploads'), { recursive: true });
     rmSync(content('themes'), { recursive: true });
+    rmSync(join(site.path, 'wp-config.php'));
     writeFileSync(join(site.path, 'shell.php'), '<?php // not ours\n');
     appendFileSync(content('plugins/harbour-notes/harbour-notes.php'), '\n// changed\n');
     await query('DROP TABLE wp_posts, wp_options; DELETE FROM wp_comments; CREATE TABLE intruder (i INT);');
