@@ -39,6 +39,7 @@ import { parseTaskId } from '../tasks/task-id.ts';
 import type { TaskProgress } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
+import { expireKept } from './expire-kept.ts';
 import { HostPoints } from './host-points.ts';
 import { documentOfSite, readHost } from './host-sites.ts';
 import { Journals } from './journals.ts';
@@ -145,6 +146,7 @@ export class Agent implements AsyncDisposable {
   async backup(name: string, options: BackupCall): Promise<BackupDocument> {
     const site = await this.#findSite(name, options.signal);
     const repository = await this.#points.repositoryOf(site.account.name);
+    await expireKept(this.#room, GRACE_HOURS);
     const { task, state, result, problems } = await runTask(
       this.#room,
       { operation: 'backup', site: placeOf(site), of: null, ...this.#taskOptions(options) },
@@ -195,6 +197,7 @@ export class Agent implements AsyncDisposable {
       const { document } = await planRestore(site, point, scope, { ...tools, signal });
       return withoutTask(document, document.obstacles);
     }
+    await expireKept(this.#room, GRACE_HOURS);
     const { task, state, result, problems } = await runTask(
       this.#room,
       { operation: 'restore', site: placeOf(site), of: null, signal, onProgress },

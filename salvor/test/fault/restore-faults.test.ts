@@ -150,6 +150,50 @@ describe('a restore that meets a fault', () => {
     rmSync(changed);
   });
 
+  it('keeps what it replaced for three days, then drops it, but not where it was written meanwhile', async () => {
+    const later = (hours: number) => (): Date => new Date(Date.now() + hours * 3_600_000);
+    const listKept = async (): Promise<string> => await test.host.mariadb.query("SHOW DATABASES LIKE 'salvor%'");
+    {
+      await using agent = await test.open();
+      await agent.restore(test.site.uri, { ...EVERYTHING, point });
+    }
+    const kept = await listKept();
+    assert.notEqual(kept, '');
+    const staging = join(test.config.staging ?? '', test.host.account.name);
+    const written = join(staging, readdirSync(staging)[0] ?? '', 'site/written-late.txt');
+    {
+      await using agent = await test.open(() => {}, {}, later(71));
+      await agent.backup(test.site.uri, { reason: null });
+      assert.equal(await listKept(), kept, 'dropped before its time');
+    }
+    const [first] = kept.split('\n');
+    // As if a process had still had it open an hour after the switch: here by a clock that is ahead.
+    execFileSync('touch', [written]);
+    const journals = join(test.config.state, 'journals');
+    for (const name of readdirSync(journals)) {
+      const file = join(journals, name);
+      const journal = JSON.parse(readFileSync(file, 'utf8')) as { undoUntil: string };
+      journal.undoUntil = new Date(Date.parse(journal.undoUntil) - 3_600_000).toISOString();
+      writeFileSync(file, JSON.stringify(journal));
+    }
+    {
+      await using agent = await test.open(() => {}, {}, later(73));
+      await agent.backup(test.site.uri, { reason: null });
+      assert.ok((await listKept()).includes(first ?? ''), 'dropped although it was written');
+    }
+    for (const name of readdirSync(journals)) {
+      const file = join(journals, name);
+      const journal = JSON.parse(readFileSync(file, 'utf8')) as { undoUntil: string };
+      journal.undoUntil = new Date(Date.parse(journal.undoUntil) + 3_600_000).toISOString();
+      writeFileSync(file, JSON.stringify(journal));
+    }
+    await using agent = await test.open(() => {}, {}, later(74));
+    await agent.backup(test.site.uri, { reason: null });
+    assert.equal(await listKept(), '');
+    assert.equal(existsSync(staging), false);
+    await ruin();
+  });
+
   describe('in its repository', () => {
     let kept: string;
     before(() => {

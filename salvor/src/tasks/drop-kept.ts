@@ -1,0 +1,72 @@
+/**
+ * The end of the grace period: what a task has switched out goes for good. What was written there since the switch by
+ * someone who still had it open stops that, because it exists nowhere else.
+ *
+ * Before anything is dropped three agree: the journal names it, its name or place is made of a task's id, and the time
+ * until which it can be undone has passed.
+ */
+import { basename, dirname } from 'node:path';
+import { openConnection } from '../databases/mariadb/connect.ts';
+import { dropScratch } from '../databases/mariadb/scratch.ts';
+import { walkTree } from '../lib/walk-tree.ts';
+import type { Journal } from './journal.ts';
+import { removeStaging } from './staging.ts';
+import type { SwitchTools } from './switch-site.ts';
+import { parseTaskId } from './task-id.ts';
+
+/** Writes of the very switch, and of requests that were being served in it. */
+const MAX_LATE_MS = 60_000;
+
+export type Dropped = { readonly isDropped: true } | { readonly isDropped: false; readonly why: string };
+
+/** Drops what the journal keeps, if it is due and nothing was written there. Throws where the server can't be asked. */
+export async function dropKept(journal: Journal, now: Date, graceHours: number, tools: SwitchTools): Promise<Dropped> {
+  if (journal.phase !== 'kept' || journal.undoUntil === null || journal.switch === null)
+    return keepIt('it keeps nothing');
+  const until = Date.parse(journal.undoUntil);
+  if (!(until < now.getTime())) return keepIt(`it can be undone until ${journal.undoUntil}`);
+  const quietSince = until - graceHours * 3_600_000 + MAX_LATE_MS;
+
+  const written = journal.staging === null ? null : await findWritten(journal.staging, quietSince);
+  if (written !== null) return keepIt(`${written} was written after the switch`);
+  for (const { server, plan } of journal.switch.tables) {
+    const admin = await tools.administratorOf(server, journal.site.home);
+    await using connection = await openConnection(admin);
+    const [late] = await connection.query<{ name: string }>(
+      `SELECT TABLE_NAME AS name FROM information_schema.TABLES
+       WHERE TABLE_SCHEMA = ? AND UNIX_TIMESTAMP(UPDATE_TIME) > ? LIMIT 1`,
+      [plan.old, Math.ceil(quietSince / 1000)],
+    );
+    if (late !== undefined) return keepIt(`${plan.old}.${late.name} was written after the switch`);
+  }
+
+  for (const { server, plan } of journal.switch.tables) {
+    if (!isNameOf(plan.old)) throw new Error(`${plan.old} is not a database that a task has made`);
+    const admin = await tools.administratorOf(server, journal.site.home);
+    await dropScratch(admin, { database: plan.old, user: plan.old });
+  }
+  if (journal.staging !== null) {
+    const isOurs =
+      parseTaskId(basename(journal.staging)) !== null && basename(dirname(journal.staging)) === journal.site.account;
+    if (!isOurs) throw new Error(`${journal.staging} is not a place that a task has made`);
+    removeStaging(journal.staging);
+  }
+  return { isDropped: true };
+}
+
+function keepIt(why: string): Dropped {
+  return { isDropped: false, why };
+}
+
+function isNameOf(database: string): boolean {
+  const match = /^salvor_([0-9a-z]{12})_old\d*$/.exec(database);
+  return match !== null && parseTaskId(match[1] ?? '') !== null;
+}
+
+/** The first file there whose content or metadata changed after that time; null where all is quiet. */
+async function findWritten(directory: string, sinceMs: number): Promise<string | null> {
+  const since = BigInt(Math.ceil(sinceMs)) * 1_000_000n;
+  for await (const { path, stat } of walkTree(directory))
+    if (stat.ctimeNs > since) return path === '' ? directory : path;
+  return null;
+}
