@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { locateStaging, makeStaging, removeStaging } from './staging.ts';
+
+const SITE = { key: 'o1/x.test', account: 'o1', path: '/tmp/somewhere/x.test' };
+
+test('the place lies at the top of the site’s own mount, or where the hoster says on the same one', () => {
+  assert.match(locateStaging(SITE, 'mwtud5ya6orn', null), /\/\.salvor\/o1\/mwtud5ya6orn$/);
+  assert.equal(locateStaging(SITE, 'mwtud5ya6orn', '/tmp/staging'), '/tmp/staging/o1/mwtud5ya6orn');
+  assert.throws(() => locateStaging(SITE, 'mwtud5ya6orn', '/proc/staging'), { code: 'site-unsupported' });
+});
+
+test('the place is ours alone, and goes with the directories that it needed', () => {
+  const top = mkdtempSync(join(tmpdir(), 'salvor-staging-'));
+  try {
+    const place = join(top, 'root/o1/mwtud5ya6orn');
+    makeStaging(place);
+    for (const path of [place, join(top, 'root/o1'), join(top, 'root')])
+      assert.equal(lstatSync(path).mode & 0o777, 0o700);
+    mkdirSync(join(place, 'site'));
+    removeStaging(place);
+    assert.equal(existsSync(join(top, 'root')), false);
+    removeStaging(place);
+  } finally {
+    rmSync(top, { recursive: true });
+  }
+});
+
+test('a place in a directory that others may write is refused', () => {
+  const top = mkdtempSync(join(tmpdir(), 'salvor-staging-'));
+  try {
+    mkdirSync(join(top, 'root'));
+    chmodSync(join(top, 'root'), 0o777);
+    assert.throws(() => makeStaging(join(top, 'root/o1/mwtud5ya6orn')), { code: 'staging-unsafe' });
+  } finally {
+    rmSync(top, { recursive: true });
+  }
+});
