@@ -103,7 +103,10 @@ export function isEmptyPolicy(policy: ForgetPolicy): boolean {
 }
 
 /** The groups in the order of what they have in common. */
-function groupSnapshots(snapshots: readonly Snapshot[], groupBy: readonly GroupKey[]): readonly (readonly Snapshot[])[] {
+function groupSnapshots(
+  snapshots: readonly Snapshot[],
+  groupBy: readonly GroupKey[],
+): readonly (readonly Snapshot[])[] {
   const keyOf = (snapshot: Snapshot): string =>
     JSON.stringify([
       groupBy.includes('host') ? snapshot.hostname : '',
@@ -170,8 +173,7 @@ function makeRules(policy: ForgetPolicy, newest: ZonedTime): readonly Rule[] {
 }
 
 function keepTagged(tags: readonly string[]): Rule {
-  return (snapshot) =>
-    hasTags(snapshot, tags) ? { rule: 'tag', text: `has tags [${tags.join(', ')}]` } : null;
+  return (snapshot) => (hasTags(snapshot, tags) ? { rule: 'tag', text: `has tags [${tags.join(', ')}]` } : null);
 }
 
 /** Whether a snapshot carries all tags of a list; `''` in it stands for a snapshot without tags. */
