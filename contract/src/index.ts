@@ -26,3 +26,4 @@ export {
 } from './repo.ts';
 export { ErrorDocument } from './error.ts';
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+export { RepoCopyDocument, RepoHealDocument } from './repo-copies.ts';

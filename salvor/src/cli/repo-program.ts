@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { addVerb, collect, exitCodes } from './verb.ts';
 import type { Perform } from './verb.ts';
 import type { RepoFlags } from './commands/repo.ts';
+import type { OtherRepoFlags } from './commands/other-repo.ts';
 import type { RepoBackupFlags } from './commands/repo-backup.ts';
 
 export function addRepoCommand(program: Command, perform: Perform): void {
@@ -54,6 +55,15 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     .action(async (flags: RepoFlags & { readData?: boolean }) =>
       perform(flags, async (context) => (await import('./commands/repo-check.ts')).repoCheck(flags, context)),
     );
+  addOtherRepo(addRepoVerb(repo, 'copy', 'bring snapshots of another repository into this one'))
+    .argument('[snapshot...]', 'only these snapshots of the other repository (default: all)')
+    .action(async (snapshots: readonly string[], flags: OtherRepoFlags) =>
+      perform(flags, async (context) => (await import('./commands/repo-copy.ts')).repoCopy(snapshots, flags, context)),
+    );
+  addOtherRepo(addRepoVerb(repo, 'heal', 'mend what is damaged or missing with what another copy has')).action(
+    async (flags: OtherRepoFlags) =>
+      perform(flags, async (context) => (await import('./commands/repo-heal.ts')).repoHeal(flags, context)),
+  );
 }
 
 const SNAPSHOT = "id of a snapshot or the start of one, or 'latest'";
@@ -66,4 +76,10 @@ function addRepoVerb(parent: Command, name: string, summary: string): Command {
       '--account <name>',
       "with --repo local: the account whose repository is meant, opened with the agent's key",
     );
+}
+
+function addOtherRepo(command: Command): Command {
+  return command
+    .requiredOption('--from-repo <url>', 'directory of the other repository')
+    .requiredOption('--from-password-file <file>', 'file that holds its password');
 }
