@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { addVerb, collect, exitCodes } from './verb.ts';
 import type { Perform } from './verb.ts';
 import type { RepoFlags } from './commands/repo.ts';
-import type { OtherRepoFlags } from './commands/other-repo.ts';
+import type { OtherRepoFlags } from './commands/repo-other.ts';
 import type { RepoBackupFlags } from './commands/repo-backup.ts';
 
 export function addRepoCommand(program: Command, perform: Perform): void {

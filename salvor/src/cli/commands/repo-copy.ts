@@ -2,8 +2,8 @@ import { copy } from '@salvor/engine';
 import type { RepoCopyDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { counted, readableBytes } from '../readable.ts';
-import { openOtherRepo } from './other-repo.ts';
-import type { OtherRepoFlags } from './other-repo.ts';
+import { openOtherRepo } from './repo-other.ts';
+import type { OtherRepoFlags } from './repo-other.ts';
 import { openRepo } from './repo.ts';
 
 /** Brings snapshots of the other repository into this one. */

@@ -3,8 +3,8 @@ import type { RepoHealDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { counted } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
-import { openOtherRepo } from './other-repo.ts';
-import type { OtherRepoFlags } from './other-repo.ts';
+import { openOtherRepo } from './repo-other.ts';
+import type { OtherRepoFlags } from './repo-other.ts';
 import { openRepo, toProblem } from './repo.ts';
 
 /** Mends this repository with what the other copy has. What neither has is told, and fails the command. */
