@@ -293,12 +293,6 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
-  'switch-failed': {
-    message: (c) => `${String(c['site'])} was not switched and is as it was: ${String(c['why'])}.`,
-    hint: 'Remove the cause (often a long transaction on one of the tables) and run the same command again.',
-    exit: 1,
-    retry: 'later',
-  },
   'system-refused': {
     message: (c) => `The system refused: ${String(c['reason'])}.`,
     hint: 'Look at that path, its owner and its rights; Salvor usually runs as root.',

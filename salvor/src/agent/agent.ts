@@ -19,12 +19,10 @@ import type {
   StatusDocument,
   UndoDocument,
 } from '@salvor/contract';
-import type { Repository } from '@salvor/engine';
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import { documentOfPoint } from '../points/list-points.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import { ensureAccountRepository, keyFileOf, repositoryPathOf } from '../points/repositories.ts';
 import { findAdministrator } from '../sites/administrator.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
@@ -40,11 +38,11 @@ import type { TaskProgress } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { expireKept } from './expire-kept.ts';
-import { HostPoints } from './host-points.ts';
+import { HostPoints } from '../points/host-points.ts';
 import { documentOfSite, readHost } from './host-sites.ts';
 import { Journals } from './journals.ts';
 import { Locks } from './locks.ts';
-import { openPath, readPath } from './read-point.ts';
+import { openPath, readPath } from '../points/read-point.ts';
 import { recoverHost } from './recover.ts';
 import { type TaskRoom, runTask } from './run-task.ts';
 import { readStatus } from './status.ts';
@@ -114,23 +112,14 @@ export class Agent implements AsyncDisposable {
   /** Makes what the host lacks: one local repository and one key per account. What is there stays. */
   async init(options: CallOptions = {}): Promise<Omit<InitDocument, 'config' | 'written'>> {
     const found = await readHost(this.#config, options.signal);
-    const accounts: InitDocument['accounts'][number][] = [];
-    // All repositories cut alike: like the first one that is there, else like the first one that is made.
-    let like: Repository | null = await this.#points.anyRepository(found.accounts);
-    for (const account of found.accounts) {
-      options.signal?.throwIfAborted();
-      const { repository, created } = await ensureAccountRepository(this.#config, account.name, like);
-      this.#points.adopt(account.name, repository);
-      like ??= repository;
-      const { name, home } = account;
-      const url = repositoryPathOf(this.#config, name);
-      accounts.push({
-        name,
-        home,
-        repository: { url, id: repository.id, created },
-        keyFile: keyFileOf(this.#config, name),
-      });
-    }
+    const names = found.accounts.map(({ name }) => name);
+    const ensured = new Map((await this.#points.ensure(names, options.signal)).map((made) => [made.account, made]));
+    const accounts = found.accounts.flatMap(({ name, home }) => {
+      const made = ensured.get(name);
+      if (made === undefined) return [];
+      const { id, url, created, keyFile } = made;
+      return [{ name, home, repository: { url, id, created }, keyFile }];
+    });
     const problems = found.notSites.map(({ path, reason }) => ({
       code: 'not-a-site',
       path,

@@ -2,7 +2,7 @@ import type { Problem, RepositoryStatus, SiteStatus, StatusDocument } from '@sal
 import type { ListedPoint } from '../points/list-points.ts';
 import { type RepositoryPlaces, hasRepository, repositoryPathOf } from '../points/repositories.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
-import type { HostPoints } from './host-points.ts';
+import type { HostPoints } from '../points/host-points.ts';
 import { documentOfSite } from './host-sites.ts';
 import type { TaskLog } from './task-log.ts';
 

@@ -17,10 +17,19 @@ export type PointList = {
 
 /**
  * The points in an account's repository. The repository decides what there is; the store only remembers what each
- * manifest said, and is brought up to date on the way.
+ * manifest said, and is brought up to date on the way. `seen` are the snapshots that this opening of the repository
+ * has met.
  */
-export async function listPoints(repository: Repository, account: string, store: Store): Promise<PointList> {
+export async function listPoints(
+  repository: Repository,
+  account: string,
+  store: Store,
+  seen: Set<string>,
+): Promise<PointList> {
   const { snapshots, problems } = await listSnapshots(repository, { tags: ['salvor'] });
+  // Another process may have committed them: what their trees are made of is in an index that we have not read.
+  if (snapshots.some(({ id }) => !seen.has(id))) repository.dropIndex();
+  for (const { id } of snapshots) seen.add(id);
   const known = new Map((await readCatalogue(store, account)).map((row) => [row.id, row]));
   const found: ListedPoint[] = [];
   const fresh: PointRow[] = [];

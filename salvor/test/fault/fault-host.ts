@@ -13,7 +13,12 @@ export type FaultHost = AsyncDisposable & {
   readonly site: DemoSite;
   readonly config: Config;
   /** Opens the agent; `onLine` is told what tasks say, while they wait. */
-  open(onLine?: (line: string) => void, change?: Partial<Config>, clock?: () => Date): Promise<Agent>;
+  open(
+    onLine?: (line: string) => void,
+    change?: Partial<Config>,
+    clock?: () => Date,
+    chance?: (count: number) => Uint8Array,
+  ): Promise<Agent>;
   observe(): Promise<ObservedSite>;
   /** Asserts that the site is exactly what was observed, and that no task left anything but what undo needs. */
   assertUntouched(before: ObservedSite): Promise<void>;
@@ -35,10 +40,10 @@ export async function openFaultHost(): Promise<FaultHost> {
     join(directory, 'salvor.yaml'),
   );
   const site = host.site('market.example.org');
-  const open: FaultHost['open'] = (onLine = () => {}, change = {}, clock = () => new Date()) =>
+  const open: FaultHost['open'] = (onLine = () => {}, change = {}, clock = () => new Date(), chance = randomBytes) =>
     openAgent(
       { ...config, ...change },
-      { clock, random: Math.random, randomBytes: (count) => randomBytes(count), say: onLine },
+      { clock, random: Math.random, randomBytes: (count) => chance(count), say: onLine },
     );
   {
     await using agent = await open();

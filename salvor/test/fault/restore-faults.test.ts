@@ -16,7 +16,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import { backup } from '@salvor/engine';
+import { openAccountRepository } from '../../src/points/repositories.ts';
 import { type FaultHost, hasCode, openFaultHost } from './fault-host.ts';
 
 const EVERYTHING = { point: null, only: null, paths: [], tables: [], to: null, dryRun: false } as const;
@@ -148,6 +151,42 @@ describe('a restore that meets a fault', () => {
     assert.equal(undone.state, 'succeeded');
     assert.equal(readFileSync(changed, 'utf8'), 'written while the restore ran\n');
     rmSync(changed);
+  });
+
+  it('asks for more of a name that two points begin with', async () => {
+    const alike = (count: number): Uint8Array => Buffer.concat([Buffer.from('beef', 'hex'), randomBytes(count - 2)]);
+    await using agent = await test.open(
+      () => {},
+      {},
+      () => new Date(),
+      alike,
+    );
+    for (const reason of ['one', 'two']) await agent.backup(test.site.uri, { reason });
+    await assert.rejects(agent.ls('beef', '/'), hasCode('point-ambiguous'));
+    await assert.rejects(agent.restore(test.site.uri, { ...EVERYTHING, point: 'beef' }), hasCode('point-ambiguous'));
+    await assert.rejects(agent.ls('0', '/'), hasCode('point-unknown'));
+  });
+
+  it('refuses a point whose manifest counts other rows than its dump has, before the switch', async () => {
+    const ruined = await test.observe();
+    const written = join(test.host.directory, 'rewritten');
+    await using agent = await test.open();
+    await agent.restore(test.site.uri, { ...EVERYTHING, point, to: written });
+    const manifest = join(written, 'manifest.json');
+    const text = readFileSync(manifest, 'utf8').replace(/"rows": [1-9]\d*/, '"rows": 123456');
+    const forged = 'f0'.repeat(16);
+    writeFileSync(manifest, text.replace(point, forged));
+    const account = test.host.account.name;
+    const repository = await openAccountRepository(test.config, account);
+    await backup({
+      source: readdirSync(written).map((name) => ({ kind: 'tree', name, path: join(written, name) })),
+      repositories: [repository],
+      paths: [written],
+      tags: ['salvor', `point:${forged}`, `account:${account}`, `site:${test.site.uri}`, 'origin:task'],
+    });
+    await assert.rejects(agent.restore(test.site.uri, { ...EVERYTHING, point: forged }), hasCode('restore-differs'));
+    await test.assertUntouched(ruined);
+    rmSync(written, { recursive: true });
   });
 
   it('keeps what it replaced for three days, then drops it, but not where it was written meanwhile', async () => {

@@ -1,19 +1,35 @@
 import type { Repository } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
-import { rememberPoints, rowOfManifest } from '../points/catalogue.ts';
-import { type ListedPoint, type PointList, listPoints } from '../points/list-points.ts';
-import { type OpenPoint, openPoint } from '../points/open-point.ts';
-import { type RepositoryPlaces, hasRepository, openAccountRepository } from '../points/repositories.ts';
+import { rememberPoints, rowOfManifest } from './catalogue.ts';
+import { type ListedPoint, type PointList, listPoints } from './list-points.ts';
+import { type OpenPoint, openPoint } from './open-point.ts';
+import {
+  type RepositoryPlaces,
+  ensureAccountRepository,
+  hasRepository,
+  keyFileOf,
+  openAccountRepository,
+  repositoryPathOf,
+} from './repositories.ts';
 import type { Store } from '../store/open-store.ts';
 
 /** Fewer letters of an id would name another point tomorrow. */
 const MIN_PREFIX = 4;
+
+export type EnsuredRepository = {
+  readonly account: string;
+  readonly id: string;
+  readonly created: boolean;
+  readonly url: string;
+  readonly keyFile: string;
+};
 
 /** The points of all accounts of a host. Repositories are opened when they are first asked for. */
 export class HostPoints {
   readonly #places: RepositoryPlaces;
   readonly #store: Store;
   readonly #repositories = new Map<string, Promise<Repository>>();
+  readonly #seen = new Map<string, Set<string>>();
 
   constructor(places: RepositoryPlaces, store: Store) {
     this.#places = places;
@@ -31,15 +47,25 @@ export class HostPoints {
     return await opening;
   }
 
-  /** Takes a repository that was just made or opened. */
-  adopt(account: string, repository: Repository): void {
-    this.#repositories.set(account, Promise.resolve(repository));
-  }
-
-  /** The first account's repository that is there, to cut others like it; null where there is none. */
-  async anyRepository(accounts: readonly { readonly name: string }[]): Promise<Repository | null> {
-    const first = accounts.find(({ name }) => hasRepository(this.#places, name));
-    return first === undefined ? null : await this.repositoryOf(first.name);
+  /** Makes repositories and keys where they are missing. All are cut alike: like the first that is there, else that is made. */
+  async ensure(accounts: readonly string[], signal?: AbortSignal): Promise<readonly EnsuredRepository[]> {
+    const ensured: EnsuredRepository[] = [];
+    const first = accounts.find((account) => hasRepository(this.#places, account));
+    let like = first === undefined ? null : await this.repositoryOf(first);
+    for (const account of accounts) {
+      signal?.throwIfAborted();
+      const { repository, created } = await ensureAccountRepository(this.#places, account, like);
+      this.#repositories.set(account, Promise.resolve(repository));
+      like ??= repository;
+      ensured.push({
+        account,
+        id: repository.id,
+        created,
+        url: repositoryPathOf(this.#places, account),
+        keyFile: keyFileOf(this.#places, account),
+      });
+    }
+    return ensured;
   }
 
   /** Removes locks of dead processes, which stop other tools: taking one looks at all the others. */
@@ -49,7 +75,9 @@ export class HostPoints {
   }
 
   async listAll(account: string): Promise<PointList> {
-    return await listPoints(await this.repositoryOf(account), account, this.#store);
+    const seen = this.#seen.get(account) ?? new Set();
+    this.#seen.set(account, seen);
+    return await listPoints(await this.repositoryOf(account), account, this.#store, seen);
   }
 
   /** Newest first. */

@@ -1,7 +1,7 @@
 import type { LsDocument } from '@salvor/contract';
 import type { ViewEntry } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
-import type { OpenPoint } from '../points/open-point.ts';
+import type { OpenPoint } from './open-point.ts';
 
 /** What lies at a path of a point: a directory's entries, or the one file. Throws `path-unknown`. */
 export async function readPath(point: OpenPoint, path: string): Promise<LsDocument> {
