@@ -11,6 +11,7 @@ import {
   type ServerAddress,
   openConnection,
 } from '../databases/mariadb/connect.ts';
+import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
 import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import { mountsWithin } from '../lib/mounts.ts';
@@ -181,6 +182,7 @@ async function planDatabase(
   await using connection = await openConnection(administrator, { signal: tools.signal });
   await refuseSpace(connection, stored, coming, refuse);
   await refuseRights(database, refuse, tools.signal);
+  if (facts !== null) await refuseForeignKeys(administrator, wanted.name, new Set(outgoing), refuse, tools.signal);
   return { stored, database, facts, incoming, outgoing, isWhole };
 }
 
@@ -229,6 +231,30 @@ async function refuseRights(
       'database-not-of-site',
       `${database.login.user} has no right ${missing.join(', ')} on ${database.name}: it may be another site's`,
     );
+}
+
+/** A key between a table that leaves and one that stays would tie the site to what was taken away from it. */
+async function refuseForeignKeys(
+  administrator: DatabaseLogin,
+  name: string,
+  outgoing: ReadonlySet<string>,
+  refuse: (code: string, message: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { foreignKeys, liveTables } = await readSwapFacts(administrator, { live: name, scratch: name }, { signal });
+  const here = new Set(liveTables);
+  for (const key of foreignKeys) {
+    const from = key.database === name && outgoing.has(key.table);
+    const to = key.refersToDatabase === name && outgoing.has(key.refersToTable);
+    if (from === to) continue;
+    const what = `${key.database}.${key.table} refers to ${key.refersToDatabase}.${key.refersToTable} (${key.name})`;
+    // Such a key takes hold of the table that comes: the site could not drop it any more.
+    const isGone = key.refersToDatabase === name && !here.has(key.refersToTable);
+    const why = isGone
+      ? 'which is gone: drop the key, or the table that has it'
+      : 'and only one of the two would be replaced';
+    refuse('foreign-key', `${what}, ${why}`);
+  }
 }
 
 /** Of a server on this machine: what the tables will take twice, the second time for indexes and the server's logs. */

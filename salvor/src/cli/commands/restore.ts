@@ -64,7 +64,7 @@ function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: Co
   if (changedMeanwhile !== null && changedMeanwhile.files + changedMeanwhile.tables > 0) {
     const { files, tables } = changedMeanwhile;
     lines.push(
-      `While it ran ${counted(files, 'file')} and ${counted(tables, 'table')} changed; they are in the safety point.`,
+      `While it ran ${counted(files, 'file')} and ${counted(tables, 'table')} changed; that is in the safety point, or named below.`,
     );
   }
   if (refreshed.length > 0) {
