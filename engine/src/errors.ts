@@ -19,7 +19,10 @@ export type EngineErrorCode =
   | 'config-damaged'
   | 'index-damaged'
   | 'key-damaged'
+  | 'key-in-use'
+  | 'key-unknown'
   | 'pack-damaged'
+  | 'pack-unknown'
   | 'path-unknown'
   | 'pattern-invalid'
   | 'policy-empty'
@@ -81,9 +84,27 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
     exit: 1,
     retry: 'never',
   },
+  'key-in-use': {
+    message: (c) => `The key ${text(c['key'])} is the one that this repository was opened with, so it stays.`,
+    hint: 'Open the repository with another of its passwords to remove this key, or change its password.',
+    exit: 1,
+    retry: 'never',
+  },
+  'key-unknown': {
+    message: (c) => `No single key is meant by ${text(c['key'])}: ${text(c['reason'])}.`,
+    hint: 'List them with: salvor repo key list',
+    exit: 1,
+    retry: 'never',
+  },
   'pack-damaged': {
     message: (c) => `The pack file ${text(c['file'])} is damaged: ${text(c['reason'])}.`,
     hint: 'Check the repository with --read-data to see how much is hit; take the pack from the other copy.',
+    exit: 1,
+    retry: 'never',
+  },
+  'pack-unknown': {
+    message: (c) => `The repository has no pack file ${text(c['pack'])}, and lists none.`,
+    hint: 'Give the whole id of a pack file, as salvor repo check names it. Nothing was changed.',
     exit: 1,
     retry: 'never',
   },
@@ -210,7 +231,7 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   },
   'storage-untrusted': {
     message: (c) => `The host key of ${text(c['location'])} is not trusted: ${text(c['reason'])}.`,
-    hint: 'Compare the fingerprint with what the server\'s administrator says, then add it; a changed key may be an attack.',
+    hint: "Compare the fingerprint with what the server's administrator says, then add it; a changed key may be an attack.",
     exit: 1,
     retry: 'never',
   },

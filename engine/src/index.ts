@@ -29,3 +29,36 @@ export type { CopyOptions, CopyProgress, CopyResult } from './copy.ts';
 export { heal } from './heal.ts';
 export type { HealOptions, HealResult } from './heal.ts';
 export type { CopyState } from './work/store-pass.ts';
+export { forget, forgetNamed } from './forget.ts';
+export type { ForgetNamedOptions, ForgetOptions, ForgetResult } from './forget.ts';
+export { PIN_TAG, planForget } from './plan-forget.ts';
+export type {
+  CalendarUnit,
+  ForgetGroup,
+  ForgetPlan,
+  ForgetPolicy,
+  GroupKey,
+  KeepCounts,
+  KeepReason,
+  KeepRule,
+  KeptSnapshot,
+  PlanForgetOptions,
+} from './plan-forget.ts';
+export { formatDuration, parseDuration } from './lib/zoned-time.ts';
+export type { Duration } from './lib/zoned-time.ts';
+export type { SnapshotFilter } from './snapshot-filter.ts';
+export { tag } from './tag.ts';
+export type { TagChange, TagOptions, TagResult } from './tag.ts';
+export { addKey, changePassword, listKeys, removeKey } from './keys.ts';
+export type { KeyList, KeyListing } from './keys.ts';
+export type { PruneLimits, UnusedLimit } from './plan-prune.ts';
+export { prune } from './prune.ts';
+export type { PruneOptions, PruneProgress, PruneResult } from './prune.ts';
+export { repairIndex } from './repair-index.ts';
+export type { RepairIndexOptions, RepairIndexResult } from './repair-index.ts';
+export { repairPacks } from './repair-packs.ts';
+export type { RepairPacksOptions, RepairPacksResult } from './repair-packs.ts';
+export { repairSnapshots } from './repair-snapshots.ts';
+export type { RepairSnapshotsOptions, RepairSnapshotsResult, RepairedSnapshot } from './repair-snapshots.ts';
+export { unlock } from './unlock.ts';
+export type { FoundLock, UnlockOptions, UnlockResult } from './unlock.ts';

@@ -88,12 +88,10 @@ export function planPrune(input: PruneInput): PrunePlan {
   const packs = [...catalogue.packs.values()];
   const owners = chooseOwners(input, packs);
   const judged = packs.map((pack, place) => judge(pack, place, owners, stored, limits));
-  const small = judged.filter(({ verdict }) => verdict === 'small');
-  const isSmallWorthwhile = small.length >= (limits.repackSmall === true ? 2 : SMALL_PACKS);
   const limitBytes = smallLimit(judged, limits);
-  const fate = (each: Judged): Judged['verdict'] =>
-    each.verdict === 'small' && !(isSmallWorthwhile && each.bytes < limitBytes) ? 'keep' : each.verdict;
-  const candidates = judged.filter((each) => fate(each) === 'candidate' || fate(each) === 'small');
+  const small = judged.filter(({ verdict, bytes }) => verdict === 'small' && bytes < limitBytes);
+  const tooSmall = new Set(small.length >= (limits.repackSmall === true ? 2 : SMALL_PACKS) ? small : []);
+  const candidates = judged.filter((each) => each.verdict === 'candidate' || tooSmall.has(each));
   const used = sum(judged, (each) => each.usedBytes);
   const removed = judged.filter(({ verdict }) => verdict === 'remove');
   const unused = sum(judged, (each) => each.unusedBytes);

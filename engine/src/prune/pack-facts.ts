@@ -27,10 +27,10 @@ export type PackFacts = {
 export type IndexFileFacts = { readonly id: string; readonly blobs: number; readonly packs: readonly PackFacts[] };
 
 export class PackCatalogue {
-  readonly packs = new Map<string, PackFacts>();
+  readonly packs: Map<string, PackFacts> = new Map();
   readonly files: IndexFileFacts[] = [];
   /** Packs that more than one file lists. */
-  readonly repeated = new Set<PackFacts>();
+  readonly repeated: Set<PackFacts> = new Set();
   readonly #used: BlobNumbers;
 
   constructor(used: BlobNumbers) {

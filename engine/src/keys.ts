@@ -1,0 +1,156 @@
+/**
+ * The keys of a repository: files that each seal the same master key with a password of their own. Removing one takes
+ * its password away from future readers; who has copied the master key keeps it (then the data must be copied to a
+ * new repository).
+ */
+import { randomBytes } from 'node:crypto';
+import { hostname, userInfo } from 'node:os';
+import { EngineError, reasonOf } from './errors.ts';
+import { SALT_BYTES, decodeKeyFile, decodeMasterKey, encodeKeyFile, encodeMasterKey } from './format/key-file.ts';
+import type { KeyFile } from './format/key-file.ts';
+import { formatTime } from './format/time.ts';
+import type { Repository } from './repository.ts';
+import { chooseCost, deriveKey } from './seal/password.ts';
+import type { Secret } from './seal/password.ts';
+import { loadVerified, saveHashed } from './storage/load-verified.ts';
+import { FileMissing } from './storage/storage.ts';
+
+export type KeyListing = {
+  readonly id: string;
+  /** RFC 3339 as stored; empty where the writer left it out. */
+  readonly created: string;
+  readonly username: string;
+  readonly hostname: string;
+  /** Whether the password that was given opens it. */
+  readonly isCurrent: boolean;
+};
+
+/** Damaged key files are `problems`. */
+export type KeyList = { readonly keys: readonly KeyListing[]; readonly damaged: readonly EngineError[] };
+
+/** All keys; the one that `current` opens is marked (half a second of scrypt for each until it is found). */
+export async function listKeys(repository: Repository, current: Secret): Promise<KeyList> {
+  const keys: KeyListing[] = [];
+  const damaged: EngineError[] = [];
+  let isFound = false;
+  for (const { id } of await repository.storage.list('keys')) {
+    try {
+      const file = await readKey(repository, id);
+      if (file === null) continue;
+      const isCurrent: boolean = !isFound && (await opens(repository, file, current));
+      isFound ||= isCurrent;
+      keys.push({ id, created: file.created, username: file.username, hostname: file.hostname, isCurrent });
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'key-damaged') throw error;
+      damaged.push(error);
+    }
+  }
+  return { keys, damaged };
+}
+
+/** Adds a key that opens with `secret`, and opens it again before it says so. The id of the new key. */
+export async function addKey(
+  repository: Repository,
+  secret: Secret,
+  by: { readonly username?: string; readonly hostname?: string } = {},
+): Promise<string> {
+  return repository.withLock('shared', async (confirmed) => {
+    await confirmed;
+    return writeKey(repository, secret, by);
+  });
+}
+
+/**
+ * Removes the key whose id begins with `wanted`.
+ * @param current what the repository was opened with: the key that it opens stays, so that one always does.
+ * @throws EngineError `key-unknown`, `key-in-use`, `repository-locked`.
+ */
+export async function removeKey(repository: Repository, wanted: string, current: Secret): Promise<string> {
+  return repository.withLock('exclusive', async (confirmed) => {
+    await confirmed;
+    const files = await repository.storage.list('keys');
+    const found = /^[0-9a-f]{1,64}$/.test(wanted) ? files.filter(({ id }) => id.startsWith(wanted)) : [];
+    const [only] = found;
+    if (only === undefined) throw new EngineError('key-unknown', { key: wanted, reason: 'no key has this id' });
+    if (found.length > 1) throw new EngineError('key-unknown', { key: wanted, reason: 'several ids begin so' });
+    if (await isInUse(repository, only.id, current)) throw new EngineError('key-in-use', { key: only.id });
+    await repository.storage.remove({ kind: 'keys', id: only.id });
+    return only.id;
+  });
+}
+
+/**
+ * Takes a new password in the place of `current`. Killed between its two steps it leaves both valid.
+ * @throws EngineError `wrong-password` where `current` opens no key.
+ */
+export async function changePassword(
+  repository: Repository,
+  current: Secret,
+  next: Secret,
+): Promise<{ readonly added: string; readonly removed: string }> {
+  return repository.withLock('exclusive', async (confirmed) => {
+    await confirmed;
+    const old = (await listKeys(repository, current)).keys.find(({ isCurrent }) => isCurrent);
+    if (old === undefined) throw new EngineError('wrong-password', { location: repository.location });
+    const added = await writeKey(repository, next, {});
+    await repository.storage.remove({ kind: 'keys', id: old.id });
+    return { added, removed: old.id };
+  });
+}
+
+async function writeKey(
+  repository: Repository,
+  secret: Secret,
+  by: { readonly username?: string; readonly hostname?: string },
+): Promise<string> {
+  const cost = await chooseCost(secret);
+  const salt = randomBytes(SALT_BYTES);
+  const user = await deriveKey(secret.text, salt, cost);
+  const text = encodeKeyFile({
+    created: formatTime(BigInt(repository.clock().getTime()) * 1_000_000n),
+    username: by.username ?? userInfo().username,
+    hostname: by.hostname ?? hostname(),
+    ...cost,
+    salt,
+    data: user.seal(Buffer.from(encodeMasterKey(repository.key))),
+  });
+  const id = await saveHashed(repository.storage, 'keys', Buffer.from(text));
+  const file = await readKey(repository, id);
+  if (file === null || !(await opens(repository, file, secret)))
+    throw new EngineError('key-damaged', { file: id, reason: 'it does not open just after it was saved' });
+  return id;
+}
+
+/** A key file, or null where it is gone. @throws EngineError `key-damaged`. */
+async function readKey({ storage }: Pick<Repository, 'storage'>, id: string): Promise<KeyFile | null> {
+  try {
+    return decodeKeyFile((await loadVerified(storage, { kind: 'keys', id })).toString('utf8'));
+  } catch (error) {
+    if (error instanceof FileMissing) return null;
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError('key-damaged', { file: id, reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+async function isInUse(repository: Repository, id: string, current: Secret): Promise<boolean> {
+  try {
+    const file = await readKey(repository, id);
+    return file !== null && (await opens(repository, file, current));
+  } catch (error) {
+    // A damaged key opens for nobody, and may go.
+    if (error instanceof EngineError && error.code === 'key-damaged') return false;
+    throw error;
+  }
+}
+
+/** Whether the secret opens the key file, and to this repository's master key. */
+async function opens({ key }: Pick<Repository, 'key'>, file: KeyFile, { text }: Secret): Promise<boolean> {
+  const plain = (await deriveKey(text, file.salt, file)).open(file.data);
+  if (plain === null) return false;
+  try {
+    return Buffer.from(decodeMasterKey(plain.toString('utf8')).parts.encrypt).equals(key.parts.encrypt);
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
