@@ -11,7 +11,9 @@ export function pathOf(file: FileHandle): string {
 }
 
 /** Directories of `data/`. */
-export const DATA_DIRECTORIES: readonly string[] = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, '0'));
+export const DATA_DIRECTORIES: readonly string[] = Array.from({ length: 256 }, (_, n) =>
+  n.toString(16).padStart(2, '0'),
+);
 
 /** All directories of a repository, those above first. */
 export const DIRECTORIES: readonly string[] = [...LISTED_KINDS, ...DATA_DIRECTORIES.map((name) => `data/${name}`)];

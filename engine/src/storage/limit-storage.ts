@@ -1,7 +1,8 @@
 /** Keeps a storage within bounds: bytes per second up and down, and calls at a time. */
-import { EngineError, throwIfCancelled } from '../errors.ts';
+import { throwIfCancelled } from '../errors.ts';
 import type { CallOptions, Storage } from './storage.ts';
 import type { Timers } from './timers.ts';
+import { Turns } from './turns.ts';
 import { wrapStorage } from './wrap-storage.ts';
 
 export type LimitOptions = {
@@ -64,43 +65,5 @@ class Pace {
     } finally {
       throwIfCancelled(signal);
     }
-  }
-}
-
-/** Who may run now; the others in a row. */
-export class Turns {
-  #free: number;
-  readonly #row: (() => void)[] = [];
-
-  constructor(count: number) {
-    if (!(count >= 1)) throw new RangeError('at least one call at a time');
-    this.#free = count;
-  }
-
-  /** @throws EngineError `cancelled` where the signal comes before the turn. */
-  async take(signal?: AbortSignal): Promise<void> {
-    throwIfCancelled(signal);
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
-      const go = (): void => {
-        signal?.removeEventListener('abort', leave);
-        resolve();
-      };
-      const leave = (): void => {
-        this.#row.splice(this.#row.indexOf(go), 1);
-        reject(new EngineError('cancelled', {}, { cause: signal?.reason }));
-      };
-      this.#row.push(go);
-      signal?.addEventListener('abort', leave, { once: true });
-    });
-  }
-
-  give(): void {
-    const next = this.#row.shift();
-    if (next === undefined) this.#free += 1;
-    else next();
   }
 }

@@ -4,41 +4,19 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openWorkplace } from '../../test/fixtures.ts';
+import { storageConformance } from '../../test/storage/storage-conformance.ts';
 import { openLocalStorage } from './local-storage.ts';
-import { FileMissing } from './storage.ts';
+import type { Storage } from './storage.ts';
 
 const idOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
+storageConformance('local', async () => {
+  const place = openWorkplace();
+  const open = (): Storage => openLocalStorage(join(place.path, 'new', 'repository'));
+  return { storage: open(), reopen: open, [Symbol.asyncDispose]: async () => place[Symbol.dispose]() };
+});
+
 describe('local storage', () => {
-  it('gives back what was saved, whole and in parts, lists it once, and removes it twice without complaint', async () => {
-    using place = openWorkplace();
-    const storage = openLocalStorage(place.path);
-    await storage.create();
-    for (const kind of ['data', 'index', 'snapshots', 'keys', 'locks'] as const) {
-      const file = { kind, id: idOf(kind) };
-      await storage.save(file, Buffer.from('0123456789'));
-      await storage.save(file, Buffer.from('0123456789'));
-      assert.equal((await storage.load(file)).toString(), '0123456789');
-      assert.equal((await storage.load(file, { offset: 3, length: 4 })).toString(), '3456');
-      assert.deepEqual(await storage.list(kind), [{ id: file.id, bytes: 10 }]);
-      assert.equal(await storage.size(file), 10);
-      await storage.remove(file);
-      await storage.remove(file);
-      assert.deepEqual(await storage.list(kind), []);
-      assert.equal(await storage.size(file), null);
-      await assert.rejects(storage.load(file), FileMissing);
-    }
-  });
-
-  it('fails rather than give fewer bytes than were asked for', async () => {
-    using place = openWorkplace();
-    const storage = openLocalStorage(place.path);
-    await storage.create();
-    const file = { kind: 'index', id: idOf('x') } as const;
-    await storage.save(file, Buffer.from('short'));
-    await assert.rejects(storage.load(file, { offset: 3, length: 4 }), { code: 'storage-failed' });
-  });
-
   it('passes over what is no file of a repository: temporary files, directories, other names', async () => {
     using place = openWorkplace();
     const storage = openLocalStorage(place.path);
@@ -64,11 +42,5 @@ describe('local storage', () => {
 
   it('fails where the system makes no directories, instead of trying for ever', async () => {
     await assert.rejects(openLocalStorage('/proc/nothing/here').create(), { code: 'storage-failed' });
-  });
-
-  it('takes no name that is not an id', async () => {
-    using place = openWorkplace();
-    const storage = openLocalStorage(place.path);
-    await assert.rejects(storage.load({ kind: 'keys', id: '../config' }), { code: 'storage-failed' });
   });
 });

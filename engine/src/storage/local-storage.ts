@@ -141,12 +141,7 @@ async function openForReading(path: string, file: FileHandle): Promise<OpenFile>
   }
 }
 
-async function readExactly(
-  handle: OpenFile,
-  offset: number,
-  length: number,
-  options: CallOptions,
-): Promise<Buffer> {
+async function readExactly(handle: OpenFile, offset: number, length: number, options: CallOptions): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(length);
   const read = async (from: number, count: number): Promise<void> => {
     for (let at = from; at < from + count;) {

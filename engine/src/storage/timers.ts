@@ -4,7 +4,7 @@ import { setTimeout as sleepFor } from 'node:timers/promises';
 export type Timers = {
   /** Milliseconds that only grow. */
   readonly now: () => number;
-  /** Rejects with the signal's reason when that is aborted. Keeps no process alive. */
+  /** Rejects with the signal's reason when that is aborted. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
 };
 
