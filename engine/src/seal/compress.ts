@@ -1,27 +1,50 @@
-/** Zstandard frames of one blob, in one call: the engine's workers do the whole chain synchronously. */
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+/** Zstandard frames of blobs and small files, in one call: the engine's threads work synchronously. */
+import { zstdDecompressSync } from 'node:zlib';
+import { ReusedZstd } from './reused-zstd.ts';
 
 /** Level 3 is restic's "auto". */
 const LEVEL = 3;
-const OUTPUT_STEP_BYTES = 64 * 1024;
+/** Node's output grows in pieces; larger ones than this are memory for nothing. */
+const MAX_PIECE_BYTES = 1024 * 1024;
 
-/** One zstd frame. */
+let zstd: ReusedZstd | undefined;
+const ofThisThread = (): ReusedZstd => (zstd ??= new ReusedZstd(LEVEL));
+
+/** One zstd frame, in a buffer that the next call writes over. */
 export function compress(plain: Uint8Array): Buffer {
-  return zstdCompressSync(plain, {
-    // The default output piece of 64 KiB halves the speed of large blobs (measured): room for the worst case at once.
-    chunkSize: Math.max(OUTPUT_STEP_BYTES, plain.length + (plain.length >> 8) + 64),
-    params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
+  return ofThisThread().compress(plain);
+}
+
+/**
+ * The plaintext of a frame of unknown content, in a buffer of its own.
+ * @param maxBytes larger output is an error: a bomb, or damage.
+ * @throws Error where the frame is damaged or its content too large.
+ */
+export function decompress(frame: Uint8Array, maxBytes: number): Buffer {
+  return zstdDecompressSync(frame, {
+    chunkSize: Math.max(1024, Math.min(maxBytes + 1, MAX_PIECE_BYTES)),
+    maxOutputLength: Math.max(1, maxBytes),
   });
 }
 
 /**
- * The plaintext of one frame.
- * @param maxBytes larger output is an error: a bomb, or damage.
- * @throws Error where the frame is damaged or too large.
+ * The plaintext of a frame whose content has exactly `bytes`, in a buffer of its own.
+ * @throws Error where it is damaged or has another length.
  */
-export function decompress(frame: Uint8Array, maxBytes: number): Buffer {
-  return zstdDecompressSync(frame, {
-    chunkSize: Math.max(1024, Math.min(maxBytes + 1, 16 * 1024 * 1024)),
-    maxOutputLength: Math.max(1, maxBytes),
-  });
+export function decompressExactly(frame: Uint8Array, bytes: number): Buffer {
+  const target = Buffer.allocUnsafe(bytes + 1);
+  if (ofThisThread().decompressInto(frame, target) !== bytes)
+    throw new RangeError(`the frame does not hold ${bytes} bytes`);
+  return target.subarray(0, bytes);
+}
+
+let scratch = Buffer.alloc(0);
+
+/** The same, in a buffer that the next call writes over: for looking only. */
+export function decompressForLook(frame: Uint8Array, bytes: number): Buffer {
+  if (scratch.length < bytes + 1) scratch = Buffer.allocUnsafeSlow(bytes + 1);
+  const target = scratch.subarray(0, bytes + 1);
+  if (ofThisThread().decompressInto(frame, target) !== bytes)
+    throw new RangeError(`the frame does not hold ${bytes} bytes`);
+  return target.subarray(0, bytes);
 }

@@ -12,7 +12,7 @@ import type { SharedBlobIndex } from '../index/blob-index.ts';
 import { OPEN_DATA_PACKS } from '../limits.ts';
 import { PackBuilder } from '../pack/pack-builder.ts';
 import type { BuiltEntry } from '../pack/pack-builder.ts';
-import { compress, decompress } from '../seal/compress.ts';
+import { compress, decompressForLook } from '../seal/compress.ts';
 import { MasterKey } from '../seal/master-key.ts';
 import type { MasterKeyParts } from '../seal/master-key.ts';
 
@@ -165,14 +165,14 @@ export class SealChain {
   }
 }
 
-/** A blob as it lies in a pack, before sealing; `plainBytes` is null where it lies uncompressed. */
+/** A blob as it lies in a pack, before sealing; `plainBytes` is null where it lies uncompressed. `bytes` may be reused by the next blob. */
 export type StoredBlob = { readonly bytes: Uint8Array; readonly plainBytes: number | null };
 
 /** Compressed, unless that gains nothing (trees always: restic's prune would rewrite others). Read back and compared. */
 function storedForm(type: BlobType, plain: Uint8Array, id: string): StoredBlob {
   const frame = compress(plain);
   if (type === 'data' && frame.length >= plain.length) return { bytes: plain, plainBytes: null };
-  if (hash('sha256', decompress(frame, plain.length), 'hex') !== id)
+  if (hash('sha256', decompressForLook(frame, plain.length), 'hex') !== id)
     throw new Error(`the blob ${id} did not decompress to itself`);
   return { bytes: frame, plainBytes: plain.length };
 }
