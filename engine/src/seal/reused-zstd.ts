@@ -33,9 +33,9 @@ function openTransform(stream: object, flush: number): Transform | null {
   handle.onerror = () => {
     isBroken = true;
   };
-  const { writeSync } = handle as Handle;
+  const native = handle as Handle;
   return (input, output) => {
-    writeSync.call(handle, flush, input, 0, input.length, output, 0, output.length);
+    native.writeSync(flush, input, 0, input.length, output, 0, output.length);
     const [outputLeft = 0, inputLeft = 1] = state;
     return isBroken || inputLeft !== 0 || outputLeft === 0 ? null : output.length - outputLeft;
   };
