@@ -3,7 +3,6 @@
  * It escapes `"` and `\`, control characters, and `<`, `>`, `&`, U+2028, U+2029; everything else is literal.
  */
 const PLAIN = /^[ !#-%'-;=?-[\]-~]*$/;
-// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const TO_ESCAPE =
   /["\\<>&\u0000-\u001f\u2028\u2029]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 

@@ -30,10 +30,12 @@ function openTransform(stream: object, flush: number): Transform | null {
   const { _handle: handle, _writeState: state } = stream as { _handle?: Partial<Handle>; _writeState?: Uint32Array };
   if (typeof handle?.writeSync !== 'function' || state === undefined) return null;
   let isBroken = false;
-  handle.onerror = () => {
-    isBroken = true;
-  };
-  const native = handle as Handle;
+  // Not an event target: the handle calls what stands there.
+  const native = Object.assign(handle as Handle, {
+    onerror: () => {
+      isBroken = true;
+    },
+  });
   return (input, output) => {
     native.writeSync(flush, input, 0, input.length, output, 0, output.length);
     const [outputLeft = 0, inputLeft = 1] = state;

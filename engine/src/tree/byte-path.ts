@@ -2,7 +2,6 @@
  * Paths as byte strings: one character per byte (latin1). Names on Linux are bytes, not text; this form keeps every
  * byte, sorts as the bytes sort, and costs no buffer where a name is ASCII.
  */
-// oxlint-disable-next-line no-control-regex -- all of ASCII is meant
 const ASCII = /^[\u0000-\u007f]*$/;
 
 /** What Node's file system calls take: the same text where it is ASCII, else a buffer. */
