@@ -107,7 +107,8 @@ export class SnapshotView {
   }
 }
 
-function toEntry(node: TreeNode): ViewEntry {
+/** A node as it is shown. */
+export function toEntry(node: TreeNode): ViewEntry {
   return {
     name: displayPath(node.name),
     nameBytes: Buffer.from(node.name, 'latin1'),
