@@ -1,6 +1,8 @@
 /**
  * Asks the server what a switch has to know, before it and after a crash. Reads only; assumes nothing.
  */
+import { createHash } from 'node:crypto';
+import { SalvorError } from '../../errors.ts';
 import {
   type DatabaseConnection,
   type DatabaseLogin,
@@ -37,9 +39,29 @@ export async function readSwapFacts(
   };
 }
 
-/** Where the tables of a plan are now. */
+/**
+ * Lets one session at a time switch a database, or ask how far a switch has come. A client that was killed leaves its
+ * last statement to the server, which carries it out to the end: who asked meanwhile would be told `before`, and what
+ * was done upon that would meet the tables on their way. Held until the session ends. Throws 'swap-locked'.
+ */
+export async function holdSwap(connection: DatabaseConnection, live: string): Promise<void> {
+  // A name of its own, of the 64 characters that the server takes: sites use such locks too.
+  const name = createHash('sha256').update(`salvor swap of ${live}`).digest('hex');
+  const [row] = await connection.query<{ held: string | number | null }>('SELECT GET_LOCK(?, ?) AS held', [
+    name,
+    HOLD_WAIT_SECONDS,
+  ]);
+  if (Number(row?.held ?? 0) !== 1)
+    throw new SalvorError('swap-locked', { database: live, transactions: 'another switch of it is not over yet' });
+}
+
+/** One statement that moves 10,000 tables takes half of it. */
+const HOLD_WAIT_SECONDS = 60;
+
+/** Where the tables of a plan are now. Waits for a switch that is being carried out just now. */
 export async function inspectSwap(admin: DatabaseLogin, plan: SwapPlan): Promise<SwapState> {
   await using connection = await openConnection(admin);
+  await holdSwap(connection, plan.live);
   const found = await locateTables(connection, plan);
   const torn = await findTorn(connection, plan);
   return torn.length === 0 ? found : { state: 'mixed', details: [...found.details, ...torn] };

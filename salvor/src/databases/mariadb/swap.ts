@@ -19,7 +19,7 @@ import {
   quoteName,
   serverErrorNumber,
 } from './connect.ts';
-import { inspectSwap, locateTables, readSwapFacts, type SwapState } from './inspect-swap.ts';
+import { holdSwap, inspectSwap, locateTables, readSwapFacts, type SwapState } from './inspect-swap.ts';
 import { createObjects, type DatabaseObject, dropObjects, readObjects } from './objects.ts';
 import { isInScope, reverseSwap, type SwapPlan } from './plan-swap.ts';
 import type { DatabaseProblem } from './probe.ts';
@@ -49,6 +49,7 @@ const ER_LOCK_DEADLOCK = 1213;
  */
 export async function applySwap(admin: DatabaseLogin, plan: SwapPlan, options: SwapOptions = {}): Promise<SwapResult> {
   await using connection = await openConnection(admin, { lockWaitSeconds: LOCK_WAIT_SECONDS });
+  await holdSwap(connection, plan.live);
   await requireState(connection, plan, 'before');
   options.signal?.throwIfAborted();
   await makeOldDatabase(connection, plan); // (1)
