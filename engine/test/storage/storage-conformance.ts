@@ -111,9 +111,9 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
       const id = idOf('x');
       const names = ['', '.', '..', '../config', `../data/${id}`, id.toUpperCase(), id.slice(1), `${id}0`];
       names.push(`${id}\n`, `${id}\0`, `${id}/`, 'e'.repeat(5000), ' '.repeat(64), `${id.slice(0, 62)}/.`);
-      for (const name of names) {
+      for (const hostile of names) {
         for (const kind of ['data', 'keys'] as const) {
-          const handle = { kind, id: name };
+          const handle = { kind, id: hostile };
           const calls = [
             async () => storage.save(handle, bytesOf('x')),
             async () => storage.load(handle),
@@ -121,7 +121,7 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
             async () => storage.size(handle),
             async () => storage.remove(handle),
           ];
-          for (const call of calls) await assert.rejects(call(), { code: 'storage-failed' }, JSON.stringify(name));
+          for (const call of calls) await assert.rejects(call(), { code: 'storage-failed' }, JSON.stringify(hostile));
         }
       }
       for (const kind of LISTED_KINDS) assert.deepEqual(await storage.list(kind), []);
@@ -154,10 +154,10 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
       await storage.create();
       const staying = Array.from({ length: 12 }, (_, n) => file('data', `stays ${n}`));
       for (const each of staying) await storage.save(each, bytesOf('stays'));
-      let isDone = false;
+      const done = new AbortController();
       const other = reopen();
       const changing = (async () => {
-        for (let n = 0; !isDone; n++) {
+        for (let n = 0; !done.signal.aborted; n++) {
           await other.save(file('data', `goes ${n}`), bytesOf('goes'));
           if (n % 2 === 0) await other.remove(file('data', `goes ${n}`));
         }
@@ -169,7 +169,7 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
           for (const { id } of staying) assert.ok(ids.includes(id));
         }
       } finally {
-        isDone = true;
+        done.abort();
         await changing;
       }
     });
