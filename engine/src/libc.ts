@@ -1,8 +1,10 @@
 /**
- * The calls of the C library that Node lacks, all in this one file: through koffi, on Linux with glibc or musl.
+ * The calls of the C library that Node lacks (and one that it gets wrong), all in this one file: through koffi, on Linux with glibc or musl.
  * Nothing here follows a symbolic link in the last component of a path. Errors carry the system's code as Node's do.
  */
+import { lstatSync, mkdirSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
+import { dirname } from 'node:path';
 import koffi from 'koffi';
 
 const lib = koffi.load(process.platform === 'linux' ? 'libc.so.6' : null);
@@ -153,4 +155,22 @@ export function makeNode(path: string | Uint8Array, mode: number, device: bigint
 /** Waits until all that was written to the file system of `fd` lies on its disk. */
 export function syncFileSystem(fd: number): void {
   must(syncfsCall(fd), 'syncfs', fd);
+}
+
+/**
+ * Makes a directory and those above it that are missing. Node's own `recursive` mode never returns where the system
+ * denies that a parent exists while it shows it (`/proc/x`), so the way up ends at the first path that is there.
+ * @throws the system's error where one can't be made, or a file is in the way.
+ */
+export function makeDirectories(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    if (code === 'EEXIST' && lstatSync(path).isDirectory()) return;
+    const above = dirname(path);
+    if (code !== 'ENOENT' || above === path || lstatSync(above, { throwIfNoEntry: false }) !== undefined) throw error;
+    makeDirectories(above, mode);
+    mkdirSync(path, { mode });
+  }
 }

@@ -12,7 +12,7 @@ import { EngineError, reasonOf, systemCode, throwIfCancelled } from './errors.ts
 import type { Problem } from './errors.ts';
 import type { Snapshot } from './format/snapshot-file.ts';
 import type { TreeNode } from './format/tree-node.ts';
-import { makeNode, syncFileSystem } from './libc.ts';
+import { makeNode, syncFileSystem, makeDirectories } from './libc.ts';
 import { MAX_PROBLEMS } from './limits.ts';
 import { BlobReader } from './pack/blob-reader.ts';
 import type { Repository } from './repository.ts';
@@ -23,7 +23,6 @@ import type { RestoreWorkerData } from './restore/restore-worker.ts';
 import { restoreWindow } from './restore/restore-window.ts';
 import type { FileToRestore } from './restore/restore-window.ts';
 import { setMetadata } from './restore/set-metadata.ts';
-import { makeDirectories } from './storage/make-directories.ts';
 import { byteString, displayPath, joinBytes, systemPath } from './tree/byte-path.ts';
 import { findNode, readListing } from './tree/read-listing.ts';
 import { WorkerPool } from './work/pool.ts';

@@ -2,13 +2,14 @@
  * Writes what `salvor init` was told into `salvor.yaml`. What a person wrote there stays: comments, order,
  * settings that were not named. A reader never sees half a file.
  */
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { DEFAULTS, holdsPassword, parseConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { errnoOf } from './lib/errno.ts';
 import { writeDurably } from './lib/write-durably.ts';
+import { makeDirectories } from './lib/make-directories.ts';
 
 export type ConfigChange = {
   readonly state?: string;
@@ -78,7 +79,7 @@ function modeOf(file: string): number {
 
 /** What a crash left of an earlier try is not written into. */
 function replaceFile(file: string, text: string, mode: number): void {
-  mkdirSync(dirname(file), { recursive: true });
+  makeDirectories(dirname(file), 0o755);
   rmSync(`${file}.new`, { force: true });
   writeDurably(file, text, mode);
 }

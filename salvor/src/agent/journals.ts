@@ -1,9 +1,10 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../lib/errno.ts';
 import { removeDurably, writeDurably } from '../lib/write-durably.ts';
 import type { Journal } from '../tasks/journal.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
+import { makeDirectories } from '../lib/make-directories.ts';
 
 /** The journals of a host: STATE/journals/<task>.json, each whole at every instant. */
 export class Journals {
@@ -11,7 +12,7 @@ export class Journals {
 
   constructor(stateDirectory: string) {
     this.#directory = join(stateDirectory, 'journals');
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#directory, 0o700);
     chmodSync(this.#directory, 0o700);
   }
 

@@ -3,12 +3,13 @@
  * process that holds it; it falls with that process, so that a crash never leaves a site locked. Changes to the
  * directory are made one at a time under SQLite's own file lock, which the kernel lets go with the process.
  */
-import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SalvorError } from '../errors.ts';
 import { type ProcessIdentity, identifyThisProcess, isAlive } from '../lib/process-identity.ts';
 import { writeDurably } from '../lib/write-durably.ts';
+import { makeDirectories } from '../lib/make-directories.ts';
 
 export type LockHolder = ProcessIdentity & { readonly task: string };
 
@@ -18,7 +19,7 @@ export class Locks implements Disposable {
 
   constructor(stateDirectory: string) {
     this.#directory = join(stateDirectory, 'locks');
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#directory, 0o700);
     chmodSync(this.#directory, 0o700);
     this.#gate = new DatabaseSync(join(this.#directory, 'gate.sqlite'), { timeout: MAX_GATE_WAIT_MS });
   }

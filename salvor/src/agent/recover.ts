@@ -6,13 +6,14 @@
  *   rows that say `running` with no process and no journal → failed
  *   private directories and lock files of dead tasks → removed
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SalvorError } from '../errors.ts';
 import { isAlive } from '../lib/process-identity.ts';
 import { recoverTask } from '../tasks/recover-task.ts';
 import { parseTaskId } from '../tasks/task-id.ts';
 import { type TaskRoom, closeTask, scratchOf } from './run-task.ts';
+import { makeDirectories } from '../lib/make-directories.ts';
 
 /** Another command's recovery is waited for; it may have to remove a large tree. */
 const MAX_WAIT_MS = 10 * 60_000;
@@ -84,7 +85,7 @@ async function waitForRecovery(room: TaskRoom): Promise<Disposable> {
 }
 
 function listScratch(room: TaskRoom): readonly string[] {
-  mkdirSync(scratchOf(room.state, ''), { recursive: true, mode: 0o700 });
+  makeDirectories(scratchOf(room.state, ''), 0o700);
   return readdirSync(scratchOf(room.state, ''));
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Problem, TaskState } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
@@ -10,6 +10,7 @@ import { TaskRun, type TaskProgress } from '../tasks/task-run.ts';
 import type { Journals } from './journals.ts';
 import type { Locks } from './locks.ts';
 import type { TaskLog } from './task-log.ts';
+import { makeDirectories } from '../lib/make-directories.ts';
 
 /** What tasks run in: the same for all of one agent. */
 export type TaskRoom = {
@@ -65,7 +66,7 @@ export async function runTask<T>(
     started: room.clock(),
     process: journal.process,
   });
-  mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  makeDirectories(scratch, 0o700);
 
   const run = new TaskRun({
     id,

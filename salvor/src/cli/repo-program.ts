@@ -1,5 +1,6 @@
 /** `salvor repo VERB`: the engine on any directory, with the verbs and flags that restic has. */
 import type { Command } from 'commander';
+import { addSnapshotVerbs } from './repo-snapshot-verbs.ts';
 import { addVerb, collect, exitCodes } from './verb.ts';
 import type { Perform } from './verb.ts';
 import type { RepoFlags } from './commands/repo.ts';
@@ -64,6 +65,7 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     async (flags: OtherRepoFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-heal.ts')).repoHeal(flags, context)),
   );
+  addSnapshotVerbs((name, summary) => addRepoVerb(repo, name, summary), perform);
 }
 
 const SNAPSHOT = "id of a snapshot or the start of one, or 'latest'";

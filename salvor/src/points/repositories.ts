@@ -2,12 +2,13 @@
  * The repositories of a host: one per account and destination, each with a key of its own in STATE/keys. All share
  * one chunker polynomial, so that equal files are cut into equal blocks and copies between them are cheap.
  */
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Repository, generateKey, initRepository, openLocalStorage, openRepository } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { errnoOf } from '../lib/errno.ts';
 import { writeDurably } from '../lib/write-durably.ts';
+import { makeDirectories } from '../lib/make-directories.ts';
 
 /** Where keys and repositories lie. */
 export type RepositoryPlaces = {
@@ -48,9 +49,9 @@ export async function ensureAccountRepository(
 ): Promise<{ readonly repository: Repository; readonly created: boolean }> {
   if (hasRepository(places, account))
     return { repository: await openAccountRepository(places, account), created: false };
-  mkdirSync(join(places.state, 'keys'), { recursive: true, mode: 0o700 });
+  makeDirectories(join(places.state, 'keys'), 0o700);
   chmodSync(join(places.state, 'keys'), 0o700);
-  mkdirSync(places.local, { recursive: true, mode: 0o700 });
+  makeDirectories(places.local, 0o700);
   if (!existsSync(keyFileOf(places, account))) writeDurably(keyFileOf(places, account), `${generateKey()}\n`, 0o600);
   removeUnborn(repositoryPathOf(places, account));
   const storage = openLocalStorage(repositoryPathOf(places, account));
