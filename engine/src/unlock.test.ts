@@ -26,7 +26,7 @@ describe('unlock', () => {
     const repository = await makeCheapRepository(directory);
     const dead = spawnSync('true').pid ?? 0;
     const stale = [await leave(repository, hostname(), dead, 0), await leave(repository, 'another', 1, 31)];
-    const held = [await leave(repository, hostname(), process.pid, 0), await leave(repository, 'another', dead, 29)];
+    const held = [await leave(repository, hostname(), 1, 0), await leave(repository, 'another', dead, 29)];
     const result = await unlock(repository);
     assert.deepEqual(result.removed.map(({ id }) => id).toSorted(), stale.toSorted());
     assert.deepEqual(result.left.map(({ id }) => id).toSorted(), held.toSorted());
@@ -34,6 +34,19 @@ describe('unlock', () => {
     // restic finds nothing stale after it.
     restic(directory, ['unlock']);
     assert.equal((await repository.storage.list('locks')).length, 2);
+  });
+
+  it('of restic neither ends a process that holds a lock of ours, nor takes the lock away', async () => {
+    using place = openWorkplace();
+    const directory = join(place.path, 'r');
+    const repository = await makeCheapRepository(directory);
+    await repository.withLock('shared', async (confirmed) => {
+      await confirmed;
+      // restic asks by SIGHUP whether this process is alive.
+      restic(directory, ['unlock']);
+      assert.equal((await repository.storage.list('locks')).length, 1);
+    });
+    assert.equal(process.listenerCount('SIGHUP'), 0);
   });
 
   it('removes all where that is asked for, those that can not be read too', async () => {

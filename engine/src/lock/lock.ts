@@ -16,6 +16,7 @@ import { formatTime, parseTime } from '../format/time.ts';
 import { openUnpacked, sealUnpacked } from '../format/unpacked.ts';
 import { MAX_SMALL_FILE_BYTES } from '../limits.ts';
 import type { MasterKey } from '../seal/master-key.ts';
+import { allowHangup, ignoreHangup } from './hangup.ts';
 import { saveHashed } from '../storage/load-verified.ts';
 import { FileMissing } from '../storage/storage.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -48,7 +49,13 @@ export class RepositoryLock implements AsyncDisposable {
   static async acquire(repository: LockedRepository, exclusive: boolean): Promise<RepositoryLock> {
     const lock = new RepositoryLock(repository, exclusive);
     await lock.#refuseConflicts();
-    lock.#id = await lock.#write();
+    ignoreHangup();
+    try {
+      lock.#id = await lock.#write();
+    } catch (error) {
+      allowHangup();
+      throw error;
+    }
     lock.#timer = setInterval(() => {
       lock.#renewal = lock.#renew().catch(() => undefined);
     }, RENEW_MS).unref();
@@ -68,8 +75,15 @@ export class RepositoryLock implements AsyncDisposable {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewal;
-    if (this.#id !== '') await this.#repository.storage.remove({ kind: 'locks', id: this.#id });
+    const id = this.#id;
+    if (id === '') return;
     this.#id = '';
+    // Whether or not it can be removed: this process is done with it.
+    try {
+      await this.#repository.storage.remove({ kind: 'locks', id });
+    } finally {
+      allowHangup();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
