@@ -24,6 +24,23 @@ export {
   RepoSnapshot,
   RepoSnapshotsDocument,
 } from './repo.ts';
+export {
+  RepoDiffDocument,
+  RepoFindDocument,
+  RepoForgetDocument,
+  RepoStatsDocument,
+  RepoTagDocument,
+  RepoVersionsDocument,
+} from './repo-snapshots.ts';
 export { ErrorDocument } from './error.ts';
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts';
 export { RepoCopyDocument, RepoHealDocument } from './repo-copies.ts';
+export {
+  RepoKeyDocument,
+  RepoKeysDocument,
+  RepoPruneDocument,
+  RepoRepairIndexDocument,
+  RepoRepairPacksDocument,
+  RepoRepairSnapshotsDocument,
+  RepoUnlockDocument,
+} from './repo-upkeep.ts';

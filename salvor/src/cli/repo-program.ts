@@ -6,6 +6,8 @@ import type { Perform } from './verb.ts';
 import type { RepoFlags } from './commands/repo.ts';
 import type { OtherRepoFlags } from './commands/repo-other.ts';
 import type { RepoBackupFlags } from './commands/repo-backup.ts';
+import type { RepoKeyFlags } from './commands/repo-key.ts';
+import type { RepoPruneFlags } from './commands/repo-prune.ts';
 
 export function addRepoCommand(program: Command, perform: Perform): void {
   const repo = program
@@ -66,9 +68,90 @@ export function addRepoCommand(program: Command, perform: Perform): void {
       perform(flags, async (context) => (await import('./commands/repo-heal.ts')).repoHeal(flags, context)),
   );
   addSnapshotVerbs((name, summary) => addRepoVerb(repo, name, summary), perform);
+  addUpkeep(repo, perform);
 }
 
 const SNAPSHOT = "id of a snapshot or the start of one, or 'latest'";
+
+/** What keeps a repository in order. */
+function addUpkeep(repo: Command, perform: Perform): void {
+  addRepoVerb(repo, 'prune', 'remove the data that no snapshot needs')
+    .option('-n, --dry-run', 'show what would be done, and do nothing')
+    .option('--max-unused <limit>', "unused data that may stay: bytes, a share as 5%, or 'unlimited' (default: 5%)")
+    .option('--max-repack-size <size>', 'bytes to write anew at most; k, m, g and t may follow the number')
+    .option('--repack-cacheable-only', 'write only packs of directory listings anew')
+    .option('--repack-small', 'write packs anew that are below 80% of the target size')
+    .option('--repack-uncompressed', 'write packs anew that hold uncompressed data')
+    .option('--yes', 'do it without asking')
+    .action(async (flags: RepoPruneFlags) =>
+      perform(flags, async (context) => (await import('./commands/repo-prune.ts')).repoPrune(flags, context)),
+    );
+  addRepoVerb(repo, 'unlock', 'remove locks that nobody holds any more')
+    .option('--remove-all', 'remove all locks, also those in use')
+    .action(async (flags: RepoFlags & { removeAll?: boolean }) =>
+      perform(flags, async (context) => (await import('./commands/repo-unlock.ts')).repoUnlock(flags, context)),
+    );
+  addKeyVerbs(addGroup(repo, 'key', 'list, add and remove passwords of a repository'), perform);
+  addRepairVerbs(
+    addGroup(repo, 'repair', 'mend a damaged repository: index first, then packs, then snapshots'),
+    perform,
+  );
+}
+
+function addGroup(repo: Command, name: string, summary: string): Command {
+  return repo
+    .command(name)
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', `\n${exitCodes()}`)
+    .helpCommand(false);
+}
+
+function addKeyVerbs(key: Command, perform: Perform): void {
+  const load = async (): Promise<typeof import('./commands/repo-key.ts')> => import('./commands/repo-key.ts');
+  addRepoVerb(key, 'list', 'list the keys; the one that the given password opens has a star').action(
+    async (flags: RepoFlags) => perform(flags, async (context) => (await load()).repoKeyList(flags, context)),
+  );
+  addRepoVerb(key, 'add', 'add a password')
+    .option('--new-password-file <file>', 'file that holds the new password')
+    .option('--user <name>', 'user name to write into the key')
+    .option('--host <name>', 'host name to write into the key')
+    .action(async (flags: RepoKeyFlags) =>
+      perform(flags, async (context) => (await load()).repoKeyAdd(flags, context)),
+    );
+  addRepoVerb(key, 'remove', 'remove a password; never the one that was given')
+    .argument('<id>', 'id of the key or the start of one')
+    .action(async (id: string, flags: RepoFlags) =>
+      perform(flags, async (context) => (await load()).repoKeyRemove(id, flags, context)),
+    );
+  addRepoVerb(key, 'passwd', 'change the password that was given')
+    .option('--new-password-file <file>', 'file that holds the new password')
+    .action(async (flags: RepoKeyFlags) =>
+      perform(flags, async (context) => (await load()).repoKeyPasswd(flags, context)),
+    );
+}
+
+function addRepairVerbs(repair: Command, perform: Perform): void {
+  const load = async (): Promise<typeof import('./commands/repo-repair.ts')> => import('./commands/repo-repair.ts');
+  addRepoVerb(repair, 'index', 'list again what the packs hold')
+    .option('--read-all-packs', 'believe no index file: read what each pack says of itself')
+    .action(async (flags: RepoFlags & { readAllPacks?: boolean }) =>
+      perform(flags, async (context) => (await load()).repoRepairIndex(flags, context)),
+    );
+  addRepoVerb(repair, 'packs', 'save what is whole of damaged packs, and drop them')
+    .argument('<id...>', 'ids of packs, whole')
+    .action(async (packs: readonly string[], flags: RepoFlags) =>
+      perform(flags, async (context) => (await load()).repoRepairPacks(packs, flags, context)),
+    );
+  addRepoVerb(repair, 'snapshots', 'give snapshots of which something is missing a successor without that')
+    .argument('[snapshot...]', 'only these (default: all)')
+    .option('-n, --dry-run', 'show what would be done, and do nothing')
+    .option('--forget', 'remove the snapshots that got a successor')
+    .action(async (snapshots: readonly string[], flags: RepoFlags & { forget?: boolean; dryRun?: boolean }) =>
+      perform(flags, async (context) => (await load()).repoRepairSnapshots(snapshots, flags, context)),
+    );
+}
 
 function addRepoVerb(parent: Command, name: string, summary: string): Command {
   return addVerb(parent, name, summary)

@@ -1,0 +1,109 @@
+/** The verbs of `salvor repo` that choose among snapshots: forget and tag, and those that look through many of them. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { collect } from './verb.ts';
+import type { Perform } from './verb.ts';
+import type { FilterFlags } from './commands/repo-filter.ts';
+import type { ForgetFlags } from './commands/repo-policy.ts';
+import type { RepoFlags } from './commands/repo.ts';
+
+/** Adds a verb with the flags that name its repository. */
+type AddRepoVerb = (name: string, summary: string) => Command;
+
+export function addSnapshotVerbs(add: AddRepoVerb, perform: Perform): void {
+  addForget(add, perform);
+  addTag(add, perform);
+  addFind(add, perform);
+  addLooks(add, perform);
+}
+
+const NAMED = "ids of snapshots or the starts of them, or 'latest'";
+
+function withFilter(verb: Command, { hasPath = true }: { readonly hasPath?: boolean } = {}): Command {
+  verb
+    .option('--host <name>', 'only snapshots of this host; may be given more than once', collect)
+    .option('--tag <tags>', 'only snapshots with all of these tags (a,b); may be given more than once', collect);
+  if (hasPath)
+    verb.option('--path <path>', 'only snapshots made of this absolute path; may be given more than once', collect);
+  return verb;
+}
+
+function addForget(add: AddRepoVerb, perform: Perform): void {
+  const forget = withFilter(add('forget', 'remove the snapshots that a policy does not keep'))
+    .argument('[snapshot...]', `remove these, whatever a policy says: ${NAMED}`)
+    .option('-l, --keep-last <n>', 'keep the last n snapshots; -1 keeps all, here and below')
+    .option('-H, --keep-hourly <n>', 'keep the last snapshot of each of the last n hours that have one')
+    .option('-d, --keep-daily <n>', 'the same by days')
+    .option('-w, --keep-weekly <n>', 'the same by ISO weeks')
+    .option('-m, --keep-monthly <n>', 'the same by months')
+    .option('-y, --keep-yearly <n>', 'the same by years')
+    .option('--keep-within <duration>', 'keep what is younger than this (1y5m7d2h) as seen from the newest snapshot')
+    .option('--keep-tag <tags>', 'keep what has all of these tags (a,b); may be given more than once', collect);
+  for (const unit of ['hourly', 'daily', 'weekly', 'monthly', 'yearly'])
+    forget.option(`--keep-within-${unit} <duration>`, `keep ${unit} snapshots that are younger than this`);
+  forget
+    .option('-g, --group-by <keys>', "apply the policy to each host, paths and/or tags alone ('' for all together)")
+    .option('-n, --dry-run', 'show what would be removed, and remove nothing')
+    .option('--calendar', 'show by day which rules keep what, and remove nothing')
+    .option('--simulate <nights>', 'show that calendar as it will be after this many more daily snapshots')
+    .option('--unsafe-allow-remove-all', 'allow a policy that leaves nothing of a group')
+    .option('--yes', 'consent to it without being asked')
+    .action(async (ids: readonly string[], flags: ForgetFlags) =>
+      perform(flags, async (context) => (await import('./commands/repo-forget.ts')).repoForget(ids, flags, context)),
+    );
+}
+
+function addTag(add: AddRepoVerb, perform: Perform): void {
+  withFilter(add('tag', 'change the tags of snapshots'))
+    .argument('[snapshot...]', `change these: ${NAMED} (default: all)`)
+    .option('--set <tags>', "give them these tags (a,b) and no others; '' takes all away", collect)
+    .option('--add <tags>', 'give them these tags too', collect)
+    .option('--remove <tags>', 'take these tags away', collect)
+    .action(async (ids: readonly string[], flags: FilterFlags) =>
+      perform(flags, async (context) => (await import('./commands/repo-tag.ts')).repoTag(ids, flags, context)),
+    );
+}
+
+function addFind(add: AddRepoVerb, perform: Perform): void {
+  withFilter(add('find', 'look for files in all snapshots'))
+    .argument('<pattern...>', 'names or paths with * ? [a-z] **; with --blob, --tree or --pack ids')
+    .option('-s, --snapshot <id>', 'look only into this snapshot; may be given more than once', collect)
+    .option('-i, --ignore-case', 'take capital and small letters as the same')
+    .option('-O, --oldest <time>', "only what was changed at or after this ('2026-11-23 02:00:00')")
+    .option('-N, --newest <time>', 'only what was changed at or before this')
+    .option('--blob', 'look for the files that these blobs are part of')
+    .option('--tree', 'look for the directories that have these listings')
+    .option('--pack', 'look for what lies in these packs')
+    .action(async (patterns: readonly string[], flags: FilterFlags) =>
+      perform(flags, async (context) => (await import('./commands/repo-find.ts')).repoFind(patterns, flags, context)),
+    );
+}
+
+function addLooks(add: AddRepoVerb, perform: Perform): void {
+  add('diff', 'show what differs between two snapshots')
+    .argument('<from>', `${SNAPSHOT}; ID:/DIR for a directory of it`)
+    .argument('<to>', 'the same')
+    .option('--metadata', 'also show where only owner, mode, times or attributes differ')
+    .action(async (from: string, to: string, flags: RepoFlags & { metadata?: boolean }) =>
+      perform(flags, async (context) => (await import('./commands/repo-diff.ts')).repoDiff(from, to, flags, context)),
+    );
+  withFilter(add('versions', 'list every version of one file in all snapshots'), { hasPath: false })
+    .argument('<path>', 'absolute path in the snapshots')
+    .action(async (path: string, flags: FilterFlags) =>
+      perform(flags, async (context) =>
+        (await import('./commands/repo-versions.ts')).repoVersions(path, flags, context),
+      ),
+    );
+  withFilter(add('stats', 'count files, blobs and bytes of snapshots'))
+    .argument('[snapshot...]', `count these: ${NAMED} (default: all)`)
+    .addOption(
+      new Option('--mode <mode>', 'what is counted')
+        .choices(['restore-size', 'files-by-contents', 'raw-data', 'blobs-per-file'])
+        .default('restore-size'),
+    )
+    .action(async (ids: readonly string[], flags: FilterFlags & { mode: 'restore-size' }) =>
+      perform(flags, async (context) => (await import('./commands/repo-stats.ts')).repoStats(ids, flags, context)),
+    );
+}
+
+const SNAPSHOT = "id of a snapshot or the start of one, or 'latest'";
