@@ -74,7 +74,7 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   },
   'index-damaged': {
     message: (c) => `The index file ${text(c['file'])} is damaged: ${text(c['reason'])}.`,
-    hint: 'No data is lost by this: packs list their own blobs. Repair the index (restic repair index).',
+    hint: 'No data is lost by this: packs list their own blobs. Mend it with: salvor repo repair index',
     exit: 1,
     retry: 'never',
   },
@@ -146,7 +146,7 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   },
   'repository-locked': {
     message: (c) => `The repository is locked by ${text(c['holder'])}.`,
-    hint: 'Wait until that is done. If that machine is gone, remove its locks (restic unlock).',
+    hint: 'Wait until that is done. If that machine is gone, remove its locks with: salvor repo unlock',
     exit: 1,
     retry: 'later',
   },

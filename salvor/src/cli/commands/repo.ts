@@ -65,7 +65,7 @@ function findConfiguredRepo(repo: string, account: string, context: CommandConte
 }
 
 /** What the file holds without the spaces and line ends around it, as restic reads it. */
-function readPassword(file: string): string {
+export function readPassword(file: string): string {
   let text: string;
   try {
     const stat = statSync(file);
