@@ -5,10 +5,25 @@ import type { CallOptions, FileHandle, FileKind, ListedFile, LoadRange, Storage 
 /**
  * fail: nothing is done, and an error · lost-reply: all is done, and an error · hang: nothing, until aborted ·
  * full: saves find no space from here on · short, flip: a load gives too few bytes, or one that is wrong ·
- * stale: a list that does not name what was saved last.
+ * stale: a list that does not name the newest file.
+ *
+ * Wrong bytes that a save stores are no fault here: only reading all data finds them, which is what `check` is for.
  */
 export const FAULTS = ['fail', 'lost-reply', 'hang', 'full', 'short', 'flip', 'stale'] as const;
 export type Fault = (typeof FAULTS)[number];
+
+/** The calls that a fault means something to: only these are counted. */
+export const CONCERNED: Readonly<Record<Fault, readonly Verb[]>> = {
+  fail: ['create', 'save', 'load', 'size', 'list', 'remove'],
+  'lost-reply': ['create', 'save', 'remove'],
+  hang: ['create', 'save', 'load', 'size', 'list', 'remove'],
+  full: ['save'],
+  short: ['load'],
+  flip: ['load'],
+  stale: ['list'],
+};
+
+export type Verb = 'create' | 'save' | 'load' | 'size' | 'list' | 'remove';
 
 export class FaultStorage implements Storage {
   readonly location: string;
@@ -17,13 +32,25 @@ export class FaultStorage implements Storage {
   readonly #at: number;
   readonly #onHang: () => void;
   readonly #saved: string[] = [];
-  /** Calls so far: where this stays at or below `at`, the fault was never met. */
-  calls = 0;
-  /** Whether it did go wrong: not every fault means something to every call. */
-  wasHit = false;
+  readonly #spared: readonly FileKind[];
+  #calls = 0;
+  /** All calls, by verb. */
+  readonly counts: Record<Verb, number> = { create: 0, save: 0, load: 0, size: 0, list: 0, remove: 0 };
 
-  /** The call number `at`, counted from 1, meets the fault. `onHang` is told when a call begins to hang. */
-  constructor(inner: Storage, fault: Fault, at: number, onHang: () => void = () => undefined) {
+  /**
+   * The call number `at`, counted from 1, meets the fault. `onHang` is told when a call begins to hang; listings of
+   * the kinds `spared` are always true.
+   */
+  constructor(
+    inner: Storage,
+    fault: Fault,
+    at: number,
+    {
+      onHang = () => undefined,
+      spared = [],
+    }: { readonly onHang?: () => void; readonly spared?: readonly FileKind[] } = {},
+  ) {
+    this.#spared = spared;
     this.location = inner.location;
     this.#inner = inner;
     this.#fault = fault;
@@ -31,79 +58,82 @@ export class FaultStorage implements Storage {
     this.#onHang = onHang;
   }
 
+  /** Whether there was a call number `at`. */
+  get wasHit(): boolean {
+    return this.#calls >= this.#at;
+  }
+
   async create(options: CallOptions = {}): Promise<void> {
-    await this.#call(options, async () => this.#inner.create(options));
+    await this.#call('create', options, async () => this.#inner.create(options));
   }
 
   async save(file: FileHandle, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
-    if (this.#fault === 'full' && this.calls + 1 >= this.#at) {
-      this.calls += 1;
-      this.wasHit = true;
-      throw new EngineError('storage-full', { location: this.location });
-    }
-    await this.#call(options, async () => this.#inner.save(file, bytes, options));
+    await this.#call('save', options, async () => this.#inner.save(file, bytes, options));
     this.#saved.push(file.id);
   }
 
   async load(file: FileHandle, range?: LoadRange, options: CallOptions = {}): Promise<Buffer> {
-    const isHit = this.#isNext();
-    const bytes = await this.#call(options, async () => this.#inner.load(file, range, options));
-    if (!isHit || bytes.length === 0) return bytes;
-    if (this.#fault === 'short') {
-      this.wasHit = true;
-      return Buffer.from(new Uint8Array(bytes.subarray(0, bytes.length >> 1)).buffer);
-    }
-    if (this.#fault === 'flip') {
-      this.wasHit = true;
-      const at = (this.#at * 7919) % bytes.length;
-      bytes[at] = (bytes[at] ?? 0) ^ (1 << (this.#at % 8));
-    }
-    return bytes;
+    return this.#call(
+      'load',
+      options,
+      async () => this.#inner.load(file, range, options),
+      (bytes) => {
+        if (this.#fault === 'short') return Buffer.from(new Uint8Array(bytes.subarray(0, bytes.length >> 1)).buffer);
+        const at = (this.#at * 7919) % Math.max(1, bytes.length);
+        if (bytes.length > 0) bytes[at] = (bytes[at] ?? 0) ^ (1 << (this.#at % 8));
+        return bytes;
+      },
+    );
   }
 
   async size(file: FileHandle, options: CallOptions = {}): Promise<number | null> {
-    return this.#call(options, async () => this.#inner.size(file, options));
+    return this.#call('size', options, async () => this.#inner.size(file, options));
   }
 
   async list(kind: FileKind, options: CallOptions = {}): Promise<readonly ListedFile[]> {
-    const isHit = this.#isNext();
-    const files = await this.#call(options, async () => this.#inner.list(kind, options));
-    if (!isHit || this.#fault !== 'stale') return files;
-    const fresh = new Set(this.#saved.slice(-1));
-    this.wasHit = files.some(({ id }) => fresh.has(id));
-    return files.filter(({ id }) => !fresh.has(id));
+    return this.#call(
+      'list',
+      options,
+      async () => this.#inner.list(kind, options),
+      (files) => {
+        if (this.#spared.includes(kind)) return files;
+        const newest = files.findLast(({ id }) => this.#saved.includes(id)) ?? files.at(-1);
+        return files.filter((each) => each !== newest);
+      },
+    );
   }
 
   async remove(file: FileHandle, options: CallOptions = {}): Promise<void> {
-    await this.#call(options, async () => this.#inner.remove(file, options));
+    await this.#call('remove', options, async () => this.#inner.remove(file, options));
   }
 
-  #isNext(): boolean {
-    return this.calls + 1 === this.#at;
-  }
-
-  async #call<T>({ signal }: CallOptions, work: () => Promise<T>): Promise<T> {
-    this.calls += 1;
-    if (this.calls !== this.#at) return work();
+  async #call<T>(
+    verb: Verb,
+    { signal }: CallOptions,
+    work: () => Promise<T>,
+    spoil: (result: T) => T = (result) => result,
+  ): Promise<T> {
+    this.counts[verb] += 1;
+    if (!CONCERNED[this.#fault].includes(verb)) return work();
+    this.#calls += 1;
+    if (this.#fault === 'full' ? this.#calls < this.#at : this.#calls !== this.#at) return work();
     switch (this.#fault) {
       case 'fail':
-        this.wasHit = true;
         throw this.#error();
       case 'lost-reply':
-        this.wasHit = true;
         await work();
         throw this.#error();
       case 'hang':
-        this.wasHit = true;
         this.#onHang();
         return new Promise<T>((_, reject) => {
           signal?.addEventListener('abort', () => reject(new EngineError('cancelled', {}, { cause: signal.reason })));
         });
       case 'full':
+        throw new EngineError('storage-full', { location: this.location });
       case 'short':
       case 'flip':
       case 'stale':
-        return work();
+        return spoil(await work());
       default:
         return this.#fault satisfies never;
     }
