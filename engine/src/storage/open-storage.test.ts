@@ -10,7 +10,7 @@ import { openMemoryStorage } from './memory-storage.ts';
 import { openStorage } from './open-storage.ts';
 import { parseStorageUrl } from './parse-storage-url.ts';
 import { CONFIG_FILE } from './storage.ts';
-import { testConnection } from './test-connection.ts';
+import { testConnection } from './connection-test.ts';
 
 describe('addresses of storages', () => {
   it('are read as restic reads them', () => {
