@@ -29,7 +29,7 @@ import type { FileKind } from './storage/storage.ts';
 import { FileMissing } from './storage/storage.ts';
 
 export type PruneOptions = PruneLimits & {
-  /** Plan only; nothing is written, not even a lock's worth of change to the data. */
+  /** Plan only: nothing but the lock is written. */
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PruneProgress) => void;

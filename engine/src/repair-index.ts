@@ -83,16 +83,19 @@ class IndexRepair {
       return claim !== undefined && !claim.isTorn && claim.bytes === stored.get(id);
     };
     const missing = [...this.#claims.keys()].filter((id) => !stored.has(id));
-    const relisted = await this.#readHeaders([...stored].filter(([id]) => !isBelieved(id)));
+    const writer = new IndexWriter(this.#repository);
+    const relisted = await this.#readHeaders(
+      [...stored].filter(([id]) => !isBelieved(id)),
+      writer,
+    );
     const dropped = [...this.#claims.keys()].filter((id) => !isBelieved(id) && !relisted.has(id));
     await this.#markOld(isBelieved);
-    const writer = new IndexWriter(this.#repository);
-    await this.#relist(writer, isBelieved, relisted); // 1
+    await this.#relist(writer, isBelieved); // 1, with what the headers said
     for (const id of this.#old) await storage.remove({ kind: 'index', id }); // 2
     for (const id of missing)
       this.#report('pack-missing', `data/${id}`, 'is missing: what was in it is not listed any more');
     return {
-      packsRelisted: [...relisted.keys()],
+      packsRelisted: [...relisted],
       packsDropped: dropped,
       indexesRemoved: this.#old.size,
       problems: this.#problems,
@@ -135,13 +138,15 @@ class IndexRepair {
     }
   }
 
-  async #readHeaders(packs: readonly (readonly [string, number])[]): Promise<Map<string, readonly PackEntry[]>> {
-    const found = new Map<string, readonly PackEntry[]>();
+  /** Lists packs by their headers; a full index file is written on the way, so that memory does not grow. */
+  async #readHeaders(packs: readonly (readonly [string, number])[], writer: IndexWriter): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
     let done = 0;
     await inParallel(packs, 4, async ([id, bytes]) => {
       throwIfCancelled(this.#options.signal);
       try {
-        found.set(id, await readPackHeader(this.#repository, id, bytes));
+        await writer.add({ id, blobs: await readPackHeader(this.#repository, id, bytes) });
+        found.add(id);
       } catch (error) {
         if (!(error instanceof RangeError) && !(error instanceof FileMissing)) throw error;
         this.#report('pack-damaged', `data/${id}`, `can't be listed: ${reasonOf(error)}`);
@@ -161,11 +166,7 @@ class IndexRepair {
     }
   }
 
-  async #relist(
-    writer: IndexWriter,
-    isBelieved: (id: string) => boolean,
-    relisted: ReadonlyMap<string, readonly PackEntry[]>,
-  ): Promise<void> {
+  async #relist(writer: IndexWriter, isBelieved: (id: string) => boolean): Promise<void> {
     const done = new Set<string>();
     for (const id of this.#files) {
       if (!this.#old.has(id) || this.#options.readAllPacks === true) continue;
@@ -176,7 +177,6 @@ class IndexRepair {
         await writer.add(pack);
       }
     }
-    for (const [id, blobs] of relisted) await writer.add({ id, blobs });
     await writer.flush();
   }
 

@@ -74,11 +74,10 @@ async function mend(repository: Repository, options: RepairSnapshotsOptions): Pr
   const store = async (bytes: Buffer): Promise<void> =>
     options.dryRun === true ? undefined : packs.store('tree', bytes);
   const index = await repository.index();
+  const rewriter = new TreeRewriter(await BlobReader.open(repository), index, store);
   const mended: Mended[] = [];
   for (const snapshot of snapshots) {
     throwIfCancelled(options.signal);
-    // Each snapshot tells all of its losses, also those that another shares.
-    const rewriter = new TreeRewriter(await BlobReader.open(repository), index, store);
     const { tree, problems: losses } = await rewriter.rewrite(snapshot.tree);
     if (tree !== snapshot.tree) mended.push({ snapshot, tree, losses });
   }

@@ -33,8 +33,10 @@ export class TreeRewriter {
   readonly #index: BlobIndex;
   readonly #store: (bytes: Buffer) => Promise<void>;
   readonly #stored = new Set<string>();
-  /** What became of each listing. */
-  readonly #done = new Map<string, Outcome>();
+  /** Listings of which nothing is missing, nor of what is below them. */
+  readonly #whole = new Set<string>();
+  /** What became of the other listings of one snapshot: the next tells its losses too. */
+  readonly #mended = new Map<string, string>();
 
   constructor(reader: BlobReader, index: BlobIndex, store: (bytes: Buffer) => Promise<void>) {
     this.#reader = reader;
@@ -44,6 +46,7 @@ export class TreeRewriter {
 
   /** The id of the mended tree, the same where nothing was wrong; null where the root itself can't be read. */
   async rewrite(tree: string): Promise<{ readonly tree: string | null; readonly problems: readonly Problem[] }> {
+    this.#mended.clear();
     try {
       return await this.#rewrite(tree, '');
     } catch (error) {
@@ -55,9 +58,10 @@ export class TreeRewriter {
   }
 
   async #rewrite(tree: string, path: string): Promise<Outcome> {
-    const known = this.#done.get(tree);
+    if (this.#whole.has(tree)) return { tree, problems: [] };
+    const known = this.#mended.get(tree);
     // What is wrong in a listing that several paths share is told once.
-    if (known !== undefined) return { tree: known.tree, problems: [] };
+    if (known !== undefined) return { tree: known, problems: [] };
     const nodes = await readListing(this.#reader, tree);
     const problems: Problem[] = [];
     const changes = new Map<number, (members: readonly RawMember[]) => readonly RawMember[]>();
@@ -72,9 +76,9 @@ export class TreeRewriter {
       }
     }
     const id = changes.size === 0 ? tree : await this.#save(await this.#changed(tree, nodes.length, changes));
-    const outcome = { tree: id, problems };
-    this.#done.set(tree, outcome);
-    return outcome;
+    if (id === tree) this.#whole.add(tree);
+    else this.#mended.set(tree, id);
+    return { tree: id, problems };
   }
 
   async #mendDirectory(subtree: string, path: string, problems: Problem[]): Promise<string> {
