@@ -66,7 +66,7 @@ export class SftpConnection {
   /** @throws EngineError `storage-untrusted`, `storage-refused`, `storage-unreachable`, `storage-unsuited`. */
   static async open(address: SftpAddress, login: SftpLogin): Promise<SftpConnection> {
     const { location } = address;
-    const known = KnownHost.read(login.trust, address.host, address.port);
+    const known = readKnownHost(address, login.trust);
     const client = new Client();
     const socket = connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
     const hostKey: { fault: string | null } = { fault: null };
@@ -223,6 +223,15 @@ export class SftpConnection {
 /** The server's status, where the error is its answer. */
 export function statusOf(error: unknown): number | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : null;
+}
+
+function readKnownHost({ host, port, location }: SftpAddress, trust: HostTrust): KnownHost {
+  try {
+    return KnownHost.read(trust, host, port);
+  } catch (error) {
+    const reason = `what is known of it can't be read (${reasonOf(error)})`;
+    throw new EngineError('storage-untrusted', { location, reason }, { cause: error });
+  }
 }
 
 function keyTypes(known: KnownHost): (typeof HOST_KEY_TYPES)[number][] {

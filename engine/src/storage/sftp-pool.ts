@@ -75,16 +75,16 @@ export class SftpPool implements AsyncDisposable {
   }
 
   async #openOne(): Promise<SftpConnection> {
-    this.#opening ??= this.#open().then((connection) => {
-      connection.holdProcess(false);
-      this.#connections.push(connection);
-      return connection;
-    });
-    try {
-      return await this.#opening;
-    } finally {
-      this.#opening = undefined;
-    }
+    this.#opening ??= this.#open()
+      .then((connection) => {
+        connection.holdProcess(false);
+        this.#connections.push(connection);
+        return connection;
+      })
+      .finally(() => {
+        this.#opening = undefined;
+      });
+    return this.#opening;
   }
 
   #addLoad(connection: SftpConnection, change: number): void {

@@ -8,11 +8,13 @@ import { PASSWORD, openWorkplace, restic } from '../../test/fixtures.ts';
 import { storageConformance } from '../../test/storage/storage-conformance.ts';
 import { startSshd } from '../../test/storage/test-sshd.ts';
 import type { TestSshd } from '../../test/storage/test-sshd.ts';
+import { TestTimers } from '../../test/storage/test-timers.ts';
 import { backup, entriesOfPaths, findSnapshot, initRepository, openRepository, restore } from '../index.ts';
 import { openSftpStorage } from './sftp-storage.ts';
 import type { SftpOptions } from './sftp-storage.ts';
 import { CONFIG_FILE } from './storage.ts';
 import type { Storage } from './storage.ts';
+import { watchStorage } from './watch-storage.ts';
 
 let sshd: TestSshd;
 before(async () => {
@@ -50,6 +52,9 @@ describe('SFTP storage', () => {
       { knownHostsFile: hashed },
       { hostKeys: [sshd.fingerprint] },
       { hostKeys: ['SHA256:'.padEnd(50, 'A'), sshd.hostKey] },
+      // The server has two keys and shows the one that is asked for.
+      { hostKeys: [sshd.hostKey] },
+      { hostKeys: [sshd.otherHostKey] },
     ])
       assert.equal(await attempt({ trust }), null);
   });
@@ -67,6 +72,8 @@ describe('SFTP storage', () => {
     for (const [trust, message] of [
       [known(''), /not in/],
       [{ hostKeys: [] }, /not among/],
+      [{ hostKeys: ['MD5:00:11'] }, /can't be read/],
+      [{ knownHostsFile: '/nowhere/known_hosts' }, /can't be read/],
     ] as const)
       await assert.rejects(attempt({ trust }), { code: 'storage-untrusted', message });
     for (const [lines, message] of [
@@ -147,6 +154,31 @@ describe('SFTP storage', () => {
     assert.deepEqual(await storage.list('data'), [{ id: pack('a').id, bytes: 1000 }]);
     await storage.save(pack('b'), randomBytes(8_000_000));
     assert.equal(await storage.size(pack('b')), 8_000_000);
+  });
+
+  it('is freed by the watch from a line that stands still, and goes on over another', async () => {
+    using place = openWorkplace();
+    const timers = new TestTimers();
+    await using bare = openSftpStorage({ ...sshd.login, path: place.path, connections: 1 });
+    const storage = watchStorage(bare, { timers });
+    await storage.save(pack('a'), randomBytes(1000));
+    const frozen = Promise.withResolvers<void>();
+    let moved = 0;
+    const onBytes = (count: number): void => {
+      moved += count;
+      if (moved !== 1_048_576) return;
+      sshd.freezeConnections();
+      frozen.resolve();
+    };
+    const over = new AbortController();
+    const saving = storage.save(pack('b'), randomBytes(8_000_000), { onBytes }).finally(() => over.abort());
+    const outcome = assert.rejects(saving, { code: 'storage-stalled' });
+    await frozen.promise;
+    // What was under way when the line stopped is progress still; then time passes and nothing else.
+    while (!over.signal.aborted) await timers.advance(60_000);
+    await outcome;
+    assert.equal(await storage.size(pack('a')), 1000);
+    assert.equal(await storage.size(pack('b')), null);
   });
 
   it('leaves files that nobody may write in directories for the owner alone', async () => {

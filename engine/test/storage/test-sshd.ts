@@ -15,8 +15,12 @@ export type TestSshd = AsyncDisposable & {
   /** As `ssh-keygen -l` prints it. */
   readonly fingerprint: string;
   readonly hostKey: string;
+  /** A second one, of another type. */
+  readonly otherHostKey: string;
   /** Kills the sessions, not the server: every connection is lost. */
   readonly dropConnections: () => void;
+  /** Stops the sessions without a word: the lines stand still. */
+  readonly freezeConnections: () => void;
 };
 
 /** `subsystem` is what serves SFTP, with its arguments. */
@@ -28,6 +32,8 @@ export async function startSshd(subsystem = 'internal-sftp'): Promise<TestSshd> 
   const userKeyFile = join(directory, 'user');
   for (const path of [hostKeyFile, userKeyFile])
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'test', '-f', path]);
+  const otherHostKeyFile = join(directory, 'host-ecdsa');
+  execFileSync('ssh-keygen', ['-q', '-t', 'ecdsa', '-N', '', '-C', 'test', '-f', otherHostKeyFile]);
   copyFileSync(`${userKeyFile}.pub`, join(directory, 'authorized'));
   chmodSync(join(directory, 'authorized'), 0o600);
   const port = await freePort();
@@ -44,6 +50,7 @@ export async function startSshd(subsystem = 'internal-sftp'): Promise<TestSshd> 
     Subsystem: `sftp ${subsystem}`,
   };
   const lines = Object.entries(config).map(([key, value]) => `${key} ${value}\n`);
+  lines.push(`HostKey ${otherHostKeyFile}\n`);
   writeFileSync(join(directory, 'config'), lines.join(''));
   const server = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(directory, 'config')], {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -66,6 +73,7 @@ export async function startSshd(subsystem = 'internal-sftp'): Promise<TestSshd> 
     directory,
     port,
     hostKey,
+    otherHostKey: readFileSync(`${otherHostKeyFile}.pub`, 'utf8').trim(),
     fingerprint:
       execFileSync('ssh-keygen', ['-l', '-f', `${hostKeyFile}.pub`], { encoding: 'utf8' }).split(' ')[1] ?? '',
     login: {
@@ -75,9 +83,10 @@ export async function startSshd(subsystem = 'internal-sftp'): Promise<TestSshd> 
       privateKeyFile: userKeyFile,
       trust: { knownHostsFile },
     },
-    dropConnections: () => killSessions(server.pid ?? 0),
+    dropConnections: () => signalSessions(server.pid ?? 0, 'SIGKILL'),
+    freezeConnections: () => signalSessions(server.pid ?? 0, 'SIGSTOP'),
     [Symbol.asyncDispose]: async () => {
-      killSessions(server.pid ?? 0);
+      signalSessions(server.pid ?? 0, 'SIGKILL');
       server.kill('SIGTERM');
       await ended;
       rmSync(directory, { recursive: true, force: true });
@@ -85,9 +94,9 @@ export async function startSshd(subsystem = 'internal-sftp'): Promise<TestSshd> 
   };
 }
 
-function killSessions(server: number): void {
+function signalSessions(server: number, signal: NodeJS.Signals): void {
   const children = readFileSync(`/proc/${server}/task/${server}/children`, 'utf8').trim().split(' ');
-  for (const pid of children.filter((text) => text !== '')) process.kill(Number(pid), 'SIGKILL');
+  for (const pid of children.filter((text) => text !== '')) process.kill(Number(pid), signal);
 }
 
 async function freePort(): Promise<number> {
