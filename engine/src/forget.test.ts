@@ -104,6 +104,16 @@ describe('forget', () => {
     assert.deepEqual(await daysOf(repository), [1, 3]);
   });
 
+  it('refuses a beginning that several ids have, and one that none has', async () => {
+    const repository = await withDays(17);
+    const ids = (await listSnapshots(repository)).snapshots.map(({ id }) => id);
+    // 17 ids can not begin with 16 different digits.
+    const twice = ids.map((id) => id.slice(0, 1)).find((digit, i, all) => all.indexOf(digit) !== i) ?? '';
+    await assert.rejects(forgetNamed(repository, [twice]), hasCode('snapshot-ambiguous'));
+    await assert.rejects(forgetNamed(repository, [ids[0] ?? '', 'ff'.repeat(32)]), hasCode('snapshot-unknown'));
+    assert.equal((await daysOf(repository)).length, 17);
+  });
+
   it('goes on with the others where a snapshot file can not be read or removed, and names it', async () => {
     const repository = await withDays(4);
     const [first, second] = (await listSnapshots(repository)).snapshots;

@@ -132,6 +132,8 @@ function isDeclared(path: string, name: string, manifests: Manifests): boolean {
   if (own?.dependencies?.[name] !== undefined) return true;
   if (!isAround(path)) return false;
   if (workspaceOf(path) === '' && name in PACKAGE_ROOMS) return true;
+  // An example imports its own package by name, as its users do.
+  if (PACKAGE_ROOMS[name] === workspaceOf(path)) return true;
   if (own?.devDependencies?.[name] !== undefined || manifests['']?.devDependencies?.[name] !== undefined) return true;
   // The demo and the benches stand beside the product and use its packages.
   return workspaceOf(path) === '' && manifests['salvor']?.dependencies?.[name] !== undefined;

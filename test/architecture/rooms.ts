@@ -118,8 +118,9 @@ export const PACKAGE_ROOMS: Readonly<Record<string, string>> = {
   '@salvor/engine/libc': 'engine',
 };
 
-/** Tests, what they share (`test-….ts` beside them) and what is around the product may import what is declared. */
-const AROUND = /\.test\.ts$|\/test-[^/]+\.ts$|^(?:demo|bench|scripts|test)\/|^(?:engine|contract|salvor)\/test\//;
+/** Tests, what they share (`test-….ts` beside them), examples and what is around the product may import what is declared. */
+const AROUND =
+  /\.test\.ts$|\/test-[^/]+\.ts$|^(?:demo|bench|scripts|test)\/|^(?:engine|contract|salvor)\/(?:test|examples)\//;
 
 export function isAround(path: string): boolean {
   return AROUND.test(path);
