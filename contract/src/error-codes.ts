@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   'key-unknown': { http: 404, exit: 1 },
   'key-unreadable': { http: 500, exit: 1 },
   'load-failed': { http: 502, exit: 1 },
+  'lock-lost': { http: 409, exit: 1 },
   'nothing-to-undo': { http: 409, exit: 1 },
   'pack-damaged': { http: 500, exit: 1 },
   'pack-unknown': { http: 404, exit: 1 },

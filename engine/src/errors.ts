@@ -21,6 +21,7 @@ export type EngineErrorCode =
   | 'key-damaged'
   | 'key-in-use'
   | 'key-unknown'
+  | 'lock-lost'
   | 'pack-damaged'
   | 'pack-unknown'
   | 'path-unknown'
@@ -95,6 +96,13 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
     hint: 'List them with: salvor repo key list',
     exit: 1,
     retry: 'never',
+  },
+  'lock-lost': {
+    message: (c) =>
+      `The lock of this run at ${text(c['location'])} was taken away, so it stopped before it deleted more.`,
+    hint: 'Nothing is lost: run it again. A lock goes when the machine slept for half an hour, or by "unlock".',
+    exit: 1,
+    retry: 'later',
   },
   'pack-damaged': {
     message: (c) => `The pack file ${text(c['file'])} is damaged: ${text(c['reason'])}.`,

@@ -17,6 +17,7 @@ import { IndexWriter } from './index/index-writer.ts';
 import { readIndexFile, readIndexFiles } from './index/load-index.ts';
 import type { ListedIndexFile } from './index/load-index.ts';
 import { inParallel } from './lib/in-parallel.ts';
+import type { RepositoryLock } from './lock/lock.ts';
 import { planPrune } from './plan-prune.ts';
 import type { PruneLimits, PrunePlan } from './plan-prune.ts';
 import type { BlobNumbers } from './prune/blob-numbers.ts';
@@ -58,27 +59,27 @@ const IN_FLIGHT = 4;
 /**
  * @throws EngineError `repository-locked`, `repository-version`, and those of a repository that must be repaired first:
  *   `snapshot-damaged`, `index-damaged`, `blob-missing`, `pack-damaged`, `tree-damaged` (nothing was deleted that a
- *   snapshot reaches), `storage-failed`, `cancelled` (the next run finishes).
+ *   snapshot reaches), `storage-failed`, `lock-lost`,
+ *   `cancelled` (the next run finishes).
  */
 export async function prune(repository: Repository, options: PruneOptions = {}): Promise<PruneResult> {
   refuseVersion1(repository);
   throwIfCancelled(options.signal);
-  return repository.withLock('exclusive', async (confirmed) => {
-    // Nothing is read before: a backup that ended in these 200 ms would be missing from what was read.
-    await confirmed;
-    try {
-      const used = await findUsedBlobs(repository, {
-        signal: options.signal,
-        onProgress: (done, of) => options.onProgress?.({ step: 'find used', done, of }),
-      });
-      const plan = await makePlan(repository, used, options);
-      if (options.dryRun === true) return toResult(plan, false, 0, 0, 0);
-      return await new PruneRun(repository, plan, used, options).execute();
-    } finally {
-      // What was loaded names packs that are gone.
-      repository.dropIndex();
-    }
-  });
+  await using lock = await repository.lock('exclusive');
+  // Nothing is read before: a backup that ended in these 200 ms would be missing from what was read.
+  await lock.confirm();
+  try {
+    const used = await findUsedBlobs(repository, {
+      signal: options.signal,
+      onProgress: (done, of) => options.onProgress?.({ step: 'find used', done, of }),
+    });
+    const plan = await makePlan(repository, used, options);
+    if (options.dryRun === true) return toResult(plan, false, 0, 0, 0);
+    return await new PruneRun(repository, plan, used, lock, options).execute();
+  } finally {
+    // What was loaded names packs that are gone.
+    repository.dropIndex();
+  }
 }
 
 /** Version 1 is read, never written. @throws EngineError `repository-version`. */
@@ -108,6 +109,7 @@ class PruneRun {
   readonly #repository: Repository;
   readonly #plan: PrunePlan;
   readonly #used: BlobNumbers;
+  readonly #lock: Pick<RepositoryLock, 'requireHeld'>;
   readonly #options: PruneOptions;
   readonly #writer: IndexWriter;
   readonly #packs: PackWriter;
@@ -117,10 +119,17 @@ class PruneRun {
   readonly #relisted = new Set<string>();
   #repacked = 0;
 
-  constructor(repository: Repository, plan: PrunePlan, used: BlobNumbers, options: PruneOptions) {
+  constructor(
+    repository: Repository,
+    plan: PrunePlan,
+    used: BlobNumbers,
+    lock: Pick<RepositoryLock, 'requireHeld'>,
+    options: PruneOptions,
+  ) {
     this.#repository = repository;
     this.#plan = plan;
     this.#used = used;
+    this.#lock = lock;
     this.#options = options;
     this.#writer = new IndexWriter(repository);
     this.#packs = new PackWriter(repository, this.#writer);
@@ -204,6 +213,7 @@ class PruneRun {
 
   async #removeAll(kind: FileKind, ids: readonly string[], step: PruneProgress['step']): Promise<void> {
     let done = 0;
+    if (ids.length > 0) await this.#lock.requireHeld();
     await inParallel(ids, IN_FLIGHT, async (id) => {
       await this.#repository.storage.remove({ kind, id });
       this.#progress(step, ++done, ids.length);

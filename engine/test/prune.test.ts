@@ -6,7 +6,16 @@ import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFi
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { backup, check, entriesOfPaths, listSnapshots, openLocalStorage, openRepository, prune } from '../src/index.ts';
+import {
+  backup,
+  check,
+  entriesOfPaths,
+  listSnapshots,
+  openLocalStorage,
+  openRepository,
+  prune,
+  unlock,
+} from '../src/index.ts';
 import type { PruneOptions, Repository } from '../src/index.ts';
 import { readIndexFiles } from '../src/index/load-index.ts';
 import { findUsedBlobs } from '../src/prune/find-used.ts';
@@ -291,6 +300,23 @@ describe('prune and backup', () => {
       },
     });
     assert.ok(wasRefused, 'restic may not back up while a prune runs');
+    assertWhole(directory);
+  });
+
+  it('do not meet where the lock of a prune was taken away: it stops before it deletes', async () => {
+    using place = openWorkplace();
+    const directory = join(place.path, 'r');
+    const repository = await makeHistory(directory, join(place.path, 'source'));
+    const packs = new Set((await repository.storage.list('data')).map(({ id }) => id));
+    const pruning = prune(repository, {
+      maxUnused: { kind: 'bytes', bytes: 0 },
+      onProgress: () => {
+        for (const name of readdirSync(join(directory, 'locks'))) rmSync(join(directory, 'locks', name));
+      },
+    });
+    await assert.rejects(pruning, { code: 'lock-lost' });
+    const left = new Set((await repository.storage.list('data')).map(({ id }) => id));
+    assert.deepEqual([...packs.difference(left)], []);
     assertWhole(directory);
   });
 

@@ -8,6 +8,7 @@ import type { Repository } from '../repository.ts';
 import { encodeLock } from '../format/lock-file.ts';
 import { sealUnpacked } from '../format/unpacked.ts';
 import { saveHashed } from '../storage/load-verified.ts';
+import { RepositoryLock } from './lock.ts';
 
 /** Holds a lock while `work` runs. */
 async function holding<T>(repository: Repository, kind: 'shared' | 'exclusive', work: () => Promise<T>): Promise<T> {
@@ -94,5 +95,37 @@ describe('locks', () => {
       /failed/,
     );
     assert.deepEqual(await repository.storage.list('locks'), []);
+  });
+
+  it('that were taken away from their holder are not written again, and say so (lock-lost)', async () => {
+    using place = openWorkplace();
+    const repository = await makeRepository(place.path);
+    await using lock = await repository.lock('exclusive');
+    await lock.requireHeld();
+    for (const { id } of await repository.storage.list('locks')) await repository.storage.remove({ kind: 'locks', id });
+    await assert.rejects(lock.requireHeld(), { code: 'lock-lost' });
+    assert.deepEqual(await repository.storage.list('locks'), []);
+  });
+
+  it('of a machine that slept are renewed before they count, where nobody took them away', async () => {
+    using place = openWorkplace();
+    const opened = await makeRepository(place.path);
+    let now = Date.now();
+    const repository = {
+      storage: opened.storage,
+      key: opened.key,
+      version: opened.version,
+      clock: () => new Date(now),
+    };
+    await using lock = await RepositoryLock.acquire(repository, true);
+    const [before] = await opened.storage.list('locks');
+    now += 25 * 60_000;
+    await lock.requireHeld();
+    const [renewed] = await opened.storage.list('locks');
+    assert.notEqual(renewed?.id, before?.id);
+    now += 25 * 60_000;
+    for (const { id } of await opened.storage.list('locks')) await opened.storage.remove({ kind: 'locks', id });
+    await assert.rejects(lock.requireHeld(), { code: 'lock-lost' });
+    assert.deepEqual(await opened.storage.list('locks'), []);
   });
 });

@@ -39,6 +39,8 @@ export class RepositoryLock implements AsyncDisposable {
   #id = '';
   #timer: NodeJS.Timeout | undefined;
   #renewal: Promise<void> = Promise.resolve();
+  #writtenMs = 0;
+  #isLost = false;
 
   private constructor(repository: LockedRepository, exclusive: boolean) {
     this.#repository = repository;
@@ -72,6 +74,19 @@ export class RepositoryLock implements AsyncDisposable {
     if (this.#id !== '') await this.#refuseConflicts();
   }
 
+  /**
+   * Asked before what only the holder of the lock may do: a machine that slept for longer than half an hour finds its
+   * lock taken away by the next who came, who may rely on what is about to be deleted.
+   * @throws EngineError `lock-lost`.
+   */
+  async requireHeld(): Promise<void> {
+    await this.#renewal;
+    const { storage, clock } = this.#repository;
+    if (!this.#isLost && clock().getTime() - this.#writtenMs > 2 * RENEW_MS) await this.#renew();
+    if (this.#isLost || (await storage.size({ kind: 'locks', id: this.#id })) === null)
+      throw new EngineError('lock-lost', { location: storage.location });
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewal;
@@ -99,12 +114,16 @@ export class RepositoryLock implements AsyncDisposable {
       username: userInfo().username,
       pid: process.pid,
     };
+    this.#writtenMs = clock().getTime();
     const json = encodeLock(record);
     return saveHashed(storage, 'locks', version === 1 ? key.seal(Buffer.from(json)) : sealUnpacked(key, json));
   }
 
   async #renew(): Promise<void> {
     const old = this.#id;
+    // One that was taken away is not written again: others count on its being gone.
+    this.#isLost ||= (await this.#repository.storage.size({ kind: 'locks', id: old })) === null;
+    if (this.#isLost) return;
     this.#id = await this.#write();
     if (old !== this.#id) await this.#repository.storage.remove({ kind: 'locks', id: old });
   }
