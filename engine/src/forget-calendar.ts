@@ -50,6 +50,8 @@ export type SimulateOptions = {
   /** What is there already; of one group. */
   readonly snapshots?: readonly Snapshot[];
   readonly isPinned?: (snapshot: Snapshot) => boolean;
+  /** Go on where a night leaves nothing. */
+  readonly allowRemoveAll?: boolean;
 };
 
 /** More would take minutes and show nothing new: 27 years of days. */
@@ -59,10 +61,10 @@ const HOUR_MS = 3_600_000;
 /**
  * What is left after the last of `runs` snapshots, each followed by a forget. The days also count what went from
  * them on the way.
- * @throws EngineError `policy-empty`; RangeError for more than 10,000 runs.
+ * @throws EngineError `policy-empty`, `policy-removes-all`; RangeError for more than 10,000 runs.
  */
 export function simulateForget(policy: ForgetPolicy, options: SimulateOptions): ForgetCalendar {
-  const { from, runs, everyHours = 24, snapshots = [], isPinned } = options;
+  const { from, runs, everyHours = 24, snapshots = [], isPinned, allowRemoveAll = false } = options;
   if (runs > MAX_RUNS || everyHours <= 0) throw new RangeError(`${runs} runs every ${everyHours} h can't be simulated`);
   let left: readonly Snapshot[] = snapshots;
   let keep: readonly KeptSnapshot[] = [];
@@ -73,7 +75,7 @@ export function simulateForget(policy: ForgetPolicy, options: SimulateOptions): 
       // A moment later: what was just made is not in the future.
       now: new Date(at.getTime() + 1),
       groupBy: [],
-      allowRemoveAll: false,
+      allowRemoveAll,
       ...(isPinned === undefined ? {} : { isPinned }),
     });
     keep = plan.groups.flatMap((group) => group.keep);

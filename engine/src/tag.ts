@@ -1,6 +1,6 @@
 /**
  * Changes the tags of snapshots. A snapshot is immutable, so that a new one takes its place, which remembers the
- * first id it had (`original`).
+ * first id it had (`original`; docs/format.md, Snapshots).
  *
  *   lock (alone) → per snapshot:
  *     1. save the new one     a crash leaves both; the next run changes the old one again, and nothing is lost

@@ -75,15 +75,15 @@ async function showCalendars(
   const runs = Number(simulate);
   if (!/^\d{1,5}$/.test(simulate) || runs < 1 || runs > MAX_NIGHTS)
     throw new SalvorError('usage', { problem: `--simulate takes 1 to ${MAX_NIGHTS} nights` });
-  const { policy } = options;
+  const { policy, allowRemoveAll = false } = options;
   const from = new Date(repository.clock().getTime() + DAY_MS);
   if (plan.groups.length === 0) {
-    const calendar = simulateForget(policy, { from, runs });
+    const calendar = simulateForget(policy, { from, runs, allowRemoveAll });
     return [{ group: { host: null, paths: null, tags: null }, calendar }];
   }
   return plan.groups.map((group) => {
     const snapshots = [...group.keep.map(({ snapshot }) => snapshot), ...group.remove];
-    return { group, calendar: simulateForget(policy, { from, runs, snapshots }) };
+    return { group, calendar: simulateForget(policy, { from, runs, snapshots, allowRemoveAll }) };
   });
 }
 
