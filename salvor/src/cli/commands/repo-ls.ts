@@ -1,8 +1,8 @@
 import { findSnapshot, openView } from '@salvor/engine';
-import type { ViewEntry } from '@salvor/engine';
 import type { LsDocument, LsEntry } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { renderEntries } from '../render-entries.ts';
+import { toLsEntry } from './repo-entry.ts';
 import { openRepo } from './repo.ts';
 import type { RepoFlags } from './repo.ts';
 
@@ -18,18 +18,8 @@ export async function repoLs(
   const document: LsEntry[] = [];
   for await (const found of view.walk(path ?? '/')) {
     context.signal.throwIfAborted();
-    document.push(toEntry(found.path, found.entry));
+    document.push(toLsEntry(found.path, found.entry));
   }
   const text = document.length === 0 ? 'Nothing lies there.' : renderEntries(document, context.terminal.output);
   return { document: document satisfies LsDocument, text, exit: 0 };
-}
-
-function toEntry(path: string, { type, size, mode, mtimeNs }: ViewEntry): LsEntry {
-  return {
-    path,
-    type,
-    bytes: size,
-    mode: mode.toString(8).padStart(4, '0'),
-    mtime: new Date(Number(mtimeNs / 1_000_000n)).toISOString(),
-  };
 }
