@@ -14,7 +14,9 @@ import {
   openLocalStorage,
   openRepository,
   prune,
-  unlock,
+  repairIndex,
+  repairPacks,
+  repairSnapshots,
 } from '../src/index.ts';
 import type { PruneOptions, Repository } from '../src/index.ts';
 import { readIndexFiles } from '../src/index/load-index.ts';
@@ -131,6 +133,34 @@ describe('prune', () => {
     assert.equal((await repository.storage.list('index')).length, 1);
     assert.equal((await listSnapshots(repository)).snapshots.length, 12);
     assert.deepEqual((await check(repository, { readData: true })).errors, []);
+  });
+
+  it('compresses what restic stored uncompressed where that is asked for, once', async () => {
+    using place = openWorkplace();
+    const directory = join(place.path, 'r');
+    const source = join(place.path, 'source');
+    const repository = await makeCheapRepository(directory);
+    writeFiles(source, 1, () => true);
+    writeFileSync(join(source, 'text'), 'the same line\n'.repeat(100_000));
+    restic(directory, ['backup', '--compression', 'off', source]);
+    const before = packBytesOf(directory);
+    assert.ok((await prune(repository)).plan.repack.length <= 1, 'trees at most');
+    const { plan } = await prune(repository, { repackUncompressed: true });
+    assert.equal(plan.repack.length, 1);
+    assertWhole(directory);
+    assert.ok(packBytesOf(directory) < before - 1_000_000);
+    assert.deepEqual((await prune(repository, { repackUncompressed: true })).plan.repack, []);
+  });
+
+  it('refuses repositories of version 1 (repository-version), which are read only', async () => {
+    using place = openWorkplace();
+    const directory = join(place.path, 'r');
+    mkdirSync(directory);
+    restic(directory, ['init', '--repository-version', '1']);
+    const repository = await open(directory);
+    for (const write of [prune, repairIndex, repairSnapshots])
+      await assert.rejects(write(repository), { code: 'repository-version' });
+    await assert.rejects(repairPacks(repository, []), { code: 'repository-version' });
   });
 
   it('loses nothing that a snapshot reaches in random histories of backup, forget and prune', async () => {
