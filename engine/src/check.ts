@@ -49,7 +49,7 @@ export type CheckResult = {
 export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
   return repository.withLock('exclusive', async (confirmed) => {
     await confirmed;
-    const run = new CheckRun(repository, options);
+    const run = new CheckRun(repository.uncached(), options);
     await run.readIndexes();
     await run.comparePacks();
     await run.walkSnapshots();

@@ -50,10 +50,13 @@ type Wanted = { readonly type: BlobType; readonly id: string };
 
 /** @throws EngineError `repository-locked`, `storage-failed`, `cancelled`. What can't be healed is returned. */
 export async function heal(options: HealOptions): Promise<HealResult> {
-  const { damaged, healthy, signal } = options;
+  const { healthy, signal } = options;
   throwIfCancelled(signal);
-  const damage = await findAndList(options);
-  const blobsHealed = await storeAnew(options, damage);
+  const damaged = options.damaged.uncached();
+  const direct = { ...options, damaged };
+  const damage = await findAndList(direct);
+  const blobsHealed = await storeAnew(direct, damage);
+  options.damaged.dropIndex();
   await damaged.withLock('exclusive', async (confirmed) => {
     await confirmed;
     await removeDamage(damaged, damage);

@@ -54,6 +54,14 @@ export class Repository {
     return this.storage.location;
   }
 
+  /** The same repository without copies that a storage keeps near: for verbs that look for damage. */
+  uncached(): Repository {
+    const { storage, key, id, version, polynomial, clock } = this;
+    return storage.uncached === undefined
+      ? this
+      : new Repository(storage.uncached, key, { id, version, polynomial }, clock);
+  }
+
   /** The index, read once. @throws EngineError `index-damaged`. */
   async index(): Promise<BlobIndex> {
     this.#index ??= loadIndex(this.storage, this.key);

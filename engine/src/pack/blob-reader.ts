@@ -55,7 +55,7 @@ export class BlobReader {
 
   /** The sealed bytes at a place. */
   async readSealed(type: BlobType, place: BlobPlace): Promise<Buffer> {
-    const file: FileHandle = { kind: 'data', id: place.pack };
+    const file: FileHandle = { kind: 'data', id: place.pack, ...(type === 'tree' ? { holds: 'trees' as const } : {}) };
     if (type === 'tree') {
       const pack = await this.#wholePack(file);
       if (pack !== null) {

@@ -2,6 +2,7 @@
 import type { BlobIndex } from '../index/blob-index.ts';
 import { IndexWriter } from '../index/index-writer.ts';
 import type { Repository } from '../repository.ts';
+import type { FileHandle } from '../storage/storage.ts';
 import type { PackNews } from '../work/seal-chain.ts';
 
 export class PackSaver {
@@ -41,7 +42,12 @@ export class PackSaver {
   }
 
   async #save(pack: PackNews): Promise<void> {
-    await this.#repository.storage.save({ kind: 'data', id: pack.id }, Buffer.from(pack.buffer, 0, pack.length));
+    const file: FileHandle = {
+      kind: 'data',
+      id: pack.id,
+      ...(pack.type === 'tree' ? { holds: 'trees' as const } : {}),
+    };
+    await this.#repository.storage.save(file, Buffer.from(pack.buffer, 0, pack.length));
     const number = this.#index.addPack(pack.id);
     for (const entry of pack.entries) this.#index.settle(entry.claim, number, entry);
     this.blobs[pack.type] += pack.entries.length;
