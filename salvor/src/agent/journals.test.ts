@@ -66,3 +66,21 @@ test('a journal of a newer version stops everything instead of being misread', (
     rmSync(state, { recursive: true });
   }
 });
+
+test('what a killed process left of its journal goes with the next sweep, that of a living one stays', () => {
+  const state = mkdtempSync(join(tmpdir(), 'salvor-journals-'));
+  try {
+    const journals = new Journals(state);
+    const torn = join(state, 'journals', `${JOURNAL.task}.json.new`);
+    journals.write(JOURNAL);
+    writeFileSync(torn, '{');
+    journals.sweep(new Date());
+    assert.ok(readdirSync(join(state, 'journals')).includes(`${JOURNAL.task}.json.new`));
+    journals.write({ ...JOURNAL, process: { ...JOURNAL.process, start: 'another' } });
+    writeFileSync(torn, '{');
+    journals.sweep(new Date());
+    assert.deepEqual(readdirSync(join(state, 'journals')), [`${JOURNAL.task}.json`]);
+  } finally {
+    rmSync(state, { recursive: true });
+  }
+});

@@ -4,6 +4,7 @@ import { errnoOf } from '../lib/errno.ts';
 import { removeDurably, writeDurably } from '../lib/write-durably.ts';
 import type { Journal } from '../tasks/journal.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
+import { isAlive } from '../lib/process-identity.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
 
 /** The journals of a host: STATE/journals/<task>.json, each whole at every instant. */
@@ -42,17 +43,24 @@ export class Journals {
     return journals;
   }
 
-  /** Removes what a crash left of a journal that was being written; one that is written just now is younger. */
+  /**
+   * Removes what a crash left of a journal that was being written: of a task whose process is gone at once, else
+   * (a task's first journal says not yet whose it is) when it is older than any writing takes.
+   */
   sweep(now: Date): void {
-    for (const name of readdirSync(this.#directory).filter((candidate) => candidate.endsWith('.new'))) {
+    for (const name of readdirSync(this.#directory).filter((candidate) => candidate.endsWith(TORN))) {
       const path = join(this.#directory, name);
+      const task = parseTaskId(name.slice(0, -TORN.length));
+      const journal = task === null ? null : this.read(task);
       const age = now.getTime() - (lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now.getTime());
-      if (age > MAX_TORN_AGE_MS) rmSync(path, { force: true });
+      const isGone = journal !== null && !isAlive(journal.process);
+      if (isGone || age > MAX_TORN_AGE_MS) rmSync(path, { force: true });
     }
   }
 
   remove(task: TaskId): void {
     removeDurably(this.#path(task));
+    rmSync(join(this.#directory, `${task}${TORN}`), { force: true });
   }
 
   #path(task: TaskId): string {
@@ -60,6 +68,8 @@ export class Journals {
   }
 }
 
+/** What `writeDurably` names a journal that is not whole yet. */
+const TORN = '.json.new';
 /** Writing one takes milliseconds. */
 const MAX_TORN_AGE_MS = 3_600_000;
 

@@ -159,6 +159,8 @@ class KillRun {
     const directory = join(salvorPlaces(this.#host).stateDir, 'journals');
     while (child.exitCode === null && child.signalCode === null) {
       const isSwitching = readdirSync(directory).some((name) => {
+        // One that is not whole yet has not taken its name: nothing has switched.
+        if (!name.endsWith('.json')) return false;
         try {
           return readFileSync(join(directory, name), 'utf8').includes('"phase": "switching"');
         } catch {
