@@ -24,7 +24,7 @@ export const HELP = `Usage: npm run bench -- [options]
   --quick          a tenth of the size, to try it out; results.json stays as it is
   --rows LIST      only these rows: ${ROW_KEYS.join(',')}
   --runs N         timed runs of each side (default: ${LEAST_RUNS}); the median counts
-  --work DIR       where trees and repositories are made, about 12 GB (default: the system's temporary directory)
+  --work DIR       where trees and repositories are made, about 8 GB (default: the system's temporary directory)
   --target DIR     where restores go (default: /dev/shm; freed inodes make ext4 slow for whoever comes next)
   --json           the rows as JSON on stdout, the table on stderr`;
 

@@ -1,3 +1,4 @@
+import { MAX_OTHER_SHARE } from './measure/contest.ts';
 import { PROGRAMS } from './programs.ts';
 import type { Pair, Row } from './row.ts';
 
@@ -57,9 +58,7 @@ function pad(cell: string, width: number, column: number): string {
 /** A figure that others had a part in is named as such. */
 function disturbed(rows: readonly Row[]): readonly string[] {
   const named = rows.filter(({ runs }) =>
-    runs.some(
-      ({ ours, peer, other, calm }) => other.ours > ours / 5 || other.peer > peer / 5 || !calm.ours || !calm.peer,
-    ),
+    runs.some(({ ours, peer, other }) => Math.max(other.ours / ours, other.peer / peer) > MAX_OTHER_SHARE),
   );
   if (named.length === 0) return [];
   return [

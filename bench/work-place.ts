@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MOST_ROUNDS_PER_RUN } from './measure/contest.ts';
 import type { SiteTree } from './trees/site-tree.ts';
 
 /** Where a bench works: `work` for trees and repositories, `target` for restores. Gone when it is disposed, and at exit. */
@@ -11,10 +12,11 @@ export type WorkPlace = Disposable & {
   siteTree: SiteTree | null;
 };
 
-/** Seen with margin: a tree of 1.6 GB with four rounds of two repositories; the 200,000 files with theirs. */
-const WORK_BYTES = 14e9;
-/** One restore at a time. */
-const TARGET_BYTES = 2.5e9;
+/** With margin: a tree of 1.6 GB and three repositories of it, and the 200,000 files with theirs. */
+const WORK_BYTES = 8e9;
+/** One restore; in memory it is removed before the next, elsewhere all are kept to the end. */
+const RESTORE_BYTES = 1.7e9;
+const MEMORY = '/dev/shm';
 
 const PREFIX = 'salvor-bench-';
 
@@ -23,6 +25,7 @@ export function openWorkPlace(options: {
   readonly work: string | null;
   readonly target: string | null;
   readonly scale: number;
+  readonly runs: number;
 }): WorkPlace {
   const work = makeDirectory(options.work ?? tmpdir(), WORK_BYTES * options.scale);
   const remove = (): void => {
@@ -32,13 +35,20 @@ export function openWorkPlace(options: {
   const made = [work];
   process.on('exit', remove);
   try {
-    const target = makeDirectory(options.target ?? '/dev/shm', TARGET_BYTES * options.scale);
+    const above = options.target ?? MEMORY;
+    const restores = isInMemory(above) ? 1 : 2 * (1 + options.runs * MOST_ROUNDS_PER_RUN);
+    const target = makeDirectory(above, RESTORE_BYTES * restores * options.scale);
     made.push(target);
     return { work, target, siteTree: null, [Symbol.dispose]: remove };
   } catch (error) {
     remove();
     throw error;
   }
+}
+
+/** Whether a removed tree slows no later one down, as it does on ext4. */
+export function isInMemory(path: string): boolean {
+  return `${path}/`.startsWith(`${MEMORY}/`);
 }
 
 function makeDirectory(above: string, bytes: number): string {

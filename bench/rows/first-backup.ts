@@ -1,7 +1,7 @@
 import { describeTree, requireEqual } from '../trees/describe-tree.ts';
 import { PROGRAMS } from '../programs.ts';
 import type { Repository } from '../programs.ts';
-import { checkRepository, describeScrypt, freshRepository, listNewest } from './repositories.ts';
+import { checkRepository, describeScrypt, freshRepository, listNewest, removeRepository } from './repositories.ts';
 import type { RowFigures } from '../row.ts';
 import type { RowContext } from './rows.ts';
 import { runContest } from '../measure/contest.ts';
@@ -28,6 +28,7 @@ export async function measureFirstBackup(context: RowContext): Promise<RowFigure
         requireSize(listed, source.lines.size - 1);
         // Whoever came first is the measure for all others, on both sides.
         requireEqual((expected ??= listed), listed, 'restic ls');
+        removeRepository(repository);
       },
     },
     context,

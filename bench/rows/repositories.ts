@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { restic } from '../programs.ts';
 import type { Repository } from '../programs.ts';
@@ -26,6 +26,11 @@ export async function freshRepository(name: string, { place, signal }: Context):
   }
   cpSync(template, repository.directory, { recursive: true });
   return repository;
+}
+
+/** Its few large files leave nothing behind that slows a later run, once the disks were synced. */
+export function removeRepository({ directory, cache }: Repository): void {
+  for (const path of [directory, cache]) rmSync(path, { recursive: true, force: true });
 }
 
 /** `scrypt N=32768 r=8 p=5`: what opening this repository costs both sides. */

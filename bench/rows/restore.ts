@@ -6,6 +6,7 @@ import { describeTree, requireEqual } from '../trees/describe-tree.ts';
 import { PROGRAMS } from '../programs.ts';
 import type { Repository } from '../programs.ts';
 import { describeScrypt } from './repositories.ts';
+import { isInMemory } from '../work-place.ts';
 import type { RowFigures } from '../row.ts';
 import type { RowContext } from './rows.ts';
 import { sharedSiteTree } from '../trees/shared-site-tree.ts';
@@ -34,8 +35,7 @@ export async function measureRestore(context: RowContext): Promise<RowFigures> {
       async check(_side, { target }) {
         const restored = await describeTree(join(target, path), context.signal);
         requireEqual(source.lines, restored.lines, 'compared with the source');
-        // In memory a removed tree slows no later one down, as it does on ext4.
-        if (target.startsWith('/dev/shm/')) rmSync(target, { recursive: true });
+        if (isInMemory(target)) rmSync(target, { recursive: true });
       },
     },
     context,
