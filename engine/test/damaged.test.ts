@@ -212,6 +212,15 @@ describe('a repository on a full disk', () => {
     }
   });
 
+  it('is told from a target that can not be written at all', async () => {
+    const repository = await openRepository(openLocalStorage(whole), PASSWORD);
+    const snapshot = await findSnapshot(repository, 'latest');
+    await assert.rejects(restore({ repository, snapshot, target: '/proc/nothing/here' }), { code: 'target-failed' });
+    writeFileSync(join(place.path, 'a file'), '');
+    const below = restore({ repository, snapshot, target: join(place.path, 'a file', 'out') });
+    await assert.rejects(below, { code: 'target-failed' });
+  });
+
   it('as the target of a restore is told from other failures', async () => {
     const mount = join(place.path, 'target');
     mkdirSync(mount);
