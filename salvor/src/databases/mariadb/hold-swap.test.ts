@@ -17,6 +17,7 @@ test('a switch whose client is gone is waited for before it is told how far it h
       liveObjects: [],
       scratchObjects: [],
       foreignKeys: [],
+      danglingKeys: [],
     },
     {
       live: 'live',

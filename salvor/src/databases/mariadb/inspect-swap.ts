@@ -10,8 +10,9 @@ import {
   quoteName,
   serverErrorNumber,
 } from './connect.ts';
+import { readForeignKeys } from './foreign-keys.ts';
 import { readObjects } from './objects.ts';
-import type { ForeignKey, SwapFacts, SwapPlan } from './plan-swap.ts';
+import { type ForeignKey, stubsOf, type SwapFacts, type SwapPlan } from './plan-swap.ts';
 import { readTables } from './probe.ts';
 
 /**
@@ -29,13 +30,21 @@ export async function readSwapFacts(
   await using connection = await openConnection(admin, options);
   const live = await readTables(connection, wish.live);
   const scratch = await readTables(connection, wish.scratch);
+  const tables = new Map([
+    [wish.live, new Set(live.map((table) => table.name))],
+    [wish.scratch, new Set(scratch.map((table) => table.name))],
+  ]);
+  const keys = await readForeignKeys(connection, [wish.live, wish.scratch]);
+  const isDangling = (key: ForeignKey): boolean =>
+    key.database === key.refersToDatabase && tables.get(key.database)?.has(key.refersToTable) === false;
   return {
     liveTables: live.map((table) => table.name),
     scratchTables: scratch.map((table) => table.name),
     partitioned: [...live, ...scratch].filter((table) => table.isPartitioned).map((table) => table.name),
     liveObjects: await readObjects(connection, wish.live),
     scratchObjects: await readObjects(connection, wish.scratch),
-    foreignKeys: await readForeignKeys(connection, [wish.live, wish.scratch]),
+    foreignKeys: keys.filter((key) => !isDangling(key)),
+    danglingKeys: keys.filter(isDangling),
   };
 }
 
@@ -102,6 +111,7 @@ export async function locateTables(connection: DatabaseConnection, plan: SwapPla
   // The separator is the one character that no name holds.
   const there = new Set(rows.map((row) => `${row.base}\0${row.name}`));
   const has = (base: string, table: string): boolean => there.has(`${base}\0${table}`);
+  const stubs = stubsOf(plan);
   let before = 0;
   let after = 0;
   const details: string[] = [];
@@ -109,9 +119,14 @@ export async function locateTables(connection: DatabaseConnection, plan: SwapPla
     const live = has(plan.live, table);
     const scratch = has(plan.scratch, table);
     const old = has(plan.old, table);
-    if (live === leaves && scratch === comes && !old) before += 1;
-    else if (live === comes && !scratch && old === leaves) after += 1;
-    else
+    // A stand-in may be there or not: a table of its name only says so much of where the switch stands.
+    const mayLeave = stubs.leaving.includes(table);
+    const mayCome = stubs.coming.includes(table);
+    const isBefore = live === leaves && (mayCome || scratch === comes) && (mayLeave || !old);
+    const isAfter = (mayCome || live === comes) && !scratch && (mayLeave || old === leaves);
+    if (isBefore && !isAfter) before += 1;
+    else if (isAfter && !isBefore) after += 1;
+    else if (!isBefore)
       details.push(
         `${table} is in ${[live && plan.live, scratch && plan.scratch, old && plan.old].filter(Boolean).join(' and ') || 'none of the three'}`,
       );
@@ -119,28 +134,4 @@ export async function locateTables(connection: DatabaseConnection, plan: SwapPla
   if (details.length === 0 && before > 0 && after > 0)
     details.push(`${before} tables have not moved and ${after} have`);
   return { state: details.length > 0 ? 'mixed' : after > 0 ? 'after' : 'before', details };
-}
-
-/**
- * Foreign keys in which one of the databases takes part, on either side. From InnoDB's own list: information_schema's
- * would open every table of the server. Its names are written as file names are.
- */
-async function readForeignKeys(connection: DatabaseConnection, databases: readonly string[]): Promise<ForeignKey[]> {
-  const rows = await connection.query<{ id: string; base: string; name: string; ref_base: string; ref_name: string }>(
-    `SELECT * FROM (SELECT ID AS id, ${decode('FOR_NAME', 1)} AS base, ${decode('FOR_NAME', -1)} AS name,
-        ${decode('REF_NAME', 1)} AS ref_base, ${decode('REF_NAME', -1)} AS ref_name
-      FROM information_schema.INNODB_SYS_FOREIGN) AS k WHERE base IN (?) OR ref_base IN (?)`,
-    [databases, databases],
-  );
-  return rows.map((row) => ({
-    name: row.id.slice(row.id.indexOf('/') + 1),
-    database: row.base,
-    table: row.name,
-    refersToDatabase: row.ref_base,
-    refersToTable: row.ref_name,
-  }));
-}
-
-function decode(column: string, half: 1 | -1): string {
-  return `CONVERT(CONVERT(CAST(SUBSTRING_INDEX(${column}, '/', ${half}) AS BINARY) USING filename) USING utf8mb4)`;
 }

@@ -11,6 +11,7 @@ import { type DatabaseAccount, quoteAccount, quoteName } from './connect.ts';
 import { type DatabaseObject, redefine } from './objects.ts';
 import type { DatabaseProblem } from './probe.ts';
 import type { FoundDefiner } from './rewrite-definers.ts';
+import { NO_STUBS, type SwapStubs } from './stubs.ts';
 
 /** Which tables take part: all, those of a site that shares its database, or chosen ones. */
 export type SwapScope = { readonly prefix: string } | { readonly tables: readonly string[] };
@@ -34,8 +35,10 @@ export type SwapFacts = {
   readonly partitioned: readonly string[];
   readonly liveObjects: readonly DatabaseObject[];
   readonly scratchObjects: readonly DatabaseObject[];
-  /** All in which one of the two databases takes part. */
+  /** All in which one of the two databases takes part, but for the dangling ones. */
   readonly foreignKeys: readonly ForeignKey[];
+  /** Those within one of the two databases whose parent is missing there: it was dropped with the checks off. */
+  readonly danglingKeys: readonly ForeignKey[];
 };
 
 export type SwapWish = {
@@ -71,6 +74,8 @@ export type SwapPlan = {
   readonly scratchTriggers: readonly DatabaseObject[];
   /** Tables that a server killed in the middle of the switch may leave torn (tried: MariaDB 10.11.19). */
   readonly partitioned: readonly string[];
+  /** Not in a plan of a journal that was written before there were any: ask `stubsOf`. */
+  readonly stubs?: SwapStubs;
   readonly problems: readonly DatabaseProblem[];
 };
 
@@ -87,6 +92,7 @@ export function planSwap(facts: SwapFacts, wish: SwapWish): SwapPlan {
     if (missing.length > 0) throw obstructed(live, `there is no table ${missing.join(', ')} to put in place`);
   }
   requireNoBorderKeys(facts.foreignKeys, wish, leaving, coming);
+  const stubs = findStubs(facts, wish, { leaving, coming });
   const outgoing = facts.liveObjects.filter((object) => belongs(object, scope, leaving));
   const arriving = facts.scratchObjects.filter((object) => belongs(object, scope, coming));
   requireFreeNames(facts, wish, coming, arriving, outgoing);
@@ -102,6 +108,7 @@ export function planSwap(facts: SwapFacts, wish: SwapWish): SwapPlan {
     outgoing,
     scratchTriggers: arriving.filter((object) => object.kind === 'trigger'),
     partitioned,
+    stubs,
     problems: [...nameRewritten(wish), ...partitioned.map(nameTearable)],
   };
 }
@@ -116,8 +123,37 @@ export function reverseSwap(plan: SwapPlan): SwapPlan {
     incoming: plan.outgoing,
     outgoing: plan.incoming,
     scratchTriggers: [],
+    stubs: { leaving: stubsOf(plan).coming, coming: stubsOf(plan).leaving },
     problems: [],
   };
+}
+
+export function stubsOf(plan: SwapPlan): SwapStubs {
+  return plan.stubs ?? NO_STUBS;
+}
+
+/**
+ * The parents that are missing of children that leave and of children that come. Throws 'swap-foreign-key' where a table
+ * that stays has the name of one: the child that comes belongs to the missing one, and could not be given to the other.
+ */
+export function findStubs(
+  facts: Pick<SwapFacts, 'liveTables' | 'danglingKeys'>,
+  wish: Pick<SwapWish, 'live' | 'scratch'>,
+  tables: { readonly leaving: ReadonlySet<string>; readonly coming: ReadonlySet<string> },
+): SwapStubs {
+  const parentsOf = (database: string, children: ReadonlySet<string>): string[] => {
+    const keys = facts.danglingKeys.filter((key) => key.database === database && children.has(key.table));
+    return [...new Set(keys.map((key) => key.refersToTable))].toSorted();
+  };
+  const coming = parentsOf(wish.scratch, tables.coming);
+  const staying = facts.liveTables.filter((table) => !tables.leaving.has(table));
+  refuseKeys(
+    wish.live,
+    facts.danglingKeys.filter(
+      (key) => key.database === wish.scratch && tables.coming.has(key.table) && staying.includes(key.refersToTable),
+    ),
+  );
+  return { leaving: parentsOf(wish.live, tables.leaving), coming };
 }
 
 export function isInScope(name: string, scope: SwapScope): boolean {
@@ -140,15 +176,21 @@ function requireNoBorderKeys(
     (database === wish.live && leaving.has(table)) || (database === wish.scratch && coming.has(table));
   const across = keys.filter((key) => {
     const from = moves(key.database, key.table);
-    const to = moves(key.refersToDatabase, key.refersToTable);
+    // A key of another database whose parent is missing would take hold of the one that comes.
+    const isAwaited = key.database !== wish.live && key.refersToDatabase === wish.live && coming.has(key.refersToTable);
+    const to = moves(key.refersToDatabase, key.refersToTable) || isAwaited;
     if (!from && !to) return false;
     return from !== to || key.database !== key.refersToDatabase;
   });
+  refuseKeys(wish.live, across);
+}
+
+function refuseKeys(live: string, across: readonly ForeignKey[]): void {
   if (across.length === 0) return;
   const named = across
     .slice(0, 5)
     .map((key) => `${key.database}.${key.table} refers to ${key.refersToDatabase}.${key.refersToTable} (${key.name})`);
-  throw new SalvorError('swap-foreign-key', { database: wish.live, why: named.join('; ') });
+  throw new SalvorError('swap-foreign-key', { database: live, why: named.join('; ') });
 }
 
 /** A table that comes where a view stays, or the other way round, would fail in the middle. */

@@ -2,11 +2,13 @@
  * Carries out what `planSwap` decided, and its way back. The plan is in the caller's journal before any of this is
  * called; a crash at any instant leaves what `finishSwap` or `revertSwap` takes from there.
  *
- *   (1) old database made        a crash leaves an empty database, which both take as it is
+ *   (1) old database made        a crash leaves an empty database, which both take as it is, and stand-ins for missing
+ *                                parents of foreign keys (`stubs.ts`)
  *   (2) triggers dropped         a crash leaves tables without triggers: the plan holds them, both make them again
  *   (3) one RENAME TABLE         the server does all or nothing, also when it is killed
  *                                (but for a partitioned table that it was moving: `inspectSwap` finds a torn one)
- *   (4) views, triggers, routines, events made as they belong to the tables that are live now; both do it again
+ *   (4) views, triggers, routines, events made as they belong to the tables that are live now; stand-ins
+ *       that came are dropped; both do it again
  *
  * No step waits for more than a second on a lock: a statement that waits for a table keeps every visitor behind it.
  */
@@ -21,9 +23,10 @@ import {
 } from './connect.ts';
 import { holdSwap, inspectSwap, locateTables, readSwapFacts, type SwapState } from './inspect-swap.ts';
 import { createObjects, type DatabaseObject, dropObjects, readObjects } from './objects.ts';
-import { isInScope, reverseSwap, type SwapPlan } from './plan-swap.ts';
+import { findStubs, isInScope, reverseSwap, stubsOf, type SwapPlan } from './plan-swap.ts';
 import type { DatabaseProblem } from './probe.ts';
 import { requireOurName } from './scratch.ts';
+import { createStubs, dropStubs } from './stubs.ts';
 
 export type SwapOptions = {
   /** How often to try when tables are in use; default 20, each waits at most a second. */
@@ -53,22 +56,32 @@ export async function applySwap(admin: DatabaseLogin, plan: SwapPlan, options: S
   await requireState(connection, plan, 'before');
   options.signal?.throwIfAborted();
   await makeOldDatabase(connection, plan); // (1)
+  await createStubs(connection, { place: plan.old, of: plan.live }, stubsOf(plan).leaving);
+  await createStubs(connection, { place: plan.scratch, of: plan.scratch }, stubsOf(plan).coming);
   await renameTables(connection, plan, options); // (2) (3)
-  return { problems: await settleObjects(connection, plan.live, plan.incoming, plan.outgoing) }; // (4)
+  return { problems: await settleSwap(connection, plan) }; // (4)
 }
 
 /** After a crash: brings a switch to its end, from wherever it stands. Idempotent. */
 export async function finishSwap(admin: DatabaseLogin, plan: SwapPlan, options: SwapOptions = {}): Promise<SwapResult> {
   const { state } = await requireKnownState(admin, plan);
   if (state === 'before') return await applySwap(admin, plan, options);
-  return await settle(admin, plan.live, plan.incoming, plan.outgoing);
+  await using connection = await openConnection(admin);
+  return { problems: await settleSwap(connection, plan) };
 }
 
 /** After a crash or a failure: brings everything back to where the switch found it. Idempotent. */
 export async function revertSwap(admin: DatabaseLogin, plan: SwapPlan, options: SwapOptions = {}): Promise<SwapResult> {
   const { state } = await requireKnownState(admin, plan);
-  if (state === 'after') return await applySwap(admin, reverseSwap(plan), options);
-  return await settle(admin, plan.live, plan.outgoing, plan.incoming);
+  await using connection = await openConnection(admin);
+  if (state === 'after') {
+    // One that came and was not dropped yet would be a table that nobody knows.
+    await dropStubs(connection, plan.live, stubsOf(plan).coming);
+    return await applySwap(admin, reverseSwap(plan), options);
+  }
+  // Nothing has moved, or all has come back: where the live tables would have gone, nothing may stay.
+  const dropped = await dropStubs(connection, plan.old, stubsOf(plan).leaving);
+  return { problems: [...dropped, ...(await settleSwap(connection, reverseSwap(plan)))] };
 }
 
 /**
@@ -88,6 +101,17 @@ export async function planSwapBack(admin: DatabaseLogin, plan: SwapPlan, undone:
   // Of a chosen few only those move that moved; of a whole database also what the site has made since.
   const moved = new Set(plan.moves.filter((move) => move.comes).map((move) => move.table));
   const leaves = new Set(facts.liveTables.filter((table) => moved.has(table) || isInScope(table, plan.scope)));
+  const wish = { live: plan.live, scratch: plan.old };
+  const missing = findStubs(facts, wish, { leaving: leaves, coming: comes });
+  const stubs = {
+    leaving: missing.leaving,
+    coming: [...new Set([...stubsOf(plan).leaving, ...missing.coming])].toSorted(),
+  };
+  const taken = stubs.coming.filter((table) => facts.liveTables.includes(table) && !leaves.has(table));
+  if (taken.length > 0) {
+    const why = `${taken.join(', ')} was missing before it, and has been made since`;
+    throw new SalvorError('swap-obstructed', { database: plan.live, why });
+  }
   const outgoing = facts.liveObjects.filter((object) =>
     object.kind === 'trigger'
       ? leaves.has(object.table ?? '')
@@ -105,6 +129,7 @@ export async function planSwapBack(admin: DatabaseLogin, plan: SwapPlan, undone:
     outgoing,
     scratchTriggers: [],
     partitioned: [...new Set([...plan.partitioned, ...facts.partitioned])],
+    stubs,
     problems: [],
   };
 }
@@ -121,12 +146,21 @@ export async function swapBack(
 }
 
 async function renameTables(connection: DatabaseConnection, plan: SwapPlan, options: SwapOptions): Promise<void> {
-  const renames = plan.moves.flatMap(({ table, leaves, comes }) => [
-    ...(leaves ? [`${quoteName(plan.live, table)} TO ${quoteName(plan.old, table)}`] : []),
-    ...(comes ? [`${quoteName(plan.scratch, table)} TO ${quoteName(plan.live, table)}`] : []),
-  ]);
+  const stubs = stubsOf(plan);
+  const move = (table: string, from: string, to: string): string =>
+    `${quoteName(from, table)} TO ${quoteName(to, table)}`;
+  const renames = [
+    // In and out again: on its way it takes the children with it, and nobody sees it among the live tables.
+    ...stubs.leaving.flatMap((table) => [move(table, plan.old, plan.live), move(table, plan.live, plan.old)]),
+    ...plan.moves.flatMap(({ table, leaves, comes }) => [
+      ...(leaves ? [move(table, plan.live, plan.old)] : []),
+      ...(comes ? [move(table, plan.scratch, plan.live)] : []),
+    ]),
+    ...stubs.coming.map((table) => move(table, plan.scratch, plan.live)),
+  ];
   if (renames.length === 0) return;
-  const coming = new Set(plan.moves.filter((move) => move.comes).map((move) => move.table));
+  const coming = new Set(plan.moves.filter(({ comes }) => comes).map(({ table }) => table));
+  for (const table of [...stubs.leaving, ...stubs.coming]) coming.add(table);
   const triggers = plan.outgoing.filter((object) => object.kind === 'trigger');
   // A view stands where a table comes: it goes first. All other views stay till they are made anew.
   const views = plan.outgoing.filter((object) => object.kind === 'view' && coming.has(object.name));
@@ -182,14 +216,12 @@ async function bringBack(
   }
 }
 
-async function settle(
-  admin: DatabaseLogin,
-  live: string,
-  wanted: readonly DatabaseObject[],
-  unwanted: readonly DatabaseObject[],
-): Promise<SwapResult> {
-  await using connection = await openConnection(admin);
-  return { problems: await settleObjects(connection, live, wanted, unwanted) };
+/** What is left when the tables have changed places. A view may have the name of a stand-in, which goes first. */
+async function settleSwap(connection: DatabaseConnection, plan: SwapPlan): Promise<readonly DatabaseProblem[]> {
+  // The tables are in place: what waits for a lock now may wait longer than the switch itself was allowed to.
+  await connection.execute('SET SESSION lock_wait_timeout = 60');
+  const left = await dropStubs(connection, plan.live, stubsOf(plan).coming);
+  return [...left, ...(await settleObjects(connection, plan.live, plan.incoming, plan.outgoing))];
 }
 
 /** Makes what belongs to the live tables and drops what belongs to the others. */
@@ -199,8 +231,6 @@ async function settleObjects(
   wanted: readonly DatabaseObject[],
   unwanted: readonly DatabaseObject[],
 ): Promise<readonly DatabaseProblem[]> {
-  // The tables are in place: what waits for a lock now may wait longer than the switch itself was allowed to.
-  await connection.execute('SET SESSION lock_wait_timeout = 60');
   const kept = new Set(wanted.map((object) => `${object.type} ${object.name}`));
   // A trigger fires in the order in which it was made: all of them go, and come in order.
   const triggers = [...wanted, ...unwanted].filter((object) => object.kind === 'trigger');
