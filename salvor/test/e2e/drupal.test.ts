@@ -55,7 +55,7 @@ describe('Drupal-shaped sites', () => {
       await query(
         site,
         `SET foreign_key_checks = 0;
-         DROP TABLE berth, berth_measure, harbour_log, ${quoteName(ODD_TABLE)}, file_managed; DROP VIEW recent_content, berth_overview;
+         DROP TABLE berth, harbour_log, ${quoteName(ODD_TABLE)}, file_managed; DROP VIEW recent_content, berth_overview;
          DROP FUNCTION harbour_label; DROP EVENT nightly_forget; DELETE FROM watchdog; CREATE VIEW stray AS SELECT 1;`,
       );
       const ruin = await lookAt(test.host, site);
