@@ -14,6 +14,7 @@ import { readForeignKeys } from './foreign-keys.ts';
 import { readObjects } from './objects.ts';
 import { type ForeignKey, stubsOf, type SwapFacts, type SwapPlan } from './plan-swap.ts';
 import { readTables } from './probe.ts';
+import { findStubsIn } from './stubs.ts';
 
 /**
  * `before`: every table is where the plan found it. `after`: every table is where the plan puts it (views, triggers,
@@ -110,8 +111,15 @@ export async function locateTables(connection: DatabaseConnection, plan: SwapPla
   );
   // The separator is the one character that no name holds.
   const there = new Set(rows.map((row) => `${row.base}\0${row.name}`));
-  const has = (base: string, table: string): boolean => there.has(`${base}\0${table}`);
+  // A stand-in is no table of anybody's: it says nothing of where the switch stands.
   const stubs = stubsOf(plan);
+  const standing = await findStubsIn(
+    connection,
+    [plan.live, plan.scratch, plan.old],
+    [...stubs.leaving, ...stubs.coming],
+  );
+  for (const { base, name } of standing) there.delete(`${base}\0${name}`);
+  const has = (base: string, table: string): boolean => there.has(`${base}\0${table}`);
   let before = 0;
   let after = 0;
   const details: string[] = [];
@@ -119,14 +127,9 @@ export async function locateTables(connection: DatabaseConnection, plan: SwapPla
     const live = has(plan.live, table);
     const scratch = has(plan.scratch, table);
     const old = has(plan.old, table);
-    // A stand-in may be there or not: a table of its name only says so much of where the switch stands.
-    const mayLeave = stubs.leaving.includes(table);
-    const mayCome = stubs.coming.includes(table);
-    const isBefore = live === leaves && (mayCome || scratch === comes) && (mayLeave || !old);
-    const isAfter = (mayCome || live === comes) && !scratch && (mayLeave || old === leaves);
-    if (isBefore && !isAfter) before += 1;
-    else if (isAfter && !isBefore) after += 1;
-    else if (!isBefore)
+    if (live === leaves && scratch === comes && !old) before += 1;
+    else if (live === comes && !scratch && old === leaves) after += 1;
+    else
       details.push(
         `${table} is in ${[live && plan.live, scratch && plan.scratch, old && plan.old].filter(Boolean).join(' and ') || 'none of the three'}`,
       );

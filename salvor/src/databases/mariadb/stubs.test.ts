@@ -187,6 +187,24 @@ describe('a switch where parents of foreign keys are missing', () => {
     }
   });
 
+  test('a rename that the server rolled back, or a crash in taking that back: finish and revert both reach their end', async () => {
+    for (const act of [finishSwap, revertSwap]) {
+      for (const isInLive of [false, true]) {
+        const { name, plan, dumped, broken } = await prepare('DROP TABLE parent');
+        await query(`CREATE DATABASE ${plan.old}`);
+        await using connection = await openConnection(server.admin);
+        await createStubs(connection, { place: plan.old, of: name }, ['parent']);
+        // In, which ties the child to it, and out again: what a rollback undoes in the same way once more.
+        await query(`RENAME TABLE ${plan.old}.parent TO ${name}.parent`);
+        if (!isInLive) await query(`RENAME TABLE ${name}.parent TO ${plan.old}.parent`);
+        assert.equal((await inspectSwap(server.admin, plan)).state, 'before');
+        assert.deepEqual((await act(server.admin, plan)).problems, []);
+        assert.equal(await picture(name), act === finishSwap ? dumped : broken);
+        if (act === revertSwap) assert.equal(await listTables(plan.old), '');
+      }
+    }
+  });
+
   test('SIGKILL of the server at any instant of a switch or an undo leaves what can be finished and reverted', async () => {
     const many = Array.from(
       { length: 40 },

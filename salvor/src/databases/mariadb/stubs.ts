@@ -51,14 +51,10 @@ export async function dropStubs(
   database: string,
   tables: readonly string[],
 ): Promise<readonly DatabaseProblem[]> {
-  if (tables.length === 0) return [];
-  const rows = await connection.query<{ name: string }>(
-    'SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?) AND TABLE_COMMENT = ?',
-    [database, tables, MARK],
-  );
+  const standing = await findStubsIn(connection, [database], tables);
   await connection.execute('SET SESSION foreign_key_checks = 0');
   const problems: DatabaseProblem[] = [];
-  for (const { name } of rows) {
+  for (const { name } of standing) {
     try {
       await connection.execute(`DROP TABLE IF EXISTS ${quoteName(database, name)}`);
     } catch (error) {
@@ -69,4 +65,35 @@ export async function dropStubs(
     }
   }
   return problems;
+}
+
+/**
+ * Takes stand-ins back out of `place`, where they were made for children in `live`. A rename that the server has rolled
+ * back, as it does when it is killed in it, leaves the children tied to the stand-in in `place`: it is dropped in `live`,
+ * which leaves them as they were found. A crash in between leaves it in `live`, where it is dropped the next time.
+ */
+export async function withdrawStubs(
+  connection: DatabaseConnection,
+  { place, live }: { readonly place: string; readonly live: string },
+  tables: readonly string[],
+): Promise<readonly DatabaseProblem[]> {
+  const left = await dropStubs(connection, live, tables);
+  const standing = await findStubsIn(connection, [place], tables);
+  for (const { name } of standing)
+    await connection.execute(`RENAME TABLE ${quoteName(place, name)} TO ${quoteName(live, name)}`);
+  return [...left, ...(await dropStubs(connection, live, tables))];
+}
+
+/** Which of these names are stand-ins, in any of the databases. */
+export async function findStubsIn(
+  connection: DatabaseConnection,
+  databases: readonly string[],
+  tables: readonly string[],
+): Promise<readonly { readonly base: string; readonly name: string }[]> {
+  if (tables.length === 0) return [];
+  return await connection.query<{ base: string; name: string }>(
+    `SELECT TABLE_SCHEMA AS base, TABLE_NAME AS name FROM information_schema.TABLES
+     WHERE TABLE_SCHEMA IN (?) AND TABLE_NAME IN (?) AND TABLE_COMMENT = ?`,
+    [databases, tables, MARK],
+  );
 }

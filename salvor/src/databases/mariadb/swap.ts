@@ -26,7 +26,7 @@ import { createObjects, type DatabaseObject, dropObjects, readObjects } from './
 import { findStubs, isInScope, reverseSwap, stubsOf, type SwapPlan } from './plan-swap.ts';
 import type { DatabaseProblem } from './probe.ts';
 import { requireOurName } from './scratch.ts';
-import { createStubs, dropStubs } from './stubs.ts';
+import { createStubs, dropStubs, withdrawStubs } from './stubs.ts';
 
 export type SwapOptions = {
   /** How often to try when tables are in use; default 20, each waits at most a second. */
@@ -56,6 +56,8 @@ export async function applySwap(admin: DatabaseLogin, plan: SwapPlan, options: S
   await requireState(connection, plan, 'before');
   options.signal?.throwIfAborted();
   await makeOldDatabase(connection, plan); // (1)
+  // One that a crash left there would be in the way.
+  await dropStubs(connection, plan.live, stubsOf(plan).leaving);
   await createStubs(connection, { place: plan.old, of: plan.live }, stubsOf(plan).leaving);
   await createStubs(connection, { place: plan.scratch, of: plan.scratch }, stubsOf(plan).coming);
   await renameTables(connection, plan, options); // (2) (3)
@@ -79,9 +81,18 @@ export async function revertSwap(admin: DatabaseLogin, plan: SwapPlan, options: 
     await dropStubs(connection, plan.live, stubsOf(plan).coming);
     return await applySwap(admin, reverseSwap(plan), options);
   }
-  // Nothing has moved, or all has come back: where the live tables would have gone, nothing may stay.
-  const dropped = await dropStubs(connection, plan.old, stubsOf(plan).leaving);
-  return { problems: [...dropped, ...(await settleSwap(connection, reverseSwap(plan)))] };
+  const reverse = reverseSwap(plan);
+  // A view of the same name may have been made again already: it goes for as long as that takes.
+  const names = new Set(stubsOf(plan).leaving);
+  const views = reverse.incoming.filter((object) => object.kind === 'view' && names.has(object.name));
+  const tables = new Set(await listTableNames(connection, plan.live));
+  await dropObjects(
+    connection,
+    plan.live,
+    views.filter((view) => !tables.has(view.name)),
+  );
+  const left = await withdrawStubs(connection, { place: plan.old, live: plan.live }, stubsOf(plan).leaving);
+  return { problems: [...left, ...(await settleSwap(connection, reverse))] };
 }
 
 /**
