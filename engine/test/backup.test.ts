@@ -28,7 +28,7 @@ import type { BackupResult, Repository, SourceEntry } from '../src/index.ts';
 import { describeTree, makeRepository, openWorkplace, restic } from './fixtures.ts';
 
 const backUp = async (repository: Repository, path: string): Promise<BackupResult> =>
-  backup({ source: entriesOfPaths([path]), repositories: [repository], paths: [path] });
+  backup({ source: [{ kind: 'tree', name: 'site', path }], repositories: [repository], paths: [path] });
 
 function makeSite(root: string, files = 300): void {
   for (let i = 0; i < files; i++) {
@@ -78,7 +78,7 @@ describe('backup', () => {
     assert.deepEqual(result.files, { new: 2, changed: 2, unmodified: 296 });
     assert.equal(result.dataBlobs, 2, 'a rename and a change of mode store no data');
     const snapshot = await findSnapshot(repository, 'latest');
-    await restore({ repository, snapshot, subtree: site, target: join(place.path, 'out') });
+    await restore({ repository, snapshot, subtree: '/site', target: join(place.path, 'out') });
     assert.deepEqual(describeTree(join(place.path, 'out')), describeTree(site));
   });
 
@@ -93,7 +93,7 @@ describe('backup', () => {
     writeFileSync(join(site, 'f'), 'bbbb');
     utimesSync(join(site, 'f'), 1000, 1000);
     await backUp(repository, site);
-    assert.equal(await contentOf(repository, 'latest', join(site, 'f')), 'bbbb');
+    assert.equal(await contentOf(repository, 'latest', '/site/f'), 'bbbb');
   });
 
   it('takes made-up directories and streams beside walked trees, each stream after what comes before it', async () => {

@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { getXattr, listXattrs, makeNode, setTimes, setXattr } from '../src/libc.ts';
 import { initRepository, openLocalStorage } from '../src/index.ts';
 import type { Repository } from '../src/index.ts';
@@ -37,8 +37,8 @@ export async function makeRepository(directory: string, password = PASSWORD): Pr
 }
 
 /** Runs stock restic; throws with its words where it fails. */
-export function restic(repository: string, args: readonly string[], password = PASSWORD): string {
-  const { status, stdout, stderr } = tryRestic(repository, args, password);
+export function restic(repository: string, args: readonly string[], password = PASSWORD, cwd = '/'): string {
+  const { status, stdout, stderr } = tryRestic(repository, args, password, cwd);
   if (status !== 0) throw new Error(`restic ${args.join(' ')} ended with ${status}: ${stderr}${stdout}`);
   return stdout;
 }
@@ -47,17 +47,28 @@ export function tryRestic(
   repository: string,
   args: readonly string[],
   password = PASSWORD,
+  cwd = '/',
 ): { status: number | null; stdout: string; stderr: string } {
   const env = { PATH: '/usr/bin:/bin', HOME: repository, TZ: 'UTC', RESTIC_PASSWORD: password };
-  return spawnSync('restic', ['--no-cache', '-r', repository, ...args], { env, encoding: 'utf8', maxBuffer: 2 ** 28 });
+  return spawnSync('restic', ['--no-cache', '-r', repository, ...args], {
+    env,
+    cwd,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
 }
 
-/** How many blobs of each kind a `restic backup` into the repository adds. */
+/**
+ * How many blobs of each kind a `restic backup` into the repository adds. By a relative path: those above would be
+ * listed too, and what lies beside the test changes them.
+ */
 export function resticBackup(
   repository: string,
   path: string,
 ): { dataBlobs: number; treeBlobs: number; snapshot: string } {
-  const lines = restic(repository, ['backup', '--json', '--force', path]).trim().split('\n');
+  const lines = restic(repository, ['backup', '--json', '--force', basename(path)], PASSWORD, dirname(path))
+    .trim()
+    .split('\n');
   const summary = JSON.parse(lines.at(-1) ?? '{}') as { data_blobs: number; tree_blobs: number; snapshot_id: string };
   return { dataBlobs: summary.data_blobs, treeBlobs: summary.tree_blobs, snapshot: summary.snapshot_id };
 }

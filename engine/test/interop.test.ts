@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import {
   backup,
   check,
-  entriesOfPaths,
   findSnapshot,
   listSnapshots,
   openLocalStorage,
@@ -13,6 +12,7 @@ import {
   openView,
   restore,
 } from '../src/index.ts';
+import type { SourceEntry } from '../src/index.ts';
 import {
   PASSWORD,
   describeTree,
@@ -23,8 +23,11 @@ import {
   resticBackup,
 } from './fixtures.ts';
 
+/** As restic lays out a relative path: what lies above is not listed. */
+const treeAt = (path: string): SourceEntry[] => [{ kind: 'tree', name: basename(path), path }];
+
 async function backUp(repository: Awaited<ReturnType<typeof makeRepository>>, path: string): ReturnType<typeof backup> {
-  return backup({ source: entriesOfPaths([path]), repositories: [repository], paths: [path] });
+  return backup({ source: treeAt(path), repositories: [repository], paths: [path] });
 }
 
 describe('with stock restic as the other party', () => {
@@ -49,7 +52,7 @@ describe('with stock restic as the other party', () => {
     const theirs = resticBackup(directory, source);
     const repository = await openRepository(openLocalStorage(directory), PASSWORD);
     const reread = await backup({
-      source: entriesOfPaths([source]),
+      source: treeAt(source),
       repositories: [repository],
       paths: [source],
       parent: 'none',
@@ -61,7 +64,7 @@ describe('with stock restic as the other party', () => {
     const again = await backUp(repository, source);
     assert.equal(again.snapshots[0]?.parent, reread.snapshots[0]?.id);
     const fromTheirs = await backup({
-      source: entriesOfPaths([source]),
+      source: treeAt(source),
       repositories: [repository],
       paths: [source],
       parent: (await findSnapshot(repository, theirs.snapshot)).id,
@@ -77,15 +80,15 @@ describe('with stock restic as the other party', () => {
     const repository = await makeRepository(directory);
     const { snapshots } = await backUp(repository, source);
     restic(directory, ['restore', snapshots[0]?.id ?? '', '--target', join(place.path, 'by-restic')]);
-    assert.deepEqual(describeTree(join(place.path, 'by-restic', source)), before);
+    assert.deepEqual(describeTree(join(place.path, 'by-restic', 'source')), before);
 
-    restic(directory, ['backup', '--force', source]);
+    resticBackup(directory, source);
     const theirs = await findSnapshot(repository, 'latest');
     assert.notEqual(theirs.id, snapshots[0]?.id);
     const result = await restore({
       repository,
       snapshot: theirs,
-      subtree: source,
+      subtree: '/source',
       target: join(place.path, 'by-us'),
       verify: true,
     });
@@ -98,7 +101,7 @@ describe('with stock restic as the other party', () => {
     const [source, directory] = [join(place.path, 'source'), join(place.path, 'repository')];
     makeHostileTree(source);
     restic(directory, ['init']);
-    restic(directory, ['backup', source]);
+    resticBackup(directory, source);
     const repository = await openRepository(openLocalStorage(directory), PASSWORD);
     const view = await openView(repository, await findSnapshot(repository, 'latest'));
     const ours = new Map<string, number>();
@@ -133,7 +136,7 @@ describe('with stock restic as the other party', () => {
     assert.equal(snapshots.length, 1);
     const [snapshot] = snapshots;
     assert.ok(snapshot);
-    await restore({ repository, snapshot, subtree: source, target: join(place.path, 'out') });
+    await restore({ repository, snapshot, subtree: '/source', target: join(place.path, 'out') });
     assert.deepEqual(describeTree(join(place.path, 'out')), describeTree(source));
   });
 
@@ -145,7 +148,7 @@ describe('with stock restic as the other party', () => {
     const repository = await makeRepository(join(place.path, 'repository'));
     const { snapshots } = await backUp(repository, source);
     const snapshot = await findSnapshot(repository, snapshots[0]?.id ?? '');
-    await restore({ repository, snapshot, subtree: source, target: join(place.path, 'out') });
+    await restore({ repository, snapshot, subtree: '/source', target: join(place.path, 'out') });
     assert.deepEqual(describeTree(join(place.path, 'out')), describeTree(source));
   });
 });

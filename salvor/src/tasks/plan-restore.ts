@@ -182,7 +182,7 @@ async function planDatabase(
   await using connection = await openConnection(administrator, { signal: tools.signal });
   await refuseSpace(connection, stored, coming, refuse);
   await refuseRights(database, refuse, tools.signal);
-  if (facts !== null) await refuseForeignKeys(administrator, wanted.name, new Set(outgoing), refuse, tools.signal);
+  if (facts !== null) await refuseForeignKeys(administrator, wanted.name, { outgoing, incoming }, refuse, tools.signal);
   return { stored, database, facts, incoming, outgoing, isWhole };
 }
 
@@ -237,15 +237,19 @@ async function refuseRights(
 async function refuseForeignKeys(
   administrator: DatabaseLogin,
   name: string,
-  outgoing: ReadonlySet<string>,
+  tables: { readonly outgoing: readonly string[]; readonly incoming: readonly string[] },
   refuse: (code: string, message: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const outgoing = new Set(tables.outgoing);
+  const incoming = new Set(tables.incoming);
   const { foreignKeys, liveTables } = await readSwapFacts(administrator, { live: name, scratch: name }, { signal });
   const here = new Set(liveTables);
   for (const key of foreignKeys) {
     const from = key.database === name && outgoing.has(key.table);
-    const to = key.refersToDatabase === name && outgoing.has(key.refersToTable);
+    // A key from elsewhere whose table is gone waits for one of that name, and would take the one that comes.
+    const isAwaited = key.database !== name && incoming.has(key.refersToTable);
+    const to = key.refersToDatabase === name && (outgoing.has(key.refersToTable) || isAwaited);
     if (from === to) continue;
     const what = `${key.database}.${key.table} refers to ${key.refersToDatabase}.${key.refersToTable} (${key.name})`;
     // Such a key takes hold of the table that comes: the site could not drop it any more.

@@ -108,6 +108,40 @@ describe('a restore that meets a fault', () => {
     }
   });
 
+  it('names in its plan a key of another database that would hold a table of the site', async () => {
+    const { database } = test.site;
+    const sql = (text: string): Promise<string> => test.host.mariadb.query(text);
+    await sql(`CREATE DATABASE stranger; CREATE TABLE stranger.waiting (uid INT UNSIGNED);`);
+    const [parent] = (await sql(`SHOW KEYS FROM \`${database}\`.users WHERE Key_name = 'PRIMARY'`)).split('\n');
+    const column = parent?.split('\t')[4] ?? '';
+    const type = (
+      await sql(
+        `SELECT COLUMN_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = '${database}' AND TABLE_NAME = 'users' AND COLUMN_NAME = '${column}'`,
+      )
+    ).trim();
+    await sql(
+      `ALTER TABLE stranger.waiting MODIFY uid ${type}, ADD FOREIGN KEY (uid) REFERENCES \`${database}\`.users (\`${column}\`)`,
+    );
+    try {
+      await using agent = await test.open();
+      for (const dropped of [false, true]) {
+        if (dropped)
+          await sql(
+            `SET FOREIGN_KEY_CHECKS=0; CREATE TABLE \`${database}\`.users_kept LIKE \`${database}\`.users; INSERT INTO \`${database}\`.users_kept SELECT * FROM \`${database}\`.users; DROP TABLE \`${database}\`.users`,
+          );
+        const { plan } = await agent.restore(test.site.uri, { ...EVERYTHING, point, dryRun: true });
+        assert.deepEqual(
+          plan.obstacles.map(({ code }) => code),
+          ['foreign-key'],
+          `with the table ${dropped ? 'dropped' : 'there'}`,
+        );
+      }
+    } finally {
+      await sql('DROP DATABASE stranger');
+    }
+    await sql(`SET FOREIGN_KEY_CHECKS=0; RENAME TABLE \`${database}\`.users_kept TO \`${database}\`.users`);
+  });
+
   it('refuses a site that does not lie in one piece, before anything is touched', async () => {
     const mount = join(test.site.path, 'files');
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mount]);
