@@ -13,6 +13,7 @@ test('a path lies on the nearest mount above it, and a name that only begins lik
 });
 
 test('the mounts of this machine are read', () => {
-  assert.ok(readMountPoints().includes('/'));
+  // Not '/': in a changed root it is no mount.
+  assert.ok(readMountPoints().includes('/proc'));
   assert.equal(mountPointOf('/proc/self'), '/proc');
 });
