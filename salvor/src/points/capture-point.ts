@@ -12,6 +12,7 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
 import {
+  PIN_TAG,
   type BackupProgress,
   type BackupResult,
   type Repository,
@@ -137,6 +138,8 @@ class Capture {
       `site:${uri}`,
       `origin:${this.#wanted.origin}`,
       ...task,
+      // No rule of ours removes a snapshot with this tag (invariant 5).
+      ...(this.#wanted.safety ? [PIN_TAG] : []),
     ];
   }
 

@@ -18,7 +18,7 @@ import {
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { backup } from '@salvor/engine';
+import { backup, forgetNamed, listSnapshots } from '@salvor/engine';
 import { openAccountRepository } from '../../src/points/repositories.ts';
 import { type FaultHost, hasCode, openFaultHost } from './fault-host.ts';
 
@@ -40,6 +40,17 @@ describe('a restore that meets a fault', () => {
     rmSync(join(test.site.path, 'files/pictures'), { recursive: true, force: true });
     appendFileSync(join(test.site.path, 'settings.php'), '\n// changed\n');
     await test.host.mariadb.query(`USE \`${test.site.database}\`; DELETE FROM sessions; DELETE FROM watchdog;`);
+  };
+  /** No rule removes a safety point, not even a person who names its snapshot. */
+  const assertPinned = async (safetyPoint: string): Promise<void> => {
+    const opened = await openAccountRepository(test.config, test.host.account.name);
+    const { snapshots } = await listSnapshots(opened, { tags: [`point:${safetyPoint}`] });
+    assert.equal(snapshots.length, 1);
+    const { removed, problems } = await forgetNamed(
+      opened,
+      snapshots.map(({ id }) => id),
+    );
+    assert.deepEqual([removed, problems.map(({ code }) => code)], [[], ['snapshot-pinned']]);
   };
   const repository = (): string => join(test.config.local, test.host.account.name);
 
@@ -181,6 +192,7 @@ describe('a restore that meets a fault', () => {
       restored.problems.filter(({ code }) => code === 'changed-meanwhile').map(({ path }) => path),
       ['late.txt', `${test.site.database}.sessions`],
     );
+    await assertPinned(restored.safetyPoint ?? '');
     const undone = await agent.undo(restored.task ?? '');
     assert.equal(undone.state, 'succeeded');
     assert.equal(readFileSync(changed, 'utf8'), 'written while the restore ran\n');
