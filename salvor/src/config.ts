@@ -7,11 +7,10 @@
  */
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { LineCounter, isAlias, isMap, isNode, isScalar, isSeq, parseDocument } from 'yaml';
-import type { Document, Node } from 'yaml';
 import { SalvorError } from './errors.ts';
 import { errnoOf } from './lib/errno.ts';
-import { nearestName } from './lib/nearest-name.ts';
+import { openSection } from './lib/yaml-section.ts';
+import type { Section } from './lib/yaml-section.ts';
 
 export type Config = {
   /** The file that was read, absolute. */
@@ -91,17 +90,10 @@ export function loadConfig(places: readonly string[]): Config {
 
 /** The configuration in `text`; `file` gives its name in errors and the directory of relative paths. */
 export function parseConfig(text: string, file: string): Config {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const fail: Fail = (offset, problem) => {
-    const { line, col } = lines.linePos(offset);
-    throw new SalvorError('config-invalid', { file, line, column: col, problem });
-  };
-  const first = document.errors[0];
-  if (first !== undefined) fail(first.pos[0], first.message);
-
+  const { top, lines } = openSection(text, ({ line, column }, problem) => {
+    throw new SalvorError('config-invalid', { file, line, column, problem });
+  });
   const here = dirname(resolve(file));
-  const top = new Section(document, document.contents, 'the file', fail);
   top.allow(['state', 'homes', 'local', 'remote', 'staging', 'mariadb', 'sites']);
   if (top.has('remote')) throw new SalvorError('remote-not-yet', { where: `${file}:${top.lineOf('remote', lines)}` });
 
@@ -111,7 +103,9 @@ export function parseConfig(text: string, file: string): Config {
     file: resolve(file),
     state: top.path('state', here) ?? DEFAULTS.state,
     homes: top.paths('homes', here),
-    local: top.local('local', here) ?? DEFAULTS.local,
+    local:
+      top.parsed('local', (text) => localDirectory(text, here), 'must be a directory of this machine') ??
+      DEFAULTS.local,
     staging: top.path('staging', here),
     mariadb: { socket: mariadb.path('socket', here), defaultsFile: mariadb.path('defaultsFile', here) },
     sites: readSites(top.section('sites'), here),
@@ -172,130 +166,6 @@ function readDatabase(section: Section, here: string): DatabaseOverride {
     socket: section.path('socket', here),
     prefix: section.text('prefix'),
   };
-}
-
-type Fail = (offset: number, problem: string) => never;
-
-/** A map of the file, whose readers fail at the place of what they read. Values never stand in errors: one may be a password. */
-class Section {
-  readonly #document: Document.Parsed;
-  readonly #entries: ReadonlyMap<string, { readonly keyAt: number; readonly value: Node | null }>;
-  readonly #at: number;
-  readonly #title: string;
-  readonly #fail: Fail;
-
-  constructor(document: Document.Parsed, node: Node | null, title: string, fail: Fail) {
-    this.#document = document;
-    this.#title = title;
-    this.#fail = fail;
-    this.#at = offsetOf(node);
-    const entries = new Map<string, { keyAt: number; value: Node | null }>();
-    const resolved = this.#resolve(node);
-    if (isMap(resolved)) {
-      for (const { key, value } of resolved.items) {
-        if (!isScalar(key)) fail(this.#at, `a key of ${title} must be a word`);
-        entries.set(String(isScalar(key) ? key.value : ''), { keyAt: offsetOf(key), value: this.#resolve(value) });
-      }
-    } else if (resolved !== null && !(isScalar(resolved) && resolved.value === null)) {
-      fail(this.#at, `${title} must hold 'key: value' lines`);
-    }
-    this.#entries = entries;
-  }
-
-  names(): readonly string[] {
-    return [...this.#entries.keys()];
-  }
-
-  has(name: string): boolean {
-    return this.#entries.has(name);
-  }
-
-  lineOf(name: string, lines: LineCounter): number {
-    return lines.linePos(this.#entries.get(name)?.keyAt ?? 0).line;
-  }
-
-  allow(known: readonly string[]): void {
-    for (const [name, { keyAt }] of this.#entries) {
-      if (known.includes(name)) continue;
-      const nearest = nearestName(name, known);
-      const help = nearest === null ? `known are: ${known.join(', ')}` : `the nearest is '${nearest}'`;
-      // What is not like a key at all may be a secret that lost its colon.
-      const named = /^[\w-]{1,40}$/.test(name) ? ` '${name}'` : '';
-      this.#fail(keyAt, `unknown key${named} in ${this.#title}; ${help}`);
-    }
-  }
-
-  missing(name: string): never {
-    return this.#fail(this.#at, `${this.#title} lacks '${name}'`);
-  }
-
-  section(name: string): Section {
-    return new Section(this.#document, this.#entries.get(name)?.value ?? null, `'${name}'`, this.#fail);
-  }
-
-  sections(name: string): readonly Section[] {
-    return this.#list(name).map(
-      (item, i) => new Section(this.#document, item, `item ${i + 1} of '${name}'`, this.#fail),
-    );
-  }
-
-  text(name: string): string | null {
-    const value = this.#value(name);
-    return value === null ? null : this.#text(name, value);
-  }
-
-  path(name: string, here: string): string | null {
-    const text = this.text(name);
-    return text === null ? null : resolve(here, text);
-  }
-
-  paths(name: string, here: string): readonly string[] {
-    return this.#list(name).map((item) => resolve(here, this.#text(name, item)));
-  }
-
-  local(name: string, here: string): string | null {
-    const text = this.text(name);
-    if (text === null) return null;
-    const directory = localDirectory(text, here);
-    if (directory !== null) return directory;
-    return this.#fail(offsetOf(this.#value(name)), `'${name}' must be a directory of this machine`);
-  }
-
-  port(name: string): number | null {
-    const value = this.#value(name);
-    if (value === null) return null;
-    const port = isScalar(value) ? value.value : null;
-    if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65536) return port;
-    return this.#fail(offsetOf(value), `'${name}' must be a number from 1 to 65535`);
-  }
-
-  #value(name: string): Node | null {
-    const value = this.#entries.get(name)?.value ?? null;
-    return isScalar(value) && value.value === null ? null : value;
-  }
-
-  #list(name: string): readonly Node[] {
-    const value = this.#value(name);
-    if (value === null) return [];
-    if (isSeq(value)) return value.items.map((item) => this.#resolve(item) ?? value);
-    return this.#fail(offsetOf(value), `'${name}' must be a list: each item on its own line after '- '`);
-  }
-
-  #text(name: string, value: Node): string {
-    if (isScalar(value) && typeof value.value === 'string' && value.value !== '') return value.value;
-    // A name such as 0123 or 1e5 is a number to YAML, and its text is what was meant.
-    if (isScalar(value) && typeof value.value === 'number' && value.source !== undefined) return value.source;
-    return this.#fail(offsetOf(value), `'${name}' must be text`);
-  }
-
-  #resolve(node: unknown): Node | null {
-    if (isAlias(node)) return node.resolve(this.#document) ?? null;
-    return isNode(node) ? node : null;
-  }
-}
-
-function offsetOf(node: unknown): number {
-  return isNode(node) ? (node.range?.[0] ?? 0) : 0;
 }
 
 function deepFreeze<T>(value: T): T {
