@@ -104,7 +104,7 @@ export function parseConfig(text: string, file: string): Config {
     state: top.path('state', here) ?? DEFAULTS.state,
     homes: top.paths('homes', here),
     local:
-      top.parsed('local', (text) => localDirectory(text, here), 'must be a directory of this machine') ??
+      top.parsed('local', (named) => localDirectory(named, here), 'must be a directory of this machine') ??
       DEFAULTS.local,
     staging: top.path('staging', here),
     mariadb: { socket: mariadb.path('socket', here), defaultsFile: mariadb.path('defaultsFile', here) },
