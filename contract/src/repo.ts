@@ -15,7 +15,12 @@ export type RepoInitDocument = z.infer<typeof RepoInitDocument>;
 
 const NewChangedUnmodified = z.object({ new: Count, changed: Count, unmodified: Count }).readonly();
 
-/** `salvor repo backup --json` */
+/** What became of one repository in a pass: `behind` says why it has no snapshot, null where it has one. */
+const BackupCopy = z
+  .object({ repository: z.string().min(1), snapshot: z.string().min(1).nullable(), behind: Problem.nullable() })
+  .readonly();
+
+/** `salvor repo backup --json`: counts of new blobs and bytes stored are those of the first repository. */
 export const RepoBackupDocument = z
   .object({
     state: TaskState,
@@ -28,6 +33,8 @@ export const RepoBackupDocument = z
     bytesStored: Bytes,
     dataBlobs: Count,
     treeBlobs: Count,
+    /** One for each repository, in the order in which they were named; those that could not be opened come last. */
+    copies: list(BackupCopy),
     problems: list(Problem),
   })
   .readonly();

@@ -142,7 +142,7 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   },
   'polynomial-differs': {
     message: (c) => `The repositories ${text(c['repositories'])} cut files differently and can't be fed in one pass.`,
-    hint: 'Create the second repository with the chunker polynomial of the first.',
+    hint: 'Create the second one like the first: salvor repo init --copy-chunker-params --from-repo FIRST',
     exit: 1,
     retry: 'never',
   },

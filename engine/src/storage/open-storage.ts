@@ -28,6 +28,8 @@ export type OpenStorageOptions = {
   readonly limits?: StorageLimits | undefined;
   /** Longest time between a call and its last attempt; by default 15 minutes. */
   readonly retryLimitMs?: number | undefined;
+  /** The same until the storage has answered once; by default no less. */
+  readonly firstRetryLimitMs?: number | undefined;
   readonly onRetry?: ((retry: StorageRetry) => void) | undefined;
   /** Where copies of index, snapshots and listings are kept; by default nowhere. */
   readonly cache?: { readonly directory: string; readonly maxBytes?: number | undefined } | undefined;
@@ -83,12 +85,13 @@ function openBare(address: StorageAddress, options: OpenStorageOptions, closing:
 }
 
 function wrap(bare: Storage, address: StorageAddress, options: OpenStorageOptions): Storage {
-  const { limits, retryLimitMs: limitMs, onRetry, cache, timers = SYSTEM_TIMERS } = options;
+  const { limits, onRetry, cache, timers = SYSTEM_TIMERS } = options;
+  const { retryLimitMs: limitMs, firstRetryLimitMs: firstLimitMs, random = randomPart } = options;
   const isRemote = address.kind !== 'local';
   let storage = bare;
   if (isRemote) storage = watchStorage(storage, { timers });
   if (limits !== undefined) storage = limitStorage(storage, { timers, ...limits });
-  if (isRemote) storage = retryStorage(storage, { timers, random: options.random ?? randomPart, limitMs, onRetry });
+  if (isRemote) storage = retryStorage(storage, { timers, random, limitMs, firstLimitMs, onRetry });
   if (cache !== undefined) storage = cacheStorage(storage, { ...cache, clock: options.clock ?? (() => new Date()) });
   return storage;
 }

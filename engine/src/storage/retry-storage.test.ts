@@ -55,6 +55,17 @@ describe('retry', () => {
     assert.equal(told[0]?.action, `look at data/${file.id}`);
   });
 
+  it('gives up sooner on a storage that has not answered yet, and is patient with one that has', async () => {
+    const options = patient({ firstLimitMs: 10_000 });
+    const { storage, calls } = failing(Array.from({ length: 11 }, () => failed()));
+    const retried = retryStorage(storage, options);
+    await assert.rejects(retried.size(file), { code: 'storage-failed' });
+    assert.deepEqual([calls(), options.timers.sleeps], [4, [1000, 2000, 4000]]);
+    await retried.list('data');
+    assert.equal(await retried.size(file), 7);
+    assert.equal(calls(), 12);
+  });
+
   it('spreads the waits by half to both sides', async () => {
     for (const [random, first] of [
       [0, 500],

@@ -18,6 +18,8 @@ export type RetryOptions = {
   readonly random: () => number;
   /** No attempt begins later than this after the call, but for the first retry. By default 15 minutes. */
   readonly limitMs?: number | undefined;
+  /** The same until the storage has answered once: who typed a wrong address should hear of it at once. */
+  readonly firstLimitMs?: number | undefined;
   /** Told before each wait. */
   readonly onRetry?: ((retry: StorageRetry) => void) | undefined;
 };
@@ -34,16 +36,20 @@ export type StorageRetry = {
  * is tried again: a file of the full length is whole (or was there before) and stays.
  */
 export function retryStorage(inner: Storage, options: RetryOptions): Storage {
+  const { timers, limitMs = DEFAULT_LIMIT_MS, firstLimitMs = limitMs } = options;
+  let hasAnswered = false;
   return wrapStorage(inner, async (call, run, callOptions) => {
-    const { timers, limitMs = DEFAULT_LIMIT_MS } = options;
     const began = timers.now();
     for (let attempt = 1; ; attempt++) {
       try {
-        return await run(callOptions);
+        const result = await run(callOptions);
+        hasAnswered = true;
+        return result;
       } catch (error) {
         if (!isPassing(error) || callOptions.signal?.aborted === true) throw error;
         const waitMs = waitBefore(attempt, options.random);
-        if (attempt > 1 && timers.now() - began + waitMs > limitMs) throw error;
+        const longestMs = hasAnswered ? limitMs : Math.min(limitMs, firstLimitMs);
+        if (attempt > 1 && timers.now() - began + waitMs > longestMs) throw error;
         options.onRetry?.({ action: describeCall(call), error, attempt, waitMs });
         await sleepUnlessCancelled(timers, waitMs, callOptions);
         await removeRest(inner, call, callOptions);

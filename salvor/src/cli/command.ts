@@ -7,6 +7,8 @@ export type CommandContext = {
   readonly environment: Environment;
   readonly clock: () => Date;
   readonly signal: AbortSignal;
+  /** What is put in here is closed when the command has ended, however it ended. */
+  readonly opened: AsyncDisposableStack;
   /** `--config FILE` */
   readonly configFile: string | null;
   readonly isJson: boolean;

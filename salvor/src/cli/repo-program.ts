@@ -1,11 +1,13 @@
 /** `salvor repo VERB`: the engine on any directory, with the verbs and flags that restic has. */
 import type { Command } from 'commander';
 import { addSnapshotVerbs } from './repo-snapshot-verbs.ts';
-import { addVerb, collect, exitCodes } from './verb.ts';
+import { addAlsoRepos, addOtherRepo, addRepoVerb } from './repo-verb.ts';
+import { collect, exitCodes } from './verb.ts';
 import type { Perform } from './verb.ts';
 import type { RepoFlags } from './commands/repo.ts';
 import type { OtherRepoFlags } from './commands/repo-other.ts';
 import type { RepoBackupFlags } from './commands/repo-backup.ts';
+import type { RepoInitFlags } from './commands/repo-init.ts';
 import type { RepoKeyFlags } from './commands/repo-key.ts';
 import type { RepoPruneFlags } from './commands/repo-prune.ts';
 
@@ -18,10 +20,14 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     .addHelpText('after', `\nWhat a verb takes: salvor repo VERB --help\n\n${exitCodes()}`)
     .helpCommand(false);
 
-  addRepoVerb(repo, 'init', 'create a repository').action(async (flags: RepoFlags) =>
-    perform(flags, async (context) => (await import('./commands/repo-init.ts')).repoInit(flags, context)),
-  );
-  addRepoVerb(repo, 'backup', 'make a snapshot of files and directories')
+  addRepoVerb(repo, 'init', 'create a repository')
+    .option('--copy-chunker-params', 'cut files where --from-repo cuts them, so that copies are cheap')
+    .option('--from-repo <url>', 'the repository whose cuts are taken')
+    .option('--from-password-file <file>', 'file that holds its password')
+    .action(async (flags: RepoInitFlags) =>
+      perform(flags, async (context) => (await import('./commands/repo-init.ts')).repoInit(flags, context)),
+    );
+  addAlsoRepos(addRepoVerb(repo, 'backup', 'make a snapshot of files and directories'))
     .argument('<path...>', 'files and directories')
     .option('--tag <tag>', 'tag of the snapshot; may be given more than once', collect)
     .option('--host <name>', "name of the host in the snapshot (default: this machine's)")
@@ -52,6 +58,14 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     .argument('[path]', 'only what lies in this directory')
     .action(async (snapshot: string, path: string | undefined, flags: RepoFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-ls.ts')).repoLs(snapshot, path, flags, context)),
+    );
+  addRepoVerb(repo, 'dump', 'write a file of a snapshot to stdout', { json: 'print an error as a JSON document' })
+    .argument('<snapshot>', SNAPSHOT)
+    .argument('<file>', 'absolute path of the file in the snapshot')
+    .action(async (snapshot: string, file: string, flags: RepoFlags) =>
+      perform(flags, async (context) =>
+        (await import('./commands/repo-dump.ts')).repoDump(snapshot, file, flags, context),
+      ),
     );
   addRepoVerb(repo, 'check', 'look for damage')
     .option('--read-data', 'read every byte, not only what lists them')
@@ -151,20 +165,4 @@ function addRepairVerbs(repair: Command, perform: Perform): void {
     .action(async (snapshots: readonly string[], flags: RepoFlags & { forget?: boolean; dryRun?: boolean }) =>
       perform(flags, async (context) => (await load()).repoRepairSnapshots(snapshots, flags, context)),
     );
-}
-
-function addRepoVerb(parent: Command, name: string, summary: string): Command {
-  return addVerb(parent, name, summary)
-    .requiredOption('-r, --repo <url>', "directory of the repository; 'local' with --account")
-    .option('-p, --password-file <file>', 'file that holds the password')
-    .option(
-      '--account <name>',
-      "with --repo local: the account whose repository is meant, opened with the agent's key",
-    );
-}
-
-function addOtherRepo(command: Command): Command {
-  return command
-    .requiredOption('--from-repo <url>', 'directory of the other repository')
-    .requiredOption('--from-password-file <file>', 'file that holds its password');
 }

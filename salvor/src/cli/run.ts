@@ -30,8 +30,10 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     writeError: (text: string) => void (help += text),
   };
   const program = buildProgram(output, async (flags, command) => {
+    await using opened = new AsyncDisposableStack();
     const context: CommandContext = {
       ...surroundings,
+      opened,
       configFile: flags.config ?? null,
       isJson: flags.json === true,
     };

@@ -2,22 +2,25 @@ import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { backup } from '@salvor/engine';
 import type { BackupResult } from '@salvor/engine';
-import type { RepoBackupDocument } from '@salvor/contract';
+import type { Problem, RepoBackupDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
+import type { Paint } from '../paint.ts';
 import { ProgressLine } from '../progress-line.ts';
-import { counted, readableBytes, readableCount } from '../readable.ts';
+import { counted, escapeControl, readableBytes, readableCount } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
+import { openAlsoRepos } from './repo-also.ts';
+import type { AlsoFlags, AlsoRepo } from './repo-also.ts';
 import { sourceOfPaths } from './repo-source.ts';
 import { openRepo, toProblem } from './repo.ts';
-import type { RepoFlags } from './repo.ts';
 
-export type RepoBackupFlags = RepoFlags & {
+export type RepoBackupFlags = AlsoFlags & {
   readonly tag?: readonly string[];
   readonly host?: string;
   readonly exclude?: readonly string[];
   readonly force?: boolean;
 };
 
+/** One snapshot in each repository, the paths being read once. A copy that stays behind is a problem, no failure. */
 export async function repoBackup(
   paths: readonly string[],
   flags: RepoBackupFlags,
@@ -28,10 +31,11 @@ export async function repoBackup(
     (flags.exclude ?? []).map((path) => resolve(path)),
   );
   const repository = await openRepo(flags, context);
+  const others = await openAlsoRepos(flags, context);
   using progress = new ProgressLine(context.terminal, context.clock);
   const result = await backup({
     source,
-    repositories: [repository],
+    repositories: [repository, ...others.flatMap((other) => other.repository ?? [])],
     paths: paths.map((path) => resolve(path)).toSorted(),
     host: flags.host ?? hostname(),
     username: userInfo().username,
@@ -41,16 +45,27 @@ export async function repoBackup(
     signal: context.signal,
     onProgress: progress.show,
   });
-  const document = toDocument(result);
+  const document = toDocument(result, others);
   progress.clear();
   return { document, text: render(document, context), exit: document.state === 'warned' ? 3 : 0 };
 }
 
-function toDocument(result: BackupResult): RepoBackupDocument {
+function toDocument(result: BackupResult, others: readonly AlsoRepo[]): RepoBackupDocument {
   const [saved] = result.snapshots;
   if (saved === undefined) throw new Error('a backup that was committed names no snapshot');
+  const copies = [
+    ...result.copies.map(({ repository, error }) => ({
+      repository: repository.location,
+      snapshot: result.snapshots.find((each) => each.repository === repository)?.id ?? null,
+      behind: error === null ? null : behind(error.code, error.message),
+    })),
+    ...others.flatMap(({ url, problem }) =>
+      problem === null ? [] : [{ repository: url, snapshot: null, behind: behind(problem.code, problem.message) }],
+    ),
+  ];
+  const isWhole = result.problems.length === 0 && copies.every((copy) => copy.behind === null);
   return {
-    state: result.problems.length > 0 ? 'warned' : 'succeeded',
+    state: isWhole ? 'succeeded' : 'warned',
     snapshot: saved.id,
     tree: saved.tree,
     files: result.files,
@@ -60,8 +75,13 @@ function toDocument(result: BackupResult): RepoBackupDocument {
     bytesStored: result.bytesStored,
     dataBlobs: result.dataBlobs,
     treeBlobs: result.treeBlobs,
+    copies,
     problems: result.problems.map(toProblem),
   };
+}
+
+function behind(code: string, message: string): Problem {
+  return { code, path: null, message };
 }
 
 function render(document: RepoBackupDocument, { terminal }: CommandContext): string {
@@ -71,9 +91,19 @@ function render(document: RepoBackupDocument, { terminal }: CommandContext): str
     line('Directories:', document.directories),
     `${'Read:'.padEnd(13)}${readableBytes(bytesRead)} of ${readableBytes(bytesProcessed)}`,
     `${'Stored:'.padEnd(13)}${readableBytes(bytesStored)} in ${counted(dataBlobs + treeBlobs, 'new blob')}`,
-    `Snapshot ${terminal.output.bold(document.snapshot.slice(0, 8))} is saved.`,
+    ...renderCopies(document.copies, terminal.output),
     ...renderProblems(document.problems, terminal.output),
   ].join('\n');
+}
+
+/** Places are named only where there is more than one. */
+function renderCopies(copies: RepoBackupDocument['copies'], { bold, yellow }: Paint): readonly string[] {
+  return copies.map(({ repository, snapshot, behind: problem }) => {
+    const place = copies.length === 1 ? '' : ` in ${escapeControl(repository)}`;
+    if (snapshot !== null) return `Snapshot ${bold(snapshot.slice(0, 8))} is saved${place}.`;
+    const why = escapeControl(problem?.message ?? '');
+    return `${yellow('Not saved')}${place}: ${why}\n  Bring it there with: salvor repo copy`;
+  });
 }
 
 function line(title: string, { new: added, changed, unmodified }: RepoBackupDocument['files']): string {

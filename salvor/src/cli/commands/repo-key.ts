@@ -6,7 +6,8 @@ import type { CommandContext, CommandResult } from '../command.ts';
 import { readableTime } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
 import { renderTable } from '../table.ts';
-import { findRepo, openStorage, readPassword } from './repo.ts';
+import { openStorageAt } from './repo-storage.ts';
+import { findRepo, readPassword } from './repo.ts';
 import type { RepoFlags } from './repo.ts';
 
 export type RepoKeyFlags = RepoFlags & {
@@ -18,8 +19,9 @@ export type RepoKeyFlags = RepoFlags & {
 type Opened = { readonly repository: Repository; readonly secret: Secret };
 
 async function open(flags: RepoFlags, context: CommandContext): Promise<Opened> {
-  const { directory, secret } = findRepo(flags, context);
-  return { repository: await openRepository(openStorage(directory), secret, { signal: context.signal }), secret };
+  const { url, secret } = findRepo(flags, context);
+  const storage = openStorageAt(url, flags, context);
+  return { repository: await openRepository(storage, secret, { signal: context.signal }), secret };
 }
 
 export async function repoKeyList(flags: RepoFlags, context: CommandContext): Promise<CommandResult> {

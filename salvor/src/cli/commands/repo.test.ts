@@ -67,6 +67,7 @@ function restic(repository: string, ...args: readonly string[]): string {
   return execFileSync('restic', ['--no-cache', '--quiet', ...flagsOf(repository), ...args], {
     encoding: 'utf8',
     cwd: room,
+    maxBuffer: 2 ** 26,
   });
 }
 
@@ -152,6 +153,22 @@ describe('what the repo verbs wrote', () => {
     assert.ok(listed.some(({ path, mode }) => path === `${site}/files/deep` && mode === '2750'));
     const checked = await document(RepoCheckDocument, 0, ['check', '--read-data', ...flagsOf(repository)]);
     assert.deepEqual([checked.state, checked.snapshots, checked.errors.length], ['succeeded', 1, 0]);
+  });
+
+  test('gives one file as it is, as restic does', async () => {
+    const file = join(site, 'files/deep/Bild ü.bin');
+    const ours = await spawnCli(['repo', 'dump', 'latest', file, ...flagsOf(repository)], { cwd: room });
+    assert.equal(ours.exit, 0, ours.err);
+    assert.equal(ours.out, restic(repository, 'dump', 'latest', file));
+    assert.equal(ours.out, readFileSync(file, 'utf8'));
+    const empty = await runCli([
+      'repo',
+      'dump',
+      snapshot.slice(0, 8),
+      join(site, 'files/empty'),
+      ...flagsOf(repository),
+    ]);
+    assert.deepEqual(empty, { exit: 0, out: '', err: '' });
   });
 
   test('is restored in part where only a part is wanted', async () => {
@@ -288,7 +305,26 @@ describe('bad input to a repo verb is a coded error', () => {
       2,
       () => ['check', '--repo', repository, '--password-file', join(site, 'files/empty')],
     ],
-    ['a repository elsewhere', 'remote-not-yet', 2, () => ['check', ...flagsOf('sftp:host:/x')]],
+    ['an address of no storage', 'storage-url', 2, () => ['check', ...flagsOf('ftp://host/x')]],
+    ['a rate that is none', 'usage', 2, () => ['check', '--limit-upload', '1.5M', ...flagsOf(repository)]],
+    [
+      'a cache that is wanted and not',
+      'usage',
+      2,
+      () => ['check', '--no-cache', '--cache-dir', room, ...flagsOf(repository)],
+    ],
+    [
+      'cuts of a repository that is not named',
+      'usage',
+      2,
+      () => ['init', '--copy-chunker-params', ...flagsOf(join(room, 'new'))],
+    ],
+    [
+      'a directory where a file is wanted',
+      'path-unknown',
+      1,
+      () => ['dump', 'latest', site, ...flagsOf(join(room, 'ours'))],
+    ],
     ['a snapshot that is not there', 'snapshot-unknown', 1, () => ['ls', 'latest', ...flagsOf(repository)]],
     [
       'a target that is not empty',

@@ -4,23 +4,26 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { openLocalStorage, openRepository } from '@salvor/engine';
-import type { Problem as EngineProblem, Repository, Secret, Storage } from '@salvor/engine';
+import { openRepository } from '@salvor/engine';
+import type { Problem as EngineProblem, Repository, Secret } from '@salvor/engine';
 import type { Problem } from '@salvor/contract';
-import { configPlaces, loadConfig, localDirectory } from '../../config.ts';
+import { configPlaces, loadConfig } from '../../config.ts';
 import { SalvorError } from '../../errors.ts';
 import { errnoOf } from '../../lib/errno.ts';
 import type { CommandContext } from '../command.ts';
 import type { GlobalFlags } from '../verb.ts';
+import { openStorageAt } from './repo-storage.ts';
+import type { StorageFlags } from './repo-storage.ts';
 
 /** How a repository is named: by place and password file, or as one of the configuration. */
-export type RepoFlags = GlobalFlags & {
-  readonly repo: string;
-  readonly passwordFile?: string;
-  readonly account?: string;
-};
+export type RepoFlags = GlobalFlags &
+  StorageFlags & {
+    readonly repo: string;
+    readonly passwordFile?: string;
+    readonly account?: string;
+  };
 
-export type RepoPlace = { readonly directory: string; readonly secret: Secret };
+export type RepoPlace = { readonly url: string; readonly secret: Secret };
 
 /** A password is one line; what is longer was named by mistake. */
 const MAX_PASSWORD_BYTES = 64 * 1024;
@@ -31,19 +34,13 @@ export function findRepo(flags: RepoFlags, context: CommandContext): RepoPlace {
   if (flags.passwordFile === undefined) {
     throw new SalvorError('usage', { problem: 'the repository needs its password: --password-file FILE' });
   }
-  const directory = localDirectory(flags.repo, '.');
-  if (directory === null) throw new SalvorError('remote-not-yet', { where: '--repo' });
-  return { directory, secret: { kind: 'password', text: readPassword(flags.passwordFile) } };
+  return { url: flags.repo, secret: { kind: 'password', text: readPassword(flags.passwordFile) } };
 }
 
 /** Opens the repository. Throws the codes of the engine: `repository-missing`, `wrong-password` … */
 export async function openRepo(flags: RepoFlags, context: CommandContext): Promise<Repository> {
-  const { directory, secret } = findRepo(flags, context);
-  return openRepository(openStorage(directory), secret, { signal: context.signal });
-}
-
-export function openStorage(directory: string): Storage {
-  return openLocalStorage(directory);
+  const { url, secret } = findRepo(flags, context);
+  return openRepository(openStorageAt(url, flags, context), secret, { signal: context.signal });
 }
 
 /** A problem of the engine as the document has it. */
@@ -61,7 +58,7 @@ function findConfiguredRepo(repo: string, account: string, context: CommandConte
   }
   const config = loadConfig(configPlaces(context.configFile, context.environment));
   const key = readPassword(join(config.state, 'keys', account));
-  return { directory: join(config.local, account), secret: { kind: 'key', text: key } };
+  return { url: join(config.local, account), secret: { kind: 'key', text: key } };
 }
 
 /** What the file holds without the spaces and line ends around it, as restic reads it. */

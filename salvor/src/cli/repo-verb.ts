@@ -1,0 +1,65 @@
+/** What all verbs of `salvor repo` have: the flags that name a repository, open it, and say how it is reached. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { addVerb, collect } from './verb.ts';
+
+const REPOSITORY = 'Repository:';
+const CONNECTION = 'Connection:';
+
+/** Adds a verb with the flags that name its repository. */
+export function addRepoVerb(
+  parent: Command,
+  name: string,
+  summary: string,
+  shown: Parameters<typeof addVerb>[3] = {},
+): Command {
+  const verb = addVerb(parent, name, summary, shown);
+  add(verb, REPOSITORY, '-r, --repo <url>', `${ADDRESS}; 'local' with --account`).makeOptionMandatory();
+  add(verb, REPOSITORY, '-p, --password-file <file>', 'file that holds the password');
+  add(
+    verb,
+    REPOSITORY,
+    '--account <name>',
+    "with --repo local: the account whose repository is meant, opened with the agent's key",
+  );
+  addConnection(verb);
+  return verb;
+}
+
+const ADDRESS = 'directory, sftp:user@host:/path or sftp://user@host:port//path';
+
+/** Flags of the second repository of verbs that need two. */
+export function addOtherRepo(verb: Command): Command {
+  add(verb, REPOSITORY, '--from-repo <url>', 'the other repository, named in the same way').makeOptionMandatory();
+  add(verb, REPOSITORY, '--from-password-file <file>', 'file that holds its password').makeOptionMandatory();
+  return verb;
+}
+
+/** Flags of more repositories that are fed in the same pass. */
+export function addAlsoRepos(verb: Command): Command {
+  const many = 'may be given more than once';
+  add(verb, REPOSITORY, '--also-repo <url>', `save it there too, in the same pass; ${many}`).argParser(collect);
+  add(
+    verb,
+    REPOSITORY,
+    '--also-password-file <file>',
+    'its password; one for all, or one for each (default: that of --repo)',
+  ).argParser(collect);
+  return verb;
+}
+
+/** How a repository that lies elsewhere is reached. */
+export function addConnection(verb: Command): void {
+  add(verb, CONNECTION, '--identity-file <file>', 'private key for SFTP (default: the first of ~/.ssh/id_*)');
+  add(verb, CONNECTION, '--known-hosts <file>', 'host keys that are trusted (default: ~/.ssh/known_hosts)');
+  add(verb, CONNECTION, '--limit-upload <rate>', 'send no more than this many KiB per second');
+  add(verb, CONNECTION, '--limit-download <rate>', 'fetch no more than this many KiB per second');
+  add(verb, CONNECTION, '--cache-dir <dir>', 'copies of index and listings (default: ~/.cache/salvor, of remote ones)');
+  add(verb, CONNECTION, '--no-cache', 'keep no copies and use none');
+}
+
+function add(verb: Command, group: string, flags: string, description: string): Option {
+  const option = new Option(flags, description).helpGroup(group);
+  verb.addOption(option);
+  return option;
+}
