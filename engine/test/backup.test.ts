@@ -149,6 +149,27 @@ describe('backup', () => {
     assert.match(restic(join(place.path, 'repository'), ['check', '--read-data']), /no errors/);
   });
 
+  it('makes each array of a stream that cuts itself one blob, and splits what is larger than a piece', async () => {
+    using place = openWorkplace();
+    const repository = await makeRepository(join(place.path, 'repository'));
+    const given = async (texts: readonly string[]): Promise<BackupResult> =>
+      backup({
+        source: [{ kind: 'stream', name: 'table.sql', cut: 'given', open: () => bytesOf(...texts) }],
+        repositories: [repository],
+        paths: ['/dump'],
+        workers: 2,
+      });
+    const texts = Array.from({ length: 3000 }, (_, at) => `${at},`.repeat(1 + ((at * 37) % 300)));
+    texts.push('', 'y'.repeat(2_500_000), 'z');
+    const first = await given(texts);
+    assert.equal(first.dataBlobs, 3000 + 3 + 1 - 1, 'the first two pieces of 1 MiB of the same letter are one blob');
+    assert.equal(first.bytesProcessed, texts.join('').length);
+    assert.ok((await contentOf(repository, 'latest', '/table.sql')) === texts.join(''));
+    const second = await given([...texts.slice(0, 1000), 'one more,', ...texts.slice(1000)]);
+    assert.equal(second.dataBlobs, 1);
+    assert.equal((await given([])).bytesProcessed, 0);
+  });
+
   it('makes no snapshot when a stream fails, says which one, and the next run is not confused by what was claimed', async () => {
     using place = openWorkplace();
     const repository = await makeRepository(join(place.path, 'repository'));

@@ -1,7 +1,10 @@
 /** What a backup is made of: a tree of entries, each a path of this machine, a made-up directory, or a byte stream. */
 
-/** How a stream is cut: as restic cuts files, or finer and at row ends, for dumps. */
-export type Cut = 'content' | 'rows';
+/**
+ * How a stream is cut into blobs: as restic cuts files, or where the stream says (`given`): each array that it yields
+ * becomes one blob, one of more than 1 MiB several. For content whose parts the caller knows, as rows of a dump.
+ */
+export type Cut = 'content' | 'given';
 
 type Owner = { readonly mode?: number; readonly uid?: number; readonly gid?: number; readonly mtimeNs?: bigint };
 

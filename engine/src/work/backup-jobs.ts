@@ -31,6 +31,8 @@ export type BackupJob =
   | { readonly kind: 'read'; readonly files: readonly { readonly name: string; readonly path: string }[] }
   | { readonly kind: 'tree'; readonly trees: readonly (readonly string[])[] }
   | { readonly kind: 'piece'; readonly stream: number; readonly bytes: Uint8Array; readonly isLast: boolean }
+  /** Whole blobs one behind the other, and where each ends. */
+  | { readonly kind: 'blobs'; readonly bytes: Uint8Array; readonly ends: readonly number[] }
   | {
       readonly kind: 'transfer';
       /** Whose key opens the range: another repository's, or the first one's own. */
@@ -50,6 +52,7 @@ export type BackupAnswer =
   | { readonly kind: 'read'; readonly files: readonly ReadFile[] }
   | { readonly kind: 'tree'; readonly ids: readonly string[] }
   | { readonly kind: 'piece'; readonly content: readonly string[] | null; readonly bytes: number }
+  | { readonly kind: 'blobs'; readonly ids: readonly string[] }
   | { readonly kind: 'transfer' }
   | { readonly kind: 'hand-over'; readonly packs: readonly PartialPack[] }
   | { readonly kind: 'finish' };

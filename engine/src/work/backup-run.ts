@@ -18,8 +18,8 @@ import {
   READ_BATCH_BYTES,
   READ_BATCH_FILES,
   STREAM_PIECES_IN_FLIGHT,
-  STREAM_PIECE_BYTES,
 } from '../limits.ts';
+import { fillPieces, gatherBlobs } from '../chunk/gather.ts';
 import { byteString, displayPath, systemPath } from '../tree/byte-path.ts';
 import { readNode } from '../tree/read-node.ts';
 import type { DirectoryEntry, SourceEntry, StreamEntry, TreeEntry } from '../tree/source.ts';
@@ -47,6 +47,8 @@ type FileToRead = {
   readonly isNew: boolean;
   readonly fill: (node: string | null) => void;
 };
+
+type StreamContent = { readonly content: readonly string[]; readonly bytes: number };
 
 export type JobRunner = {
   readonly size: number;
@@ -315,30 +317,59 @@ export class BackupRun {
     listing.done(tree);
   }
 
-  /** Reads a stream to its end and gives it to one worker in pieces. */
   async #stream(path: string, entry: StreamEntry): Promise<string> {
+    this.current = path;
+    const { content, bytes } =
+      entry.cut === 'given' ? await this.#givenBlobs(path, entry) : await this.#cutByContent(path, entry);
+    this.files.new += 1;
+    return this.#madeUpHead(entry, FILE_MODE, bytes) + encodeContent(content);
+  }
+
+  /** Reads a stream to its end and gives it to one worker in pieces. */
+  async #cutByContent(path: string, entry: StreamEntry): Promise<StreamContent> {
     const number = ++this.#streams;
     const worker = number % this.#pool.size;
-    this.current = path;
     const inFlight: Promise<AnswerTo<'piece'>>[] = [];
     const send = (bytes: Uint8Array<ArrayBuffer>, isLast: boolean): void => {
-      this.bytesRead += bytes.length;
-      this.bytesProcessed += bytes.length;
-      const answer = this.#ask(worker, 'piece', { kind: 'piece', stream: number, bytes, isLast }, [bytes.buffer]);
-      // A worker that fails ends the run at once, not when its turn comes to be waited for.
-      answer.catch((error: unknown) => this.#fail(error));
-      inFlight.push(answer);
+      inFlight.push(this.#sendBytes(worker, 'piece', { kind: 'piece', stream: number, bytes, isLast }, bytes));
     };
-    for await (const bytes of piecesOf(entry, path)) {
+    for await (const bytes of fillPieces(readSource(entry, path))) {
       send(bytes, false);
       if (inFlight.length >= STREAM_PIECES_IN_FLIGHT) await inFlight.shift();
     }
     send(new Uint8Array(0), true);
     const last = (await Promise.all(inFlight)).at(-1);
     if (last === undefined || last.content === null) throw new Error('a stream ended without its content');
-    const { content, bytes } = last;
-    this.files.new += 1;
-    return this.#madeUpHead(entry, FILE_MODE, bytes) + encodeContent(content);
+    return { content: last.content, bytes: last.bytes };
+  }
+
+  /** Reads a stream to its end and gives its blobs to all workers in turn: nothing that one knows is needed for the next. */
+  async #givenBlobs(path: string, entry: StreamEntry): Promise<StreamContent> {
+    const content: string[] = [];
+    const inFlight: Promise<AnswerTo<'blobs'>>[] = [];
+    let total = 0;
+    for await (const { bytes, ends } of gatherBlobs(readSource(entry, path))) {
+      total += bytes.length;
+      const worker = ++this.#streams % this.#pool.size;
+      inFlight.push(this.#sendBytes(worker, 'blobs', { kind: 'blobs', bytes, ends }, bytes));
+      if (inFlight.length >= STREAM_PIECES_IN_FLIGHT) content.push(...((await inFlight.shift())?.ids ?? []));
+    }
+    for (const answer of await Promise.all(inFlight)) content.push(...answer.ids);
+    return { content, bytes: total };
+  }
+
+  #sendBytes<K extends BackupJob['kind']>(
+    worker: number,
+    kind: K,
+    job: BackupJob,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): Promise<AnswerTo<K>> {
+    this.bytesRead += bytes.length;
+    this.bytesProcessed += bytes.length;
+    const answer = this.#ask(worker, kind, job, [bytes.buffer]);
+    // A worker that fails ends the run at once, not when its turn comes to be waited for.
+    answer.catch((error: unknown) => this.#fail(error));
+    return answer;
   }
 
   #madeUpHead(entry: DirectoryEntry | StreamEntry, mode: number, size: number): string {
@@ -385,26 +416,12 @@ function realHead(name: string, path: string): string {
   return encodeNodeHead(readNode(byteString(name), bytes, lstatSync(systemPath(bytes), { bigint: true })));
 }
 
-/** The stream's bytes in pieces of their own buffers; what the stream throws becomes `source-failed`. */
-async function* piecesOf(entry: StreamEntry, path: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let piece = new Uint8Array(STREAM_PIECE_BYTES);
-  let filled = 0;
+/** The stream's bytes as it yields them; what it throws becomes `source-failed`. */
+async function* readSource(entry: StreamEntry, path: string): AsyncGenerator<Uint8Array> {
   try {
-    for await (const bytes of entry.open()) {
-      for (let at = 0; at < bytes.length;) {
-        const part = bytes.subarray(at, at + piece.length - filled);
-        piece.set(part, filled);
-        filled += part.length;
-        at += part.length;
-        if (filled < piece.length) continue;
-        yield piece;
-        piece = new Uint8Array(STREAM_PIECE_BYTES);
-        filled = 0;
-      }
-    }
+    yield* entry.open();
   } catch (error) {
     if (error instanceof EngineError && systemCode(error) === 'cancelled') throw error;
     throw new EngineError('source-failed', { path, reason: reasonOf(error) }, { cause: error });
   }
-  if (filled > 0) yield piece.slice(0, filled);
 }

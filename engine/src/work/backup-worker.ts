@@ -96,6 +96,11 @@ function run(job: BackupJob): BackupAnswer {
       return { kind: 'tree', ids: job.trees.map((nodes) => storeTree(nodes)) };
     case 'piece':
       return piece(job.stream, job.bytes, job.isLast);
+    case 'blobs':
+      return {
+        kind: 'blobs',
+        ids: job.ends.map((end, at) => chain.store('data', job.bytes.subarray(job.ends[at - 1] ?? 0, end))),
+      };
     case 'transfer':
       for (const blob of job.blobs) transfer(job.from === 'source' ? sourceKey : firstKey, job.pack, blob, job.range);
       return { kind: 'transfer' };

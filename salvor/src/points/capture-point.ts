@@ -175,7 +175,7 @@ class Capture {
           yield chunk;
         }
       };
-      yield { ...this.#stream(file), cut: kind === 'table' ? 'rows' : 'content', open };
+      yield { ...this.#stream(file), cut: 'content', open };
       files.push({
         name: file,
         kind,
