@@ -112,6 +112,19 @@ export class Section {
     return this.#fail(offsetOf(this.#entries.get(name)?.value), `'${name}' ${problem}`);
   }
 
+  texts(name: string): readonly string[] | null {
+    return this.has(name) ? this.#list(name).map((item) => this.#text(name, item)) : null;
+  }
+
+  flag(name: string): boolean | null {
+    const value = this.#value(name);
+    if (value === null) return null;
+    const said = isScalar(value) ? value.value : null;
+    if (typeof said === 'boolean') return said;
+    if (said === 'yes' || said === 'no') return said === 'yes';
+    return this.fail(name, 'must be yes or no');
+  }
+
   port(name: string): number | null {
     const value = this.#value(name);
     if (value === null) return null;

@@ -1,0 +1,51 @@
+import { PRESETS, SETTING_NAMES, settingOf } from './settings.ts';
+import type { Kind, Setting } from './settings.ts';
+import { WEEKDAYS, formatSetting } from './setting-text.ts';
+
+export type JsonSchema = { readonly [key: string]: unknown };
+
+/** The JSON schema (draft 2020-12) of a `policy:` section, for editors: every setting with its meaning and default. */
+export function policySchema(): JsonSchema {
+  const top: Record<string, JsonSchema> = {
+    preset: { enum: PRESETS, default: 'standard', description: 'The rules to begin with.' },
+  };
+  const groups = new Map<string, Record<string, JsonSchema>>();
+  for (const name of SETTING_NAMES) {
+    const setting = settingOf(name);
+    const [first = '', second] = setting.key.split('.');
+    const place = second === undefined ? top : (groups.get(first) ?? {});
+    if (second !== undefined) groups.set(first, place);
+    place[second ?? first] = { ...schemaOf(setting.kind), description: describe(setting) };
+  }
+  for (const [name, properties] of groups) top[name] = { type: 'object', additionalProperties: false, properties };
+  return { type: 'object', additionalProperties: false, properties: top };
+}
+
+function describe(setting: Setting): string {
+  return `${setting.about} Default: ${formatSetting(setting, setting.standard)}.`;
+}
+
+function schemaOf(kind: Kind): JsonSchema {
+  switch (kind) {
+    case 'clock':
+      return { type: 'string', pattern: '^([01]?\\d|2[0-3]):[0-5]\\d$' };
+    case 'duration':
+      return { type: ['string', 'integer'], pattern: '^(0|(\\d+[wdhms])+)$' };
+    case 'window':
+      return { type: 'string', pattern: '^\\d{1,2}:\\d\\d\\s*-\\s*\\d{1,2}:\\d\\d$' };
+    case 'rate':
+      return { type: ['string', 'integer'], pattern: '^\\d+\\s*[KMGkmg]?' };
+    case 'count':
+      return { type: 'integer' };
+    case 'zone':
+      return { type: 'string' };
+    case 'flag':
+      return { enum: [true, false, 'yes', 'no'] };
+    case 'names':
+      return { type: 'array', items: { type: 'string' } };
+    case 'weekdays':
+      return { type: 'array', items: { enum: WEEKDAYS }, minItems: 1 };
+    default:
+      return kind satisfies never;
+  }
+}

@@ -1,0 +1,96 @@
+import { formatDurationMs, parseDurationMs } from '../lib/duration.ts';
+import { isZone } from '../lib/host-zone.ts';
+import type { Section } from '../lib/yaml-section.ts';
+import { formatClock, parseClock, parseRate, parseWeekday, parseWindow, WEEKDAYS } from './setting-text.ts';
+import { PRESETS, SETTING_NAMES, settingOf } from './settings.ts';
+import type { KindValues, PolicyChange, Preset, Setting } from './settings.ts';
+
+/**
+ * What one level of the configuration says of the policy. What is not known or can't be meant fails at its place in
+ * the file, in the way that the section was opened with.
+ */
+export function readPolicy(section: Section): PolicyChange {
+  const groups = new Map<string, string[]>();
+  for (const name of SETTING_NAMES) {
+    const [group, key] = placeOf(settingOf(name));
+    groups.set(group, [...(groups.get(group) ?? []), key]);
+  }
+  section.allow(['preset', ...(groups.get('') ?? []), ...[...groups.keys()].filter((group) => group !== '')]);
+  const sections = new Map([['', section]]);
+  for (const [group, keys] of groups) {
+    if (group === '') continue;
+    const inner = section.section(group);
+    inner.allow(keys);
+    sections.set(group, inner);
+  }
+  const said = SETTING_NAMES.flatMap((name) => {
+    const setting = settingOf(name);
+    const [group, key] = placeOf(setting);
+    const value = readSetting(sections.get(group) ?? section, key, setting);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const preset = readPreset(section);
+  return { ...(preset === null ? {} : { preset }), ...Object.fromEntries(said) };
+}
+
+function placeOf({ key }: Setting): readonly [group: string, key: string] {
+  const dot = key.indexOf('.');
+  return dot === -1 ? ['', key] : [key.slice(0, dot), key.slice(dot + 1)];
+}
+
+function readPreset(section: Section): Preset | null {
+  const named = section.text('preset');
+  if (named === null) return null;
+  const preset = PRESETS.find((each) => each === named);
+  return preset ?? section.fail('preset', `must be one of ${PRESETS.join(', ')}`);
+}
+
+/** Undefined where the level says nothing. */
+function readSetting(section: Section, key: string, setting: Setting): KindValues[keyof KindValues] | undefined {
+  if (!section.has(key)) return undefined;
+  const value = readKind(section, key, setting);
+  if (typeof value === 'number') requireRange(section, key, setting, value);
+  return value === null && setting.kind !== 'zone' && setting.kind !== 'window' && setting.kind !== 'rate'
+    ? undefined
+    : value;
+}
+
+function readKind(section: Section, key: string, { kind }: Setting): KindValues[keyof KindValues] | null {
+  switch (kind) {
+    case 'clock':
+      return section.parsed(key, parseClock, 'must be a time of day such as 02:00');
+    case 'duration':
+      return section.parsed(key, parseDurationMs, 'must be a length of time such as 7d, 90m or 1h30m');
+    case 'window':
+      return section.parsed(key, parseWindow, 'must be two times of day such as 22:00-05:00');
+    case 'rate':
+      return section.parsed(key, parseRate, 'must be bytes a second such as 500K, 10M or 1G');
+    case 'count':
+      return section.parsed(key, (text) => (/^\d{1,9}$/.test(text) ? Number(text) : null), 'must be a whole number');
+    case 'zone':
+      return section.parsed(key, (text) => (isZone(text) ? text : null), 'must be a time zone such as Europe/Oslo');
+    case 'flag':
+      return section.flag(key);
+    case 'names':
+      return section.texts(key) ?? [];
+    case 'weekdays':
+      return readWeekdays(section, key);
+    default:
+      return kind satisfies never;
+  }
+}
+
+function readWeekdays(section: Section, key: string): readonly number[] {
+  const days = (section.texts(key) ?? []).map(
+    (text) => parseWeekday(text) ?? section.fail(key, `must be days of the week: ${WEEKDAYS.join(', ')}`),
+  );
+  if (days.length === 0) section.fail(key, 'must name a day at least');
+  return [...new Set(days)].toSorted((a, b) => a - b);
+}
+
+function requireRange(section: Section, key: string, { kind, least, most }: Setting, value: number): void {
+  const say = (bound: number): string =>
+    kind === 'duration' ? formatDurationMs(bound) : kind === 'clock' ? formatClock(bound) : String(bound);
+  if (least !== undefined && value < least) section.fail(key, `must be ${say(least)} at least`);
+  if (most !== undefined && value > most) section.fail(key, `must be ${say(most)} at most`);
+}

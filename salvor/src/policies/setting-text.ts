@@ -1,0 +1,66 @@
+/** Values of settings as people write them, and back. Each reader gives null for text that it does not understand. */
+import { formatDurationMs } from '../lib/duration.ts';
+import type { KindValues, Setting } from './settings.ts';
+
+export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+const MINUTES_PER_DAY = 24 * 60;
+const CLOCK = /^([01]?\d|2[0-3]):([0-5]\d)$/;
+const RATE_UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+
+/** `02:00` → minutes since midnight. */
+export function parseClock(text: string): number | null {
+  const match = CLOCK.exec(text);
+  return match === null ? null : Number(match[1]) * 60 + Number(match[2]);
+}
+
+export function formatClock(minute: number): string {
+  const inDay = ((minute % MINUTES_PER_DAY) + MINUTES_PER_DAY) % MINUTES_PER_DAY;
+  return `${String(Math.floor(inDay / 60)).padStart(2, '0')}:${String(inDay % 60).padStart(2, '0')}`;
+}
+
+/** `22:00-05:00`; null also where both ends are the same. */
+export function parseWindow(text: string): { from: number; to: number } | null {
+  const [from, to, more] = text.split('-').map((part) => parseClock(part.trim()));
+  if (from === undefined || from === null || to === undefined || to === null || more !== undefined) return null;
+  return from === to ? null : { from, to };
+}
+
+/** `mon`, `Monday` → 1. */
+export function parseWeekday(text: string): number | null {
+  const at = WEEKDAYS.findIndex((day) => day === text.toLowerCase().slice(0, 3));
+  const isName = /^(mon|tues?|wed(nes)?|thu(rs)?|fri|sat(ur)?|sun)(day)?$/i.test(text);
+  return at === -1 || !isName ? null : at + 1;
+}
+
+/** `10M` → bytes a second. */
+export function parseRate(text: string): number | null {
+  const match = /^(\d{1,12})\s*([KMG]?)i?B?(?:\/s)?$/i.exec(text);
+  const unit = RATE_UNITS[(match?.[2] ?? '').toUpperCase()];
+  return match === null || unit === undefined ? null : Number(match[1]) * unit;
+}
+
+function formatRate(rate: number): string {
+  for (const unit of ['G', 'M', 'K'] as const) {
+    const size = RATE_UNITS[unit] ?? 1;
+    if (rate >= size && rate % size === 0) return `${rate / size}${unit}`;
+  }
+  return String(rate);
+}
+
+/** A value as `salvor.yaml` would hold it. */
+export function formatSetting({ kind }: Setting, value: KindValues[keyof KindValues]): string {
+  if (value === null) return kind === 'zone' ? "the host's" : kind === 'window' ? 'all day' : 'none';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value === 'number')
+    return kind === 'duration'
+      ? formatDurationMs(value)
+      : kind === 'clock'
+        ? formatClock(value)
+        : kind === 'rate'
+          ? formatRate(value)
+          : String(value);
+  if (typeof value === 'string') return value;
+  if ('from' in value) return `${formatClock(value.from)}-${formatClock(value.to)}`;
+  if (kind !== 'weekdays') return value.length === 0 ? 'none' : value.join(', ');
+  return value.length === WEEKDAYS.length ? 'every day' : value.map((day) => WEEKDAYS[Number(day) - 1]).join(', ');
+}

@@ -1,0 +1,209 @@
+/**
+ * Every setting of a policy, in one table: its place in `salvor.yaml`, what kind of value it takes, what the two presets
+ * say, and what it means. The reader, the schema for editors, `policy show` and the documents are made of it.
+ *
+ * `standard` takes its numbers from the offer that this product began with; `strict` deletes at once where `standard`
+ * waits.
+ */
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** What a value of each kind is in code. */
+export type KindValues = {
+  /** Minutes since midnight; written `02:00`. */
+  clock: number;
+  /** Milliseconds; written `7d`, `1h30m`. */
+  duration: number;
+  /** 1 Monday to 7 Sunday, ascending. */
+  weekdays: readonly number[];
+  /** From a minute of the day to another, over midnight where it is the lesser; null is all day. */
+  window: { readonly from: number; readonly to: number } | null;
+  /** A name of the time zone database; null is the host's own. */
+  zone: string | null;
+  /** A whole number. */
+  count: number;
+  /** Bytes a second; null is no limit. Written `10M`. */
+  rate: number | null;
+  flag: boolean;
+  /** Patterns of names or paths. */
+  names: readonly string[];
+};
+export type Kind = keyof KindValues;
+
+type SettingOf<K extends Kind> = {
+  readonly key: string;
+  readonly kind: K;
+  readonly standard: KindValues[K];
+  /** Where it differs from `standard`. */
+  readonly strict?: KindValues[K];
+  readonly least?: number;
+  readonly most?: number;
+  readonly about: string;
+};
+export type Setting = { [K in Kind]: SettingOf<K> }[Kind];
+
+const EVERY_DAY = [1, 2, 3, 4, 5, 6, 7];
+
+export const SETTINGS = {
+  timeZone: {
+    key: 'timeZone',
+    kind: 'zone',
+    standard: null,
+    about: 'The zone in which all times of day are meant; by default the one of the host.',
+  },
+  nightlyAt: {
+    key: 'nightly.at',
+    kind: 'clock',
+    standard: 2 * 60,
+    about: 'When the nightly job begins.',
+  },
+  nightlySpreadMs: {
+    key: 'nightly.spread',
+    kind: 'duration',
+    standard: HOUR_MS,
+    most: 12 * HOUR_MS,
+    about:
+      'Over how long the starts of the accounts are spread; each account has its own place in it, every night the same.',
+  },
+  nightlyWeekdays: {
+    key: 'nightly.weekdays',
+    kind: 'weekdays',
+    standard: EVERY_DAY,
+    about: 'The days on which the nightly job begins.',
+  },
+  databasesEveryMs: {
+    key: 'databases.every',
+    kind: 'duration',
+    standard: 0,
+    about: 'How often a point of the databases alone is made besides; 0 for never.',
+  },
+  databasesWindow: {
+    key: 'databases.window',
+    kind: 'window',
+    standard: null,
+    about: 'Between which times of day such points are made; may go over midnight.',
+  },
+  databasesWeekdays: {
+    key: 'databases.weekdays',
+    kind: 'weekdays',
+    standard: EVERY_DAY,
+    about: 'The days on which they are made.',
+  },
+  keepFilesMs: {
+    key: 'keep.files',
+    kind: 'duration',
+    standard: 7 * DAY_MS,
+    least: DAY_MS,
+    about: 'How long files are kept.',
+  },
+  keepDatabasesMs: {
+    key: 'keep.databases',
+    kind: 'duration',
+    standard: 14 * DAY_MS,
+    least: DAY_MS,
+    about: 'How long databases are kept.',
+  },
+  keepThirdCopyMs: {
+    key: 'keep.thirdCopy',
+    kind: 'duration',
+    standard: 7 * DAY_MS,
+    least: DAY_MS,
+    about: 'How long the third copy of a database is kept.',
+  },
+  graceMs: {
+    key: 'keep.replaced',
+    kind: 'duration',
+    standard: 72 * HOUR_MS,
+    least: HOUR_MS,
+    about: 'How long what a task replaced or deleted can be brought back by undo.',
+  },
+  pinWarnMs: {
+    key: 'keep.pinned',
+    kind: 'duration',
+    standard: 14 * DAY_MS,
+    about: 'How old the safety point of a task that nobody confirmed gets before status names it.',
+  },
+  remoteDeletesWaitMs: {
+    key: 'keep.remoteDeletes',
+    kind: 'duration',
+    standard: 14 * DAY_MS,
+    strict: 0,
+    about: 'How long what the rules let go of stays in the remote repository all the same.',
+  },
+  checkAllMs: {
+    key: 'check.within',
+    kind: 'duration',
+    standard: 30 * DAY_MS,
+    least: DAY_MS,
+    most: 256 * DAY_MS,
+    about: 'Within how long all data of a repository is read again, a share each night.',
+  },
+  workers: {
+    key: 'limits.workers',
+    kind: 'count',
+    standard: 2,
+    least: 1,
+    most: 64,
+    about: 'Processors that the nightly job uses.',
+  },
+  uploadPerSecond: {
+    key: 'limits.upload',
+    kind: 'rate',
+    standard: null,
+    least: 1024,
+    about: 'Bytes a second to the remote repository.',
+  },
+  downloadPerSecond: {
+    key: 'limits.download',
+    kind: 'rate',
+    standard: null,
+    least: 1024,
+    about: 'Bytes a second from the remote repository.',
+  },
+  isNice: {
+    key: 'limits.nice',
+    kind: 'flag',
+    standard: true,
+    about: 'Whether the nightly job gives way to everything else on processors and disks.',
+  },
+  leavesOutRegenerable: {
+    key: 'leaveOut.regenerable',
+    kind: 'flag',
+    standard: true,
+    about:
+      'Whether the nightly job leaves out what a site makes again by itself: css, js, styles, caches, rows of cache tables.',
+  },
+  leaveOutFiles: {
+    key: 'leaveOut.files',
+    kind: 'names',
+    standard: [],
+    about:
+      "Further paths that the nightly job leaves out, relative to a site's directory; * stands for any letters but /.",
+  },
+  leaveOutRows: {
+    key: 'leaveOut.rows',
+    kind: 'names',
+    standard: [],
+    about: 'Further tables whose rows the nightly job leaves out; * stands for any letters.',
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** The rules in force for a host, an account or a site. */
+export type Policy = { readonly [N in SettingName]: KindValues[(typeof SETTINGS)[N]['kind']] };
+
+/** What one level of the configuration says; the rest comes from the level above. */
+export type PolicyChange = { readonly preset?: Preset } & { readonly [N in SettingName]?: Policy[N] };
+
+export const PRESETS = ['standard', 'strict'] as const;
+export type Preset = (typeof PRESETS)[number];
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+
+/** A setting with the types of all kinds, for code that handles them alike. */
+export function settingOf(name: SettingName): Setting {
+  return SETTINGS[name];
+}
