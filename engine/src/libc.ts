@@ -11,28 +11,39 @@ const lib = koffi.load(process.platform === 'linux' ? 'libc.so.6' : null);
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
 /** `openat2` has the same number on all architectures of Linux. */
 const SYS_OPENAT2 = 437;
+const RESOLVE_NO_XDEV = 0x01;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_BENEATH = 0x08;
 const O_CLOEXEC = 0o2000000;
+/** Opens nothing and holds what is there, whatever it is: a link, a pipe, a device. Node has no name for it. */
+export const O_PATH = 0o10000000;
+const PR_SET_PDEATHSIG = 1;
+const PR_SET_DUMPABLE = 4;
+const PR_SET_NO_NEW_PRIVS = 38;
+const LOCK_EX = 2;
 const XATTR_SIZE_MAX = 65_536;
 
 koffi.struct('timespec', { tv_sec: 'int64', tv_nsec: 'int64' });
 koffi.struct('open_how', { flags: 'uint64', mode: 'uint64', resolve: 'uint64' });
 const utimensatCall = lib.func('int utimensat(int, const char *, const timespec *, int)');
-const futimensCall = lib.func('int futimens(int, const timespec *)');
 const renameat2Call = lib.func('int renameat2(int, const char *, int, const char *, unsigned int)');
 const openat2Call = lib.func('int64_t syscall(int64_t, int, const char *, const open_how *, size_t)');
 const llistxattrCall = lib.func('int64_t llistxattr(const char *, _Out_ uint8_t *, size_t)');
 const lgetxattrCall = lib.func('int64_t lgetxattr(const char *, const char *, _Out_ uint8_t *, size_t)');
 const lsetxattrCall = lib.func('int lsetxattr(const char *, const char *, const uint8_t *, size_t, int)');
-const lremovexattrCall = lib.func('int lremovexattr(const char *, const char *)');
 const mknodCall = lib.func('int mknod(const char *, uint32_t, uint64_t)');
 const syncfsCall = lib.func('int syncfs(int)');
+const fchownatCall = lib.func('int fchownat(int, const char *, uint32_t, uint32_t, int)');
+const setxattrCall = lib.func('int setxattr(const char *, const char *, const uint8_t *, size_t, int)');
+const removexattrCall = lib.func('int removexattr(const char *, const char *)');
+const flockCall = lib.func('int flock(int, int)');
+const prctlCall = lib.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
 
 const NAMES = new Map<number, string>(Object.entries(osConstants.errno).map(([name, number]) => [number, name]));
 
@@ -76,12 +87,21 @@ const timespec = (ns: bigint): { tv_sec: bigint; tv_nsec: bigint } => {
   return { tv_sec: (ns - rest) / second, tv_nsec: rest };
 };
 
-/** Opens below a directory: no `..` out of it, no symbolic link anywhere in the path, not closed by a child. */
-export function openBeneath(directoryFd: number, path: string | Uint8Array, flags: number, mode = 0): number {
+/**
+ * Opens below a directory: no `..` out of it, no symbolic link anywhere in the path, not inherited by a child. `EXDEV`
+ * where `onOneMount` is set and a mount lies in the way.
+ */
+export function openBeneath(
+  directoryFd: number,
+  path: string | Uint8Array,
+  flags: number,
+  mode = 0,
+  { onOneMount = false }: { readonly onOneMount?: boolean } = {},
+): number {
   const how = {
     flags: flags | O_CLOEXEC,
     mode,
-    resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | (onOneMount ? RESOLVE_NO_XDEV : 0),
   };
   return must(openat2Call(SYS_OPENAT2, directoryFd, cPath(path), how, 24), 'openat2', Buffer.from(path));
 }
@@ -107,9 +127,25 @@ export function setTimes(path: string | Uint8Array, accessNs: bigint, modifiedNs
   must(utimensatCall(AT_FDCWD, cPath(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', Buffer.from(path));
 }
 
-/** The same for an open file. */
-export function setTimesOfFd(fd: number, accessNs: bigint, modifiedNs: bigint): void {
-  must(futimensCall(fd, [timespec(accessNs), timespec(modifiedNs)]), 'futimens', fd);
+/** The same for what a descriptor made with `O_PATH` holds. */
+export function setTimesOfHeld(fd: number, accessNs: bigint, modifiedNs: bigint): void {
+  const times = [timespec(accessNs), timespec(modifiedNs)];
+  must(utimensatCall(fd, '', times, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), 'utimensat', fd);
+}
+
+/** Gives away what a descriptor made with `O_PATH` holds; a link itself, never what it points to. */
+export function setOwnerOfHeld(fd: number, uid: number, gid: number): void {
+  must(fchownatCall(fd, '', uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), 'fchownat', fd);
+}
+
+/** Sets an extended attribute of what a descriptor made with `O_PATH` holds. */
+export function setXattrOfHeld(fd: number, name: string, value: Uint8Array): void {
+  must(setxattrCall(`/proc/self/fd/${fd}`, cPath(name), value, value.length, 0), 'setxattr', fd);
+}
+
+/** Removes one of those. */
+export function removeXattrOfHeld(fd: number, name: string): void {
+  must(removexattrCall(`/proc/self/fd/${fd}`, cPath(name)), 'removexattr', fd);
 }
 
 const xattrNames = Buffer.alloc(XATTR_SIZE_MAX);
@@ -142,11 +178,6 @@ export function setXattr(path: string | Uint8Array, name: string, value: Uint8Ar
   must(lsetxattrCall(cPath(path), cPath(name), value, value.length, 0), 'lsetxattr', Buffer.from(path));
 }
 
-/** Removes one extended attribute. */
-export function removeXattr(path: string | Uint8Array, name: string): void {
-  must(lremovexattrCall(cPath(path), cPath(name)), 'lremovexattr', Buffer.from(path));
-}
-
 /** Makes a device node, a fifo or a socket; `mode` holds the type bits. */
 export function makeNode(path: string | Uint8Array, mode: number, device: bigint): void {
   must(mknodCall(cPath(path), mode, device), 'mknod', Buffer.from(path));
@@ -155,6 +186,33 @@ export function makeNode(path: string | Uint8Array, mode: number, device: bigint
 /** Waits until all that was written to the file system of `fd` lies on its disk. */
 export function syncFileSystem(fd: number): void {
   must(syncfsCall(fd), 'syncfs', fd);
+}
+
+/** Waits until no other process holds this lock; it falls when the descriptor is closed, also by the end of the process. */
+export function lockFile(fd: number): void {
+  must(flockCall(fd, LOCK_EX), 'flock', fd);
+}
+
+/**
+ * Makes this process one that no other of its user may look into: `/proc/PID/mem`, `/proc/PID/environ` and `ptrace` are
+ * root's alone, and it leaves no core. What it had opened or been attached to before stays: it is called before there
+ * is anything to be seen.
+ */
+export function forbidInspection(): void {
+  must(prctlCall(PR_SET_DUMPABLE, 0, 0, 0, 0), 'prctl', 'PR_SET_DUMPABLE');
+}
+
+/**
+ * The kernel sends this process SIGKILL when the thread that started it ends. A change of its user takes that back:
+ * it is called after, and whoever calls it looks whether the parent is still there.
+ */
+export function dieWithParent(): void {
+  must(prctlCall(PR_SET_PDEATHSIG, osConstants.signals.SIGKILL, 0, 0, 0), 'prctl', 'PR_SET_PDEATHSIG');
+}
+
+/** No program that this thread, and those that it starts from now on, runs gains rights by its setuid bit. */
+export function forbidNewRights(): void {
+  must(prctlCall(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 'prctl', 'PR_SET_NO_NEW_PRIVS');
 }
 
 /**

@@ -16,6 +16,12 @@ export type ErrorEntry = {
 
 /** Code → what is said of it. Alphabetical. */
 export const SALVOR_ERRORS = {
+  'attribute-refused': {
+    message: (c) => `The attribute ${String(c['name'])} was not set on ${String(c['path'])}: it could give rights.`,
+    hint: 'Set it by hand if it is wanted; only attributes that begin with user. and ACLs are set in a home.',
+    exit: 1,
+    retry: 'never',
+  },
   cancelled: {
     message: (c) => `Cancelled: ${String(c['what'] ?? 'nothing was changed')}.`,
     hint: 'Run the same command again to do it.',
@@ -127,6 +133,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'file-foreign': {
+    message: (c) =>
+      `${String(c['path'])} was not touched: it belongs to user ${String(c['uid'])} (${String(c['links'])} names), who is none of this account's.`,
+    hint: 'Look at whose file it is: it may be a hard link to a file of somebody else. Remove it, or give it to the account.',
+    exit: 1,
+    retry: 'never',
+  },
   'home-missing': {
     message: (c) => `There is no directory ${String(c['home'])}.`,
     hint: 'Name the home of an account, such as /data/disk/o1. Nothing was written.',
@@ -146,6 +159,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'not-a-file': {
+    message: (c) => `${String(c['path'])} was not read: it is not a regular file.`,
+    hint: 'Look at what lies there, and put a file in its place.',
+    exit: 1,
+    retry: 'never',
+  },
   'nothing-to-undo': {
     message: (c) => `Task ${String(c['task'])} can't be undone: ${String(c['why'])}.`,
     hint: 'Restore the safety point of that task instead; salvor points SITE lists it.',
@@ -158,9 +177,21 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
+  'path-leads-out': {
+    message: (c) => `${String(c['path'])} was not touched: ${String(c['what'])} stands in the way to it.`,
+    hint: 'Look at each directory of that path; put a directory where it leads elsewhere.',
+    exit: 1,
+    retry: 'later',
+  },
   'path-unknown': {
     message: (c) => `${String(c['point'])} holds no ${String(c['path'])}.`,
     hint: 'Look at what it holds with: salvor ls POINT PATH',
+    exit: 1,
+    retry: 'never',
+  },
+  'path-unsafe': {
+    message: (c) => `${JSON.stringify(String(c['path']))} is no path below a directory of ours: ${String(c['why'])}.`,
+    hint: 'Name what is meant without .. and by its place below the directory.',
     exit: 1,
     retry: 'never',
   },
@@ -314,6 +345,18 @@ export const SALVOR_ERRORS = {
   'task-unknown': {
     message: (c) => `No task is called ${String(c['task'])} on this host.`,
     hint: 'List the last tasks with: salvor status',
+    exit: 1,
+    retry: 'never',
+  },
+  'tree-in-use': {
+    message: (c) => `${String(c['path'])} was not removed whole: something fills it as fast as it is emptied.`,
+    hint: 'End the program that writes there, and run the same command again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'tree-too-deep': {
+    message: (c) => `${String(c['path'])} lies more than ${String(c['levels'])} directories deep.`,
+    hint: 'Nothing sensible makes such a tree: look at who did, and remove it.',
     exit: 1,
     retry: 'never',
   },

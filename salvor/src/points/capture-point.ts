@@ -23,7 +23,7 @@ import {
 import type { DatabaseFacts } from '../databases/mariadb/probe.ts';
 import { dumpDatabase } from '../databases/mariadb/dump.ts';
 import { SalvorError } from '../errors.ts';
-import { walkTree } from '../lib/walk-tree.ts';
+import { walkTree } from '../lib/beneath/walk-tree.ts';
 import type { DatabaseLogin } from '../databases/mariadb/connect.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
 import { type Manifest, type ManifestDatabase, type ManifestFile, serialiseManifest } from './manifest.ts';

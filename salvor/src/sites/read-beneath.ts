@@ -1,19 +1,10 @@
 /**
- * Reads files that tenants own, as root, without being led anywhere: the path that is opened must lie
- * in one of the given roots after all symbolic links are followed, and so must the file that was
- * really opened, whatever was swapped in between.
+ * Reads files that tenants own, as root, without being led anywhere: the path must lie in one of the given roots
+ * after all symbolic links are followed, and what it was then is opened below that root without following any.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  realpathSync,
-  statSync,
-} from 'node:fs';
+import { lstatSync, readSync, realpathSync, statSync } from 'node:fs';
+import { openFileAt } from '../lib/beneath/read-file.ts';
+import { openSpot } from '../lib/beneath/spot.ts';
 import type { PhpFile, PhpFiles } from '../lib/php-reading.ts';
 import { MAX_PHP_FILE_BYTES } from '../lib/php-syntax.ts';
 
@@ -26,7 +17,7 @@ export function filesBeneath(roots: readonly string[], sharedRoots: readonly str
   const isAllowed = (path: string): boolean => [...roots, ...sharedRoots].some((root) => isBeneath(path, root));
   return {
     read(path) {
-      const file = readBeneath(path, isAllowed);
+      const file = readBeneath(path, roots, sharedRoots);
       if (file.kind !== 'read' || roots.some((root) => isBeneath(file.path, root))) return file;
       const stat = statSync(file.path, { throwIfNoEntry: false });
       const isPublic = stat !== undefined && stat.uid === 0 && (stat.mode & 0o004) !== 0;
@@ -62,25 +53,24 @@ export function isBeneath(path: string, root: string): boolean {
   return path === root || path.startsWith(root === '/' ? '/' : `${root}/`);
 }
 
-function readBeneath(path: string, isAllowed: (path: string) => boolean): PhpFile {
-  let descriptor: number | null = null;
+function readBeneath(path: string, roots: readonly string[], shared: readonly string[]): PhpFile {
   try {
     const real = realpathSync(path);
-    if (!isAllowed(real)) return { kind: 'refused', why: 'it lies outside of the home' };
-    // Not blocking, so that a FIFO in place of the file does not hold us up.
-    descriptor = openSync(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY);
-    const stat = fstatSync(descriptor);
-    if (!stat.isFile()) return { kind: 'refused', why: 'it is not a regular file' };
-    if (stat.size > MAX_PHP_FILE_BYTES)
+    const root = [...roots, ...shared].find((candidate) => isBeneath(real, candidate));
+    if (root === undefined) return { kind: 'refused', why: 'it lies outside of the home' };
+    using spot = openSpot(root, real);
+    using file = openFileAt(spot);
+    if (file === null) return { kind: 'missing' };
+    // Another tenant's settings would have us read, and later replace, his database.
+    if (file.stat.nlink > 1n && file.stat.uid !== statSync(root, { bigint: true }).uid && roots.includes(root))
+      return { kind: 'refused', why: `it is a hard link to a file of user ${file.stat.uid}` };
+    if (file.stat.size > MAX_PHP_FILE_BYTES)
       return { kind: 'refused', why: `it is larger than ${MAX_PHP_FILE_BYTES} bytes` };
-    const opened = readlinkSync(`/proc/self/fd/${descriptor}`);
-    if (!isAllowed(opened)) return { kind: 'refused', why: 'it was moved out of the home while it was opened' };
-    return { kind: 'read', path: opened, bytes: readAll(descriptor) };
+    return { kind: 'read', path: real, bytes: readAll(file.fd) };
   } catch (error) {
     if (isMissing(error)) return { kind: 'missing' };
+    if (codeOf(error) === 'not-a-file') return { kind: 'refused', why: 'it is not a regular file' };
     return { kind: 'refused', why: `it can not be read (${codeOf(error)})` };
-  } finally {
-    if (descriptor !== null) closeSync(descriptor);
   }
 }
 

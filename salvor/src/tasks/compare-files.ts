@@ -1,7 +1,6 @@
-import { constants, createReadStream } from 'node:fs';
-import { join } from 'node:path';
 import type { BigIntStats } from 'node:fs';
 import type { SnapshotView, ViewEntry } from '@salvor/engine';
+import { readFileBeneath } from '../lib/beneath/read-file.ts';
 import { pairTrees, walkDisk, walkView } from './pair-trees.ts';
 import { type RestoreScope, isInScope } from './restore-scope.ts';
 
@@ -39,7 +38,7 @@ export async function compareFiles(
     if (left === null) counts.deleted += 1;
     else if (right === null) counts.new += 1;
     else if (left.type === 'dir' && right.isDirectory()) continue;
-    else if (await isSameFile(view, path, left, join(directory, path), right)) counts.kept += 1;
+    else if (await isSameFile(view, path, left, directory, right)) counts.kept += 1;
     else counts.changed += 1;
   }
   return { counts, bytes, files };
@@ -55,19 +54,14 @@ async function isSameFile(
   view: SnapshotView,
   path: string,
   stored: ViewEntry,
-  livePath: string,
+  directory: string,
   live: BigIntStats,
 ): Promise<boolean> {
   const isPlain = stored.type === 'file' && live.isFile();
   if (stored.type === 'symlink' && live.isSymbolicLink()) return stored.mtimeNs === live.mtimeNs;
   if (!isPlain || BigInt(stored.size) !== live.size) return false;
   if (stored.mtimeNs === live.mtimeNs) return true;
-  return await hasSameBytes(view.read(`/site/${path}`), readPlain(livePath));
-}
-
-/** A file of the site's owner: a link or a pipe that was put in its place just now is not followed and not waited for. */
-export function readPlain(path: string): AsyncIterable<Uint8Array> {
-  return createReadStream(path, { flags: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK } as never);
+  return await hasSameBytes(view.read(`/site/${path}`), readFileBeneath(directory, path));
 }
 
 /** Compares two streams of bytes, whatever pieces they come in. Both are left before their end where they differ. */

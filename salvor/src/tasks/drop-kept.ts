@@ -8,7 +8,7 @@
 import { basename, dirname } from 'node:path';
 import { openConnection } from '../databases/mariadb/connect.ts';
 import { dropScratch } from '../databases/mariadb/scratch.ts';
-import { walkTree } from '../lib/walk-tree.ts';
+import { walkTree } from '../lib/beneath/walk-tree.ts';
 import type { Journal } from './journal.ts';
 import { removeStaging } from './staging.ts';
 import type { SwitchTools } from './switch-site.ts';
@@ -49,7 +49,7 @@ export async function dropKept(journal: Journal, now: Date, graceHours: number, 
     const isOurs =
       parseTaskId(basename(journal.staging)) !== null && basename(dirname(journal.staging)) === journal.site.account;
     if (!isOurs) throw new Error(`${journal.staging} is not a place that a task has made`);
-    removeStaging(journal.staging);
+    await removeStaging(journal.staging);
   }
   return { isDropped: true };
 }

@@ -2,7 +2,7 @@
  * One directory or file of a site changes places with what was built beside it. Where the site has nothing at that
  * place the new one moves in, and the other way round when it is taken back.
  */
-import { exchangeSpots, inodeOfSpot, moveSpot, openSpot } from '../lib/move-beneath.ts';
+import { exchangeSpots, inodeOfSpot, moveSpot, openSpot } from '../lib/beneath/spot.ts';
 
 export type Move = {
   /** The account's home: the tenant can put links below it, and not above. */

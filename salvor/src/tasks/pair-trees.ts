@@ -1,5 +1,5 @@
 import type { SnapshotView, ViewEntry } from '@salvor/engine';
-import { type TreeEntry, comparePaths, walkTree } from '../lib/walk-tree.ts';
+import { type TreeEntry, comparePaths, walkTree } from '../lib/beneath/walk-tree.ts';
 
 /** One path in two trees; null on the side that does not have it. Paths are relative to both roots. */
 export type Pair<Left, Right> = { readonly path: string; readonly left: Left | null; readonly right: Right | null };

@@ -88,7 +88,7 @@ async function revert(journal: Journal, wanted: Switch, tools: RecoveryTools): P
 
 /** The site is as it was: what was built for it goes. */
 async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
-  if (journal.staging !== null) removeStaging(journal.staging);
+  if (journal.staging !== null) await removeStaging(journal.staging);
   await dropScratchDatabases(journal, journal.scratchDatabases, tools);
   return { journal, state: journal.operation === 'backup' ? 'failed' : 'rolled-back' };
 }

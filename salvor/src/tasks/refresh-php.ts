@@ -3,9 +3,11 @@
  * that is served now has other content and happens to have the same time, or a newer one was cached, visitors would
  * go on seeing it. So each PHP file whose content the switch changes gets the time of the switch.
  */
-import { join } from 'node:path';
-import { setTimes } from '@salvor/engine/libc';
-import { hasSameBytes, readPlain } from './compare-files.ts';
+import { dirname, join } from 'node:path';
+import { hold, setTimes } from '../lib/beneath/held.ts';
+import { readFileBeneath } from '../lib/beneath/read-file.ts';
+import { openSpot, ownerOfDirectory } from '../lib/beneath/spot.ts';
+import { hasSameBytes } from './compare-files.ts';
 import { pairTrees, walkDisk } from './pair-trees.ts';
 
 /** What PHP runs on the systems that are recognised: Drupal's own endings count. */
@@ -20,14 +22,22 @@ export async function findChangedPhp(now: string, next: string, signal?: AbortSi
     // Of `--path FILE` the root is the file.
     if (!PHP_FILE.test(path === '' ? next : path)) continue;
     const isSame =
-      left.size === right.size && (await hasSameBytes(readPlain(join(now, path)), readPlain(join(next, path))));
+      left.size === right.size && (await hasSameBytes(readFileBeneath(now, path), readFileBeneath(next, path)));
     if (!isSame) changed.push(path);
   }
   return changed;
 }
 
-/** Gives them the time of the switch. They lie in a directory of ours: no link is in the way. */
+/**
+ * Gives them the time of the switch. In what was a tenant's site a program of his may still be at work: no link is
+ * followed, and what has a name elsewhere too is left alone where it belongs to somebody else than its directory.
+ */
 export function refreshTimes(directory: string, paths: readonly string[], now: Date): void {
   const ns = BigInt(now.getTime()) * 1_000_000n;
-  for (const path of paths) setTimes(join(directory, path), ns, ns);
+  for (const path of paths) {
+    using spot = path === '' ? openSpot(dirname(directory), directory) : openSpot(directory, join(directory, path));
+    using held = hold(spot, null);
+    if (held === null || (held.stat.nlink > 1n && held.stat.uid !== ownerOfDirectory(spot))) continue;
+    setTimes(held, { accessNs: ns, modifiedNs: ns });
+  }
 }

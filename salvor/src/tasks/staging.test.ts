@@ -13,7 +13,7 @@ test('the place lies at the top of the site’s own mount, or where the hoster s
   assert.throws(() => locateStaging(SITE, 'mwtud5ya6orn', '/proc/staging'), { code: 'site-unsupported' });
 });
 
-test('the place is ours alone, and goes with the directories that it needed', () => {
+test('the place is ours alone, and goes with the directories that it needed', async () => {
   const top = mkdtempSync(join(tmpdir(), 'salvor-staging-'));
   try {
     const place = join(top, 'root/o1/mwtud5ya6orn');
@@ -21,9 +21,9 @@ test('the place is ours alone, and goes with the directories that it needed', ()
     for (const path of [place, join(top, 'root/o1'), join(top, 'root')])
       assert.equal(lstatSync(path).mode & 0o777, 0o700);
     mkdirSync(join(place, 'site'));
-    removeStaging(place);
+    await removeStaging(place);
     assert.equal(existsSync(join(top, 'root')), false);
-    removeStaging(place);
+    await removeStaging(place);
   } finally {
     rmSync(top, { recursive: true });
   }

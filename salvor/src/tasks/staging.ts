@@ -2,9 +2,11 @@
  * The place on a site's own mount where the new is built and the old is kept: `<mount>/.salvor/<account>/<task>`,
  * root's alone, so that no tenant can look into it or change what is about to become his site.
  */
-import { chmodSync, lstatSync, mkdirSync, rmSync, rmdirSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { SalvorError } from '../errors.ts';
+import { removeTree } from '../lib/beneath/remove-tree.ts';
+import { openSpot } from '../lib/beneath/spot.ts';
 import { syncDirectory } from '../lib/write-durably.ts';
 import { mountPointOf } from '../lib/mounts.ts';
 
@@ -35,9 +37,15 @@ export function makeStaging(path: string): void {
   for (const directory of missing) syncDirectory(dirname(directory));
 }
 
-/** Removes a task's place and the directories above it that are empty then. */
-export function removeStaging(path: string): void {
-  rmSync(path, { recursive: true, force: true, maxRetries: 2 });
+/**
+ * Removes a task's place and the directories above it that are empty then. A tenant's program may still be at work in
+ * what was his site: nothing that it does there leads out, and a mount there stops it (`path-leads-out`).
+ */
+export async function removeStaging(path: string): Promise<void> {
+  if (existsSync(dirname(path))) {
+    using spot = openSpot(dirname(path), path);
+    await removeTree(spot);
+  }
   for (const directory of [dirname(path), dirname(dirname(path))]) {
     try {
       rmdirSync(directory);

@@ -1,0 +1,63 @@
+import { type BigIntStats, closeSync, fstatSync, openSync, constants, readSync } from 'node:fs';
+import { O_PATH } from '@salvor/engine/libc';
+import { SalvorError } from '../../errors.ts';
+import { errnoOf } from '../errno.ts';
+import { join, dirname } from 'node:path';
+import { type Spot, openSpot, pathOfSpot } from './spot.ts';
+
+export type OpenFile = Disposable & { readonly fd: number; readonly stat: BigIntStats; readonly path: string };
+
+/**
+ * Opens a regular file for reading: what is opened is what was looked at, so that no pipe is waited for and no device
+ * touched. Null where nothing is. Throws `path-leads-out` where it is a link, `not-a-file` where it is no file either.
+ */
+export function openFileAt(spot: Spot): OpenFile | null {
+  let held: number;
+  try {
+    held = openSync(pathOfSpot(spot), O_PATH | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    const stat = fstatSync(held, { bigint: true });
+    if (stat.isSymbolicLink()) throw new SalvorError('path-leads-out', { path: spot.path, what: 'a symbolic link' });
+    if (!stat.isFile()) throw new SalvorError('not-a-file', { path: spot.path });
+    const fd = openSync(`/proc/self/fd/${held}`, constants.O_RDONLY);
+    let isOpen = true;
+    return {
+      fd,
+      stat,
+      path: spot.path,
+      [Symbol.dispose]: () => {
+        if (isOpen) closeSync(fd);
+        isOpen = false;
+      },
+    };
+  } finally {
+    closeSync(held);
+  }
+}
+
+const PIECE_BYTES = 256 * 1024;
+
+/** A file's bytes, in pieces that are the reader's own. What it grows by meanwhile is read too. */
+export function* readPieces(file: Pick<OpenFile, 'fd'>): Generator<Buffer> {
+  for (;;) {
+    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    const count = readSync(file.fd, piece, 0, piece.length, null);
+    if (count === 0) return;
+    yield piece.subarray(0, count);
+  }
+}
+
+/**
+ * The bytes of the file at `path` below `root`; with `` as the path, of `root` itself. Nothing on the way is followed.
+ * Throws as `openFileAt`, and where nothing is.
+ */
+export async function* readFileBeneath(root: string, path: string): AsyncGenerator<Buffer> {
+  using spot = path === '' ? openSpot(dirname(root), root) : openSpot(root, join(root, path));
+  using file = openFileAt(spot);
+  if (file === null) throw new SalvorError('not-a-file', { path: spot.path });
+  yield* readPieces(file);
+}
