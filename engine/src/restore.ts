@@ -38,7 +38,10 @@ export type RestoreOptions = {
   readonly include?: (path: string, isDirectory: boolean) => boolean;
   /** Which owners may be set; others are mapped, with a problem each. Absent: as stored. */
   readonly owners?: OwnerRules;
-  /** Devices are left out, and setuid and setgid bits of files dropped, with a problem each. */
+  /**
+   * What gives rights is left out, with a problem each: devices, setuid and setgid bits of files, attributes other than
+   * `user.` and ACLs, and entries of ACLs for whom `owners` does not name.
+   */
   readonly dropSpecial?: boolean;
   /** Read every file back from the target and compare. */
   readonly verify?: boolean;

@@ -1,19 +1,22 @@
-/** Which owner, group and mode a restored path gets. Pure: what a snapshot says is not always allowed. */
+/** Which owner, group, mode and attributes a restored path gets. Pure: what a snapshot says is not always allowed. */
 import type { Problem } from '../errors.ts';
 import type { TreeNode } from '../format/tree-node.ts';
 import { displayPath } from '../tree/byte-path.ts';
+import { type KnownIds, planAttributes } from './plan-attributes.ts';
 import type { Metadata } from './restore-jobs.ts';
 
 export type OwnerRules = {
   readonly uids: readonly number[];
   readonly gids: readonly number[];
   readonly fallback: { readonly uid: number; readonly gid: number };
+  /** Who an ACL may name; absent: the same. */
+  readonly acl?: KnownIds;
 };
 
 export type OwnerPlan = {
   /** Absent: as stored. */
   readonly owners?: OwnerRules | undefined;
-  /** Setuid and setgid bits of files are dropped. */
+  /** Setuid and setgid bits of files are dropped, and attributes that are as much. */
   readonly dropSpecial?: boolean | undefined;
   /** Only root may give files away; others keep what they restore. */
   readonly isRoot: boolean;
@@ -50,6 +53,12 @@ export function planMetadata(
     report('setuid-dropped', 'had a setuid or setgid bit, which was not restored');
     mode &= ~SETUID_SETGID;
   }
+  let { extendedAttributes } = node;
+  if (plan.dropSpecial === true && extendedAttributes.length > 0) {
+    const { kept, notes } = planAttributes(extendedAttributes, owners?.acl ?? owners);
+    extendedAttributes = kept;
+    for (const { code, message } of notes) report(code, message);
+  }
   const owner = plan.isRoot ? { uid, gid } : { uid: null, gid: null };
-  return { metadata: { mode, ...owner, mtimeNs: node.mtimeNs, extendedAttributes: node.extendedAttributes }, problems };
+  return { metadata: { mode, ...owner, mtimeNs: node.mtimeNs, extendedAttributes }, problems };
 }
