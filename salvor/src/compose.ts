@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { openAgent as openAgentOf } from './agent/agent.ts';
 import type { Agent } from './agent/agent.ts';
+import { nameCaller } from './lib/process-identity.ts';
 import { configPlaces, loadConfig } from './config.ts';
 import type { Config, Environment } from './config.ts';
 
@@ -27,6 +28,7 @@ export async function openAgentFor(config: Config, { clock }: Pick<Composition, 
     clock,
     random: Math.random,
     randomBytes: (count) => randomBytes(count),
+    who: nameCaller(),
     say: () => {},
   });
 }

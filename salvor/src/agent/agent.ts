@@ -23,6 +23,7 @@ import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import { documentOfPoint } from '../points/list-points.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { AuditLog } from '../lib/audit-log.ts';
 import { findAdministrator } from '../sites/administrator.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
@@ -53,6 +54,8 @@ export type AgentServices = {
   /** From 0 up to and without 1. */
   readonly random: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
+  /** Who asks, for the audit log. */
+  readonly who: string;
   /** Each line that a task says. */
   readonly say: (line: string) => void;
 };
@@ -83,6 +86,7 @@ export async function openAgent(config: Config, services: AgentServices): Promis
     locks,
     journals: new Journals(config.state),
     log: new TaskLog(store),
+    auditLog: new AuditLog(config.state, services),
     administratorOf: (server, home) =>
       findAdministrator({
         homes: [home],

@@ -13,7 +13,7 @@ export async function expireKept(room: TaskRoom, graceHours: number): Promise<vo
       held.use(room.locks.lockSite(site, task));
       const journal = room.journals.read(task);
       if (journal === null) continue;
-      const dropped = await dropKept(journal, now, graceHours, { ...room, say });
+      const dropped = await dropKept(journal, now, graceHours, { ...room, say, audit: room.auditLog.for(task) });
       if (!dropped.isDropped) {
         say(`stays: ${dropped.why}`);
         continue;

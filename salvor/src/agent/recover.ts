@@ -56,7 +56,7 @@ async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals'][
     held.use(room.locks.lockSite(place, task));
     const journal = room.journals.read(task);
     if (journal === null) return;
-    const recovered = await recoverTask(journal, { ...room, say });
+    const recovered = await recoverTask(journal, { ...room, say, audit: room.auditLog.for(task) });
     await closeTask(room, recovered.journal, { state: recovered.state, error: 'the process was killed' });
     say(`ended ${recovered.state}`);
   } catch (error) {

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Problem, TaskState } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
+import type { AuditLog } from '../lib/audit-log.ts';
 import { NOBODY, identifyThisProcess } from '../lib/process-identity.ts';
 import type { Journal, JournalSite } from '../tasks/journal.ts';
 import { type RecoveryTools, recoverTask } from '../tasks/recover-task.ts';
@@ -18,6 +19,7 @@ export type TaskRoom = {
   readonly locks: Locks;
   readonly journals: Journals;
   readonly log: TaskLog;
+  readonly auditLog: AuditLog;
   readonly clock: () => Date;
   readonly random: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
@@ -80,6 +82,7 @@ export async function runTask<T>(
       journal = next;
     },
     say: (line) => words.say(line),
+    audit: room.auditLog.for(id),
     onProgress: wanted.onProgress,
   });
   try {
@@ -126,7 +129,11 @@ export function scratchOf(state: string, task: TaskId | ''): string {
 async function takeBack(room: TaskRoom, journal: Journal, error: unknown, words: Words): Promise<TaskState> {
   const text = error instanceof Error ? error.message : String(error);
   try {
-    const recovered = await recoverTask(journal, { ...room, say: (line) => words.say(line) });
+    const recovered = await recoverTask(journal, {
+      ...room,
+      say: (line) => words.say(line),
+      audit: room.auditLog.for(journal.task),
+    });
     const isCancelled = error instanceof SalvorError && error.code === 'cancelled';
     // A task that had changed nothing is failed; one that was taken back says so.
     const state = recovered.state === 'failed' && isCancelled ? 'cancelled' : recovered.state;

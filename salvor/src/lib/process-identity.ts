@@ -42,3 +42,19 @@ function readBoot(): string {
   boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().slice(0, 8);
   return boot;
 }
+
+/** What the kernel says where nobody logged in: a service, or a timer. */
+const NO_LOGIN = 4_294_967_295;
+
+/** Who runs this process, and who logged in before he became that: `uid 0, logged in as uid 1000`. Of the kernel, never of the environment. */
+export function nameCaller(): string {
+  const uid = `uid ${process.getuid?.() ?? 'unknown'}`;
+  let login: number;
+  try {
+    login = Number(readFileSync('/proc/self/loginuid', 'utf8'));
+  } catch {
+    // A kernel without audit does not know.
+    return uid;
+  }
+  return login === NO_LOGIN ? uid : `${uid}, logged in as uid ${login}`;
+}

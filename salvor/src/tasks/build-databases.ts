@@ -9,7 +9,7 @@ import { compareTables } from '../databases/mariadb/compare.ts';
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
 import { type LoadPart, loadDump } from '../databases/mariadb/load.ts';
 import { WHOLE_DATABASE, planSwap } from '../databases/mariadb/plan-swap.ts';
-import { createScratch } from '../databases/mariadb/scratch.ts';
+import { type Scratch, createScratch } from '../databases/mariadb/scratch.ts';
 import { SalvorError } from '../errors.ts';
 import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
@@ -49,25 +49,30 @@ export async function buildDatabase(
   const { stored, database, isWhole } = planned;
   const { built, old } = names;
   const admin = await tools.administratorOf(built.server, site.account.home);
-  const scratch = await createScratch(admin, {
-    name: built.name,
-    user: built.user,
-    password: Buffer.from(run.randomBytes(24)).toString('base64url'),
-    charset: stored.charset,
-    collation: stored.collation,
-    signal: run.signal,
-  });
-  const { definers } = await loadDump(scratch, partsOf(point, planned), {
-    defaultsDirectory: run.scratch,
-    admin,
-    signal: run.signal,
-    onProgress: ({ file, bytes }) => run.progress({ bytes, current: file }),
-  });
+  const create = (): Promise<Scratch> =>
+    createScratch(admin, {
+      name: built.name,
+      user: built.user,
+      password: Buffer.from(run.randomBytes(24)).toString('base64url'),
+      charset: stored.charset,
+      collation: stored.collation,
+      signal: run.signal,
+    });
+  const scratch = await run.audit('create-database', `database ${built.name}`, create);
+  const { definers } = await run.audit('load-dump', `database ${built.name}`, () =>
+    loadDump(scratch, partsOf(point, planned), {
+      defaultsDirectory: run.scratch,
+      admin,
+      signal: run.signal,
+      onProgress: ({ file, bytes }) => run.progress({ bytes, current: file }),
+    }),
+  );
   const coming = new Set(planned.incoming);
   const expected = stored.files.flatMap(({ table, rows }) =>
     table === null || !coming.has(table) ? [] : [{ table, rows: rows ?? 0 }],
   );
-  if (planned.facts === null) await remakeDatabase(admin, stored, run.signal);
+  if (planned.facts === null)
+    await run.audit('create-database', `database ${stored.name}`, () => remakeDatabase(admin, stored, run.signal));
   await using connection = await openConnection(admin, { signal: run.signal });
   const differences = await compareTables(connection, built.name, expected);
   if (differences.length > 0) {

@@ -26,22 +26,25 @@ export async function buildFiles(
   staging: string,
   run: TaskRun,
 ): Promise<readonly Problem[]> {
-  const { problems } = await restore({
-    repository: point.repository,
-    snapshot: point.snapshot,
-    target: builtPathOf(staging),
-    subtree: '/site',
-    include: (path) => isInScope(scope, path.slice('/site/'.length)),
-    owners: {
-      ...knownOwners(site.account, point.manifest),
-      fallback: { uid: site.account.uid, gid: site.account.gid },
-    },
-    dropSpecial: true,
-    verify: true,
-    sync: true,
-    signal: run.signal,
-    onProgress: ({ files, bytes }) => run.progress({ files, bytes }),
-  });
+  const target = builtPathOf(staging);
+  const { problems } = await run.audit('restore-files', target, () =>
+    restore({
+      repository: point.repository,
+      snapshot: point.snapshot,
+      target,
+      subtree: '/site',
+      include: (path) => isInScope(scope, path.slice('/site/'.length)),
+      owners: {
+        ...knownOwners(site.account, point.manifest),
+        fallback: { uid: site.account.uid, gid: site.account.gid },
+      },
+      dropSpecial: true,
+      verify: true,
+      sync: true,
+      signal: run.signal,
+      onProgress: ({ files, bytes }) => run.progress({ files, bytes }),
+    }),
+  );
   return problems.map(({ code, message, path }) => ({ code, message, path }));
 }
 

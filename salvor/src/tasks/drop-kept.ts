@@ -43,13 +43,15 @@ export async function dropKept(journal: Journal, now: Date, graceHours: number, 
   for (const { server, plan } of journal.switch.tables) {
     if (!isNameOf(plan.old)) throw new Error(`${plan.old} is not a database that a task has made`);
     const admin = await tools.administratorOf(server, journal.site.home);
-    await dropScratch(admin, { database: plan.old, user: plan.old });
+    await tools.audit('drop-database', `database ${plan.old}`, () =>
+      dropScratch(admin, { database: plan.old, user: plan.old }),
+    );
   }
-  if (journal.staging !== null) {
-    const isOurs =
-      parseTaskId(basename(journal.staging)) !== null && basename(dirname(journal.staging)) === journal.site.account;
-    if (!isOurs) throw new Error(`${journal.staging} is not a place that a task has made`);
-    await removeStaging(journal.staging);
+  const { staging } = journal;
+  if (staging !== null) {
+    const isOurs = parseTaskId(basename(staging)) !== null && basename(dirname(staging)) === journal.site.account;
+    if (!isOurs) throw new Error(`${staging} is not a place that a task has made`);
+    await tools.audit('remove-files', staging, () => removeStaging(staging));
   }
   return { isDropped: true };
 }

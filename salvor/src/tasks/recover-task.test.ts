@@ -50,6 +50,7 @@ function openPlaces(): {
     administratorOf: () => assert.fail('no database takes part'),
     clock: () => new Date('2026-01-01T00:00:00Z'),
     say: () => {},
+    audit: async (_action, _on, step) => await step(),
   };
   return { top, live, staging, journal, written, tools, [Symbol.dispose]: () => rmSync(top, { recursive: true }) };
 }

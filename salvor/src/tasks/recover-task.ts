@@ -88,7 +88,8 @@ async function revert(journal: Journal, wanted: Switch, tools: RecoveryTools): P
 
 /** The site is as it was: what was built for it goes. */
 async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
-  if (journal.staging !== null) await removeStaging(journal.staging);
+  const { staging } = journal;
+  if (staging !== null) await tools.audit('remove-files', staging, () => removeStaging(staging));
   await dropScratchDatabases(journal, journal.scratchDatabases, tools);
   return { journal, state: journal.operation === 'backup' ? 'failed' : 'rolled-back' };
 }
@@ -120,7 +121,7 @@ export async function dropScratchDatabases(
     // What a switch took away lies in `old`: while a table is there, it may be the only copy of it.
     if (name.startsWith(`salvor_${journal.task}_old`) && (await holdsTables(admin, name)))
       throw new Error(`${name} holds tables that were not moved back`);
-    await dropScratch(admin, { database: name, user });
+    await tools.audit('drop-database', `database ${name}`, () => dropScratch(admin, { database: name, user }));
   }
 }
 
@@ -128,8 +129,10 @@ export async function dropScratchDatabases(
 async function dropEmptied(journal: Journal, tools: SwitchTools): Promise<void> {
   for (const { server, plan } of journal.switch?.tables ?? []) {
     const admin = await tools.administratorOf(server, journal.site.home);
-    if (!(await holdsTables(admin, plan.scratch)))
-      await dropScratch(admin, { database: plan.scratch, user: plan.scratch });
+    if (await holdsTables(admin, plan.scratch)) continue;
+    await tools.audit('drop-database', `database ${plan.scratch}`, () =>
+      dropScratch(admin, { database: plan.scratch, user: plan.scratch }),
+    );
   }
 }
 

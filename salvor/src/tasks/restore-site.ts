@@ -91,7 +91,7 @@ export async function restoreSite(
 }
 
 function switchTools(tools: RestoreTools, run: TaskRun): SwitchTools {
-  return { administratorOf: tools.administratorOf, say: (line) => run.say(line) };
+  return { administratorOf: tools.administratorOf, say: (line) => run.say(line), audit: run.audit };
 }
 
 function requireUnobstructed({ document }: RestorePlanned): void {

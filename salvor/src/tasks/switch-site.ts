@@ -10,6 +10,7 @@ import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.
 import { inspectSwap } from '../databases/mariadb/inspect-swap.ts';
 import type { SwapPlan } from '../databases/mariadb/plan-swap.ts';
 import { applySwap, finishSwap, planSwapBack, revertSwap } from '../databases/mariadb/swap.ts';
+import type { Audit } from '../lib/audit-log.ts';
 import { type Move, invertMove, makeMove, surveyMove } from './move-site.ts';
 
 export type Switch = {
@@ -24,6 +25,7 @@ export type SwitchTools = {
   /** The log-in that may create, swap and drop on this server; asked for the account whose home is given. */
   readonly administratorOf: (server: ServerAddress, home: string) => Promise<DatabaseLogin>;
   readonly say: (line: string) => void;
+  readonly audit: Audit;
 };
 
 export type SwitchSurvey = {
@@ -36,6 +38,15 @@ export type SwitchSurvey = {
 
 /** Switches, in order. Where it throws, ask `surveySwitch`. Returns what could not be made again beside the tables. */
 export async function makeSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<readonly Problem[]> {
+  // One line before and one after: between the parts nothing is waited for.
+  return await tools.audit('switch', nameParts(wanted), () => switchParts(wanted, home, tools));
+}
+
+function nameParts({ tables, moves }: Switch): string {
+  return [...tables.map(({ plan }) => `database ${plan.live}`), ...moves.map(({ live }) => live)].join(', ');
+}
+
+async function switchParts(wanted: Switch, home: string, tools: SwitchTools): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
   for (const { server, plan } of wanted.tables) {
     const onWait = (transactions: readonly string[]): void =>
@@ -51,15 +62,19 @@ export async function makeSwitch(wanted: Switch, home: string, tools: SwitchTool
 
 /** Moves what has not moved yet. */
 export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
-  for (const { server, plan } of wanted.tables) await finishSwap(await tools.administratorOf(server, home), plan);
-  for (const move of wanted.moves) if (surveyMove(move) === 'before') makeMove(move);
+  await tools.audit('switch', nameParts(wanted), async () => {
+    for (const { server, plan } of wanted.tables) await finishSwap(await tools.administratorOf(server, home), plan);
+    for (const move of wanted.moves) if (surveyMove(move) === 'before') makeMove(move);
+  });
 }
 
 /** Moves back what has moved. */
 export async function revertSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
-  for (const move of wanted.moves.toReversed()) if (surveyMove(move) === 'after') makeMove(invertMove(move));
-  for (const { server, plan } of wanted.tables.toReversed())
-    await revertSwap(await tools.administratorOf(server, home), plan);
+  await tools.audit('switch-back', nameParts(wanted), async () => {
+    for (const move of wanted.moves.toReversed()) if (surveyMove(move) === 'after') makeMove(invertMove(move));
+    for (const { server, plan } of wanted.tables.toReversed())
+      await revertSwap(await tools.administratorOf(server, home), plan);
+  });
 }
 
 /** The switch that takes one back; what is live now goes to databases whose names `nameOf` gives. */

@@ -1,5 +1,6 @@
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
+import type { Audit } from '../lib/audit-log.ts';
 import type { Journal } from './journal.ts';
 import type { TaskId } from './task-id.ts';
 
@@ -25,6 +26,7 @@ export type TaskRunOptions = {
   readonly writeJournal: (journal: Journal) => void;
   readonly readJournal: () => Journal;
   readonly say: (line: string) => void;
+  readonly audit: Audit;
   readonly onProgress: (progress: TaskProgress) => void;
 };
 
@@ -38,6 +40,8 @@ export class TaskRun {
   readonly clock: () => Date;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly signal: AbortSignal;
+  /** Lines of the audit log around what is done with rights that others do not have. */
+  readonly audit: Audit;
   readonly problems: Problem[] = [];
   readonly #options: TaskRunOptions;
   #step = '';
@@ -48,6 +52,7 @@ export class TaskRun {
     this.clock = options.clock;
     this.randomBytes = options.randomBytes;
     this.signal = options.signal;
+    this.audit = options.audit;
     this.#options = options;
   }
 

@@ -22,7 +22,11 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   const done = original.switch;
   if (original.phase !== 'kept' || done === null) throw impossible(original, 'it has switched nothing');
   const { home } = original.site;
-  const switching: SwitchTools = { administratorOf: tools.administratorOf, say: (line) => run.say(line) };
+  const switching: SwitchTools = {
+    administratorOf: tools.administratorOf,
+    say: (line) => run.say(line),
+    audit: run.audit,
+  };
   const back = await run.step('plan', async () => {
     requireKept(original, done);
     const name = (index: number): string => `salvor_${run.id}_old${index === 0 ? '' : index + 1}`;

@@ -43,7 +43,7 @@ export async function openFaultHost(): Promise<FaultHost> {
   const open: FaultHost['open'] = (onLine = () => {}, change = {}, clock = () => new Date(), chance = randomBytes) =>
     openAgent(
       { ...config, ...change },
-      { clock, random: Math.random, randomBytes: (count) => chance(count), say: onLine },
+      { clock, who: 'the test', random: Math.random, randomBytes: (count) => chance(count), say: onLine },
     );
   {
     await using agent = await open();
