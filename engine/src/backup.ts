@@ -24,6 +24,7 @@ import type { Repository } from './repository.ts';
 import { findSnapshot, listSnapshots, saveSnapshot } from './snapshots.ts';
 import { displayPath } from './tree/byte-path.ts';
 import type { SourceEntry } from './tree/source.ts';
+import { TreeRoots } from './tree/tree-root.ts';
 import { BackupRun } from './work/backup-run.ts';
 import type { BackupCounts } from './work/backup-run.ts';
 import { ParentTrees } from './work/parent-trees.ts';
@@ -95,6 +96,7 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
   throwIfCancelled(options.signal);
   requireOnePolynomial(options.repositories);
   let abort: (error: unknown) => void = () => undefined;
+  using roots = new TreeRoots();
   await using pass = await StorePass.open(options.repositories, {
     workers: options.workers,
     slowAfterMs: options.slowAfterMs,
@@ -104,7 +106,7 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
   const began = options.time ?? base.clock();
   const parent = await findParent(base, options, began);
   const reader = await BlobReader.open(base);
-  const run = new BackupRun(pass.pool, new ParentTrees(reader), began);
+  const run = new BackupRun(pass.pool, new ParentTrees(reader), roots, began);
   abort = (error) => run.abort(error);
   const cancel = (): void => run.abort(new EngineError('cancelled', {}, { cause: options.signal?.reason }));
   options.signal?.addEventListener('abort', cancel, { once: true });

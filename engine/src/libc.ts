@@ -27,6 +27,7 @@ const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
 const LOCK_EX = 2;
+const CLONE_FS = 0x200;
 const XATTR_SIZE_MAX = 65_536;
 
 koffi.struct('timespec', { tv_sec: 'int64', tv_nsec: 'int64' });
@@ -44,6 +45,11 @@ const setxattrCall = lib.func('int setxattr(const char *, const char *, const ui
 const removexattrCall = lib.func('int removexattr(const char *, const char *)');
 const flockCall = lib.func('int flock(int, int)');
 const prctlCall = lib.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+const flistxattrCall = lib.func('int64_t flistxattr(int, _Out_ uint8_t *, size_t)');
+const fgetxattrCall = lib.func('int64_t fgetxattr(int, const char *, _Out_ uint8_t *, size_t)');
+const unshareCall = lib.func('int unshare(int)');
+const fchdirCall = lib.func('int fchdir(int)');
+const closeCall = lib.func('int close(int)');
 
 const NAMES = new Map<number, string>(Object.entries(osConstants.errno).map(([name, number]) => [number, name]));
 
@@ -76,9 +82,12 @@ function cPath(path: string | Uint8Array): string | Buffer {
 }
 
 function must(result: number | bigint, syscall: string, path: string | Uint8Array | number): number {
-  if (Number(result) < 0)
-    throw new ErrnoError(koffi.errno(), syscall, Buffer.isBuffer(path) ? path.toString() : String(path));
+  if (Number(result) < 0) throw new ErrnoError(koffi.errno(), syscall, describe(path));
   return Number(result);
+}
+
+function describe(path: string | Uint8Array | number): string {
+  return typeof path === 'object' ? Buffer.from(path).toString() : String(path);
 }
 
 const timespec = (ns: bigint): { tv_sec: bigint; tv_nsec: bigint } => {
@@ -148,27 +157,55 @@ export function removeXattrOfHeld(fd: number, name: string): void {
   must(removexattrCall(`/proc/self/fd/${fd}`, cPath(name)), 'removexattr', fd);
 }
 
+/**
+ * Gives the calling thread a working directory of its own, for good: a worker thread then goes where it likes while the
+ * rest of the process stays where it is. Paths without a leading slash are the thread's own from then on, in
+ * synchronous calls; asynchronous ones run in threads that know nothing of it.
+ */
+export function ownWorkingDirectory(): void {
+  must(unshareCall(CLONE_FS), 'unshare', '');
+}
+
+/** Makes an open directory the working directory of the calling thread, if it has one of its own, else of the process. */
+export function changeDirectory(fd: number): void {
+  must(fchdirCall(fd), 'fchdir', fd);
+}
+
+/** Closes a descriptor that a call of this file opened: Node warns of those that it does not know in a worker. */
+export function closeFd(fd: number): void {
+  must(closeCall(fd), 'close', fd);
+}
+
 const xattrNames = Buffer.alloc(XATTR_SIZE_MAX);
 const xattrValue = Buffer.alloc(XATTR_SIZE_MAX);
 
-/** Names of the extended attributes in the system's order; empty where the file system has none. */
-export function listXattrs(path: string | Uint8Array): string[] {
-  const length = Number(llistxattrCall(cPath(path), xattrNames, XATTR_SIZE_MAX));
+/**
+ * Names of the extended attributes in the system's order, of a path itself or of an open file; empty where the file
+ * system has none.
+ */
+export function listXattrs(of: string | Uint8Array | number): string[] {
+  const length = Number(
+    typeof of === 'number'
+      ? flistxattrCall(of, xattrNames, XATTR_SIZE_MAX)
+      : llistxattrCall(cPath(of), xattrNames, XATTR_SIZE_MAX),
+  );
   if (length === 0) return [];
   if (length < 0) {
     const errno = koffi.errno();
     if (errno === osConstants.errno.ENOTSUP || errno === osConstants.errno.EOPNOTSUPP) return [];
-    throw new ErrnoError(errno, 'llistxattr', Buffer.from(path).toString());
+    throw new ErrnoError(errno, 'llistxattr', describe(of));
   }
   return xattrNames.toString('utf8', 0, length - 1).split('\0');
 }
 
 /** The value of one extended attribute, in a buffer of its own. */
-export function getXattr(path: string | Uint8Array, name: string): Buffer {
+export function getXattr(of: string | Uint8Array | number, name: string): Buffer {
   const length = must(
-    lgetxattrCall(cPath(path), cPath(name), xattrValue, XATTR_SIZE_MAX),
+    typeof of === 'number'
+      ? fgetxattrCall(of, cPath(name), xattrValue, XATTR_SIZE_MAX)
+      : lgetxattrCall(cPath(of), cPath(name), xattrValue, XATTR_SIZE_MAX),
     'lgetxattr',
-    Buffer.from(path),
+    of,
   );
   return Buffer.from(xattrValue.subarray(0, length));
 }

@@ -4,32 +4,53 @@ import type { Chunker } from '../chunk/chunker.ts';
 import { reasonOf, systemCode } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { encodeContent, encodeNodeHead } from '../format/tree-node.ts';
-import { displayPath, systemPath } from './byte-path.ts';
+import { displayPath, joinBytes } from './byte-path.ts';
 import { readNode } from './read-node.ts';
+import { isNoDirectory } from './working-directory.ts';
+import type { DirectoryPlace, WorkingDirectory } from './working-directory.ts';
+
+/** A file to read: its name in a directory, and the name of its node where that is another one. */
+export type FilePlace = { readonly place: DirectoryPlace; readonly name: string; readonly nodeName?: string };
 
 /** `node` is null where the file is gone or could not be read; the latter has a problem. */
 export type ReadFile = { readonly node: string | null; readonly bytes: number; readonly problem: Problem | null };
+
+const GONE: ReadFile = { node: null, bytes: 0, problem: null };
 
 /** Not blocked by a fifo that took the file's place, nor led elsewhere by a link. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 /** Stores a file's content through `store` and gives its node. Failures of `store` are thrown; those of the file are problems. */
-export function readFile(name: string, path: string, chunker: Chunker, store: (chunk: Buffer) => string): ReadFile {
+export function readFile(
+  directory: WorkingDirectory,
+  file: FilePlace,
+  chunker: Chunker,
+  store: (chunk: Buffer) => string,
+): ReadFile {
+  const { place, name, nodeName = name } = file;
+  const failed = (code: string, message: string): ReadFile => {
+    const path = displayPath(joinBytes(place.path, name));
+    return { node: null, bytes: 0, problem: { code, path, message } };
+  };
   let fd: number;
   try {
-    fd = openSync(systemPath(path), OPEN_FLAGS);
+    directory.enter(place);
+    fd = openSync(directory.reach(name), OPEN_FLAGS);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return { node: null, bytes: 0, problem: null };
-    return failed(path, reasonOf(error));
+    if (isNoDirectory(error))
+      return failed('replaced', 'was replaced, or a directory above it, while it was backed up');
+    if (systemCode(error) !== 'ENOENT') return failed('unreadable', reasonOf(error));
+    // Removed since it was listed, unless all of what was listed went away.
+    return directory.isReplaced(place) ? failed('replaced', 'went with its directory, which was replaced') : GONE;
   }
   try {
     const stats = fstatSync(fd, { bigint: true });
-    if (!stats.isFile()) return failed(path, 'was replaced by something that is not a file while it was backed up');
+    if (!stats.isFile()) return failed('replaced', 'was replaced by something that is not a file');
     const content: string[] = [];
     const read = readPieces(fd, chunker, (chunk) => content.push(store(chunk)));
-    if (read.error !== null) return failed(path, read.error);
+    if (read.error !== null) return failed('unreadable', read.error);
     // What was read counts, not what was announced: a file may grow or shrink meanwhile.
-    const node = { ...readNode(name, path, stats), size: BigInt(read.bytes) };
+    const node = { ...readNode(nodeName, fd, stats), size: BigInt(read.bytes) };
     return { node: encodeNodeHead(node) + encodeContent(content), bytes: read.bytes, problem: null };
   } finally {
     closeSync(fd);
@@ -57,9 +78,3 @@ function readPieces(
     if (count === 0) return { bytes, error: null };
   }
 }
-
-const failed = (path: string, message: string): ReadFile => ({
-  node: null,
-  bytes: 0,
-  problem: { code: 'unreadable', path: displayPath(path), message },
-});

@@ -1,16 +1,19 @@
 /** What a node says of a path, from the file system. */
 import { readlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
+import { systemCode } from '../errors.ts';
 import { nodeTypeOf } from '../format/tree-node.ts';
 import type { ExtendedAttribute, NodeFields } from '../format/tree-node.ts';
 import { getXattr, listXattrs } from '../libc.ts';
-import { systemPath } from './byte-path.ts';
 import { groupName, userName } from './user-names.ts';
 
 const NONE: readonly ExtendedAttribute[] = [];
 
-/** The node of `path` whose `lstat` (or `fstat`) is `stats`. Link targets and extended attributes are read. */
-export function readNode(name: string, path: string, stats: BigIntStats): NodeFields {
+/**
+ * The node of something whose `lstat` or `fstat` is `stats`. Link targets and extended attributes are read where
+ * `reach` says: a path that no link leads away from, or the descriptor of an open file.
+ */
+export function readNode(name: string, reach: string | Buffer | number, stats: BigIntStats): NodeFields {
   const mode = Number(stats.mode);
   const type = nodeTypeOf(mode);
   const uid = Number(stats.uid);
@@ -29,14 +32,23 @@ export function readNode(name: string, path: string, stats: BigIntStats): NodeFi
     device: stats.dev,
     size: stats.size,
     links: stats.nlink,
-    linkTarget: type === 'symlink' ? readlinkSync(systemPath(path), 'latin1') : '',
-    extendedAttributes: readAttributes(path),
+    linkTarget: type === 'symlink' && typeof reach !== 'number' ? readlinkSync(reach, 'latin1') : '',
+    extendedAttributes: readAttributes(reach),
     specialDevice: stats.rdev,
   };
 }
 
-function readAttributes(path: string): readonly ExtendedAttribute[] {
-  const where = systemPath(path);
-  const names = listXattrs(where);
-  return names.length === 0 ? NONE : names.map((name) => ({ name, value: getXattr(where, name) }));
+function readAttributes(reach: string | Buffer | number): readonly ExtendedAttribute[] {
+  const names = listXattrs(reach);
+  return names.length === 0 ? NONE : names.flatMap((name) => readAttribute(reach, name));
+}
+
+function readAttribute(reach: string | Buffer | number, name: string): readonly ExtendedAttribute[] {
+  try {
+    return [{ name, value: getXattr(reach, name) }];
+  } catch (error) {
+    // Removed between listing and looking.
+    if (systemCode(error) === 'ENODATA') return NONE;
+    throw error;
+  }
 }

@@ -8,20 +8,23 @@ import type { BigIntStats } from 'node:fs';
 import { reasonOf, systemCode } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { NO_CONTENT, encodeNodeHead, nodeTypeOf } from '../format/tree-node.ts';
-import { displayPath, joinBytes, systemPath } from './byte-path.ts';
+import { displayPath, joinBytes } from './byte-path.ts';
 import { ParentListing } from './parent-listing.ts';
 import { readNode } from './read-node.ts';
+import { isNoDirectory } from './working-directory.ts';
+import type { DirectoryPlace, WorkingDirectory } from './working-directory.ts';
 
 /** What is still missing of a listing: directories to scan and files to read, each with its place in `nodes`. */
 export type PendingDirectory = {
   readonly at: number;
-  readonly path: string;
+  readonly name: string;
+  readonly device: bigint;
+  readonly inode: bigint;
   readonly head: string;
   readonly parentTree: string | null;
 };
 export type PendingFile = {
   readonly at: number;
-  readonly path: string;
   readonly name: string;
   readonly bytes: number;
   readonly isNew: boolean;
@@ -37,10 +40,14 @@ export type ScannedDirectory = {
   readonly unmodifiedBytes: number;
   /** Data blobs of unchanged files that a repository other than the first lacks. */
   readonly lacking: readonly string[];
+  /** The head of the directory's own node, where another directory than the one that was seen is there now. */
+  readonly head: string | null;
 };
 
 export type ScanQuestion = {
-  readonly path: string;
+  /** The name of the directory's own node. */
+  readonly name: string;
+  readonly place: DirectoryPlace;
   /** The listing's text in the parent snapshot. */
   readonly parent: string | null;
   readonly excluded: ReadonlySet<string>;
@@ -50,12 +57,30 @@ export type ScanQuestion = {
   readonly isLacking: (id: string) => boolean;
 };
 
-/** @throws the system's error where the directory itself can't be listed. */
-export function scanDirectory(question: ScanQuestion): ScannedDirectory {
-  const parent = question.parent === null ? null : new ParentListing(question.parent);
-  const found = new Scan(question, parent);
-  const names = readdirSync(systemPath(question.path), 'latin1').sort();
-  for (const name of names) found.visit(name);
+/** What was found, or why the directory could not be listed; no problem where it is gone. */
+export type Scanned = ScannedDirectory | { readonly failure: Problem | null };
+
+export function scanDirectory(directory: WorkingDirectory, question: ScanQuestion): Scanned {
+  const { place, parent } = question;
+  const failed = (code: string, message: string): Scanned => ({
+    failure: { code, path: displayPath(place.path), message },
+  });
+  let names: string[];
+  try {
+    directory.enter(place);
+    names = readdirSync(directory.reach('.'), 'latin1');
+  } catch (error) {
+    if (isNoDirectory(error))
+      return failed('replaced', 'was replaced, or a directory above it, while it was backed up');
+    if (systemCode(error) !== 'ENOENT') return failed('unreadable', reasonOf(error));
+    // Gone between listing and looking: as if it had never been there.
+    return directory.isReplaced(place)
+      ? failed('replaced', 'went with a directory that was replaced')
+      : { failure: null };
+  }
+  const found = new Scan(directory, question, parent === null ? null : new ParentListing(parent));
+  found.look();
+  for (const name of names.sort()) found.visit(name);
   return found;
 }
 
@@ -67,54 +92,73 @@ class Scan implements ScannedDirectory {
   unmodifiedFiles = 0;
   unmodifiedBytes = 0;
   readonly lacking: string[] = [];
+  head: string | null = null;
+  readonly #directory: WorkingDirectory;
   readonly #question: ScanQuestion;
   readonly #parent: ParentListing | null;
 
-  constructor(question: ScanQuestion, parent: ParentListing | null) {
+  constructor(directory: WorkingDirectory, question: ScanQuestion, parent: ParentListing | null) {
+    this.#directory = directory;
     this.#question = question;
     this.#parent = parent;
   }
 
+  /** Another directory below the same root may have come into the place: it is taken as it is, and named. */
+  look(): void {
+    const { name, place } = this.#question;
+    const stats = this.#directory.stats();
+    if (stats.dev === place.device && stats.ino === place.inode) return;
+    this.head = encodeNodeHead(readNode(name, this.#directory.reach('.'), stats));
+    const message = 'was replaced by another directory while it was backed up; the snapshot has the new one';
+    this.problems.push({ code: 'replaced', path: displayPath(place.path), message });
+  }
+
   visit(name: string): void {
-    const path = joinBytes(this.#question.path, name);
-    if (this.#question.excluded.has(path)) return;
+    const { place, excluded } = this.#question;
+    if (excluded.size > 0 && excluded.has(joinBytes(place.path, name))) return;
     try {
-      const stats = lstatSync(systemPath(path), { bigint: true });
+      const reach = this.#directory.reach(name);
+      const stats = lstatSync(reach, { bigint: true });
       const type = nodeTypeOf(Number(stats.mode));
       // A socket is a place where a program listens: nothing of it could be brought back.
       if (type === 'socket') return;
-      if (type === 'irregular')
-        this.problems.push({ code: 'unknown-type', path: displayPath(path), message: 'is of an unknown type' });
-      else this.#take(name, path, stats);
+      if (type === 'irregular') this.#report('unknown-type', name, 'is of an unknown type');
+      else this.#take(name, reach, stats);
     } catch (error) {
+      const code = systemCode(error);
+      // No link any more when its target was asked for.
+      if (code === 'EINVAL') this.#report('replaced', name, 'was replaced while it was looked at');
       // Gone between listing and looking: as if it had never been there.
-      if (systemCode(error) !== 'ENOENT')
-        this.problems.push({ code: 'unreadable', path: displayPath(path), message: reasonOf(error) });
+      else if (code !== 'ENOENT') this.#report('unreadable', name, reasonOf(error));
     }
   }
 
-  #take(name: string, path: string, stats: BigIntStats): void {
-    const node = readNode(name, path, stats);
+  #take(name: string, reach: string | Buffer, stats: BigIntStats): void {
+    const node = readNode(name, reach, stats);
     const head = encodeNodeHead(node);
     const before = this.#parent?.find(head) ?? null;
     const at = this.nodes.length;
     if (node.type === 'dir') {
       this.nodes.push(null);
       const parentTree = before === null ? null : (/"subtree":"([0-9a-f]{64})"/.exec(before.tail)?.[1] ?? null);
-      this.directories.push({ at, path, head, parentTree });
+      this.directories.push({ at, name, device: stats.dev, inode: stats.ino, head, parentTree });
     } else if (node.type !== 'file') {
       this.nodes.push(head + NO_CONTENT);
     } else {
       const content = before === null ? null : this.#unchangedContent(before, stats);
       if (content === null) {
         this.nodes.push(null);
-        this.files.push({ at, path, name, bytes: Number(stats.size), isNew: before === null });
+        this.files.push({ at, name, bytes: Number(stats.size), isNew: before === null });
       } else {
         this.nodes.push(head + content);
         this.unmodifiedFiles += 1;
         this.unmodifiedBytes += Number(stats.size);
       }
     }
+  }
+
+  #report(code: string, name: string, message: string): void {
+    this.problems.push({ code, path: displayPath(joinBytes(this.#question.place.path, name)), message });
   }
 
   /** The content text of an unchanged file, or null where it must be read. */

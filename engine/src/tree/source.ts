@@ -13,6 +13,11 @@ export type TreeEntry = {
   readonly kind: 'tree';
   readonly name: string;
   readonly path: string;
+  /**
+   * A directory above `path` that nobody but the caller can replace: no symbolic link is followed from there down to
+   * `path`. Below `path` none ever is; above it they are where this is absent.
+   */
+  readonly beneath?: string;
   /** Absolute paths that are left out, with what is below them. */
   readonly exclude?: readonly string[];
 };

@@ -1,15 +1,18 @@
 /** What a backup asks of its workers, and what they answer. Plain data: it crosses threads. */
 import type { BlobType } from '../format/pack-header.ts';
-import type { ReadFile } from '../tree/read-file.ts';
+import type { Problem } from '../errors.ts';
+import type { FilePlace, ReadFile } from '../tree/read-file.ts';
 import type { ScannedDirectory } from '../tree/scan-directory.ts';
+import type { DirectoryPlace } from '../tree/working-directory.ts';
 import type { PartialPack } from './seal-chain.ts';
 
 /** The parent's listing of a directory, as it lies in its pack. */
 export type SealedTree = { readonly id: string; readonly sealed: Uint8Array; readonly plainBytes: number | null };
 
-/** `excluded` are paths as byte strings. */
+/** `name` is its node's; `excluded` are absolute paths as byte strings. */
 export type DirectoryToScan = {
-  readonly path: string;
+  readonly name: string;
+  readonly place: DirectoryPlace;
   readonly parent: SealedTree | null;
   readonly excluded: readonly string[];
 };
@@ -28,7 +31,7 @@ export type BackupJob =
       readonly kind: 'scan';
       readonly directories: readonly DirectoryToScan[];
     }
-  | { readonly kind: 'read'; readonly files: readonly { readonly name: string; readonly path: string }[] }
+  | { readonly kind: 'read'; readonly files: readonly FilePlace[] }
   | { readonly kind: 'tree'; readonly trees: readonly (readonly string[])[] }
   | { readonly kind: 'piece'; readonly stream: number; readonly bytes: Uint8Array; readonly isLast: boolean }
   /** Whole blobs one behind the other, and where each ends. */
@@ -44,8 +47,8 @@ export type BackupJob =
   | { readonly kind: 'hand-over' }
   | { readonly kind: 'finish'; readonly packs: readonly PartialPack[] };
 
-/** `tree` is set where nothing was pending; `failure` where the directory could not be listed. */
-export type ScanAnswer = ScannedDirectory & { readonly tree: string | null; readonly failure: string | null };
+/** `tree` is set where nothing was pending; `failure` where the directory could not be listed: null where it is gone. */
+export type ScanAnswer = (ScannedDirectory & { readonly tree: string | null }) | { readonly failure: Problem | null };
 
 export type BackupAnswer =
   | { readonly kind: 'scan'; readonly answers: readonly ScanAnswer[] }

@@ -6,11 +6,9 @@
  * It never touches the bytes of a file. Scanning stops while many files wait to be read, and goes depth first, so
  * that few listings are unfinished at a time.
  */
-import { lstatSync } from 'node:fs';
 import type { Problem } from '../errors.ts';
-import { EngineError, reasonOf, systemCode } from '../errors.ts';
-import { NO_CONTENT, encodeContent, encodeNodeHead, encodeSubtree, nodeTypeOf } from '../format/tree-node.ts';
-import type { NodeFields } from '../format/tree-node.ts';
+import { EngineError, reasonOf } from '../errors.ts';
+import { NO_CONTENT, encodeContent, encodeNodeHead, encodeSubtree } from '../format/tree-node.ts';
 import {
   JOBS_PER_WORKER,
   MAX_PROBLEMS,
@@ -20,10 +18,14 @@ import {
   STREAM_PIECES_IN_FLIGHT,
 } from '../limits.ts';
 import { fillPieces, gatherBlobs } from '../chunk/gather.ts';
-import { byteString, displayPath, systemPath } from '../tree/byte-path.ts';
+import { byteString, joinBytes } from '../tree/byte-path.ts';
+import { madeUpHead, realHead } from '../tree/made-up-node.ts';
+import type { FilePlace } from '../tree/read-file.ts';
 import { readNode } from '../tree/read-node.ts';
 import type { DirectoryEntry, SourceEntry, StreamEntry, TreeEntry } from '../tree/source.ts';
-import { groupName, userName } from '../tree/user-names.ts';
+import { readSource } from '../tree/read-source.ts';
+import type { TreeRoot, TreeRoots } from '../tree/tree-root.ts';
+import type { DirectoryPlace } from '../tree/working-directory.ts';
 import type { AnswerTo, BackupJob, ScanAnswer } from './backup-jobs.ts';
 import type { ParentTrees } from './parent-trees.ts';
 
@@ -31,18 +33,24 @@ export type BackupCounts = { new: number; changed: number; unmodified: number };
 
 /** A listing in the making. `done` gets its id, or null where the directory could not be listed. */
 type Listing = {
-  readonly path: string;
+  /** Null where it is not walked. */
+  readonly walked: WalkedDirectory | null;
   nodes: (string | null)[];
   pending: number;
   readonly parentTree: string | null;
-  readonly excluded: readonly string[];
   readonly done: (tree: string | null) => void;
 };
 
-/** `fill` gets the file's node, or null where it could not be read. */
-type FileToRead = {
+type WalkedDirectory = {
   readonly name: string;
-  readonly path: string;
+  readonly place: DirectoryPlace;
+  readonly excluded: readonly string[];
+  /** Of its own node: another one where another directory came into its place. */
+  head: string;
+};
+
+/** `fill` gets the file's node, or null where it could not be read. */
+type FileToRead = FilePlace & {
   readonly bytes: number;
   readonly isNew: boolean;
   readonly fill: (node: string | null) => void;
@@ -57,8 +65,6 @@ export type JobRunner = {
 
 const SCAN_BATCH = 8;
 const TREE_BATCH = 16;
-const FILE_MODE = 0o100644;
-const DIRECTORY_MODE = 0o040755;
 
 export class BackupRun {
   readonly problems: Problem[] = [];
@@ -73,6 +79,7 @@ export class BackupRun {
   readonly #pool: JobRunner;
   readonly #parents: ParentTrees;
   readonly #nowNs: bigint;
+  readonly #roots: TreeRoots;
   readonly #toScan: Listing[] = [];
   readonly #largeFiles: FileToRead[] = [];
   readonly #smallFiles: FileToRead[] = [];
@@ -84,10 +91,11 @@ export class BackupRun {
   /** Jobs that each worker has before it, those that are still being prepared included. */
   readonly #load: number[];
 
-  constructor(pool: JobRunner, parents: ParentTrees, now: Date) {
+  constructor(pool: JobRunner, parents: ParentTrees, roots: TreeRoots, now: Date) {
     this.#pool = pool;
     this.#load = Array.from({ length: pool.size }, () => 0);
     this.#parents = parents;
+    this.#roots = roots;
     this.#nowNs = BigInt(now.getTime()) * 1_000_000n;
     this.#failed = new Promise<never>((_, reject) => {
       this.#fail = (error) => {
@@ -127,7 +135,7 @@ export class BackupRun {
       if (text !== null) nodes.push({ name, text });
     }
     nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
-    const tree = await this.#listing(path, parentTree, [], (listing) => {
+    const tree = await this.#listing(null, parentTree, (listing) => {
       listing.nodes = nodes.map((node) => node.text);
       this.#complete(listing);
     });
@@ -139,8 +147,7 @@ export class BackupRun {
       case 'tree':
         return this.#tree(entry, parentTree);
       case 'directory': {
-        const head =
-          entry.like === undefined ? this.#madeUpHead(entry, DIRECTORY_MODE, 0) : realHead(entry.name, entry.like);
+        const head = entry.like === undefined ? madeUpHead(entry, 0, this.#nowNs) : realHead(entry.name, entry.like);
         return head + encodeSubtree(await this.#madeUp(path, entry.entries, parentTree));
       }
       case 'stream':
@@ -152,39 +159,50 @@ export class BackupRun {
 
   /** A file or directory of the machine; null where it could not be read, which is then a problem. */
   async #tree(entry: TreeEntry, parentTree: string | null): Promise<string | null> {
-    const path = byteString(entry.path);
-    let node: NodeFields;
+    const name = byteString(entry.name);
+    let root: TreeRoot;
+    let head: string;
     try {
-      node = readNode(byteString(entry.name), path, lstatSync(systemPath(path), { bigint: true }));
+      root = this.#roots.open(entry);
+      head = encodeNodeHead(readNode(name, root.reach, root.stats));
     } catch (error) {
       throw new EngineError('source-failed', { path: entry.path, reason: reasonOf(error) }, { cause: error });
     }
-    const type = nodeTypeOf(node.mode);
-    if (type === 'dir') {
-      const tree = await this.#listing(path, parentTree, (entry.exclude ?? []).map(byteString), (listing) => {
+    const text = await this.#walk(name, head, root, entry, parentTree);
+    this.#roots.close(root);
+    return text;
+  }
+
+  async #walk(
+    name: string,
+    head: string,
+    root: TreeRoot,
+    entry: TreeEntry,
+    parentTree: string | null,
+  ): Promise<string | null> {
+    if (root.stats.isDirectory()) {
+      const excluded = (entry.exclude ?? []).map(byteString);
+      const walked: WalkedDirectory = { name, place: root.place, excluded, head };
+      const tree = await this.#listing(walked, parentTree, (listing) => {
         this.#toScan.push(listing);
         this.#pump();
       });
-      return tree === null ? null : encodeNodeHead(node) + encodeSubtree(tree);
+      return tree === null ? null : walked.head + encodeSubtree(tree);
     }
-    if (type !== 'file') return encodeNodeHead(node) + NO_CONTENT;
-    return this.#singleFile(node.name, path, Number(node.size));
-  }
-
-  async #singleFile(name: string, path: string, bytes: number): Promise<string | null> {
+    if (!root.stats.isFile()) return head + NO_CONTENT;
     return new Promise((fill) => {
-      this.#wait({ name, path, bytes, isNew: true, fill });
+      const bytes = Number(root.stats.size);
+      this.#wait({ place: root.placeAbove, name: root.name, nodeName: name, bytes, isNew: true, fill });
       this.#pump();
     });
   }
 
   async #listing(
-    path: string,
+    walked: WalkedDirectory | null,
     parentTree: string | null,
-    excluded: readonly string[],
     begin: (listing: Listing) => void,
   ): Promise<string | null> {
-    return new Promise((done) => begin({ path, nodes: [], pending: 0, parentTree, excluded, done }));
+    return new Promise((done) => begin({ walked, nodes: [], pending: 0, parentTree, done }));
   }
 
   /** Gives work to whoever has little: first what finishes something, then files, then further directories. */
@@ -217,26 +235,28 @@ export class BackupRun {
     const parents = await Promise.all(listings.map(async (listing) => this.#parents.sealed(listing.parentTree)));
     const { answers } = await this.#ask(worker, 'scan', {
       kind: 'scan',
-      directories: listings.map((listing, at) => ({
-        path: listing.path,
-        parent: parents[at] ?? null,
-        excluded: listing.excluded,
-      })),
+      directories: listings.flatMap(({ walked }, at) => {
+        if (walked === null) return [];
+        const { name, place, excluded } = walked;
+        return [{ name, place, parent: parents[at] ?? null, excluded }];
+      }),
     });
     for (const [at, answer] of answers.entries()) {
       const listing = listings[at];
-      if (listing !== undefined) this.#scanned(listing, answer);
+      if (listing?.walked != null) this.#scanned(listing, listing.walked, answer);
     }
   }
 
-  #scanned(listing: Listing, answer: ScanAnswer): void {
-    this.current = listing.path;
-    for (const problem of answer.problems) this.#report(problem);
-    if (answer.failure !== null) {
-      this.#report({ code: 'unreadable', path: displayPath(listing.path), message: answer.failure });
+  #scanned(listing: Listing, walked: WalkedDirectory, answer: ScanAnswer): void {
+    const { place, excluded } = walked;
+    this.current = place.path;
+    if ('failure' in answer) {
+      if (answer.failure !== null) this.#report(answer.failure);
       listing.done(null);
       return;
     }
+    for (const problem of answer.problems) this.#report(problem);
+    walked.head = answer.head ?? walked.head;
     this.files.unmodified += answer.unmodifiedFiles;
     this.bytesProcessed += answer.unmodifiedBytes;
     for (const id of answer.lacking) this.lacking.add(id);
@@ -246,12 +266,16 @@ export class BackupRun {
     }
     listing.nodes = answer.nodes;
     listing.pending = answer.directories.length + answer.files.length;
-    for (const { at, path, head, parentTree } of answer.directories) {
+    for (const { at, name, device, inode, head, parentTree } of answer.directories) {
+      const { root, below, path } = place;
+      const inside = { root, below: below === '' ? name : joinBytes(below, name), path: joinBytes(path, name) };
+      const child: WalkedDirectory = { name, place: { ...inside, device, inode }, excluded, head };
       const done = (tree: string | null): void =>
-        this.#fill(listing, at, tree === null ? null : head + encodeSubtree(tree));
-      this.#toScan.push({ path, nodes: [], pending: 0, parentTree, excluded: listing.excluded, done });
+        this.#fill(listing, at, tree === null ? null : child.head + encodeSubtree(tree));
+      this.#toScan.push({ walked: child, nodes: [], pending: 0, parentTree, done });
     }
-    for (const file of answer.files) this.#wait({ ...file, fill: (node) => this.#fill(listing, file.at, node) });
+    for (const { at, name, bytes, isNew } of answer.files)
+      this.#wait({ place, name, bytes, isNew, fill: (node) => this.#fill(listing, at, node) });
   }
 
   #wait(file: FileToRead): void {
@@ -262,12 +286,12 @@ export class BackupRun {
     const batch = this.#nextBatch();
     const answer = await this.#ask(worker, 'read', {
       kind: 'read',
-      files: batch.map(({ name, path }) => ({ name, path })),
+      files: batch.map(({ place, name, nodeName = name }) => ({ place, name, nodeName })),
     });
     for (const [at, read] of answer.files.entries()) {
       const file = batch[at];
       if (file === undefined) continue;
-      this.current = file.path;
+      this.current = joinBytes(file.place.path, file.name);
       if (read.problem !== null) this.#report(read.problem);
       if (read.node !== null) this.files[file.isNew ? 'new' : 'changed'] += 1;
       this.bytesProcessed += read.bytes;
@@ -322,7 +346,7 @@ export class BackupRun {
     const { content, bytes } =
       entry.cut === 'given' ? await this.#givenBlobs(path, entry) : await this.#cutByContent(path, entry);
     this.files.new += 1;
-    return this.#madeUpHead(entry, FILE_MODE, bytes) + encodeContent(content);
+    return madeUpHead(entry, bytes, this.#nowNs) + encodeContent(content);
   }
 
   /** Reads a stream to its end and gives it to one worker in pieces. */
@@ -372,29 +396,6 @@ export class BackupRun {
     return answer;
   }
 
-  #madeUpHead(entry: DirectoryEntry | StreamEntry, mode: number, size: number): string {
-    const isFile = entry.kind === 'stream';
-    const { uid = 0, gid = 0, mtimeNs = this.#nowNs } = entry;
-    return encodeNodeHead({
-      name: byteString(entry.name),
-      type: isFile ? 'file' : 'dir',
-      mode: (mode & 0o170000) | (entry.mode ?? mode & 0o7777),
-      mtimeNs,
-      ctimeNs: mtimeNs,
-      uid,
-      gid,
-      user: userName(uid),
-      group: groupName(gid),
-      inode: 0n,
-      device: 0n,
-      size: BigInt(size),
-      links: isFile ? 1n : 0n,
-      linkTarget: '',
-      extendedAttributes: [],
-      specialDevice: 0n,
-    });
-  }
-
   #report(problem: Problem): void {
     if (this.problems.length < MAX_PROBLEMS) this.problems.push(problem);
   }
@@ -408,20 +409,5 @@ export class BackupRun {
     const answer = await this.#pool.run(worker, job, transfer);
     if (answer.kind !== kind) throw new Error(`a worker answered ${answer.kind} to ${kind}`);
     return answer as AnswerTo<K>;
-  }
-}
-
-function realHead(name: string, path: string): string {
-  const bytes = byteString(path);
-  return encodeNodeHead(readNode(byteString(name), bytes, lstatSync(systemPath(bytes), { bigint: true })));
-}
-
-/** The stream's bytes as it yields them; what it throws becomes `source-failed`. */
-async function* readSource(entry: StreamEntry, path: string): AsyncGenerator<Uint8Array> {
-  try {
-    yield* entry.open();
-  } catch (error) {
-    if (error instanceof EngineError && systemCode(error) === 'cancelled') throw error;
-    throw new EngineError('source-failed', { path, reason: reasonOf(error) }, { cause: error });
   }
 }

@@ -10,7 +10,7 @@ import { MasterKey } from '../seal/master-key.ts';
 import type { MasterKeyParts } from '../seal/master-key.ts';
 import { readFile } from '../tree/read-file.ts';
 import { scanDirectory } from '../tree/scan-directory.ts';
-import type { ScannedDirectory } from '../tree/scan-directory.ts';
+import { WorkingDirectory } from '../tree/working-directory.ts';
 import type {
   BackupAnswer,
   BackupJob,
@@ -43,6 +43,7 @@ if (parentPort === null) throw new Error('backup-worker.ts runs as a worker thre
 const port = parentPort;
 const data = workerData as BackupWorkerData;
 const sourceKey = new MasterKey(data.sourceKey);
+const directory = WorkingDirectory.ofThread();
 const firstKey = new MasterKey((data.repositories[0] as RepositoryShare).key);
 
 let shipped = 0;
@@ -91,7 +92,7 @@ function run(job: BackupJob): BackupAnswer {
     case 'scan':
       return { kind: 'scan', answers: job.directories.map(scan) };
     case 'read':
-      return { kind: 'read', files: job.files.map(({ name, path }) => readFile(name, path, fileChunker, storeData)) };
+      return { kind: 'read', files: job.files.map((file) => readFile(directory, file, fileChunker, storeData)) };
     case 'tree':
       return { kind: 'tree', ids: job.trees.map((nodes) => storeTree(nodes)) };
     case 'piece':
@@ -127,46 +128,23 @@ function transfer(key: MasterKey, pack: string, blob: BlobToTransfer, range: Uin
   }
 }
 
-const NOTHING_FOUND: Omit<ScanAnswer, 'failure'> = {
-  nodes: [],
-  directories: [],
-  files: [],
-  problems: [],
-  unmodifiedFiles: 0,
-  unmodifiedBytes: 0,
-  lacking: [],
-  tree: null,
-};
-
 const storeTree = (nodes: readonly string[]): string => chain.store('tree', Buffer.from(encodeTree(nodes)));
 
-function scan({ path, parent, excluded }: DirectoryToScan): ScanAnswer {
-  let found: ScannedDirectory;
-  try {
-    found = scanDirectory({
-      path,
-      parent: parent === null ? null : openTree(parent),
-      excluded: new Set(excluded),
-      isStored: (id) => chain.isStored('data', id),
-      isLacking: (id) => chain.isLacking('data', id),
-    });
-  } catch (error) {
-    return { ...NOTHING_FOUND, failure: reasonOf(error) };
-  }
-  const { nodes, directories, files, problems, unmodifiedFiles, unmodifiedBytes, lacking } = found;
+function scan({ name, place, parent, excluded }: DirectoryToScan): ScanAnswer {
+  const found = scanDirectory(directory, {
+    name,
+    place,
+    parent: parent === null ? null : openTree(parent),
+    excluded: new Set(excluded),
+    isStored: (id) => chain.isStored('data', id),
+    isLacking: (id) => chain.isLacking('data', id),
+  });
+  if ('failure' in found) return found;
+  const { nodes, directories, files, problems, unmodifiedFiles, unmodifiedBytes, lacking, head } = found;
   const isComplete = directories.length === 0 && files.length === 0;
   const tree = isComplete ? storeTree(nodes.filter((node) => node !== null)) : null;
-  return {
-    nodes: isComplete ? [] : nodes,
-    directories,
-    files,
-    problems,
-    unmodifiedFiles,
-    unmodifiedBytes,
-    lacking,
-    tree,
-    failure: null,
-  };
+  const left = isComplete ? [] : nodes;
+  return { nodes: left, directories, files, problems, unmodifiedFiles, unmodifiedBytes, lacking, head, tree };
 }
 
 /** A parent listing that is damaged is no parent: everything below is read again. */

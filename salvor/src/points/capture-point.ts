@@ -144,11 +144,19 @@ class Capture {
   }
 
   entries(): readonly SourceEntry[] {
-    const files: SourceEntry[] = this.#hasFiles ? [{ kind: 'tree', name: 'site', path: this.#wanted.path }] : [];
+    const files: SourceEntry[] = this.#hasFiles ? [this.#tree()] : [];
     const manifest: SourceEntry = { ...this.#stream('manifest.json'), open: () => this.#writeManifest() };
     const names = this.#wanted.databases.map((wanted) => this.#directory(wanted.database.name, this.#dump(wanted)));
     const databases = names.length === 0 ? [] : [this.#directory('databases', names)];
     return [...databases, ...files, manifest];
+  }
+
+  /** The files. What lies in the home the tenant may move about while it is read; where a restore has put it he may not. */
+  #tree(): SourceEntry {
+    const { path } = this.#wanted;
+    const { home } = this.#site.account;
+    const entry: SourceEntry = { kind: 'tree', name: 'site', path };
+    return path.startsWith(`${home}/`) ? { ...entry, beneath: home } : entry;
   }
 
   /** Yields the next file of the dump when the one before was read: one pass over the tool's output, nothing held. */
