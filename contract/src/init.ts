@@ -3,6 +3,8 @@ import { Problem } from './problem.ts';
 import { list } from './scalars.ts';
 import { SiteDocument } from './sites.ts';
 
+const MadeRepository = z.object({ url: z.string(), id: z.string(), created: z.boolean() }).readonly();
+
 /** `salvor init --json` */
 export const InitDocument = z
   .object({
@@ -15,7 +17,10 @@ export const InitDocument = z
         .object({
           name: z.string().min(1),
           home: z.string().startsWith('/'),
-          repository: z.object({ url: z.string(), id: z.string(), created: z.boolean() }).readonly(),
+          /** In the local place. */
+          repository: MadeRepository,
+          /** In the remote place; null where none is configured, or it could not be reached. */
+          remote: MadeRepository.nullable(),
           keyFile: z.string().startsWith('/'),
         })
         .readonly(),

@@ -86,8 +86,15 @@ describe('a configuration', () => {
     assert.doesNotMatch(faultOf('sites:\n  a.com:\n    database: { name: x, password: [hunter2] }'), /hunter2/);
   });
 
-  test('that names a remote repository is refused with a code of its own', () => {
-    assert.throws(() => parseConfig('remote: sftp:x', FILE), { code: 'remote-not-yet' });
+  test('names the remote place by its address alone, or with the way to log in', () => {
+    const plain = { url: 'sftp:b@host:/x', identityFile: null, knownHosts: null };
+    assert.deepEqual(parseConfig('remote: sftp:b@host:/x/', FILE).remote, plain);
+    const text = 'remote: { url: /mnt/other, identityFile: /root/key, knownHosts: /root/known }';
+    const whole = { url: '/mnt/other', identityFile: '/root/key', knownHosts: '/root/known' };
+    assert.deepEqual(parseConfig(text, FILE).remote, whole);
+    assert.equal(parseConfig('', FILE).remote, null);
+    assert.match(faultOf('remote: ftp://x'), /1:9.*'remote' must be a directory or sftp:user@host:/);
+    assert.match(faultOf('remote: { identityFile: /x }'), /'remote' lacks 'url'/);
   });
 });
 

@@ -21,11 +21,23 @@ export type Config = {
   readonly homes: readonly string[];
   /** The directory under which each account's repository lies: `<local>/<account>`. */
   readonly local: string;
+  /** Where each account's second repository lies; null where there is none. */
+  readonly remote: RemotePlace | null;
   /** Where scratch trees are built; null for `.salvor` on the site's own file system. */
   readonly staging: string | null;
   readonly mariadb: { readonly socket: string | null; readonly defaultsFile: string | null };
   /** What a site's own settings don't say, by `URI` or `ACCOUNT/URI`. */
   readonly sites: Readonly<Record<string, SiteOverride>>;
+};
+
+/** The second place of the repositories, and how to get there. */
+export type RemotePlace = {
+  /** A directory on another disk, or an SFTP server's, as restic writes it; each account's repository lies below it. */
+  readonly url: string;
+  /** Private key for SFTP; null for the first of `~/.ssh/id_*`. */
+  readonly identityFile: string | null;
+  /** Host keys that are trusted; null for `~/.ssh/known_hosts`. */
+  readonly knownHosts: string | null;
 };
 
 export type SiteOverride = { readonly databases: readonly DatabaseOverride[] };
@@ -76,7 +88,7 @@ export function configPlaces(named: string | null, environment: Pick<Environment
   return [resolve('salvor.yaml'), SYSTEM_CONFIG];
 }
 
-/** Throws `config-missing`, `config-invalid` (with line and column), `config-exposed`, `remote-not-yet`. */
+/** Throws `config-missing`, `config-invalid` (with line and column), `config-exposed`. */
 export function loadConfig(places: readonly string[]): Config {
   for (const file of places) {
     const read = readConfigFile(file);
@@ -90,12 +102,11 @@ export function loadConfig(places: readonly string[]): Config {
 
 /** The configuration in `text`; `file` gives its name in errors and the directory of relative paths. */
 export function parseConfig(text: string, file: string): Config {
-  const { top, lines } = openSection(text, ({ line, column }, problem) => {
+  const top = openSection(text, ({ line, column }, problem) => {
     throw new SalvorError('config-invalid', { file, line, column, problem });
   });
   const here = dirname(resolve(file));
   top.allow(['state', 'homes', 'local', 'remote', 'staging', 'mariadb', 'sites']);
-  if (top.has('remote')) throw new SalvorError('remote-not-yet', { where: `${file}:${top.lineOf('remote', lines)}` });
 
   const mariadb = top.section('mariadb');
   mariadb.allow(['socket', 'defaultsFile']);
@@ -106,6 +117,7 @@ export function parseConfig(text: string, file: string): Config {
     local:
       top.parsed('local', (named) => localDirectory(named, here), 'must be a directory of this machine') ??
       DEFAULTS.local,
+    remote: readRemote(top, here),
     staging: top.path('staging', here),
     mariadb: { socket: mariadb.path('socket', here), defaultsFile: mariadb.path('defaultsFile', here) },
     sites: readSites(top.section('sites'), here),
@@ -142,6 +154,28 @@ function readConfigFile(file: string): { readonly text: string; readonly mode: n
   } finally {
     closeSync(descriptor);
   }
+}
+
+function readRemote(top: Section, here: string): RemotePlace | null {
+  if (!top.has('remote')) return null;
+  const readUrl = (named: string): string | null => remoteUrl(named, here);
+  const problem = 'must be a directory or sftp:user@host:/path';
+  if (!top.holdsSection('remote')) {
+    const url = top.parsed('remote', readUrl, problem);
+    return url === null ? null : { url, identityFile: null, knownHosts: null };
+  }
+  const section = top.section('remote');
+  section.allow(['url', 'identityFile', 'knownHosts']);
+  return {
+    url: section.parsed('url', readUrl, problem) ?? section.missing('url'),
+    identityFile: section.path('identityFile', here),
+    knownHosts: section.path('knownHosts', here),
+  };
+}
+
+/** The address that `--remote` and `remote:` name; directories absolute. Null for one that no storage has. */
+export function remoteUrl(named: string, relativeTo: string): string | null {
+  return /^sftp:./.test(named) ? named.replace(/\/+$/, '') : localDirectory(named, relativeTo);
 }
 
 function readSites(sites: Section, here: string): Record<string, SiteOverride> {

@@ -226,9 +226,15 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
-  'remote-not-yet': {
-    message: (c) => `${String(c['where'])} names a remote repository, and this version keeps local ones only.`,
-    hint: 'Leave it out, and copy the local repositories to another place with a tool of your own until then.',
+  'remote-login-missing': {
+    message: (c) => `There is no key to log in to the remote place with: none in ${String(c['directory'])}.`,
+    hint: 'Name its file in salvor.yaml (remote: { url: …, identityFile: … }), or make one with: ssh-keygen',
+    exit: 1,
+    retry: 'never',
+  },
+  'remote-unnamed': {
+    message: () => 'The configuration names no remote place.',
+    hint: 'Name one with: salvor init --remote sftp:user@host:/path',
     exit: 2,
     retry: 'never',
   },

@@ -15,6 +15,7 @@ export type ConfigChange = {
   readonly state?: string;
   readonly homes?: readonly string[];
   readonly local?: string;
+  readonly remote?: string;
 };
 
 /**
@@ -44,7 +45,9 @@ ${homes.length > 0 ? line('homes', homes) : '# homes:\n#   - /data/disk/o1\n'}
 # without them no backup can be read.
 ${line('state', change.state ?? DEFAULTS.state)}
 # Each account's repository lies in a directory of its own in this one, by preference on another disk.
-${line('local', change.local ?? DEFAULTS.local)}`;
+${line('local', change.local ?? DEFAULTS.local)}
+# A second repository of each account, by preference in another place: a directory, or sftp:user@host:/path.
+${change.remote === undefined ? '# remote: sftp:backup@store.example:/srv/salvor\n' : line('remote', change.remote)}`;
 }
 
 function line(key: string, value: unknown): string {

@@ -39,7 +39,8 @@ import type { TaskProgress } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { expireKept } from './expire-kept.ts';
-import { HostPoints } from '../points/host-points.ts';
+import { type EnsuredRepository, HostPoints } from '../points/host-points.ts';
+import type { CopyName } from '../points/repositories.ts';
 import { documentOfSite, readHost } from './host-sites.ts';
 import { Journals } from './journals.ts';
 import { Locks } from './locks.ts';
@@ -95,7 +96,7 @@ export async function openAgent(config: Config, services: AgentServices): Promis
         defaultSocket: config.mariadb.socket ?? undefined,
       }),
   };
-  const points = new HostPoints(config, store);
+  const points = opened.use(new HostPoints(config, store));
   await recoverHost(room, (account) => points.unlock(account));
   return new Agent(config, room, points, opened.move());
 }
@@ -117,19 +118,29 @@ export class Agent implements AsyncDisposable {
   async init(options: CallOptions = {}): Promise<Omit<InitDocument, 'config' | 'written'>> {
     const found = await readHost(this.#config, options.signal);
     const names = found.accounts.map(({ name }) => name);
-    const ensured = new Map((await this.#points.ensure(names, options.signal)).map((made) => [made.account, made]));
+    const ensured = await this.#points.ensure(names, options.signal);
+    const madeOf = (name: string, copy: CopyName): EnsuredRepository | null =>
+      ensured.repositories.find((made) => made.account === name && made.copy === copy) ?? null;
     const accounts = found.accounts.flatMap(({ name, home }) => {
-      const made = ensured.get(name);
-      if (made === undefined) return [];
-      const { id, url, created, keyFile } = made;
-      return [{ name, home, repository: { url, id, created }, keyFile }];
+      const local = madeOf(name, 'local');
+      const remote = madeOf(name, 'remote');
+      if (local === null) return [];
+      const { keyFile } = local;
+      return [
+        { name, home, repository: placeOfRepository(local), remote: remote && placeOfRepository(remote), keyFile },
+      ];
     });
     const problems = found.notSites.map(({ path, reason }) => ({
       code: 'not-a-site',
       path,
       message: `${path}: ${reason}`,
     }));
-    return { stateDirectory: this.#config.state, accounts, sites: found.sites.map(documentOfSite), problems };
+    return {
+      stateDirectory: this.#config.state,
+      accounts,
+      sites: found.sites.map(documentOfSite),
+      problems: [...problems, ...ensured.problems],
+    };
   }
 
   async sites(options: CallOptions = {}): Promise<readonly SiteDocument[]> {
@@ -334,6 +345,10 @@ export class Agent implements AsyncDisposable {
 
 /** Of the standard policy: how long what a task switched out can be switched back. */
 const GRACE_HOURS = 72;
+
+function placeOfRepository({ url, id, created }: EnsuredRepository): { url: string; id: string; created: boolean } {
+  return { url, id, created };
+}
 
 function withoutTask(plan: RestoreDocument['plan'], problems: readonly Problem[]): RestoreDocument {
   const state = problems.length === 0 ? 'succeeded' : 'warned';

@@ -1,6 +1,6 @@
 import type { Problem, RepositoryStatus, SiteStatus, StatusDocument } from '@salvor/contract';
 import type { ListedPoint } from '../points/list-points.ts';
-import { type RepositoryPlaces, hasRepository, repositoryPathOf } from '../points/repositories.ts';
+import { type RepositoryPlaces, hasRepository, repositoryUrlOf } from '../points/repositories.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import { documentOfSite } from './host-sites.ts';
@@ -21,9 +21,21 @@ export async function readStatus(
   const problemsOf = new Map<string, readonly Problem[]>();
   for (const { name } of found.accounts) {
     const listed = await listOf(name, places, points);
-    repositories.push({ account: name, copy: 'local', url: repositoryPathOf(places, name), state: listed.state });
+    repositories.push({
+      account: name,
+      copy: 'local',
+      url: repositoryUrlOf(places, name, 'local'),
+      state: listed.state,
+    });
     pointsOf.set(name, listed.points);
     problemsOf.set(name, listed.problems);
+  }
+  if (places.remote !== null) {
+    for (const { name } of found.accounts) {
+      const { state, problem } = await remoteStateOf(name, points, repositories);
+      repositories.push({ account: name, copy: 'remote', url: repositoryUrlOf(places, name, 'remote'), state });
+      if (problem !== null) problemsOf.set(name, [...(problemsOf.get(name) ?? []), problem]);
+    }
   }
   const sites = found.sites.map((site): SiteStatus => {
     const last = pointsOf.get(site.account.name)?.find(({ row }) => row.uri === site.uri && row.safety === 0);
@@ -49,6 +61,29 @@ async function listOf(
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'repository-failed';
     const message = error instanceof Error ? error.message : String(error);
-    return { state: 'failed', points: [], problems: [{ code, message, path: repositoryPathOf(places, account) }] };
+    return {
+      state: 'failed',
+      points: [],
+      problems: [{ code, message, path: repositoryUrlOf(places, account, 'local') }],
+    };
+  }
+}
+
+/** A place that did not answer once is not asked again for each account: the command would stand for minutes. */
+async function remoteStateOf(
+  account: string,
+  points: HostPoints,
+  known: readonly RepositoryStatus[],
+): Promise<{ state: RepositoryStatus['state']; problem: Problem | null }> {
+  if (known.some(({ copy, state }) => copy === 'remote' && state === 'failed'))
+    return { state: 'failed', problem: null };
+  try {
+    await points.repositoryOf(account, 'remote');
+    return { state: 'ready', problem: null };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'repository-failed';
+    const message = error instanceof Error ? error.message : String(error);
+    const isMissing = code === 'repository-missing' || code === 'key-unreadable';
+    return { state: isMissing ? 'missing' : 'failed', problem: { code, message, path: account } };
   }
 }

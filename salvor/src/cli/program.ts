@@ -56,7 +56,7 @@ function addInit(program: Command, perform: Perform): void {
     )
     .option('--state <dir>', 'where keys, store and journals lie (default: /var/lib/salvor)')
     .option('--local <url>', 'directory for the repositories (default: /var/backups/salvor/repositories)')
-    .option('--remote <url>', 'second place for the repositories; not in this version')
+    .option('--remote <url>', 'second place for the repositories: a directory on another disk, or sftp:user@host:/path')
     .action(async (flags: GlobalFlags & InitFlags) =>
       perform(flags, async (context) => (await import('./commands/init.ts')).init(flags, context)),
     );

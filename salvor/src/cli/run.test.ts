@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { ErrorDocument } from '@salvor/contract';
+import { ErrorDocument, InitDocument } from '@salvor/contract';
 import { runCli, spawnCli } from '../../test/cli/run-cli.ts';
 import { SalvorError } from '../errors.ts';
 
@@ -82,12 +83,40 @@ describe('what needs something that is not there', () => {
     assert.ok(err.includes(`${config}:2:1: unknown key 'hoems'`), err);
   });
 
-  test('a remote repository: refused with a code before anything is written', async () => {
+  test('a remote place that no storage has: refused before anything is written', async () => {
     const config = join(directory, 'salvor.yaml');
     const { exit, out } = await runCli(['init', '--config', config, '--remote', 's3:bucket', '--json']);
     assert.equal(exit, 2);
-    assert.equal(ErrorDocument.parse(JSON.parse(out)).error.code, 'remote-not-yet');
+    assert.equal(ErrorDocument.parse(JSON.parse(out)).error.code, 'usage');
     assert.throws(() => writeFileSync(config, '', { flag: 'r' }), { code: 'ENOENT' });
+  });
+
+  test('the remote repository where the configuration names none: told with the command that names one', async () => {
+    const config = join(directory, 'salvor.yaml');
+    writeFileSync(config, `state: ${directory}/state\n`);
+    const flags = ['--repo', 'remote', '--account', 'o1', '--config', config, '--json'];
+    const { exit, out } = await runCli(['repo', 'snapshots', ...flags]);
+    assert.equal(exit, 2);
+    assert.equal(ErrorDocument.parse(JSON.parse(out)).error.code, 'remote-unnamed');
+  });
+
+  test('a remote place to which there is no key: told, and the local repositories are made', () => {
+    const config = join(directory, 'salvor.yaml');
+    const home = join(directory, 'o1');
+    mkdirSync(home);
+    writeFileSync(config, `state: ${directory}/state\nlocal: ${directory}/local\nhomes: [${home}]\n`);
+    const main = join(import.meta.dirname, 'main.ts');
+    const flags = ['--config', config, '--remote', 'sftp:b@127.0.0.1:/x', '--json'];
+    // A home without ~/.ssh.
+    const { stdout, status } = spawnSync(process.execPath, [main, 'init', ...flags], {
+      env: { HOME: directory, TZ: 'UTC' },
+      encoding: 'utf8',
+    });
+    assert.equal(status, 3);
+    const document = InitDocument.parse(JSON.parse(stdout));
+    assert.ok(document.problems.some(({ code }) => code === 'remote-login-missing'));
+    assert.equal(document.accounts[0]?.repository.created, true);
+    assert.equal(document.accounts[0]?.remote, null);
   });
 
   test('a home that was mistyped: refused before anything is written', async () => {

@@ -11,7 +11,7 @@ import { nearestName } from './nearest-name.ts';
 export type YamlFailure = (place: { readonly line: number; readonly column: number }, problem: string) => never;
 
 /** The top of a YAML text. `fail` is told of the first fault and must throw. */
-export function openSection(text: string, fail: YamlFailure): { readonly top: Section; readonly lines: LineCounter } {
+export function openSection(text: string, fail: YamlFailure): Section {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const failAt: Fail = (offset, problem) => {
@@ -20,7 +20,7 @@ export function openSection(text: string, fail: YamlFailure): { readonly top: Se
   };
   const first = document.errors[0];
   if (first !== undefined) failAt(first.pos[0], first.message);
-  return { top: new Section(document, document.contents, 'the file', failAt), lines };
+  return new Section(document, document.contents, 'the file', failAt);
 }
 
 type Fail = (offset: number, problem: string) => never;
@@ -58,8 +58,9 @@ export class Section {
     return this.#entries.has(name);
   }
 
-  lineOf(name: string, lines: LineCounter): number {
-    return lines.linePos(this.#entries.get(name)?.keyAt ?? 0).line;
+  /** Whether `name` holds a map, and not a single value. */
+  holdsSection(name: string): boolean {
+    return isMap(this.#entries.get(name)?.value);
   }
 
   allow(known: readonly string[]): void {

@@ -1,15 +1,19 @@
 import type { Repository } from '@salvor/engine';
+import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import { rememberPoints, rowOfManifest } from './catalogue.ts';
 import { type ListedPoint, type PointList, listPoints } from './list-points.ts';
 import { type OpenPoint, openPoint } from './open-point.ts';
 import {
+  type CopyName,
+  type OpenCopy,
   type RepositoryPlaces,
+  copiesOf,
   ensureAccountRepository,
   hasRepository,
   keyFileOf,
   openAccountRepository,
-  repositoryPathOf,
+  repositoryUrlOf,
 } from './repositories.ts';
 import type { Store } from '../store/open-store.ts';
 
@@ -18,17 +22,23 @@ const MIN_PREFIX = 4;
 
 export type EnsuredRepository = {
   readonly account: string;
+  readonly copy: CopyName;
   readonly id: string;
   readonly created: boolean;
   readonly url: string;
   readonly keyFile: string;
 };
 
+export type EnsuredRepositories = {
+  readonly repositories: readonly EnsuredRepository[];
+  readonly problems: readonly Problem[];
+};
+
 /** The points of all accounts of a host. Repositories are opened when they are first asked for. */
-export class HostPoints {
+export class HostPoints implements AsyncDisposable {
   readonly #places: RepositoryPlaces;
   readonly #store: Store;
-  readonly #repositories = new Map<string, Promise<Repository>>();
+  readonly #opened = new Map<string, Promise<OpenCopy>>();
   readonly #seen = new Map<string, Set<string>>();
 
   constructor(places: RepositoryPlaces, store: Store) {
@@ -36,36 +46,66 @@ export class HostPoints {
     this.#store = store;
   }
 
-  async repositoryOf(account: string): Promise<Repository> {
-    let opening = this.#repositories.get(account);
+  async repositoryOf(account: string, copy: CopyName = 'local'): Promise<Repository> {
+    const name = `${copy} ${account}`;
+    let opening = this.#opened.get(name);
     if (opening === undefined) {
-      opening = openAccountRepository(this.#places, account);
-      this.#repositories.set(account, opening);
+      opening = openAccountRepository(this.#places, account, copy);
+      this.#opened.set(name, opening);
       // A repository that could not be opened is tried again by the next call.
-      opening.catch(() => this.#repositories.delete(account));
+      opening.catch(() => this.#opened.delete(name));
     }
-    return await opening;
+    return (await opening).repository;
   }
 
-  /** Makes repositories and keys where they are missing. All are cut alike: like the first that is there, else that is made. */
-  async ensure(accounts: readonly string[], signal?: AbortSignal): Promise<readonly EnsuredRepository[]> {
-    const ensured: EnsuredRepository[] = [];
+  /**
+   * Makes repositories and keys where they are missing. All are cut alike: like the first that is there, else that is
+   * made. A remote place that can't be reached is a problem; the local ones are made all the same.
+   */
+  async ensure(accounts: readonly string[], signal?: AbortSignal): Promise<EnsuredRepositories> {
+    const repositories: EnsuredRepository[] = [];
+    const problems: Problem[] = [];
     const first = accounts.find((account) => hasRepository(this.#places, account));
     let like = first === undefined ? null : await this.repositoryOf(first);
-    for (const account of accounts) {
-      signal?.throwIfAborted();
-      const { repository, created } = await ensureAccountRepository(this.#places, account, like);
-      this.#repositories.set(account, Promise.resolve(repository));
-      like ??= repository;
-      ensured.push({
-        account,
-        id: repository.id,
-        created,
-        url: repositoryPathOf(this.#places, account),
-        keyFile: keyFileOf(this.#places, account),
-      });
+    for (const copy of copiesOf(this.#places)) {
+      for (const account of accounts) {
+        signal?.throwIfAborted();
+        try {
+          const opened = await ensureAccountRepository(this.#places, account, copy, like);
+          await this.#replace(`${copy} ${account}`, opened);
+          like ??= opened.repository;
+          repositories.push(this.#describe(account, copy, opened));
+        } catch (error) {
+          if (copy === 'local') throw error;
+          problems.push(asRemoteProblem(error, repositoryUrlOf(this.#places, account, copy)));
+          // The others lie at the same place: who waits is not made to wait for each.
+          break;
+        }
+      }
     }
-    return ensured;
+    return { repositories, problems };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opened = [...this.#opened.values()];
+    this.#opened.clear();
+    for (const each of await Promise.allSettled(opened))
+      if (each.status === 'fulfilled') await each.value[Symbol.asyncDispose]();
+  }
+
+  #describe(
+    account: string,
+    copy: CopyName,
+    { repository, created }: OpenCopy & { readonly created: boolean },
+  ): EnsuredRepository {
+    const url = repositoryUrlOf(this.#places, account, copy);
+    return { account, copy, id: repository.id, created, url, keyFile: keyFileOf(this.#places, account, copy) };
+  }
+
+  async #replace(name: string, opened: OpenCopy): Promise<void> {
+    const before = this.#opened.get(name);
+    this.#opened.set(name, Promise.resolve(opened));
+    if (before !== undefined) await (await before)[Symbol.asyncDispose]();
   }
 
   /** Removes locks of dead processes, which stop other tools: taking one looks at all the others. */
@@ -135,4 +175,10 @@ export class HostPoints {
     if (found.length > 1) throw new SalvorError('point-ambiguous', { point: prefix });
     return await openPoint(await this.repositoryOf(only.account), only.listed.snapshot);
   }
+}
+
+function asRemoteProblem(error: unknown, url: string): Problem {
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'remote-failed';
+  return { code, path: url, message: error instanceof Error ? error.message : String(error) };
 }

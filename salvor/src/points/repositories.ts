@@ -1,14 +1,27 @@
 /**
- * The repositories of a host: one per account and destination, each with a key of its own in STATE/keys. All share
- * one chunker polynomial, so that equal files are cut into equal blocks and copies between them are cheap.
+ * The repositories of a host: one per account and copy, each with a key of its own in STATE/keys and
+ * STATE/remote-keys. All share one chunker polynomial, so that equal files are cut into equal blocks and copies between them are cheap.
  */
 import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Repository, generateKey, initRepository, openLocalStorage, openRepository } from '@salvor/engine';
+import { dirname, join } from 'node:path';
+import { homedir, userInfo } from 'node:os';
+import {
+  type Repository,
+  type SshLogin,
+  type Storage,
+  generateKey,
+  initRepository,
+  openLocalStorage,
+  openRepository,
+  openStorage,
+} from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { errnoOf } from '../lib/errno.ts';
 import { writeDurably } from '../lib/write-durably.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
+
+/** The two places in which each account has a repository. */
+export type CopyName = 'local' | 'remote';
 
 /** Where keys and repositories lie. */
 export type RepositoryPlaces = {
@@ -16,48 +29,140 @@ export type RepositoryPlaces = {
   readonly state: string;
   /** The directory of the local repositories: each account's is `<local>/<account>`. */
   readonly local: string;
+  /** The address above the remote ones, and the log-in where it is another machine's; null where there are none. */
+  readonly remote: {
+    readonly url: string;
+    readonly identityFile: string | null;
+    readonly knownHosts: string | null;
+  } | null;
 };
 
-export function repositoryPathOf(places: RepositoryPlaces, account: string): string {
-  return join(places.local, account);
+/** How a remote storage is waited for; a local one is not. */
+export type RemoteWait = {
+  /** Until it has answered once: whoever waits at a terminal is told soon. */
+  readonly firstRetryLimitMs?: number;
+  readonly uploadBytesPerSecond?: number | null;
+  readonly downloadBytesPerSecond?: number | null;
+};
+
+/** An open repository and the connection that it needs. */
+export type OpenCopy = AsyncDisposable & { readonly repository: Repository };
+
+/** In the order in which OpenSSH prefers them. */
+const IDENTITIES = ['id_ed25519', 'id_ecdsa', 'id_rsa'] as const;
+const FIRST_RETRY_LIMIT_MS = 10_000;
+
+/** The copies that the configuration names. */
+export function copiesOf({ remote }: Pick<RepositoryPlaces, 'remote'>): readonly CopyName[] {
+  return remote === null ? ['local'] : ['local', 'remote'];
 }
 
-export function keyFileOf(places: RepositoryPlaces, account: string): string {
-  return join(places.state, 'keys', account);
+/** The address of an account's repository. Throws `remote-unnamed` where the configuration names no such place. */
+export function repositoryUrlOf(places: RepositoryPlaces, account: string, copy: CopyName): string {
+  if (copy === 'local') return join(places.local, account);
+  if (places.remote === null) throw new SalvorError('remote-unnamed', {});
+  return `${places.remote.url}/${account}`;
 }
 
-/** Throws the engine's `repository-missing`, `wrong-password` … and `key-unreadable`. */
-export async function openAccountRepository(places: RepositoryPlaces, account: string): Promise<Repository> {
-  const path = repositoryPathOf(places, account);
-  const storage = openLocalStorage(path);
-  return await openRepository(storage, { kind: 'key', text: readKey(places, account) });
+export function keyFileOf(places: RepositoryPlaces, account: string, copy: CopyName): string {
+  return join(places.state, copy === 'local' ? 'keys' : 'remote-keys', account);
 }
 
-/** Whether the account's repository was made. Says nothing of its state. */
+/** Throws the engine's `repository-missing`, `wrong-password` … and `key-unreadable`, `remote-unnamed`. */
+export async function openAccountRepository(
+  places: RepositoryPlaces,
+  account: string,
+  copy: CopyName,
+  wait: RemoteWait = {},
+): Promise<OpenCopy> {
+  await using opening = new AsyncDisposableStack();
+  const storage = openPlace(places, account, copy, wait, opening);
+  const repository = await openRepository(storage, { kind: 'key', text: readKey(places, account, copy) });
+  return asOpenCopy(repository, opening.move());
+}
+
+/** Whether the account's local repository was made. Says nothing of its state. */
 export function hasRepository(places: RepositoryPlaces, account: string): boolean {
-  return existsSync(join(repositoryPathOf(places, account), 'config'));
+  return existsSync(join(places.local, account, 'config'));
 }
 
 /**
- * Makes the account's repository where it is missing, cut like `like`. The key is on disk before the repository is:
- * a crash between the two leaves a key for the next try, never a repository that nobody can open.
+ * Makes an account's repository where it is missing, cut like `like`. The key is on disk before the repository is: a
+ * crash between the two leaves a key for the next try, never a repository that nobody can open.
  */
 export async function ensureAccountRepository(
   places: RepositoryPlaces,
   account: string,
+  copy: CopyName,
   like: Repository | null,
-): Promise<{ readonly repository: Repository; readonly created: boolean }> {
-  if (hasRepository(places, account))
-    return { repository: await openAccountRepository(places, account), created: false };
-  makeDirectories(join(places.state, 'keys'), 0o700);
-  chmodSync(join(places.state, 'keys'), 0o700);
-  makeDirectories(places.local, 0o700);
-  if (!existsSync(keyFileOf(places, account))) writeDurably(keyFileOf(places, account), `${generateKey()}\n`, 0o600);
-  removeUnborn(repositoryPathOf(places, account));
-  const storage = openLocalStorage(repositoryPathOf(places, account));
-  const secret = { kind: 'key', text: readKey(places, account) } as const;
+): Promise<OpenCopy & { readonly created: boolean }> {
+  const keyFile = keyFileOf(places, account, copy);
+  makeDirectories(dirname(keyFile), 0o700);
+  chmodSync(dirname(keyFile), 0o700);
+  if (copy === 'local') {
+    if (hasRepository(places, account)) return foundCopy(await openAccountRepository(places, account, copy));
+    makeDirectories(places.local, 0o700);
+    removeUnborn(join(places.local, account));
+  }
+  const hadKey = existsSync(keyFile);
+  if (!hadKey) writeDurably(keyFile, `${generateKey()}\n`, 0o600);
+  await using opening = new AsyncDisposableStack();
+  const storage = openPlace(places, account, copy, {}, opening);
+  const secret = { kind: 'key', text: readKey(places, account, copy) } as const;
+  // A remote place can be asked only by trying; a key that is older than this call may have its repository there.
+  if (copy === 'remote' && hadKey) {
+    if ((await storage.size({ kind: 'config', id: '' })) !== null)
+      return foundCopy(asOpenCopy(await openRepository(storage, secret), opening.move()));
+    await removeUnbornRemote(storage);
+  }
   const repository = await initRepository(storage, secret, like === null ? {} : { polynomialOf: like });
-  return { repository, created: true };
+  return { ...asOpenCopy(repository, opening.move()), created: true };
+}
+
+function foundCopy(found: OpenCopy): OpenCopy & { readonly created: boolean } {
+  return { repository: found.repository, created: false, [Symbol.asyncDispose]: () => found[Symbol.asyncDispose]() };
+}
+
+function asOpenCopy(repository: Repository, opened: AsyncDisposableStack): OpenCopy {
+  return { repository, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+function openPlace(
+  places: RepositoryPlaces,
+  account: string,
+  copy: CopyName,
+  wait: RemoteWait,
+  opening: AsyncDisposableStack,
+): Storage {
+  const url = repositoryUrlOf(places, account, copy);
+  if (copy === 'local') return openLocalStorage(url);
+  const { uploadBytesPerSecond, downloadBytesPerSecond, firstRetryLimitMs = FIRST_RETRY_LIMIT_MS } = wait;
+  const isSlowed = typeof uploadBytesPerSecond === 'number' || typeof downloadBytesPerSecond === 'number';
+  return opening.use(
+    openStorage(url, {
+      ...(url.startsWith('/') ? {} : { ssh: loginOf(places) }),
+      firstRetryLimitMs,
+      limits: isSlowed
+        ? {
+            uploadBytesPerSecond: uploadBytesPerSecond ?? undefined,
+            downloadBytesPerSecond: downloadBytesPerSecond ?? undefined,
+          }
+        : undefined,
+      ...(url.startsWith('/') ? {} : { cache: { directory: join(places.state, 'cache') } }),
+    }),
+  );
+}
+
+function loginOf({ remote }: RepositoryPlaces): SshLogin {
+  const home = join(homedir(), '.ssh');
+  const found = IDENTITIES.map((name) => join(home, name)).find((path) => existsSync(path));
+  const privateKeyFile = remote?.identityFile ?? found;
+  if (privateKeyFile === undefined) throw new SalvorError('remote-login-missing', { directory: home });
+  return {
+    user: userInfo().username,
+    privateKeyFile,
+    trust: { knownHostsFile: remote?.knownHosts ?? join(home, 'known_hosts') },
+  };
 }
 
 /**
@@ -69,13 +174,19 @@ function removeUnborn(path: string): void {
   if (holdsNothing) rmSync(join(path, 'keys'), { recursive: true, force: true });
 }
 
+/** The same of a remote one, whose keys then are all that is there. */
+async function removeUnbornRemote(storage: Storage): Promise<void> {
+  for (const kind of ['snapshots', 'index', 'data'] as const) if ((await storage.list(kind)).length > 0) return;
+  for (const { id } of await storage.list('keys')) await storage.remove({ kind: 'keys', id });
+}
+
 function isWithoutFiles(path: string): boolean {
   if (!existsSync(path)) return true;
   return readdirSync(path, { recursive: true, withFileTypes: true }).every((entry) => entry.isDirectory());
 }
 
-function readKey(places: RepositoryPlaces, account: string): string {
-  const file = keyFileOf(places, account);
+function readKey(places: RepositoryPlaces, account: string, copy: CopyName): string {
+  const file = keyFileOf(places, account, copy);
   let text: string;
   try {
     if ((lstatSync(file).mode & 0o077) !== 0)

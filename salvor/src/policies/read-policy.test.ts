@@ -11,7 +11,7 @@ import type { PolicyChange } from './settings.ts';
 class Refused extends Error {}
 
 function read(text: string): PolicyChange {
-  const { top } = openSection(text, ({ line, column }, problem) => {
+  const top = openSection(text, ({ line, column }, problem) => {
     throw new Refused(`${line}:${column} ${problem}`);
   });
   return readPolicy(top);

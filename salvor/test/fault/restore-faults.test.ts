@@ -43,7 +43,7 @@ describe('a restore that meets a fault', () => {
   };
   /** No rule removes a safety point, not even a person who names its snapshot. */
   const assertPinned = async (safetyPoint: string): Promise<void> => {
-    const opened = await openAccountRepository(test.config, test.host.account.name);
+    const { repository: opened } = await openAccountRepository(test.config, test.host.account.name, 'local');
     const { snapshots } = await listSnapshots(opened, { tags: [`point:${safetyPoint}`] });
     assert.equal(snapshots.length, 1);
     const { removed, problems } = await forgetNamed(
@@ -223,7 +223,7 @@ describe('a restore that meets a fault', () => {
     const forged = 'f0'.repeat(16);
     writeFileSync(manifest, text.replace(point, forged));
     const account = test.host.account.name;
-    const repository = await openAccountRepository(test.config, account);
+    const { repository } = await openAccountRepository(test.config, account, 'local');
     await backup({
       source: readdirSync(written).map((name) => ({ kind: 'tree', name, path: join(written, name) })),
       repositories: [repository],

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { InitDocument } from '@salvor/contract';
 import { openAgentFor } from '../../compose.ts';
-import { SYSTEM_CONFIG, configPlaces, localDirectory } from '../../config.ts';
+import { SYSTEM_CONFIG, configPlaces, localDirectory, remoteUrl } from '../../config.ts';
 import { SalvorError } from '../../errors.ts';
 import { writeConfig } from '../../write-config.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
@@ -20,15 +20,18 @@ export type InitFlags = {
 
 /** May be run again: what is there stays, what is new (an account, a flag) is added. */
 export async function init(flags: InitFlags, context: CommandContext): Promise<CommandResult> {
-  if (flags.remote !== undefined) throw new SalvorError('remote-not-yet', { where: '--remote' });
   const local = flags.local === undefined ? undefined : localDirectory(flags.local, '.');
-  if (local === null) throw new SalvorError('remote-not-yet', { where: '--local' });
+  if (local === null) throw new SalvorError('usage', { problem: '--local must be a directory of this machine' });
+  const remote = flags.remote === undefined ? undefined : remoteUrl(flags.remote, '.');
+  if (remote === null)
+    throw new SalvorError('usage', { problem: '--remote must be a directory or sftp:user@host:/path' });
   const homes = flags.home?.map((home) => requireHome(home));
 
   const { config, written } = writeConfig(placeOfConfig(context), {
     ...(homes === undefined ? {} : { homes }),
     ...(flags.state === undefined ? {} : { state: resolve(flags.state) }),
     ...(local === undefined ? {} : { local }),
+    ...(remote === undefined ? {} : { remote }),
   });
   await using agent = await openAgentFor(config, context);
   using progress = new ProgressLine(context.terminal, context.clock);
@@ -60,9 +63,13 @@ function render(document: InitDocument, { terminal }: CommandContext): string {
   const paint = terminal.output;
   const lines = [
     `${written ? 'Wrote' : 'Kept'} ${escapeControl(config)}.`,
-    ...accounts.map(
-      ({ name, repository }) =>
-        `Account ${paint.bold(escapeControl(name))}: ${repository.created ? 'created' : 'found'} the repository ${escapeControl(repository.url)}.`,
+    ...accounts.flatMap(({ name, repository, remote }) =>
+      [repository, remote]
+        .filter((each) => each !== null)
+        .map(
+          ({ created, url }) =>
+            `Account ${paint.bold(escapeControl(name))}: ${created ? 'created' : 'found'} the repository ${escapeControl(url)}.`,
+        ),
     ),
   ];
   if (accounts.length === 0) {
@@ -70,7 +77,7 @@ function render(document: InitDocument, { terminal }: CommandContext): string {
   } else {
     lines.push('', renderSites(sites, paint), '');
     lines.push(
-      `The keys lie in ${escapeControl(stateDirectory)}/keys. Keep a copy somewhere else: without them no backup can be read.`,
+      `The keys lie in ${escapeControl(stateDirectory)}/keys${accounts.some(({ remote }) => remote !== null) ? ' and remote-keys' : ''}. Keep a copy somewhere else: without them no backup can be read.`,
     );
   }
   lines.push(...renderProblems(problems, paint));

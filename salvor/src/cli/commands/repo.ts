@@ -23,24 +23,25 @@ export type RepoFlags = GlobalFlags &
     readonly account?: string;
   };
 
-export type RepoPlace = { readonly url: string; readonly secret: Secret };
+/** `login` is what the configuration says of the way to a remote one; flags go before it. */
+export type RepoPlace = { readonly url: string; readonly secret: Secret; readonly login: StorageFlags };
 
 /** A password is one line; what is longer was named by mistake. */
 const MAX_PASSWORD_BYTES = 64 * 1024;
 
-/** Where the repository lies and what opens it. Throws `usage`, `password-file-unreadable`, `remote-not-yet`. */
+/** Where the repository lies and what opens it. Throws `usage`, `password-file-unreadable`, `remote-unnamed`. */
 export function findRepo(flags: RepoFlags, context: CommandContext): RepoPlace {
   if (flags.account !== undefined) return findConfiguredRepo(flags.repo, flags.account, context);
   if (flags.passwordFile === undefined) {
     throw new SalvorError('usage', { problem: 'the repository needs its password: --password-file FILE' });
   }
-  return { url: flags.repo, secret: { kind: 'password', text: readPassword(flags.passwordFile) } };
+  return { url: flags.repo, secret: { kind: 'password', text: readPassword(flags.passwordFile) }, login: {} };
 }
 
 /** Opens the repository. Throws the codes of the engine: `repository-missing`, `wrong-password` … */
 export async function openRepo(flags: RepoFlags, context: CommandContext): Promise<Repository> {
-  const { url, secret } = findRepo(flags, context);
-  return openRepository(openStorageAt(url, flags, context), secret, { signal: context.signal });
+  const { url, secret, login } = findRepo(flags, context);
+  return openRepository(openStorageAt(url, { ...login, ...flags }, context), secret, { signal: context.signal });
 }
 
 /** A problem of the engine as the document has it. */
@@ -48,17 +49,26 @@ export function toProblem({ code, path, message }: EngineProblem): Problem {
   return { code, path, message };
 }
 
-function findConfiguredRepo(repo: string, account: string, context: CommandContext): RepoPlace {
-  if (repo === 'remote') throw new SalvorError('remote-not-yet', { where: '--repo' });
-  if (repo !== 'local') {
-    throw new SalvorError('usage', { problem: "with --account the repository is named '--repo local'" });
+function findConfiguredRepo(
+  repo: string,
+  account: string,
+  context: CommandContext,
+): RepoPlace & { login: StorageFlags } {
+  if (repo !== 'remote' && repo !== 'local') {
+    throw new SalvorError('usage', {
+      problem: "with --account the repository is named '--repo local' or '--repo remote'",
+    });
   }
   if (!/^[^/\0]+$/.test(account) || account === '.' || account === '..') {
     throw new SalvorError('usage', { problem: `'${account}' can't be the name of an account` });
   }
   const config = loadConfig(configPlaces(context.configFile, context.environment));
-  const key = readPassword(join(config.state, 'keys', account));
-  return { url: join(config.local, account), secret: { kind: 'key', text: key } };
+  const isRemote = repo === 'remote';
+  if (isRemote && config.remote === null) throw new SalvorError('remote-unnamed', {});
+  const text = readPassword(join(config.state, isRemote ? 'remote-keys' : 'keys', account));
+  const { url, identityFile = null, knownHosts = null } = (isRemote ? config.remote : null) ?? { url: config.local };
+  const login = { ...(identityFile && { identityFile }), ...(knownHosts && { knownHosts }) };
+  return { url: `${url}/${account}`, secret: { kind: 'key', text }, login };
 }
 
 /** What the file holds without the spaces and line ends around it, as restic reads it. */
