@@ -30,7 +30,7 @@ function decodeBlob(value: unknown): PackEntry {
   if (!isObject(value)) throw new RangeError('a blob in it is not an object');
   const type = textOf(value, 'type');
   if (type !== 'data' && type !== 'tree') throw new RangeError(`a blob in it has the type ${type.slice(0, 40)}`);
-  const plain = countOf(value, 'uncompressed_length', 0);
+  const plain = u32Of(value, 'uncompressed_length', 0);
   return {
     type,
     id: idOf(textOf(value, 'id')),
@@ -40,8 +40,8 @@ function decodeBlob(value: unknown): PackEntry {
   };
 }
 
-function u32Of(value: Parameters<typeof countOf>[0], name: string): number {
-  const count = countOf(value, name);
+function u32Of(value: Parameters<typeof countOf>[0], name: string, fallback?: number): number {
+  const count = countOf(value, name, fallback);
   if (count > 0xffff_ffff) throw new RangeError(`"${name}" is too large`);
   return count;
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { compress, decompress, decompressExactly, decompressForLook } from './compress.ts';
+import { compress, contentBytesOf, decompress, decompressExactly, decompressForLook } from './compress.ts';
 
 const text = (bytes: number): Buffer => Buffer.alloc(bytes, 'some text that repeats, ');
 
@@ -16,6 +16,7 @@ describe('frames', () => {
           for (const [bytes, isRandom] of sizes) {
             const plain = isRandom ? randomBytes(bytes) : text(bytes);
             const frame = Buffer.from(compress(plain));
+            if (frame.length >= 18) assert.equal(contentBytesOf(frame), bytes);
             assert.ok(zstdDecompressSync(frame).equals(plain));
             assert.ok(decompressExactly(frame, bytes).equals(plain));
             assert.ok(decompressForLook(frame, bytes).equals(plain));
@@ -25,6 +26,13 @@ describe('frames', () => {
       ),
       { numRuns: 30 },
     );
+  });
+
+  it('say how much they hold where their writer knew it, and nothing that breaks where they are none', () => {
+    for (const bytes of [20, 255, 256, 300, 65_791, 65_792, 70_000, 5_000_000])
+      assert.equal(contentBytesOf(zstdCompressSync(randomBytes(bytes))), bytes);
+    assert.equal(contentBytesOf(zstdCompressSync(randomBytes(5000), { params: { 200: 0 } })), null);
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => void contentBytesOf(bytes)));
   });
 
   it('that are damaged, cut off, too long or too short fail, and the next one is read right', () => {

@@ -4,6 +4,7 @@ import { ReusedZstd } from './reused-zstd.ts';
 
 /** Level 3 is restic's "auto". */
 const LEVEL = 3;
+const FRAME_MAGIC = 0xfd2f_b528;
 /** Node's output grows in pieces; larger ones than this are memory for nothing. */
 const MAX_PIECE_BYTES = 1024 * 1024;
 
@@ -25,6 +26,28 @@ export function decompress(frame: Uint8Array, maxBytes: number): Buffer {
     chunkSize: Math.max(1024, Math.min(maxBytes + 1, MAX_PIECE_BYTES)),
     maxOutputLength: Math.max(1, maxBytes),
   });
+}
+
+/**
+ * How many bytes a frame says that it holds; null where it does not say, or is none (RFC 8878, section 3.1.1.1).
+ */
+export function contentBytesOf(frame: Uint8Array): number | null {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+  if (frame.length < 18 || view.getUint32(0, true) !== FRAME_MAGIC) return null;
+  const descriptor = frame[4] ?? 0;
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  // Behind the descriptor: a window where the content is not one segment, a dictionary's id, the content's size.
+  const at = 5 + (isSingleSegment ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] ?? 0);
+  switch (descriptor >> 6) {
+    case 0:
+      return isSingleSegment ? (frame[at] ?? 0) : null;
+    case 1:
+      return view.getUint16(at, true) + 256;
+    case 2:
+      return view.getUint32(at, true);
+    default:
+      return Number(view.getBigUint64(at, true));
+  }
 }
 
 /**
