@@ -12,6 +12,8 @@ export const InitDocument = z
     config: z.string().startsWith('/'),
     written: z.boolean(),
     stateDirectory: z.string().startsWith('/'),
+    /** The page to print: a file that root alone can read. Null where it could not be written. */
+    recoveryKit: z.string().startsWith('/').nullable(),
     accounts: list(
       z
         .object({

@@ -39,7 +39,7 @@ import type { TaskProgress } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { expireKept } from './expire-kept.ts';
-import { type EnsuredRepository, HostPoints } from '../points/host-points.ts';
+import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '../points/host-points.ts';
 import type { CopyName } from '../points/repositories.ts';
 import { documentOfSite, readHost } from './host-sites.ts';
 import { Journals } from './journals.ts';
@@ -130,16 +130,19 @@ export class Agent implements AsyncDisposable {
         { name, home, repository: placeOfRepository(local), remote: remote && placeOfRepository(remote), keyFile },
       ];
     });
-    const problems = found.notSites.map(({ path, reason }) => ({
+    const notSites = found.notSites.map(({ path, reason }) => ({
       code: 'not-a-site',
       path,
       message: `${path}: ${reason}`,
     }));
+    const problems = [...notSites, ...ensured.problems];
+    const recoveryKit = accounts.length === 0 ? null : this.#writeKit(ensured, problems);
     return {
       stateDirectory: this.#config.state,
+      recoveryKit,
       accounts,
       sites: found.sites.map(documentOfSite),
-      problems: [...problems, ...ensured.problems],
+      problems,
     };
   }
 
@@ -248,6 +251,17 @@ export class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened.disposeAsync();
+  }
+
+  /** Without it the repositories are as good as they were: what keeps it from being written is a problem. */
+  #writeKit({ repositories }: EnsuredRepositories, problems: Problem[]): string | null {
+    try {
+      return this.#points.writeKit(repositories, this.#room.clock());
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      problems.push({ code: 'recovery-kit-unwritten', path: this.#config.state, message });
+      return null;
+    }
   }
 
   async #findSite(name: string, signal: AbortSignal | undefined): Promise<Site> {

@@ -1,4 +1,5 @@
 import type { Repository } from '@salvor/engine';
+import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import { rememberPoints, rowOfManifest } from './catalogue.ts';
@@ -15,7 +16,9 @@ import {
   openAccountRepository,
   repositoryUrlOf,
 } from './repositories.ts';
+import { ensureRecoveryAccess, ensureRecoveryKey } from './recovery-key.ts';
 import type { Store } from '../store/open-store.ts';
+import { writeRecoveryKit } from './write-recovery-kit.ts';
 
 /** Fewer letters of an id would name another point tomorrow. */
 const MIN_PREFIX = 4;
@@ -59,14 +62,15 @@ export class HostPoints implements AsyncDisposable {
   }
 
   /**
-   * Makes repositories and keys where they are missing. All are cut alike: like the first that is there, else that is
-   * made. A remote place that can't be reached is a problem; the local ones are made all the same.
+   * Makes repositories and keys where they are missing, each with a second key that the recovery key opens. All are cut
+   * alike: like the first that is there, else that is made. A remote place that can't be reached is a problem; the local ones are made all the same.
    */
   async ensure(accounts: readonly string[], signal?: AbortSignal): Promise<EnsuredRepositories> {
     const repositories: EnsuredRepository[] = [];
     const problems: Problem[] = [];
     const first = accounts.find((account) => hasRepository(this.#places, account));
     let like = first === undefined ? null : await this.repositoryOf(first);
+    const recoveryKey = ensureRecoveryKey(this.#places.state);
     for (const copy of copiesOf(this.#places)) {
       for (const account of accounts) {
         signal?.throwIfAborted();
@@ -74,6 +78,7 @@ export class HostPoints implements AsyncDisposable {
           const opened = await ensureAccountRepository(this.#places, account, copy, like);
           await this.#replace(`${copy} ${account}`, opened);
           like ??= opened.repository;
+          await ensureRecoveryAccess(opened.repository, recoveryKey);
           repositories.push(this.#describe(account, copy, opened));
         } catch (error) {
           if (copy === 'local') throw error;
@@ -84,6 +89,12 @@ export class HostPoints implements AsyncDisposable {
       }
     }
     return { repositories, problems };
+  }
+
+  /** Writes the page that brings the host back. Its path. */
+  writeKit(repositories: readonly EnsuredRepository[], date: Date): string {
+    const recoveryKey = ensureRecoveryKey(this.#places.state);
+    return writeRecoveryKit(this.#places, { host: hostname(), date, recoveryKey, repositories });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

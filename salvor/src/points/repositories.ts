@@ -153,7 +153,8 @@ function openPlace(
   );
 }
 
-function loginOf({ remote }: RepositoryPlaces): SshLogin {
+/** How to log in at the remote place. Throws `remote-login-missing`. */
+export function loginOf({ remote }: Pick<RepositoryPlaces, 'remote'>): SshLogin {
   const home = join(homedir(), '.ssh');
   const found = IDENTITIES.map((name) => join(home, name)).find((path) => existsSync(path));
   const privateKeyFile = remote?.identityFile ?? found;

@@ -59,7 +59,7 @@ function placeOfConfig({ configFile, environment }: CommandContext): string {
 }
 
 function render(document: InitDocument, { terminal }: CommandContext): string {
-  const { config, written, accounts, sites, problems, stateDirectory } = document;
+  const { config, written, accounts, sites, problems, stateDirectory, recoveryKit } = document;
   const paint = terminal.output;
   const lines = [
     `${written ? 'Wrote' : 'Kept'} ${escapeControl(config)}.`,
@@ -77,7 +77,9 @@ function render(document: InitDocument, { terminal }: CommandContext): string {
   } else {
     lines.push('', renderSites(sites, paint), '');
     lines.push(
-      `The keys lie in ${escapeControl(stateDirectory)}/keys${accounts.some(({ remote }) => remote !== null) ? ' and remote-keys' : ''}. Keep a copy somewhere else: without them no backup can be read.`,
+      recoveryKit === null
+        ? `The keys lie in ${escapeControl(stateDirectory)}/keys. Keep a copy somewhere else: without them no backup can be read.`
+        : `The recovery kit is ${escapeControl(recoveryKit)}: print it and keep it away from this host. It opens every backup, also when this host is gone.`,
     );
   }
   lines.push(...renderProblems(problems, paint));

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { backup, entriesOfPaths, generateKey, initRepository, listKeys, openLocalStorage } from '@salvor/engine';
+import { RECOVERY_USER, ensureRecoveryAccess, ensureRecoveryKey, recoveryPassword } from './recovery-key.ts';
+import { type RecoveryKit, renderRecoveryKit } from './recovery-kit.ts';
+import { writeRecoveryKit } from './write-recovery-kit.ts';
+
+const place = mkdtempSync(join(tmpdir(), 'salvor-kit-'));
+after(() => rmSync(place, { recursive: true, force: true }));
+
+const kit: RecoveryKit = {
+  host: 'web1 <b>"&',
+  date: new Date('2026-11-26T12:00:00Z'),
+  recoveryKey: '0123456789abcdef'.repeat(4),
+  places: [
+    { copy: 'local', url: '/var/backups/salvor/repositories', login: null },
+    {
+      copy: 'remote',
+      url: 'sftp:b@store.example:/srv',
+      login: { privateKey: 'KEY\nLINES\n', hostKeys: ['store.example ssh-ed25519 AAAA'] },
+    },
+  ],
+  repositories: [{ account: 'o1', url: '/var/backups/salvor/repositories/o1', id: 'ab'.repeat(32) }],
+};
+
+/** What a person types who follows the page, with the key and the id put in. */
+function followByHand(page: string, repository: string): string {
+  const commands = [...page.matchAll(/<pre>([^<]*)<\/pre>/g)].map(([, text = '']) =>
+    text.replaceAll('&quot;', '"').replaceAll('&gt;', '>').replaceAll('&lt;', '<').replaceAll('&amp;', '&'),
+  );
+  const find = (start: string): string => commands.find((text) => text.startsWith(start)) ?? '';
+  const sh = (command: string): string => execFileSync('sh', ['-ec', command], { cwd: place, encoding: 'utf8' });
+  const id = sh(find('sed').replace('REPOSITORY', repository)).trim();
+  sh(find('openssl').replace('hexsalt:ID', `hexsalt:${id}`));
+  return sh(`restic --no-cache -r ${repository} --password-file password snapshots --json`);
+}
+
+describe('the recovery key', () => {
+  it('opens a repository with stock restic, by what the printed page says and nothing else', async () => {
+    const path = join(place, 'o1');
+    const repository = await initRepository(openLocalStorage(path), { kind: 'key', text: generateKey() });
+    const recoveryKey = ensureRecoveryKey(place);
+    assert.equal(await ensureRecoveryAccess(repository, recoveryKey), true);
+    assert.equal(await ensureRecoveryAccess(repository, recoveryKey), false, 'a second time it is there');
+    mkdirSync(join(place, 'source'));
+    await backup({ source: entriesOfPaths([join(place, 'source')]), repositories: [repository], paths: ['/source'] });
+    const page = renderRecoveryKit({ ...kit, recoveryKey });
+    assert.equal((JSON.parse(followByHand(page, path)) as unknown[]).length, 1);
+    const secret = { kind: 'key', text: recoveryPassword(recoveryKey, repository.id) } as const;
+    const { keys } = await listKeys(repository, secret);
+    assert.deepEqual(
+      keys.filter(({ isCurrent }) => isCurrent).map(({ username, hostname }) => [username, hostname]),
+      [[RECOVERY_USER, repository.id]],
+    );
+  });
+
+  it('is the same for ever, and another password for each repository', () => {
+    assert.equal(ensureRecoveryKey(place), ensureRecoveryKey(place));
+    assert.notEqual(
+      recoveryPassword(kit.recoveryKey, 'ab'.repeat(32)),
+      recoveryPassword(kit.recoveryKey, 'cd'.repeat(32)),
+    );
+  });
+
+  it('that others can read is refused', () => {
+    const state = join(place, 'open');
+    mkdirSync(join(state, 'keys'), { recursive: true });
+    writeFileSync(join(state, 'keys', '.recovery'), `${'ab'.repeat(32)}\n`, { mode: 0o644 });
+    assert.throws(() => ensureRecoveryKey(state), { code: 'key-unreadable' });
+  });
+});
+
+describe('the recovery kit', () => {
+  it('has addresses, log-in, host keys, codes for a camera, and no mark-up of a name in it', () => {
+    const page = renderRecoveryKit(kit);
+    for (const part of [
+      'sftp:b@store.example:/srv',
+      'KEY\nLINES',
+      'store.example ssh-ed25519 AAAA',
+      '01234567 89abcdef',
+    ])
+      assert.ok(page.includes(part), part);
+    assert.equal(page.match(/<svg/g)?.length, 2);
+    assert.ok(!page.includes('<b>'));
+    const data: unknown = JSON.parse(/<script type="application\/json" id="kit">(.*)<\/script>/.exec(page)?.[1] ?? '');
+    assert.deepEqual(data, { ...kit, date: kit.date.toISOString() });
+  });
+
+  it('is written for root alone, with the keys of the server that is meant', () => {
+    const state = join(place, 'state');
+    mkdirSync(state);
+    writeFileSync(join(place, 'id'), 'PRIVATE');
+    writeFileSync(join(place, 'known'), '# note\nother.example ssh-rsa AAAA\n[store.example]:22022 ssh-ed25519 BBBB\n');
+    const remote = {
+      url: 'sftp://b@store.example:22022//srv',
+      identityFile: join(place, 'id'),
+      knownHosts: join(place, 'known'),
+    };
+    const file = writeRecoveryKit({ state, local: '/l', remote }, kit);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const page = readFileSync(file, 'utf8');
+    assert.ok(page.includes('ssh-ed25519 BBBB') && !page.includes('ssh-rsa AAAA') && page.includes('PRIVATE'));
+  });
+});

@@ -1,0 +1,124 @@
+/**
+ * The recovery kit: one page to print, with all that brings the host back when the host is gone, by `salvor recover` or by
+ * hand with stock restic. It holds secrets in plain sight, which is its purpose. Pure: what is on it is handed in.
+ */
+import { encode, renderSVG } from 'uqr';
+import { RECOVERY_INFO, RECOVERY_USER } from './recovery-key.ts';
+
+export type RecoveryKit = {
+  readonly host: string;
+  readonly date: Date;
+  /** 64 hex digits. */
+  readonly recoveryKey: string;
+  readonly places: readonly KitPlace[];
+  readonly repositories: readonly { readonly account: string; readonly url: string; readonly id: string }[];
+};
+
+export type KitPlace = {
+  readonly copy: 'local' | 'remote';
+  /** Above the accounts' repositories. */
+  readonly url: string;
+  /** How to get there; null for a directory of the host. */
+  readonly login: {
+    /** The private key, as its file has it. */
+    readonly privateKey: string;
+    /** The server's keys that are trusted, as a `known_hosts` file has them. */
+    readonly hostKeys: readonly string[];
+  } | null;
+};
+
+/** A page for a browser, and for paper; what `salvor recover --kit` reads is in it too. */
+export function renderRecoveryKit(kit: RecoveryKit): string {
+  const sections = [
+    `<h1>Recovery kit of ${escape(kit.host)}</h1>`,
+    `<p>Made on ${kit.date.toISOString().slice(0, 10)}. Whoever holds this page can read every backup of this host. Print it, keep it in a safe place away from the host, and delete the file.</p>`,
+    '<h2>Recovery key</h2>',
+    withCode(groupDigits(kit.recoveryKey), kit.recoveryKey),
+    ...kit.places.flatMap(renderPlace),
+    '<h2>Repositories</h2>',
+    `<table><tr><th>Account</th><th>Address</th><th>Id</th></tr>${kit.repositories.map(renderRepository).join('')}</table>`,
+    '<p>Accounts that came later are not in this list. Their repositories lie beside these, and the same key opens them.</p>',
+    '<h2>With Salvor</h2>',
+    '<p>Save this page as a file on the new host and run, as root:</p>',
+    block('salvor recover --kit recovery-kit.html'),
+    '<h2>By hand, with stock restic</h2>',
+    renderByHand(kit),
+    `<script type="application/json" id="kit">${escapeScript(JSON.stringify({ ...kit, date: kit.date.toISOString() }))}</script>`,
+  ];
+  return `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Recovery kit of ${escape(kit.host)}</title>\n<style>${STYLE}</style>\n</head>\n<body>\n${sections.join('\n')}\n</body>\n</html>\n`;
+}
+
+const STYLE = `
+body { font: 11pt/1.45 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #111; }
+h1 { font-size: 1.5rem; margin-bottom: .3rem; } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
+pre { font: 9.5pt/1.4 ui-monospace, monospace; background: #f4f4f4; padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+table { border-collapse: collapse; width: 100%; font-size: 9.5pt; } th, td { text-align: left; border-bottom: 1px solid #ccc; padding: .25rem .5rem .25rem 0; overflow-wrap: anywhere; }
+.code { display: flex; gap: 1rem; align-items: flex-start; break-inside: avoid; } .code pre { flex: 1; margin: 0; } .code svg { width: 9rem; height: 9rem; flex: none; }
+ol li { margin-bottom: .6rem; } @media print { body { margin: 0; max-width: none; } pre { background: none; border: 1px solid #999; } h2 { break-after: avoid; } }`;
+
+function renderPlace({ copy, url, login }: KitPlace): readonly string[] {
+  const title = `<h2>The ${copy} place</h2>`;
+  if (login === null) return [title, block(url)];
+  return [
+    title,
+    block(url),
+    '<p>Private key to log in with:</p>',
+    withCode(login.privateKey.trim(), login.privateKey),
+    '<p>Keys that its server must show:</p>',
+    block(login.hostKeys.join('\n') || 'none were known when this page was made'),
+  ];
+}
+
+function renderRepository({ account, url, id }: RecoveryKit['repositories'][number]): string {
+  return `<tr><td>${escape(account)}</td><td>${escape(url)}</td><td><code>${id}</code></td></tr>`;
+}
+
+/** Each step with commands of Debian's own packages: restic and openssl. */
+function renderByHand({ recoveryKey, places }: RecoveryKit): string {
+  const remote = places.find(({ copy }) => copy === 'remote') ?? places[0];
+  const url = remote?.url ?? '/var/backups/salvor/repositories';
+  const isSftp = remote?.login !== null && remote?.login !== undefined;
+  const steps = [
+    ...(isSftp
+      ? [
+          'Save the private key above as <code>kit-key</code> (mode 0600) and the server’s keys as <code>kit-hosts</code>, and fetch the key files of an account’s repository, for example with <code>sftp -i kit-key -o UserKnownHostsFile=kit-hosts</code>.',
+        ]
+      : []),
+    `Find the repository’s id: it is the <code>hostname</code> in the key file whose <code>username</code> is <code>${RECOVERY_USER}</code>.${block(String.raw`sed -n 's/.*"username":"${RECOVERY_USER}","hostname":"\([0-9a-f]*\)".*/\1/p' REPOSITORY/keys/*`)}`,
+    `Derive the repository’s password from the recovery key and that id.${block(`openssl kdf -keylen 32 -kdfopt digest:SHA256 -kdfopt hexkey:${recoveryKey} -kdfopt hexsalt:ID -kdfopt info:"${RECOVERY_INFO}" HKDF | tr -d ':\\n' | tr A-F a-f > password`)}`,
+    `Look, and restore.${block(`restic ${isSftp ? "-o sftp.args='-i kit-key -o UserKnownHostsFile=kit-hosts' " : ''}-r ${url}/ACCOUNT --password-file password snapshots\nrestic … restore SNAPSHOT --target DIRECTORY`)}`,
+    'The databases lie in the snapshots under <code>/databases/NAME</code>: concatenated in the order of their names the files are one dump for the stock client.',
+  ];
+  return `<ol>${steps.map((step) => `<li>${step}</li>`).join('')}</ol>`;
+}
+
+/** Text beside the same as a QR code; without it where a code can't hold so much. */
+function withCode(shown: string, value: string): string {
+  return `<div class="code">${block(shown)}${isEncodable(value) ? renderSVG(value, { ecc: 'M' }) : ''}</div>`;
+}
+
+function isEncodable(value: string): boolean {
+  try {
+    encode(value, { ecc: 'M' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `0123abcd 4567…`: what is typed off a page is typed in groups. */
+function groupDigits(key: string): string {
+  return (key.match(/.{1,8}/g) ?? []).join(' ');
+}
+
+function block(text: string): string {
+  return `<pre>${escape(text)}</pre>`;
+}
+
+function escape(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
+
+function escapeScript(json: string): string {
+  return json.replaceAll('<', String.raw`\u003c`);
+}
