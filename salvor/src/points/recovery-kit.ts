@@ -1,6 +1,5 @@
 /**
- * The recovery kit: one page to print, with all that brings the host back when the host is gone, by `salvor recover` or by
- * hand with stock restic. It holds secrets in plain sight, which is its purpose. Pure: what is on it is handed in.
+ * The recovery kit: one page to print, with all that opens its backups when the host is gone, by hand with stock restic. It holds secrets in plain sight, which is its purpose. Pure: what is on it is handed in.
  */
 import { encode, renderSVG } from 'uqr';
 import { RECOVERY_INFO, RECOVERY_USER } from './recovery-key.ts';
@@ -27,7 +26,7 @@ export type KitPlace = {
   } | null;
 };
 
-/** A page for a browser, and for paper; what `salvor recover --kit` reads is in it too. */
+/** A page for a browser, and for paper; the same as data for a program is in it too. */
 export function renderRecoveryKit(kit: RecoveryKit): string {
   const sections = [
     `<h1>Recovery kit of ${escape(kit.host)}</h1>`,
@@ -38,10 +37,7 @@ export function renderRecoveryKit(kit: RecoveryKit): string {
     '<h2>Repositories</h2>',
     `<table><tr><th>Account</th><th>Address</th><th>Id</th></tr>${kit.repositories.map(renderRepository).join('')}</table>`,
     '<p>Accounts that came later are not in this list. Their repositories lie beside these, and the same key opens them.</p>',
-    '<h2>With Salvor</h2>',
-    '<p>Save this page as a file on the new host and run, as root:</p>',
-    block('salvor recover --kit recovery-kit.html'),
-    '<h2>By hand, with stock restic</h2>',
+    '<h2>How to read the backups, with stock restic</h2>',
     renderByHand(kit),
     `<script type="application/json" id="kit">${escapeScript(JSON.stringify({ ...kit, date: kit.date.toISOString() }))}</script>`,
   ];
@@ -52,7 +48,7 @@ const STYLE = `
 body { font: 11pt/1.45 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #111; }
 h1 { font-size: 1.5rem; margin-bottom: .3rem; } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
 pre { font: 9.5pt/1.4 ui-monospace, monospace; background: #f4f4f4; padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; font-size: 9.5pt; } th, td { text-align: left; border-bottom: 1px solid #ccc; padding: .25rem .5rem .25rem 0; overflow-wrap: anywhere; }
+table { border-collapse: collapse; width: 100%; font-size: 9.5pt; } th, td { text-align: left; border-bottom: 1px solid #ccc; padding: .25rem .5rem .25rem 0; overflow-wrap: anywhere; } th, td:first-child { white-space: nowrap; }
 .code { display: flex; gap: 1rem; align-items: flex-start; break-inside: avoid; } .code pre { flex: 1; margin: 0; } .code svg { width: 9rem; height: 9rem; flex: none; }
 ol li { margin-bottom: .6rem; } @media print { body { margin: 0; max-width: none; } pre { background: none; border: 1px solid #999; } h2 { break-after: avoid; } }`;
 
