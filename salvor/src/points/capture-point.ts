@@ -183,7 +183,7 @@ class Capture {
           yield chunk;
         }
       };
-      yield { ...this.#stream(file), cut: 'content', open };
+      yield { ...this.#stream(file), cut: kind === 'table' ? 'given' : 'content', open };
       files.push({
         name: file,
         kind,

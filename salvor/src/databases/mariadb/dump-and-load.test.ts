@@ -121,6 +121,30 @@ describe('dump and load', () => {
     assert.match(ordered?.bytes.toString('utf8') ?? '', /\(1,'y'\),\n\(2,'x'\);\n/);
   });
 
+  test('one row that changes costs one piece of its table, whatever the server’s mode says of backslashes', async () => {
+    const site = await makeSite(
+      server,
+      'pieces',
+      `CREATE TABLE t (v TEXT, k VARCHAR(40), i INT, PRIMARY KEY (k, i));
+      INSERT INTO t SELECT REPEAT(CONCAT(MD5(seq), '\\n\\\\'), 8), MD5(seq % 99), seq FROM seq_1_to_5000`,
+    );
+    const piecesOf = async (): Promise<Map<string, number>> => {
+      const pieces = new Map<string, number>();
+      for await (const part of dumpDatabase(site.login, site.name, { defaultsDirectory: server.directory }))
+        for await (const bytes of part.bytes)
+          if (part.kind === 'table') pieces.set(Buffer.from(bytes).toString('latin1'), bytes.length);
+      return pieces;
+    };
+    const before = await piecesOf();
+    assert.ok(before.size > 250, `${before.size}`);
+    await server.server.query(
+      "SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'; UPDATE pieces.t SET v = CONCAT(v, 'x') WHERE i = 2500",
+    );
+    const after = await piecesOf();
+    await server.server.query('SET GLOBAL sql_mode = DEFAULT');
+    assert.equal([...after.keys()].filter((piece) => !before.has(piece)).length, 1);
+  });
+
   test('every newline before a row in a table part is the end of a row', async () => {
     const plain = (await dumpAll(server, asRoot(), admin.name)).find((part) => part.table === 'plain');
     const rows = plain?.bytes.toString('utf8').match(/^\(.*\)[,;]$/gm) ?? [];

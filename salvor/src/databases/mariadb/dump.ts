@@ -17,9 +17,11 @@ import {
   quoteName,
   serverErrorNumber,
 } from './connect.ts';
+import type { CutPlan } from './cut-rows.ts';
 import { openDefaultsFile } from './defaults-file.ts';
 import { makePartName } from './part-name.ts';
-import { type DatabaseFacts, type DatabaseProblem, probeDatabase } from './probe.ts';
+import { type DatabaseFacts, type DatabaseProblem, probeDatabase, readKeyColumns } from './probe.ts';
+import type { KeyColumns } from './row-key.ts';
 import { END_MARKER, splitDump } from './split-dump.ts';
 
 export type DumpPart = {
@@ -27,7 +29,10 @@ export type DumpPart = {
   readonly file: string;
   readonly kind: 'head' | 'table' | 'tail';
   readonly table: string | null;
-  /** To be read once, to its end, before the next part is asked for. */
+  /**
+   * To be read once, to its end, before the next part is asked for. A table's arrays are meant to become one blob each:
+   * they end between rows, where a change elsewhere in the table does not move them.
+   */
   readonly bytes: AsyncIterable<Uint8Array>;
   /** Of a table, counted from what was read: valid once `bytes` were read to their end. */
   rows(): number;
@@ -37,6 +42,8 @@ export type DumpOptions = {
   /** Where option files are made for the instant between making and opening them; a directory of ours. */
   readonly defaultsDirectory: string;
   readonly signal?: AbortSignal;
+  /** Mean size of what a table is cut into; default 4 KiB. The same table cut in another way is stored once more. */
+  readonly cutBytes?: number;
   /** Told what the dump does not hold or hold at the same instant, before the first part. */
   readonly onProblem?: (problem: DatabaseProblem) => void;
 };
@@ -79,6 +86,10 @@ const TABLE_FLAGS = [
 const TRIGGER_FLAGS = ['--no-data', '--no-create-info', '--triggers', '--routines'];
 const VIEW_FLAGS = ['--no-data', '--skip-triggers', '--skip-routines', '--skip-events'];
 
+/** Where it is measured: `bench/rows/stored.ts`. */
+export const DEFAULT_CUT_BYTES = 4096;
+const NO_KEY: KeyColumns = { columns: [], key: [] };
+
 /**
  * The parts of a dump of `name`. Throws 'dump-empty', 'dump-incomplete', 'dump-tables-differ', 'dump-failed', or as
  * `openConnection`. A consumer that stops early stops the tool.
@@ -92,14 +103,18 @@ export async function* dumpDatabase(
   const before = facts.tables.map((table) => table.name);
   if (before.length === 0) throw new SalvorError('dump-empty', { database: name, user: login.user });
   for (const problem of facts.problems) options.onProblem?.(problem);
-  const views = await findWholeViews(login, name, facts.views, options);
+  const { views, keys } = await lookCloser(login, name, facts.views, options);
 
   let number = 0;
   const seen: string[] = [];
   // What exists but is no table of this pass is left out by name: a view in the place of a table would be dumped as one.
   const ignored = facts.views.map((view) => `--ignore-table=${name}.${view}`);
   await using pass1 = await openTool(login, [...TABLE_FLAGS, ...ignored, '--', name], options);
-  for await (const section of splitDump(naming(pass1, name), name)) {
+  const planOf = (table: string): CutPlan => ({
+    ...(keys.get(table) ?? NO_KEY),
+    meanBytes: options.cutBytes ?? DEFAULT_CUT_BYTES,
+  });
+  for await (const section of splitDump(naming(pass1, name), name, planOf)) {
     if (section.kind === 'footer') {
       compareLists(name, before, seen, 'the dump');
       const bytes = joinTail(
@@ -208,15 +223,26 @@ function compareLists(database: string, expected: readonly string[], found: read
 /** ER_VIEW_INVALID: what the view names is not there any more. */
 const VIEW_INVALID = 1356;
 
-/** The views that can be dumped. One whose tables are gone fails the whole tool: it is left out and named. */
-async function findWholeViews(
+async function lookCloser(
   login: DatabaseLogin,
   name: string,
   views: readonly string[],
   options: DumpOptions,
-): Promise<string[]> {
-  if (views.length === 0) return [];
+): Promise<{ readonly views: readonly string[]; readonly keys: ReadonlyMap<string, KeyColumns> }> {
   await using connection = await openConnection(login, { database: name, signal: options.signal });
+  return {
+    views: await findWholeViews(connection, name, views, options),
+    keys: await readKeyColumns(connection, name),
+  };
+}
+
+/** The views that can be dumped. One whose tables are gone fails the whole tool: it is left out and named. */
+async function findWholeViews(
+  connection: DatabaseConnection,
+  name: string,
+  views: readonly string[],
+  options: DumpOptions,
+): Promise<string[]> {
   const whole: string[] = [];
   for (const view of views) {
     try {

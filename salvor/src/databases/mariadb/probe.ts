@@ -2,6 +2,7 @@
  * What is in a database: the facts that dumps, plans, `salvor sites` and the manifest stand on. Reads only.
  */
 import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName } from './connect.ts';
+import type { KeyColumns } from './row-key.ts';
 
 /** What holds rows. A sequence is a table of one row to the server, and moves like one. */
 export type TableFacts = {
@@ -118,6 +119,30 @@ export async function readTables(connection: DatabaseConnection, database: strin
       isPartitioned: row.options?.includes('partitioned') === true,
     }))
     .toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+}
+
+/** Of every table its columns in order and those of its primary key. */
+export async function readKeyColumns(
+  connection: DatabaseConnection,
+  database: string,
+): Promise<ReadonlyMap<string, KeyColumns>> {
+  const columns = await connection.query<{ base: string; name: string }>(
+    'SELECT TABLE_NAME AS base, COLUMN_NAME AS name FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? ORDER BY ORDINAL_POSITION',
+    [database],
+  );
+  const keys = await connection.query<{ base: string; name: string }>(
+    "SELECT TABLE_NAME AS base, COLUMN_NAME AS name FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND INDEX_NAME = 'PRIMARY'",
+    [database],
+  );
+  const keysOf = Map.groupBy(keys, ({ base }) => base);
+  return new Map(
+    Map.groupBy(columns, ({ base }) => base)
+      .entries()
+      .map(([table, own]) => [
+        table,
+        { columns: own.map(({ name }) => name), key: (keysOf.get(table) ?? []).map(({ name }) => name) },
+      ]),
+  );
 }
 
 /** Exact rows and `CHECKSUM TABLE` of each table; null where a table is missing or cannot be summed. Reads all rows. */
