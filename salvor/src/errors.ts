@@ -16,6 +16,49 @@ export type ErrorEntry = {
 
 /** Code → what is said of it. Alphabetical. */
 export const SALVOR_ERRORS = {
+  'archive-damaged': {
+    message: (c) => `${String(c['archive'])} is damaged: ${String(c['why'])}.`,
+    hint: 'Take another archive or point of the site. What could be read of this one was not used.',
+    exit: 1,
+    retry: 'never',
+  },
+  'archive-differs': {
+    message: (c) => `${String(c['archive'])} does not hold what its manifest says: ${String(c['why'])}.`,
+    hint: 'If it was being written, run the command again and look at the disk; else take another archive.',
+    exit: 1,
+    retry: 'later',
+  },
+  'archive-exists': {
+    message: (c) => `${String(c['archive'])} exists already, and was not replaced.`,
+    hint: 'Name another file, or move that one away.',
+    exit: 1,
+    retry: 'never',
+  },
+  'archive-hostile': {
+    message: (c) =>
+      `${String(c['archive'])} was refused: ${String(c['why'])}. No backup program writes that of a site; nothing of it was kept.`,
+    hint: 'Find out who made or changed the archive, and take another one.',
+    exit: 1,
+    retry: 'never',
+  },
+  'archive-name-refused': {
+    message: (c) => `No archive can be named after ${JSON.stringify(String(c['uri']))}: it is no name of a site.`,
+    hint: 'Name the file yourself with: salvor export SITE --output FILE',
+    exit: 1,
+    retry: 'never',
+  },
+  'archive-too-large': {
+    message: (c) => `${String(c['archive'])} was not unpacked: ${String(c['why'])}. Nothing of it was kept.`,
+    hint: 'If it is what it should be, raise the limit in salvor.yaml; a small file that unpacks to a large one is often an attack.',
+    exit: 1,
+    retry: 'never',
+  },
+  'archive-unsupported': {
+    message: (c) => `${String(c['archive'])} can't be restored by this version: ${String(c['why'])}.`,
+    hint: 'Unpack it with the program that made it, and import what comes out.',
+    exit: 1,
+    retry: 'never',
+  },
   'attribute-refused': {
     message: (c) => `The attribute ${String(c['name'])} was not set on ${String(c['path'])}: it could give rights.`,
     hint: 'Set it by hand if it is wanted; only attributes that begin with user. and ACLs are set in a home.',

@@ -97,7 +97,12 @@ export type PhpStatement =
 export type ClassMember = { readonly kind: string; readonly constants?: readonly PhpConstant[] };
 
 export type PhpSyntax =
-  | { readonly ok: true; readonly statements: readonly PhpStatement[] }
+  | {
+      readonly ok: true;
+      readonly statements: readonly PhpStatement[];
+      /** Where comments stand, in bytes. */
+      readonly comments: readonly { readonly start: number; readonly end: number }[];
+    }
   | { readonly ok: false; readonly code: 'syntax' | 'too-large'; readonly message: string; readonly line: number };
 
 /** Parses one file's bytes. Never runs anything and never throws. */
@@ -115,7 +120,10 @@ export function parsePhp(bytes: Uint8Array): PhpSyntax {
     const program = parser.parseCode(source, 'php') as unknown as ParsedProgram;
     const open = unendedComment(program, source);
     if (open !== null) return { ok: false, code: 'syntax', message: 'a comment that never ends', line: open };
-    return { ok: true, statements: program.children };
+    const comments = (program.comments ?? []).flatMap(({ loc }) =>
+      loc === undefined ? [] : [{ start: loc.start.offset, end: loc.end.offset }],
+    );
+    return { ok: true, statements: program.children, comments };
   } catch (error) {
     if (error instanceof RangeError) return { ok: false, code: 'too-large', message: 'nested too deeply', line: 1 };
     const line = lineOf(error);

@@ -1,0 +1,222 @@
+/**
+ * Packs a stream on all cores, deterministically: the stream is cut into blocks of one size, worker threads pack them
+ * side by side, and they are put together in their order.
+ *
+ * gzip comes out as one member, as every reader takes it: blocks look back into the one before (so that nothing is
+ * lost at the cuts) and end at a byte; length and check sum are of the whole. zstd comes out as one frame a block,
+ * bzip2 as one stream a block, each from the stock tool, because Node has none: bzip2, tar and pbzip2 read them all.
+ */
+import { availableParallelism } from 'node:os';
+import { constants, crc32, deflateRawSync, zstdCompressSync } from 'node:zlib';
+import { run } from '../../lib/run.ts';
+import type { WrittenCompression } from './compression.ts';
+import { type BlockJob, WINDOW_BYTES } from './pack-block.ts';
+import { PackPool } from './pack-pool.ts';
+
+export type CompressOptions = {
+  readonly compression: WrittenCompression;
+  /** gzip's 1 to 9, zstd's 1 to 19; null for the ordinary one. */
+  readonly level?: number | null;
+  /** Threads; all cores where nothing is said. */
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+const DEFAULT_GZIP_LEVEL = 6;
+const DEFAULT_ZSTD_LEVEL = 3;
+const DEFAULT_BZIP2_LEVEL = 9;
+/** Large enough that messages and thread changes cost nothing, small enough that a block in each thread's hands is little memory. */
+const DEFLATE_BLOCK_BYTES = 1024 * 1024;
+/** zstd looks back within its frame only. */
+const ZSTD_BLOCK_BYTES = 4 * 1024 * 1024;
+/** bzip2 sorts 900,000 bytes at a time; the start of a process is nothing beside ten of them. */
+const BZIP2_BLOCK_BYTES = 10 * 900_000;
+/** The one that a thread packs included: the next is there when one ends. */
+const BLOCKS_PER_THREAD = 2;
+
+/** Yields buffers that are the reader's own. */
+export async function* compress(
+  source: AsyncIterable<Uint8Array>,
+  { compression, level = null, threads, signal }: CompressOptions,
+): AsyncGenerator<Uint8Array> {
+  switch (compression) {
+    case 'none':
+      for await (const bytes of source) yield Uint8Array.from(bytes);
+      return;
+    case 'gzip':
+      yield* gzip(source, level ?? DEFAULT_GZIP_LEVEL, threads);
+      return;
+    case 'zstd':
+      yield* zstd(source, level ?? DEFAULT_ZSTD_LEVEL, threads);
+      return;
+    case 'bzip2':
+      yield* bzip2(source, level ?? DEFAULT_BZIP2_LEVEL, threads, signal);
+      return;
+    default:
+      compression satisfies never;
+  }
+}
+
+/** Method deflate, no name, no time, made on Unix (RFC 1952). */
+const GZIP_HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+
+async function* gzip(
+  source: AsyncIterable<Uint8Array>,
+  level: number,
+  threads: number | undefined,
+): AsyncGenerator<Uint8Array> {
+  await using pool = new PackPool(threads);
+  let sum = 0;
+  let length = 0;
+  const counted = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const bytes of source) {
+      sum = crc32(bytes, sum);
+      length = (length + bytes.length) % 2 ** 32;
+      yield bytes;
+    }
+  };
+  yield GZIP_HEAD;
+  const cutter = new BlockCutter(DEFLATE_BLOCK_BYTES, WINDOW_BYTES);
+  const pack = async (block: Block): Promise<Packed> => pool.pack({ method: 'deflate', level, ...block });
+  yield* packInOrder(counted(), cutter, pack, BLOCKS_PER_THREAD * pool.size);
+  yield deflateRawSync(Buffer.alloc(0), { finishFlush: constants.Z_FINISH });
+  const tail = Buffer.alloc(8);
+  tail.writeUInt32LE(sum, 0);
+  tail.writeUInt32LE(length, 4);
+  yield tail;
+}
+
+async function* zstd(
+  source: AsyncIterable<Uint8Array>,
+  level: number,
+  threads: number | undefined,
+): AsyncGenerator<Uint8Array> {
+  await using pool = new PackPool(threads);
+  const pack = async (block: Block): Promise<Packed> => pool.pack({ method: 'zstd', level, ...block });
+  let isEmpty = true;
+  for await (const bytes of packInOrder(
+    source,
+    new BlockCutter(ZSTD_BLOCK_BYTES, 0),
+    pack,
+    BLOCKS_PER_THREAD * pool.size,
+  )) {
+    isEmpty = false;
+    yield bytes;
+  }
+  if (isEmpty) yield zstdCompressSync(Buffer.alloc(0));
+}
+
+async function* bzip2(
+  source: AsyncIterable<Uint8Array>,
+  level: number,
+  threads: number = availableParallelism(),
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const pack = async ({ bytes }: Block): Promise<Packed> => {
+    const packed = await run('bzip2', {
+      args: ['-c', `-${level}`],
+      stdin: onePiece(bytes),
+      // What can't be packed grows by a hundredth.
+      maxBytes: 2 * BZIP2_BLOCK_BYTES,
+      signal,
+    });
+    return { bytes: packed, block: bytes };
+  };
+  let isEmpty = true;
+  for await (const bytes of packInOrder(source, new BlockCutter(BZIP2_BLOCK_BYTES, 0), pack, threads)) {
+    isEmpty = false;
+    yield bytes;
+  }
+  if (isEmpty) yield (await pack({ bytes: new Uint8Array(0), before: 0 })).bytes;
+}
+
+async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+type Block = Pick<BlockJob, 'bytes' | 'before'>;
+/** What became of a block, and its memory, to be used again. */
+type Packed = { readonly bytes: Uint8Array; readonly block: Uint8Array<ArrayBuffer> };
+
+/** Has at most `most` blocks in work at a time. A failure waits for those under way. */
+async function* packInOrder(
+  source: AsyncIterable<Uint8Array>,
+  cutter: BlockCutter,
+  pack: (block: Block) => Promise<Packed>,
+  most: number,
+): AsyncGenerator<Uint8Array> {
+  const waiting: Promise<Packed>[] = [];
+  const start = (block: Block): void => {
+    const packed = pack(block);
+    // Whoever awaits it learns of a failure; until then it must not bring the process down.
+    packed.catch(() => undefined);
+    waiting.push(packed);
+  };
+  const next = async (): Promise<Uint8Array> => {
+    const { bytes, block } = await (waiting.shift() as Promise<Packed>);
+    cutter.giveBack(block);
+    return bytes;
+  };
+  try {
+    for await (const bytes of source) {
+      for (const block of cutter.add(bytes)) {
+        start(block);
+        if (waiting.length >= most) yield await next();
+      }
+    }
+    const last = cutter.end();
+    if (last !== null) start(last);
+    while (waiting.length > 0) yield await next();
+  } finally {
+    await Promise.allSettled(waiting);
+  }
+}
+
+/** Collects pieces into blocks, each with the end of the one before in front of it. */
+class BlockCutter {
+  readonly #blockBytes: number;
+  readonly #windowBytes: number;
+  readonly #spare: Uint8Array<ArrayBuffer>[] = [];
+  #block: Uint8Array<ArrayBuffer> | null = null;
+  #filled = 0;
+  #before = 0;
+
+  constructor(blockBytes: number, windowBytes: number) {
+    this.#blockBytes = blockBytes;
+    this.#windowBytes = windowBytes;
+  }
+
+  *add(bytes: Uint8Array): Generator<Block> {
+    for (let at = 0; at < bytes.length;) {
+      const block = (this.#block ??= this.#take());
+      const count = Math.min(bytes.length - at, this.#before + this.#blockBytes - this.#filled);
+      block.set(bytes.subarray(at, at + count), this.#filled);
+      this.#filled += count;
+      at += count;
+      if (this.#filled === this.#before + this.#blockBytes) yield this.#cut(block);
+    }
+  }
+
+  end(): Block | null {
+    return this.#block === null || this.#filled === this.#before ? null : this.#cut(this.#block);
+  }
+
+  giveBack(memory: Uint8Array<ArrayBuffer>): void {
+    this.#spare.push(new Uint8Array(memory.buffer));
+  }
+
+  #cut(block: Uint8Array<ArrayBuffer>): Block {
+    const next = this.#take();
+    const before = Math.min(this.#windowBytes, this.#filled);
+    next.set(block.subarray(this.#filled - before, this.#filled));
+    const cut = { bytes: block.subarray(0, this.#filled), before: this.#before };
+    this.#block = next;
+    this.#filled = before;
+    this.#before = before;
+    return cut;
+  }
+
+  #take(): Uint8Array<ArrayBuffer> {
+    return this.#spare.pop() ?? new Uint8Array(this.#windowBytes + this.#blockBytes);
+  }
+}

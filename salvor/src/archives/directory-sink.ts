@@ -1,0 +1,95 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
+import { type OpenDirectory, openRoot } from '../lib/beneath/open-directory.ts';
+import { type Spot, createFileAt, lookAt, moveSpot, pathOfSpot, spotIn, unlinkAt } from '../lib/beneath/spot.ts';
+import { errnoOf } from '../lib/errno.ts';
+import type { ArchiveSink } from './archive-sink.ts';
+
+export type DirectorySinkOptions = {
+  /** Absolute, and trusted but for its last part. */
+  readonly directory: string;
+  /** Of the file. */
+  readonly mode: number;
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly randomBytes: (count: number) => Uint8Array;
+};
+
+/** What a crash left of an archive that was being written. */
+export function isUnfinishedArchive(name: string): boolean {
+  return /^\.salvor-archive-[0-9a-f]{16}\.part$/.test(name);
+}
+
+/** A sink in a directory of ours, or of the user that we are. */
+export async function openDirectorySink(options: DirectorySinkOptions): Promise<ArchiveSink> {
+  const directory = openRoot(options.directory);
+  try {
+    const name = `.salvor-archive-${Buffer.from(options.randomBytes(8)).toString('hex')}.part`;
+    const spot = spotIn(directory, name);
+    closeSync(createFileAt(spot, 0o600));
+    const file = await open(pathOfSpot(spot), 'r+');
+    const { owner, mode } = options;
+    if (owner !== undefined) await file.chown(owner.uid, owner.gid);
+    await file.chmod(mode);
+    return new DirectorySink(directory, spot, file);
+  } catch (error) {
+    directory[Symbol.dispose]();
+    throw error;
+  }
+}
+
+const PIECE_BYTES = 1024 * 1024;
+
+class DirectorySink implements ArchiveSink {
+  readonly #directory: OpenDirectory;
+  readonly #spot: Spot;
+  readonly #file: FileHandle;
+  #isNamed = false;
+  #isClosed = false;
+  #length = 0;
+
+  constructor(directory: OpenDirectory, spot: Spot, file: FileHandle) {
+    this.#directory = directory;
+    this.#spot = spot;
+    this.#file = file;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const { bytesWritten } = await this.#file.write(bytes, at, bytes.length - at, this.#length);
+      at += bytesWritten;
+      this.#length += bytesWritten;
+    }
+  }
+
+  async sync(): Promise<void> {
+    await this.#file.sync();
+  }
+
+  async *read(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; ;) {
+      const { bytesRead, buffer } = await this.#file.read(Buffer.allocUnsafe(PIECE_BYTES), 0, PIECE_BYTES, at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
+  async publish(name: string): Promise<boolean> {
+    try {
+      moveSpot(this.#spot, spotIn(this.#directory, name));
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+    this.#isNamed = true;
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#file.close();
+    if (!this.#isNamed && lookAt(this.#spot) !== null) unlinkAt(this.#spot);
+    this.#directory[Symbol.dispose]();
+  }
+}
