@@ -20,9 +20,15 @@ export const RestorePlan = z
     bytes: Bytes,
     /** Expected time; null where nothing was measured yet. */
     seconds: z.number().nonnegative().nullable(),
-    /** How each part comes into place: `exchange` of directories, `rename` of tables, `write` into a directory. */
+    /**
+     * How each part comes into place: `exchange` of directories, of the `entries` of one that is a mount or has one in
+     * it, `rename` of tables, `write` into a directory.
+     */
     switch: z
-      .object({ files: z.enum(['exchange', 'write', 'none']), databases: z.enum(['rename', 'write', 'none']) })
+      .object({
+        files: z.enum(['exchange', 'entries', 'write', 'none']),
+        databases: z.enum(['rename', 'write', 'none']),
+      })
       .readonly(),
     /** What has to be removed first. With any of these nothing is done. */
     obstacles: list(Problem),

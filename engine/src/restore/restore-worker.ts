@@ -192,3 +192,4 @@ port.on('message', ({ job, work }: WorkerJob<RestoreJob>) => {
     port.postMessage({ kind: 'failure', job, failure: describeFailure(error) });
   }
 });
+port.postMessage({ kind: 'ready' });

@@ -195,3 +195,4 @@ port.on('message', ({ job, work }: WorkerJob<BackupJob>) => {
     port.postMessage({ kind: 'failure', job, failure: describeFailure(error) });
   }
 });
+port.postMessage({ kind: 'ready' });

@@ -11,8 +11,9 @@ import type { EngineErrorCode, ErrorContext } from '../errors.ts';
 /** What may change hands between threads. */
 export type Transferred = ArrayBuffer | MessagePort;
 
-/** What a worker posts: an answer, a failure, or news that nobody asked for. */
+/** What a worker posts: that all it needs is loaded, an answer, a failure, or news that nobody asked for. */
 export type WorkerReply<Answer, News> =
+  | { readonly kind: 'ready' }
   | { readonly kind: 'answer'; readonly job: number; readonly answer: Answer }
   | { readonly kind: 'failure'; readonly job: number; readonly failure: WorkerFailure }
   | { readonly kind: 'news'; readonly news: News };
@@ -51,6 +52,8 @@ export type PoolOptions<News> = {
 export class WorkerPool<Job, Answer, News = never> implements AsyncDisposable {
   readonly size: number;
   readonly #workers: Worker[] = [];
+  /** Settled when a worker has loaded what it needs, or has ended. */
+  readonly #ready: Promise<void>[] = [];
   readonly #load: number[] = [];
   readonly #waiting = new Map<number, Waiting<Answer>>();
   #jobs = 0;
@@ -62,11 +65,17 @@ export class WorkerPool<Job, Answer, News = never> implements AsyncDisposable {
     for (let n = 0; n < this.size; n++) {
       const { value, transfer } = options.data(n);
       const worker = new Worker(options.script, { workerData: value, transferList: [...transfer] });
-      worker.on('message', (reply: WorkerReply<Answer, News>) => this.#receive(n, reply, options.onNews));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#ready.push(promise);
+      worker.on('message', (reply: WorkerReply<Answer, News>) => {
+        if (reply.kind === 'ready') resolve();
+        else this.#receive(n, reply, options.onNews);
+      });
       worker.on('error', (error) =>
         this.#fail(new EngineError('worker-failed', { reason: reasonOf(error) }, { cause: error })),
       );
       worker.on('exit', (code) => {
+        resolve();
         if (!this.#isClosed) this.#fail(new EngineError('worker-failed', { reason: `it ended with code ${code}` }));
       });
       this.#workers.push(worker);
@@ -94,10 +103,16 @@ export class WorkerPool<Job, Answer, News = never> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     this.#fail(new EngineError('cancelled'));
+    // A thread that is ended while it loads a native library takes the whole process along (tried: Node 26.10, koffi 3.3).
+    await Promise.all(this.#ready);
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  #receive(worker: number, reply: WorkerReply<Answer, News>, onNews: (worker: number, news: News) => void): void {
+  #receive(
+    worker: number,
+    reply: Exclude<WorkerReply<Answer, News>, { kind: 'ready' }>,
+    onNews: (worker: number, news: News) => void,
+  ): void {
     if (reply.kind === 'news') {
       onNews(worker, reply.news);
       return;

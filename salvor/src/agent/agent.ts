@@ -28,7 +28,7 @@ import { findAdministrator } from '../sites/administrator.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { openStore } from '../store/open-store.ts';
-import { backUpSite } from '../tasks/back-up-site.ts';
+import { backUpSite, placesOf } from '../tasks/back-up-site.ts';
 import type { Journal, JournalSite } from '../tasks/journal.ts';
 import { planRestore } from '../tasks/plan-restore.ts';
 import { readStoredSite } from '../tasks/read-stored-site.ts';
@@ -151,15 +151,16 @@ export class Agent implements AsyncDisposable {
   }
 
   async backup(name: string, options: BackupCall): Promise<BackupDocument> {
-    const site = await this.#findSite(name, options.signal);
+    const { sites } = await readHost(this.#config, options.signal);
+    const site = resolveSite(sites, name);
     const repository = await this.#points.repositoryOf(site.account.name);
     await expireKept(this.#room, GRACE_HOURS);
     const { task, state, result, problems } = await runTask(
       this.#room,
       { operation: 'backup', site: placeOf(site), of: null, ...this.#taskOptions(options) },
       async (run) => {
-        const wanted = { reason: options.reason, safety: false, path: site.path, moved: new Map() };
-        const tools = { repository, administratorOf: this.#room.administratorOf };
+        const wanted = { reason: options.reason, safety: false, places: placesOf(site, sites) };
+        const tools = { repository, sites, administratorOf: this.#room.administratorOf };
         const backedUp = await backUpSite(site, wanted, tools, run);
         run.note(...backedUp.problems);
         run.record({ point: backedUp.point.manifest.point });

@@ -9,7 +9,7 @@ import { makeTaskId } from '../tasks/task-id.ts';
 import { Journals } from './journals.ts';
 
 const JOURNAL: Journal = {
-  version: 1,
+  version: 2,
   task: makeTaskId(new Date('2026-01-01T00:00:00Z'), () => 0.5),
   operation: 'restore',
   process: identifyThisProcess(),
@@ -18,7 +18,7 @@ const JOURNAL: Journal = {
   phase: 'started',
   of: null,
   point: null,
-  staging: null,
+  stagings: [],
   scratchDatabases: [],
   switch: null,
   undoUntil: null,
@@ -60,8 +60,23 @@ test('a journal of a newer version stops everything instead of being misread', (
   const state = mkdtempSync(join(tmpdir(), 'salvor-journals-'));
   try {
     const journals = new Journals(state);
-    writeFileSync(join(state, 'journals', `${JOURNAL.task}.json`), JSON.stringify({ ...JOURNAL, version: 2 }));
+    writeFileSync(join(state, 'journals', `${JOURNAL.task}.json`), JSON.stringify({ ...JOURNAL, version: 3 }));
     assert.throws(() => journals.list(), /newer salvor/);
+  } finally {
+    rmSync(state, { recursive: true });
+  }
+});
+
+test('a journal of before sites lay on several mounts is read as one of a single place', () => {
+  const state = mkdtempSync(join(tmpdir(), 'salvor-journals-'));
+  try {
+    const journals = new Journals(state);
+    const { stagings: _, ...rest } = JOURNAL;
+    for (const staging of [null, '/.salvor/o1/mwtud5ya6orn']) {
+      const old = { ...rest, version: 1, staging };
+      writeFileSync(join(state, 'journals', `${JOURNAL.task}.json`), JSON.stringify(old));
+      assert.deepEqual(journals.list(), [{ ...JOURNAL, stagings: staging === null ? [] : [staging] }]);
+    }
   } finally {
     rmSync(state, { recursive: true });
   }

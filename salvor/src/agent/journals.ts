@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs
 import { join } from 'node:path';
 import { errnoOf } from '../lib/errno.ts';
 import { removeDurably, writeDurably } from '../lib/write-durably.ts';
-import type { Journal } from '../tasks/journal.ts';
+import { type Journal, parseJournal } from '../tasks/journal.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import { isAlive } from '../lib/process-identity.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
@@ -22,7 +22,7 @@ export class Journals {
     writeDurably(this.#path(journal.task), `${JSON.stringify(journal, null, 1)}\n`);
   }
 
-  /** Null where there is none. */
+  /** Null where there is none. Ours alone writes there: what can't be read was damaged, and is not taken for nothing. */
   read(task: TaskId): Journal | null {
     try {
       return parseJournal(readFileSync(this.#path(task), 'utf8'), this.#path(task));
@@ -72,11 +72,3 @@ export class Journals {
 const TORN = '.json.new';
 /** Writing one takes milliseconds. */
 const MAX_TORN_AGE_MS = 3_600_000;
-
-/** Ours alone writes there: what can't be read was damaged, and must not be taken for nothing. */
-function parseJournal(text: string, path: string): Journal {
-  const journal = JSON.parse(text) as Journal;
-  if (journal.version !== 1)
-    throw new Error(`${path} is of version ${String(journal.version)}, written by a newer salvor`);
-  return journal;
-}

@@ -149,7 +149,7 @@ async function takeBack(room: TaskRoom, journal: Journal, error: unknown, words:
 
 function beginJournal(room: TaskRoom, wanted: TaskWanted, task: TaskId): Journal {
   return {
-    version: 1,
+    version: 2,
     task,
     operation: wanted.operation,
     process: identifyThisProcess(),
@@ -158,7 +158,7 @@ function beginJournal(room: TaskRoom, wanted: TaskWanted, task: TaskId): Journal
     phase: 'started',
     of: wanted.of,
     point: null,
-    staging: null,
+    stagings: [],
     scratchDatabases: [],
     switch: null,
     undoUntil: null,

@@ -57,6 +57,7 @@ function deletedText(count: number, paint: Paint): string {
 function switchText({ switch: way }: RestorePlan): string {
   const files = {
     exchange: 'the directory changes places in one step',
+    entries: 'what lies in the mounts changes places, one after the other',
     write: 'files are written into the directory',
     none: '',
   };

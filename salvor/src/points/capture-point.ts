@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { basename } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import {
   PIN_TAG,
@@ -26,10 +27,18 @@ import { SalvorError } from '../errors.ts';
 import { walkTree } from '../lib/beneath/walk-tree.ts';
 import type { DatabaseLogin } from '../databases/mariadb/connect.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
-import { type Manifest, type ManifestDatabase, type ManifestFile, serialiseManifest } from './manifest.ts';
+import {
+  type Manifest,
+  type ManifestDatabase,
+  type ManifestFile,
+  type ManifestMoved,
+  serialiseManifest,
+} from './manifest.ts';
 import { type OpenPoint, openPoint, readBackPoint } from './open-point.ts';
 import { nameGroup, nameUser } from './owner-names.ts';
+import { leftOutWithin } from './left-out.ts';
 import { makePointId } from './point-id.ts';
+import { namePlaces } from './moved-places.ts';
 
 export type CaptureWanted = {
   readonly reason: string | null;
@@ -38,11 +47,15 @@ export type CaptureWanted = {
   readonly safety: boolean;
   /** Where the site's files lie just now: its directory, or where a restore has put them. */
   readonly path: string;
+  readonly movedOut: readonly CaptureMoved[];
   readonly databases: readonly CaptureDatabase[];
   /** False where files or a database of the site are known to be left out. */
   readonly complete: boolean;
   readonly problems: readonly Problem[];
 };
+
+/** A directory of the site outside of its own: where it belongs, and where it lies just now. */
+export type CaptureMoved = Pick<ManifestMoved, 'link' | 'target' | 'linked'> & { readonly path: string };
 
 /** A database of the site, and where its tables are read: under its own name as its own user, or where a restore has put them. */
 export type CaptureDatabase = {
@@ -114,6 +127,7 @@ class Capture {
   readonly #groups = new Set<number>();
   /** A site whose directory is gone is a point of its databases. */
   readonly #hasFiles: boolean;
+  readonly #moved: readonly (ManifestMoved & { readonly path: string })[];
   #files = 0;
   #fileBytes = 0;
   #firstDatabaseAt: Date | null = null;
@@ -126,6 +140,7 @@ class Capture {
     this.time = tools.clock();
     this.problems = [...wanted.problems];
     this.#hasFiles = existsSync(wanted.path);
+    this.#moved = namePlaces(wanted.movedOut);
   }
 
   tags(): readonly string[] {
@@ -144,18 +159,19 @@ class Capture {
   }
 
   entries(): readonly SourceEntry[] {
-    const files: SourceEntry[] = this.#hasFiles ? [this.#tree()] : [];
+    const files: SourceEntry[] = this.#hasFiles ? [this.#tree('site', this.#wanted.path)] : [];
+    const trees = this.#moved.map(({ place, path }) => this.#tree(basename(place), path));
+    if (trees.length > 0) files.push(this.#directory('moved', trees));
     const manifest: SourceEntry = { ...this.#stream('manifest.json'), open: () => this.#writeManifest() };
     const names = this.#wanted.databases.map((wanted) => this.#directory(wanted.database.name, this.#dump(wanted)));
     const databases = names.length === 0 ? [] : [this.#directory('databases', names)];
     return [...databases, ...files, manifest];
   }
 
-  /** The files. What lies in the home the tenant may move about while it is read; where a restore has put it he may not. */
-  #tree(): SourceEntry {
-    const { path } = this.#wanted;
+  /** Files. What lies in a home the tenant may move about while it is read; where a restore has put it he may not. */
+  #tree(name: string, path: string): SourceEntry {
     const { home } = this.#site.account;
-    const entry: SourceEntry = { kind: 'tree', name: 'site', path };
+    const entry: SourceEntry = { kind: 'tree', name, path, exclude: leftOutWithin(path) };
     return path.startsWith(`${home}/`) ? { ...entry, beneath: home } : entry;
   }
 
@@ -209,12 +225,14 @@ class Capture {
 
   /** A second look at what the engine has just read, for the manifest: how much it is and whose. */
   async #countFiles(): Promise<void> {
-    for await (const { stat } of walkTree(this.#wanted.path)) {
-      this.#users.add(Number(stat.uid));
-      this.#groups.add(Number(stat.gid));
-      if (!stat.isFile()) continue;
-      this.#files += 1;
-      this.#fileBytes += Number(stat.size);
+    for (const root of [this.#wanted.path, ...this.#moved.map(({ path }) => path)]) {
+      for await (const { stat } of walkTree(root, { leftOut: leftOutWithin(root) })) {
+        this.#users.add(Number(stat.uid));
+        this.#groups.add(Number(stat.gid));
+        if (!stat.isFile()) continue;
+        this.#files += 1;
+        this.#fileBytes += Number(stat.size);
+      }
     }
   }
 
@@ -237,6 +255,7 @@ class Capture {
       site: { uri, path, cms, version },
       platform: { name: platform.name, root: platform.root, version: platform.version },
       files: this.#hasFiles ? { count: this.#files, bytes: this.#fileBytes } : null,
+      moved: this.#moved.map(({ link, target, place, linked }) => ({ link, target, place, linked })),
       databases: this.#databases,
       seconds: Math.max(0, (read.getTime() - since.getTime()) / 1000),
       owners: {

@@ -16,6 +16,7 @@ const MANIFEST: Manifest = {
   site: { uri: 'x.test', path: '/data/disk/o1/p/sites/x.test', cms: 'drupal', version: null },
   platform: { name: 'p', root: '/data/disk/o1/p', version: '10.1' },
   files: { count: 3, bytes: 1000 },
+  moved: [],
   databases: [
     {
       engine: 'mariadb',

@@ -39,6 +39,21 @@ const ManifestDatabase = z
   .readonly();
 export type ManifestDatabase = z.infer<typeof ManifestDatabase>;
 
+/** A directory of the site that lies outside of its own, where a link in it leads. */
+const ManifestMoved = z
+  .object({
+    /** The link, relative to the site's directory. */
+    link: z.string().min(1),
+    /** Where it led: absolute, without links. */
+    target: z.string().startsWith('/'),
+    /** The directory of the point that holds what lay there. */
+    place: z.string().startsWith('/moved/'),
+    /** False where the site had no such link: the task that took the point replaces that directory all the same. */
+    linked: z.boolean(),
+  })
+  .readonly();
+export type ManifestMoved = z.infer<typeof ManifestMoved>;
+
 const Owner = z.object({ id: Count, name: z.string().nullable() }).readonly();
 
 export const Manifest = z
@@ -63,8 +78,10 @@ export const Manifest = z
       })
       .readonly(),
     platform: z.object({ name: z.string(), root: z.string(), version: z.string().nullable() }).readonly(),
-    /** Null where the point holds no files. */
+    /** Null where the point holds no files; those of moved-out directories count. */
     files: z.object({ count: Count, bytes: Count }).readonly().nullable(),
+    /** In points of before there were any it is not there. */
+    moved: z.array(ManifestMoved).readonly().default([]),
     databases: z.array(ManifestDatabase).readonly(),
     /** Between the oldest database's view and the reading of the last file. */
     seconds: z.number().nonnegative(),

@@ -24,6 +24,8 @@ export async function readBackPoint(point: OpenPoint): Promise<void> {
     throw new SalvorError('point-incomplete', { point: manifest.point, problem });
   };
   if (manifest.files !== null && (await view.stat('/site')).type !== 'dir') fail('it holds no directory of the site');
+  for (const { place, link } of manifest.moved)
+    if ((await view.stat(place)).type !== 'dir') fail(`it holds no directory for ${link}`);
   for (const database of manifest.databases) {
     const found = new Map<string, number>();
     for await (const entry of view.list(`/databases/${database.name}`)) found.set(entry.name, entry.size);

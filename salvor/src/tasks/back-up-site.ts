@@ -1,12 +1,11 @@
-import { existsSync, lstatSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import type { Repository } from '@salvor/engine';
 import type { ServerAddress } from '../databases/mariadb/connect.ts';
 import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
-import { type CaptureDatabase, type CapturedPoint, capturePoint } from '../points/capture-point.ts';
+import { type CaptureDatabase, type CaptureMoved, type CapturedPoint, capturePoint } from '../points/capture-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
+import { findMovedOut } from './moved-out.ts';
 import type { SwitchTools } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -17,13 +16,33 @@ export type BackupWanted = {
    * then a fact to be named and not a reason to leave the site as it is.
    */
   readonly safety: boolean;
-  /** Where the site's files lie: its directory, or where a switch has put them. */
-  readonly path: string;
-  /** Databases whose tables a switch has put into another one, by their own names. */
-  readonly moved: ReadonlyMap<string, { readonly server: ServerAddress; readonly name: string }>;
+  readonly places: SitePlaces;
 };
 
-export type BackupTools = Pick<SwitchTools, 'administratorOf'> & { readonly repository: Repository };
+/** Where a site's parts lie: its own places, or where a switch has put them. */
+export type SitePlaces = {
+  readonly path: string;
+  readonly movedOut: readonly CaptureMoved[];
+  /** Databases whose tables a switch has put into another one, by their own names. */
+  readonly databases: ReadonlyMap<string, { readonly server: ServerAddress; readonly name: string }>;
+};
+
+export type BackupTools = Pick<SwitchTools, 'administratorOf'> & {
+  readonly repository: Repository;
+  /** All sites of the host: what leads to another one's is not this one's. */
+  readonly sites: readonly Site[];
+};
+
+/** Its own places. */
+export function placesOf(site: Site, sites: readonly Site[]): SitePlaces {
+  const movedOut = findMovedOut(site, sites).followed.map(({ link, target }) => ({
+    link,
+    target,
+    linked: true,
+    path: target,
+  }));
+  return { path: site.path, movedOut, databases: new Map() };
+}
 
 export type BackedUp = CapturedPoint & { readonly tables: number };
 
@@ -37,7 +56,7 @@ export async function backUpSite(
   tools: BackupTools,
   run: TaskRun,
 ): Promise<BackedUp> {
-  const problems: Problem[] = movedOutDirectories(site);
+  const problems: Problem[] = [...findMovedOut(site, tools.sites).left];
   const databases = await run.step('look at the databases', () =>
     probeDatabases(site, wanted, problems, tools, run.signal),
   );
@@ -49,7 +68,8 @@ export async function backUpSite(
         origin: 'task',
         task: run.id,
         safety: wanted.safety,
-        path: wanted.path,
+        path: wanted.places.path,
+        movedOut: wanted.places.movedOut,
         databases,
         complete: problems.length === 0,
         problems,
@@ -91,7 +111,7 @@ async function probeDatabases(
         why: `its database ${database.name} is kept by ${database.engine}`,
       });
     try {
-      const moved = wanted.moved.get(database.name);
+      const moved = wanted.places.databases.get(database.name);
       const readFrom =
         moved === undefined
           ? { login: database.login, name: database.name }
@@ -114,18 +134,4 @@ function isBroken(error: unknown): error is SalvorError {
     error instanceof SalvorError &&
     (error.code === 'dump-empty' || error.code === 'database-missing' || error.code === 'database-login-refused')
   );
-}
-
-/** Where hosters move what grows: a link there leads out of what is backed up. */
-const MOVABLE = ['files', 'private', 'private/files', 'private/temp', 'wp-content', 'wp-content/uploads'];
-
-/** Directories of the site that are links to somewhere else. Their content is in no point of it. */
-export function movedOutDirectories(site: Pick<Site, 'path'>): Problem[] {
-  return MOVABLE.map((name) => join(site.path, name))
-    .filter((path) => existsSync(path) && lstatSync(path).isSymbolicLink())
-    .map((path) => ({
-      code: 'directory-moved-out',
-      path,
-      message: `${path} is a link; what it leads to is not in the point`,
-    }));
 }

@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import type { SnapshotView, ViewEntry } from '@salvor/engine';
 import { readFileBeneath } from '../lib/beneath/read-file.ts';
 import { pairTrees, walkDisk, walkView } from './pair-trees.ts';
-import { type RestoreScope, isInScope } from './restore-scope.ts';
+import { type FilePart, isRestored } from './file-parts.ts';
 
 /** How the site's directory differs from a point. `deleted` is what is there now and not in the point. */
 export type FileCounts = {
@@ -16,21 +16,18 @@ export type FileCounts = {
 export type FileComparison = { readonly counts: FileCounts; readonly bytes: number; readonly files: number };
 
 /**
- * Lays the point beside the directory: by size and time, and where only the time differs by content. Directories are
- * counted like files where one of the two is missing.
+ * Lays the point beside a part of the site's files: by size and time, and where only the time differs by content.
+ * Directories are counted like files where one of the two is missing.
  */
-export async function compareFiles(
-  view: SnapshotView,
-  directory: string,
-  scope: RestoreScope,
-  signal: AbortSignal,
-): Promise<FileComparison> {
+export async function compareFiles(view: SnapshotView, part: FilePart, signal: AbortSignal): Promise<FileComparison> {
   const counts = { new: 0, changed: 0, deleted: 0, kept: 0 };
   let bytes = 0;
   let files = 0;
-  for await (const { path, left, right } of pairTrees(walkView(view, '/site'), walkDisk(directory))) {
+  const { stored, live } = part;
+  for await (const { path, left, right } of pairTrees(walkStored(view, stored), walkDisk(live))) {
     signal.throwIfAborted();
-    if (!isRestored(scope, path)) continue;
+    // A mount that the point does not have is emptied, and stays.
+    if (!isRestored(part, path) || (path === '' && stored === null)) continue;
     if (left !== null) {
       files += left.type === 'dir' ? 0 : 1;
       bytes += left.type === 'file' ? left.size : 0;
@@ -38,30 +35,28 @@ export async function compareFiles(
     if (left === null) counts.deleted += 1;
     else if (right === null) counts.new += 1;
     else if (left.type === 'dir' && right.isDirectory()) continue;
-    else if (await isSameFile(view, path, left, directory, right)) counts.kept += 1;
+    else if (await isSameFile(view.read(`${stored}/${path}`), left, readFileBeneath(live, path), right))
+      counts.kept += 1;
     else counts.changed += 1;
   }
   return { counts, bytes, files };
 }
 
-/** Whether the path itself changes places, and not only a directory that leads to one that does. */
-function isRestored(scope: RestoreScope, path: string): boolean {
-  if (!isInScope(scope, path)) return false;
-  return scope.files === 'all' || scope.files.some((wanted) => path === wanted || path.startsWith(`${wanted}/`));
+async function* walkStored(view: SnapshotView, stored: string | null): ReturnType<typeof walkView> {
+  if (stored !== null) yield* walkView(view, stored);
 }
 
 async function isSameFile(
-  view: SnapshotView,
-  path: string,
+  storedBytes: AsyncIterable<Uint8Array>,
   stored: ViewEntry,
-  directory: string,
+  liveBytes: AsyncIterable<Uint8Array>,
   live: BigIntStats,
 ): Promise<boolean> {
   const isPlain = stored.type === 'file' && live.isFile();
   if (stored.type === 'symlink' && live.isSymbolicLink()) return stored.mtimeNs === live.mtimeNs;
   if (!isPlain || BigInt(stored.size) !== live.size) return false;
   if (stored.mtimeNs === live.mtimeNs) return true;
-  return await hasSameBytes(view.read(`/site/${path}`), readFileBeneath(directory, path));
+  return await hasSameBytes(storedBytes, liveBytes);
 }
 
 /** Compares two streams of bytes, whatever pieces they come in. Both are left before their end where they differ. */

@@ -27,8 +27,10 @@ export async function dropKept(journal: Journal, now: Date, graceHours: number, 
   if (!(until < now.getTime())) return keepIt(`it can be undone until ${journal.undoUntil}`);
   const quietSince = until - graceHours * 3_600_000 + MAX_LATE_MS;
 
-  const written = journal.staging === null ? null : await findWritten(journal.staging, quietSince);
-  if (written !== null) return keepIt(`${written} was written after the switch`);
+  for (const staging of journal.stagings) {
+    const written = await findWritten(staging, quietSince);
+    if (written !== null) return keepIt(`${written} was written after the switch`);
+  }
   for (const { server, plan } of journal.switch.tables) {
     const admin = await tools.administratorOf(server, journal.site.home);
     await using connection = await openConnection(admin);
@@ -47,8 +49,7 @@ export async function dropKept(journal: Journal, now: Date, graceHours: number, 
       dropScratch(admin, { database: plan.old, user: plan.old }),
     );
   }
-  const { staging } = journal;
-  if (staging !== null) {
+  for (const staging of journal.stagings) {
     const isOurs = parseTaskId(basename(staging)) !== null && basename(dirname(staging)) === journal.site.account;
     if (!isOurs) throw new Error(`${staging} is not a place that a task has made`);
     await tools.audit('remove-files', staging, () => removeStaging(staging));

@@ -8,7 +8,7 @@ import type { TaskId } from './task-id.ts';
  * before the thing that it announces is made: what it names may be there, what it does not name was never made.
  */
 export type Journal = {
-  readonly version: 1;
+  readonly version: 2;
   readonly task: TaskId;
   readonly operation: 'backup' | 'restore' | 'undo';
   readonly process: ProcessIdentity;
@@ -19,8 +19,8 @@ export type Journal = {
   readonly of: TaskId | null;
   /** The point that a backup made, or the safety point of a restore. */
   readonly point: string | null;
-  /** The place where the new is built and the old is kept: root's alone, on the site's own mount. */
-  readonly staging: string | null;
+  /** The places where the new is built and the old is kept: root's alone, one on each mount that takes part. */
+  readonly stagings: readonly string[];
   /** Databases that this task makes and that nothing else may be in. */
   readonly scratchDatabases: readonly ScratchDatabase[];
   /** What changes places with what; null until all of it is built and compared. */
@@ -47,3 +47,18 @@ export type ScratchDatabase = { readonly server: ServerAddress; readonly name: s
  * kept       the task is over; the old lies in staging and in the old databases until the grace period ends
  */
 export type JournalPhase = 'started' | 'switching' | 'switched' | 'kept';
+
+/** A journal as an earlier version wrote it: the site lay on one mount. What a switch holds is a part of what it may. */
+type JournalOne = Omit<Journal, 'version' | 'stagings'> & { readonly version: 1; readonly staging: string | null };
+
+/** Throws where it is of no version that this program knows. */
+export function parseJournal(text: string, path: string): Journal {
+  const journal = JSON.parse(text) as Journal | JournalOne;
+  if (journal.version === 2) return journal;
+  if (journal.version !== 1)
+    throw new Error(
+      `${path} is of version ${String((journal as { version: unknown }).version)}, written by a newer salvor`,
+    );
+  const { staging, ...rest } = journal;
+  return { ...rest, version: 2, stagings: staging === null ? [] : [staging] };
+}

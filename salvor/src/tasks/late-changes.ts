@@ -1,9 +1,10 @@
-import { relative } from 'node:path';
 import type { BigIntStats } from 'node:fs';
 import type { ViewEntry } from '@salvor/engine';
 import { type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
 import { checksumTables } from '../databases/mariadb/probe.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { stayingNames } from '../points/left-out.ts';
+import { isBeneath } from '../sites/read-beneath.ts';
 import type { Site } from '../sites/site.ts';
 import type { Move } from './move-site.ts';
 import { pairTrees, walkDisk, walkView } from './pair-trees.ts';
@@ -14,23 +15,27 @@ import type { SwitchTools, TableSwap } from './switch-site.ts';
  * What visitors and editors changed between the safety point and the switch: the old files, where they lie after the
  * switch, beside the safety point. Paths are relative to the site's directory.
  */
-export async function findLateFiles(
-  safety: OpenPoint,
-  sitePath: string,
-  moves: readonly Move[],
-): Promise<readonly string[]> {
+export async function findLateFiles(safety: OpenPoint, moves: readonly Move[]): Promise<readonly string[]> {
   const late: string[] = [];
-  for (const { live, staged, liveInode } of moves) {
+  for (const move of moves) {
     // Nothing was there before.
-    if (liveInode === null) continue;
-    const top = relative(sitePath, live);
-    const stored = top === '' ? '/site' : `/site/${top}`;
-    for await (const { path, left, right } of pairTrees(walkStored(safety, stored), walkDisk(staged))) {
-      if (isSame(left, right)) continue;
-      late.push([top, path].filter((part) => part !== '').join('/'));
+    if (!('entries' in move) && move.liveInode === null) continue;
+    const stays = new Set('entries' in move ? stayingNames(move.live) : []);
+    const stored = storedPathAt(safety, move.live);
+    for await (const { path, left, right } of pairTrees(walkStored(safety, stored), walkDisk(move.staged))) {
+      if (stays.has(path.split('/')[0] ?? '') || isSame(left, right)) continue;
+      late.push([move.path ?? '', path].filter((part) => part !== '').join('/'));
     }
   }
   return late;
+}
+
+/** Where a point holds what lay at an absolute path when it was taken. */
+function storedPathAt({ manifest }: OpenPoint, path: string): string {
+  const via = manifest.moved.find(({ target }) => isBeneath(path, target));
+  return via === undefined
+    ? `/site${path.slice(manifest.site.path.length)}`
+    : via.place + path.slice(via.target.length);
 }
 
 /** `DATABASE.TABLE` → rows and checksum. Reads every row of them. */

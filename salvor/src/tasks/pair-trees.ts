@@ -1,4 +1,5 @@
 import type { SnapshotView, ViewEntry } from '@salvor/engine';
+import { leftOutWithin } from '../points/left-out.ts';
 import { type TreeEntry, comparePaths, walkTree } from '../lib/beneath/walk-tree.ts';
 
 /** One path in two trees; null on the side that does not have it. Paths are relative to both roots. */
@@ -32,9 +33,9 @@ export async function* walkView(view: SnapshotView, root: string): AsyncGenerato
   for await (const { path, entry } of view.walk(root)) yield { path: path.slice(root.length + 1), value: entry };
 }
 
-/** The tree below `root` on disk, in the same form. */
+/** The tree below `root` on disk, in the same form, without what lies there and is not the site's. */
 export async function* walkDisk(root: string): AsyncGenerator<{ path: string; value: TreeEntry['stat'] }> {
-  for await (const { path, stat } of walkTree(root)) yield { path, value: stat };
+  for await (const { path, stat } of walkTree(root, { leftOut: leftOutWithin(root) })) yield { path, value: stat };
 }
 
 type Cursor<T> = AsyncDisposable & {

@@ -2,8 +2,7 @@
  * What a restore is going to do, as a value: found by looking, before anything is touched. What stands in the way is
  * in it as obstacles, all of them at once, so that a person removes them in one go.
  */
-import { lstatSync, statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { statfsSync } from 'node:fs';
 import type { Problem, RestorePlan } from '@salvor/contract';
 import {
   type DatabaseConnection,
@@ -14,18 +13,17 @@ import {
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
 import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
-import { mountsWithin } from '../lib/mounts.ts';
 import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
-import { movedOutDirectories } from './back-up-site.ts';
-import { type FileComparison, compareFiles } from './compare-files.ts';
+import type { FilePart } from './file-parts.ts';
+import { planFiles } from './plan-files.ts';
 import type { RestoreScope } from './restore-scope.ts';
-import { locateStaging } from './staging.ts';
 
 export type RestorePlanned = {
   readonly document: RestorePlan;
   readonly scope: RestoreScope;
+  readonly parts: readonly FilePart[];
   readonly databases: readonly PlannedDatabase[];
 };
 
@@ -59,9 +57,7 @@ export async function planRestore(
   tools: PlanTools,
 ): Promise<RestorePlanned> {
   const obstacles: Problem[] = [];
-  const hasFiles = scope.files === 'all' || scope.files.length > 0;
-  const files = hasFiles ? await compareFiles(point.view, site.path, scope, tools.signal) : null;
-  if (files !== null) obstacles.push(...findFileObstacles(site, point, scope, files, tools.staging));
+  const files = await planFiles(site, point, scope, tools, obstacles);
   const databases: PlannedDatabase[] = [];
   for (const wanted of scope.databases) {
     const planned = await planDatabase(site, point, wanted, tools, obstacles);
@@ -77,10 +73,10 @@ export async function planRestore(
     tables: scope.databases.length === 0 ? null : countTables(databases),
     bytes: (files?.bytes ?? 0) + databases.reduce((sum, database) => sum + bytesOfDump(database), 0),
     seconds: null,
-    switch: { files: hasFiles ? 'exchange' : 'none', databases: databases.length > 0 ? 'rename' : 'none' },
+    switch: { files: files?.way ?? 'none', databases: databases.length > 0 ? 'rename' : 'none' },
     obstacles,
   };
-  return { document, scope, databases };
+  return { document, scope, parts: files?.parts ?? [], databases };
 }
 
 function countTables(databases: readonly PlannedDatabase[]): RestorePlan['tables'] {
@@ -101,51 +97,6 @@ export function bytesOfDump({ stored, incoming }: PlannedDatabase): number {
   const coming = new Set(incoming);
   const files = stored.files.filter(({ table }) => table === null || coming.has(table));
   return files.reduce((sum, file) => sum + file.bytes, 0);
-}
-
-function findFileObstacles(
-  site: Site,
-  point: OpenPoint,
-  scope: RestoreScope,
-  files: FileComparison,
-  staging: string | null,
-): readonly Problem[] {
-  const obstacles: Problem[] = [];
-  const refuse = (code: string, message: string, path: string): void => {
-    obstacles.push({ code, message, path });
-  };
-  if (!site.path.startsWith(`${site.account.home}/`))
-    refuse('site-outside-home', `${site.path} does not lie in the account's home ${site.account.home}`, site.path);
-  for (const mount of mountsWithin(site.path))
-    refuse('site-mounted', `${mount} is a mount, and can't change places in one step`, mount);
-  for (const moved of movedOutDirectories(site))
-    obstacles.push({ ...moved, message: `${moved.path} is a link out of the site` });
-  for (const { code, message, path } of point.manifest.problems)
-    if (code === 'directory-moved-out') refuse(code, `in the point: ${message}`, path ?? site.path);
-  const parent = lstatSync(dirname(site.path), { throwIfNoEntry: false });
-  if (parent?.isDirectory() !== true)
-    refuse('site-parent-missing', `${dirname(site.path)} is not a directory`, site.path);
-  if (scope.files !== 'all' && lstatSync(site.path, { throwIfNoEntry: false })?.isDirectory() !== true)
-    refuse('site-missing', `${site.path} is gone: restore the whole site first`, site.path);
-  // Thrown, not listed: without a place to build there is nothing to plan.
-  locateStaging({ key: siteKey(site), account: site.account.name, path: site.path }, 'plan', staging);
-  const { bavail, bsize, files: inodes, ffree } = statfsSync(dirname(site.path));
-  const free = bavail * bsize;
-  // Once for what is built beside, once for what the site writes meanwhile and what a repository on that disk takes.
-  if (free < files.bytes * 2)
-    refuse(
-      'space-missing',
-      `the restore needs ${files.bytes * 2} bytes on the disk of ${site.path}, and ${free} are free`,
-      site.path,
-    );
-  // File systems without a table of inodes say zero.
-  if (inodes > 0 && ffree < files.files * 2)
-    refuse(
-      'space-missing',
-      `the disk of ${site.path} has room for ${ffree} more files, and the restore needs ${files.files * 2}`,
-      site.path,
-    );
-  return obstacles;
 }
 
 async function planDatabase(

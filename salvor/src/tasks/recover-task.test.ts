@@ -31,7 +31,7 @@ function openPlaces(): {
   const move = planMove({ home, live, staging, staged: join(staging, 'site') });
   const written: Journal[] = [];
   const journal: Journal = {
-    version: 1,
+    version: 2,
     task: TASK,
     operation: 'restore',
     process: NOBODY,
@@ -40,7 +40,7 @@ function openPlaces(): {
     phase: 'switching',
     of: null,
     point: null,
-    staging,
+    stagings: [staging],
     scratchDatabases: [],
     switch: { tables: [], moves: [move] },
     undoUntil: '2026-01-04T00:00:00.000Z',

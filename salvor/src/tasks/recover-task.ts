@@ -5,8 +5,8 @@
  *   started    a staging place and scratch databases, whole or half;      both are removed                 failed (backup),
  *              nothing of the site was touched                                                              rolled-back
  *   switching  no part has changed places                                 as `started`                     rolled-back
- *              some have, in the order tables → directories               the rest change places too;      succeeded,
- *                                                                         where they can't, all go back    rolled-back
+ *              some have, in the order tables → directories, or one       the rest change places too;      succeeded,
+ *              of them has in part                                        where they can't, all go back    rolled-back
  *              all have                                                   nothing                          succeeded
  *   switched   all have; scratch databases are empty                      they are removed                 succeeded
  *   kept       the task is over                                           nothing
@@ -88,8 +88,7 @@ async function revert(journal: Journal, wanted: Switch, tools: RecoveryTools): P
 
 /** The site is as it was: what was built for it goes. */
 async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
-  const { staging } = journal;
-  if (staging !== null) await tools.audit('remove-files', staging, () => removeStaging(staging));
+  for (const staging of journal.stagings) await tools.audit('remove-files', staging, () => removeStaging(staging));
   await dropScratchDatabases(journal, journal.scratchDatabases, tools);
   return { journal, state: journal.operation === 'backup' ? 'failed' : 'rolled-back' };
 }
@@ -98,7 +97,8 @@ async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recover
 export async function keep(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
   await dropEmptied(journal, tools);
   const original = journal.of === null ? null : tools.journals.read(journal.of);
-  const kept: Journal = { ...journal, phase: 'kept', staging: journal.staging ?? original?.staging ?? null };
+  const stagings = journal.stagings.length > 0 ? journal.stagings : (original?.stagings ?? []);
+  const kept: Journal = { ...journal, phase: 'kept', stagings };
   tools.journals.write(kept);
   // Two journals for an instant: the older one of a site can't be undone any more.
   if (original !== null) tools.journals.remove(original.task);

@@ -30,7 +30,8 @@ test('PHP files of another content are found though size and time are the same, 
 
     const changed = await findChangedPhp(join(top, 'now'), join(top, 'next'));
     assert.deepEqual(changed, ['index.php', 'modules/a/a.module']);
-    refreshTimes(join(top, 'next'), changed, new Date('2026-05-06T07:08:09.123Z'));
+    const built = { staging: top, staged: join(top, 'next'), paths: changed, shown: changed };
+    refreshTimes(built, new Date('2026-05-06T07:08:09.123Z'));
     const time = (path: string): number => lstatSync(join(top, 'next', path)).mtimeMs;
     assert.equal(time('index.php'), Date.parse('2026-05-06T07:08:09.123Z'));
     assert.equal(time('same.php'), 1_700_000_000_000);

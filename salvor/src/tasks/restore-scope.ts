@@ -1,4 +1,5 @@
 import { SalvorError } from '../errors.ts';
+import { storedPathOf } from '../points/moved-places.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 
 /** What a person asked to be restored. */
@@ -51,7 +52,7 @@ async function readPaths(paths: readonly string[], point: OpenPoint): Promise<'a
   if (wanted.includes('')) return 'all';
   for (const path of wanted) {
     try {
-      await point.view.stat(`/site/${path}`);
+      await point.view.stat(storedPathOf(point.manifest, path));
     } catch (cause) {
       if (!(cause instanceof Error && 'code' in cause && cause.code === 'path-unknown')) throw cause;
       throw new SalvorError('path-unknown', { point: point.manifest.point, path }, { cause });

@@ -1,35 +1,35 @@
 /**
- * The place on a site's own mount where the new is built and the old is kept: `<mount>/.salvor/<account>/<task>`,
- * root's alone, so that no tenant can look into it or change what is about to become his site.
+ * The places where the new is built and the old is kept: `<mount>/.salvor/<account>/<task>`, one on each mount that
+ * takes part, root's alone, so that no tenant can look into it or change what is about to become his site.
  */
-import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { setTimes } from '@salvor/engine/libc';
 import { SalvorError } from '../errors.ts';
+import { errnoOf } from '../lib/errno.ts';
+import type { OpenDirectory } from '../lib/beneath/open-directory.ts';
+import { openOwnDirectory } from '../lib/beneath/own-directory.ts';
 import { removeTree } from '../lib/beneath/remove-tree.ts';
-import { openSpot } from '../lib/beneath/spot.ts';
-import { syncDirectory } from '../lib/write-durably.ts';
+import { spotIn } from '../lib/beneath/spot.ts';
 import { mountPointOf } from '../lib/mounts.ts';
+import { syncDirectory } from '../lib/write-durably.ts';
+import { STAGING_NAME } from '../points/left-out.ts';
 
-/** Where a task's staging place will be; nothing is made. `configured` is the hoster's choice for all sites. */
-export function locateStaging(
-  site: { readonly key: string; readonly account: string; readonly path: string },
-  task: string,
-  configured: string | null,
-): string {
-  const mount = mountPointOf(site.path);
-  const root = configured ?? join(mount, '.salvor');
-  if (mountPointOf(root) !== mount) {
-    const why = `its files lie on ${mount} and the staging directory ${root} does not, so that they can't change places in one step`;
-    throw new SalvorError('site-unsupported', { site: site.key, why });
-  }
-  return join(root, site.account, task);
+/**
+ * Where a task's staging place for what lies at `path` will be; nothing is made. `configured` is the hoster's choice for
+ * all sites, and holds for what lies on its mount: elsewhere nothing could change places with what is there.
+ */
+export function locateStaging(path: string, account: string, task: string, configured: string | null): string {
+  const mount = mountPointOf(path);
+  const root = configured !== null && mountPointOf(configured) === mount ? configured : join(mount, STAGING_NAME);
+  return join(root, account, task);
 }
 
 /** Makes it, empty. Whoever may write in a directory above it could put another in its place: such a place is refused. */
 export function makeStaging(path: string): void {
   const missing: string[] = [];
   for (const directory of [dirname(dirname(path)), dirname(path), path]) {
-    if (mkdirIfMissing(directory)) missing.push(directory);
+    if (keepingTime(dirname(directory), () => mkdirIfMissing(directory))) missing.push(directory);
     const stat = lstatSync(directory);
     if (!stat.isDirectory() || stat.uid !== process.getuid?.() || (stat.mode & 0o022) !== 0)
       throw new SalvorError('staging-unsafe', { path: directory });
@@ -38,26 +38,58 @@ export function makeStaging(path: string): void {
 }
 
 /**
+ * Opens it for writing below `at`, a path that leads through the open directory where somebody else could put another
+ * one in its way: at the top of a mount that is a tenant's.
+ */
+export function openStaging(path: string): OpenDirectory & { readonly at: string } {
+  const directory = openOwnDirectory(path);
+  return { ...directory, at: isOursAbove(path) ? path : `/proc/self/fd/${directory.fd}` };
+}
+
+/**
  * Removes a task's place and the directories above it that are empty then. A tenant's program may still be at work in
- * what was his site: nothing that it does there leads out, and a mount there stops it (`path-leads-out`).
+ * what was his site: nothing that it does there leads out, and a mount there stops it (`path-leads-out`). Throws where
+ * the place's own file system is not mounted.
  */
 export async function removeStaging(path: string): Promise<void> {
-  if (existsSync(dirname(path))) {
-    using spot = openSpot(dirname(path), path);
-    await removeTree(spot);
+  const root = dirname(dirname(path));
+  if (basename(root) === STAGING_NAME && mountPointOf(root) !== dirname(root))
+    throw new SalvorError('system-refused', { reason: `${dirname(root)} is not mounted, and ${path} lies on it` });
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+    using place = openOwnDirectory(path);
+    // All of these names are ours.
+    for (const name of readdirSync(`/proc/self/fd/${place.fd}`)) await removeTree(spotIn(place, name));
   }
-  for (const directory of [dirname(path), dirname(dirname(path))]) {
+  for (const directory of [path, dirname(path), dirname(dirname(path))]) {
     try {
-      rmdirSync(directory);
-    } catch {
-      return;
+      keepingTime(dirname(directory), () => rmdirSync(directory));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') return;
     }
   }
 }
 
-function mkdirIfMissing(path: string): boolean {
-  const made = mkdirSync(path, { recursive: true, mode: 0o700 });
+/** The top of a mount may be a directory of the site: that we come and go in it is no change of its own. */
+function keepingTime<T>(directory: string, body: () => T): T {
+  const before = lstatSync(directory, { bigint: true, throwIfNoEntry: false });
+  const result = body();
+  if (before !== undefined) setTimes(directory, before.atimeNs, before.mtimeNs);
+  return result;
+}
+
+/** Whether nobody else can rename what lies on the way to it. */
+function isOursAbove(path: string): boolean {
+  for (let at = dirname(path); ; at = dirname(at)) {
+    const { uid, mode } = lstatSync(at);
+    const isSticky = (mode & 0o1000) !== 0;
+    if ((uid !== 0 && uid !== process.getuid?.()) || ((mode & 0o022) !== 0 && !isSticky)) return false;
+    if (at === '/') return true;
+  }
+}
+
+function mkdirIfMissing(directory: string): boolean {
+  const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (made === undefined) return false;
-  chmodSync(path, 0o700);
+  chmodSync(directory, 0o700);
   return true;
 }

@@ -11,6 +11,7 @@ import { inspectSwap } from '../databases/mariadb/inspect-swap.ts';
 import type { SwapPlan } from '../databases/mariadb/plan-swap.ts';
 import { applySwap, finishSwap, planSwapBack, revertSwap } from '../databases/mariadb/swap.ts';
 import type { Audit } from '../lib/audit-log.ts';
+import { planEntriesBack } from './move-entries.ts';
 import { type Move, invertMove, makeMove, surveyMove } from './move-site.ts';
 
 export type Switch = {
@@ -64,14 +65,14 @@ async function switchParts(wanted: Switch, home: string, tools: SwitchTools): Pr
 export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
   await tools.audit('switch', nameParts(wanted), async () => {
     for (const { server, plan } of wanted.tables) await finishSwap(await tools.administratorOf(server, home), plan);
-    for (const move of wanted.moves) if (surveyMove(move) === 'before') makeMove(move);
+    for (const move of wanted.moves) makeMove(move);
   });
 }
 
 /** Moves back what has moved. */
 export async function revertSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
   await tools.audit('switch-back', nameParts(wanted), async () => {
-    for (const move of wanted.moves.toReversed()) if (surveyMove(move) === 'after') makeMove(invertMove(move));
+    for (const move of wanted.moves.toReversed()) makeMove(invertMove(move));
     for (const { server, plan } of wanted.tables.toReversed())
       await revertSwap(await tools.administratorOf(server, home), plan);
   });
@@ -89,7 +90,8 @@ export async function planSwitchBack(
     const admin = await tools.administratorOf(server, home);
     tables.push({ server, plan: await planSwapBack(admin, plan, nameOf(index)) });
   }
-  return { tables, moves: done.moves.toReversed().map(invertMove) };
+  const moves = done.moves.toReversed().map((move) => ('entries' in move ? planEntriesBack(move) : invertMove(move)));
+  return { tables, moves };
 }
 
 export async function surveySwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<SwitchSurvey> {
@@ -104,6 +106,6 @@ export async function surveySwitch(wanted: Switch, home: string, tools: SwitchTo
   return {
     isUntouched: count('before') === parts.length,
     lost: parts.filter(({ side }) => side === 'lost').map(({ name }) => name),
-    summary: `${count('before')} parts at their old places, ${count('after')} at their new ones, ${count('lost')} at neither`,
+    summary: `${count('before')} parts at their old places, ${count('after')} at their new ones, ${count('between')} on their way, ${count('lost')} at neither`,
   };
 }

@@ -6,9 +6,9 @@ import { SalvorError } from '../errors.ts';
 import type { Site } from '../sites/site.ts';
 import type { Journal } from './journal.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
-import { findChangedPhp, refreshTimes } from './refresh-php.ts';
+import { findChangedIn, refreshTimes } from './refresh-php.ts';
+import { isMoveKept } from './move-site.ts';
 import { type Switch, type SwitchTools, makeSwitch, planSwitchBack } from './switch-site.ts';
-import { surveyMove } from './move-site.ts';
 import type { TaskRun } from './task-run.ts';
 import { verifySite } from './verify-site.ts';
 
@@ -36,11 +36,11 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
     });
     return planned;
   });
-  const changed = await run.step('compare PHP files', () => findChangedIn(back, run.signal));
+  const changed = await run.step('compare PHP files', () => findChangedIn(back.moves, run.signal));
 
   // As in a restore: journal (1), parts (2), journal (3).
   await run.commit('switch', async () => {
-    for (const { staged, paths } of changed) refreshTimes(staged, paths, run.clock());
+    for (const files of changed) refreshTimes(files, run.clock());
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
     run.record({ phase: 'switching', switch: back, undoUntil }); // (1)
     run.note(...(await makeSwitch(back, home, switching))); // (2)
@@ -49,36 +49,17 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   run.note(...(await run.commit('verify', () => verifySite(tools.readSite))));
   const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
   run.record(kept.journal);
-  return changed.flatMap(({ top, paths }) => paths.map((path) => [top, path].filter((part) => part !== '').join('/')));
+  return changed.flatMap(({ shown }) => shown);
 }
 
 /** Every part must be where the task has put it; whoever moved one since would lose what he put there. */
 function requireKept(original: Journal, done: Switch): void {
   for (const move of done.moves)
-    if (surveyMove(move) !== 'after')
+    if (!isMoveKept(move))
       throw impossible(
         original,
         `${move.live} is not where the task has put it, or what it replaced is not kept any more`,
       );
-}
-
-type ChangedPhp = { readonly staged: string; readonly top: string; readonly paths: readonly string[] };
-
-async function findChangedIn(back: Switch, signal: AbortSignal): Promise<readonly ChangedPhp[]> {
-  const changed: ChangedPhp[] = [];
-  for (const { live, staged, staging } of back.moves) {
-    const paths = await findChangedPhp(live, staged, signal);
-    changed.push({
-      staged,
-      top: staged
-        .slice(staging.length + 1)
-        .split('/')
-        .slice(1)
-        .join('/'),
-      paths,
-    });
-  }
-  return changed;
 }
 
 function impossible(original: Journal, why: string): SalvorError {

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Problem, RestorePlan } from '@salvor/contract';
 import { restore } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
+import { sitePathOf } from '../points/moved-places.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Account } from '../sites/site.ts';
 import { knownOwners } from './known-owners.ts';
@@ -18,7 +19,7 @@ export async function planWrite(point: OpenPoint, scope: RestoreScope, target: s
   let tables = 0;
   for await (const { path, entry } of point.view.walk('/')) {
     if (!isWritten(scope, point, path)) continue;
-    if (path.startsWith('/site/')) files += 1;
+    if (sitePathOf(point.manifest, path) !== null && path !== '/site') files += 1;
     if (path.startsWith('/databases/') && isTable(point, path)) tables += 1;
     bytes += entry.type === 'file' ? entry.size : 0;
   }
@@ -78,7 +79,9 @@ export async function writePoint(
 function isWritten(scope: RestoreScope, point: OpenPoint, path: string): boolean {
   if (path === '/manifest.json') return true;
   const [, top, name, file] = path.split('/');
-  if (top === 'site') return isInScope(scope, path.slice('/site/'.length));
+  const inSite = sitePathOf(point.manifest, path);
+  if (inSite !== null) return isInScope(scope, inSite);
+  if (top === 'moved') return point.manifest.moved.some(({ link }) => isInScope(scope, link));
   if (top !== 'databases') return false;
   if (name === undefined) return scope.databases.length > 0;
   const wanted = scope.databases.find((database) => database.name === name);

@@ -221,7 +221,7 @@ class KillRun {
     );
     const staging = join(this.#host.directory, 'salvor/staging', this.#host.account.name);
     const staged = existsSync(staging) ? readdirSync(staging).map((name) => join(staging, name)) : [];
-    assert.deepEqual(staged.toSorted(), journals.flatMap((journal) => journal.staging ?? []).toSorted());
+    assert.deepEqual(staged.toSorted(), journals.flatMap((journal) => journal.stagings).toSorted());
     assert.deepEqual(readdirSync(join(stateDir, 'scratch')), []);
     assert.deepEqual(
       readdirSync(join(stateDir, 'locks')).filter((name) => name.endsWith('.lock')),
@@ -246,7 +246,7 @@ class KillRun {
 
 type KeptJournal = {
   readonly phase: string;
-  readonly staging: string | null;
+  readonly stagings: readonly string[];
   readonly switch: { readonly tables: readonly { readonly plan: { readonly old: string } }[] } | null;
 };
 

@@ -20,9 +20,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { backup, forgetNamed, listSnapshots } from '@salvor/engine';
 import { openAccountRepository } from '../../src/points/repositories.ts';
-import { type FaultHost, hasCode, openFaultHost } from './fault-host.ts';
-
-const EVERYTHING = { point: null, only: null, paths: [], tables: [], to: null, dryRun: false } as const;
+import { EVERYTHING, type FaultHost, hasCode, openFaultHost } from './fault-host.ts';
 
 describe('a restore that meets a fault', () => {
   let test: FaultHost;
@@ -151,19 +149,6 @@ describe('a restore that meets a fault', () => {
       await sql('DROP DATABASE stranger');
     }
     await sql(`SET FOREIGN_KEY_CHECKS=0; RENAME TABLE \`${database}\`.users_kept TO \`${database}\`.users`);
-  });
-
-  it('refuses a site that does not lie in one piece, before anything is touched', async () => {
-    const mount = join(test.site.path, 'files');
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mount]);
-    try {
-      await using agent = await test.open();
-      const { plan } = await agent.restore(test.site.uri, { ...EVERYTHING, dryRun: true });
-      assert.ok(plan.obstacles.some(({ code }) => code === 'site-mounted'));
-      await assert.rejects(agent.restore(test.site.uri, EVERYTHING), hasCode('restore-obstructed'));
-    } finally {
-      execFileSync('umount', [mount]);
-    }
   });
 
   it('takes what changed while it ran into a safety point of the very instant of the switch', async () => {

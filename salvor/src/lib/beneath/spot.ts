@@ -7,6 +7,7 @@ import {
   lstatSync,
   mkdirSync,
   readlinkSync,
+  renameSync,
   rmdirSync,
   symlinkSync,
   unlinkSync,
@@ -14,6 +15,7 @@ import {
 import { isAbsolute, relative } from 'node:path';
 import { exchangePaths, openBeneath, renameNoReplace } from '@salvor/engine/libc';
 import { SalvorError } from '../../errors.ts';
+import { errnoOf } from '../errno.ts';
 import { type OpenDirectory, openDirectory, openRoot, reopenDirectory } from './open-directory.ts';
 import { type SafePath, parseSafePath, showSafePath, splitSafePath } from './safe-path.ts';
 
@@ -103,19 +105,23 @@ export function removeDirectoryAt(spot: Spot): void {
   rmdirSync(pathOfSpot(spot));
 }
 
-/** The two change places in one atomic step, and it is on disk when this returns. */
+/** The two change places in one atomic step. On disk after `syncSpots`. */
 export function exchangeSpots(one: Spot, other: Spot): void {
   exchangePaths(one.fd, one.name, other.fd, other.name);
-  syncBoth(one, other);
 }
 
-/** Moves what is at `from` to `to`, where nothing may be (`EEXIST`); on disk when this returns. */
+/** Moves what is at `from` to `to`, where nothing may be (`EEXIST`). On disk after `syncSpots`. */
 export function moveSpot(from: Spot, to: Spot): void {
-  renameNoReplace(from.fd, from.name, to.fd, to.name);
-  syncBoth(from, to);
+  try {
+    renameNoReplace(from.fd, from.name, to.fd, to.name);
+  } catch (error) {
+    // File systems that know no such flag (NFS): looked at first, which is as good where no one else makes that name.
+    if (errnoOf(error) !== 'EINVAL' || lookAt(to) !== null) throw error;
+    renameSync(pathOfSpot(from), pathOfSpot(to));
+  }
 }
 
-function syncBoth(one: Spot, other: Spot): void {
-  fsyncSync(one.fd);
-  fsyncSync(other.fd);
+/** Puts on disk what was moved in and out of these directories. */
+export function syncSpots(...spots: readonly { readonly fd: number }[]): void {
+  for (const fd of new Set(spots.map((spot) => spot.fd))) fsyncSync(fd);
 }

@@ -1,5 +1,5 @@
 import { type BigIntStats, readdirSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, relative } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { SalvorError } from '../../errors.ts';
 import { errnoOf } from '../errno.ts';
@@ -16,6 +16,8 @@ export type TreeEntry = { readonly path: string; readonly stat: BigIntStats; rea
 export type WalkOptions = {
   /** Nothing on another mount is entered. A mount point is an entry, with what its own root is. */
   readonly onOneMount?: boolean;
+  /** Absolute paths that are passed over, with what is below them. Of a root that is given as a path. */
+  readonly leftOut?: readonly string[];
 };
 
 /** One descriptor a level. Longer chains have names of a letter or two, and are made to hurt. */
@@ -30,7 +32,8 @@ const ENTRIES_AT_A_TIME = 512;
  * as a path is trusted but for its last part; one whose way leads through a tenant's directories is given as a spot.
  */
 export async function* walkTree(root: string | Spot, options: WalkOptions = {}): AsyncGenerator<TreeEntry> {
-  const walk = new Walk(options);
+  const leftOut = typeof root === 'string' ? (options.leftOut ?? []).map((path) => relative(root, path)) : [];
+  const walk = new Walk(options, new Set(leftOut));
   if (typeof root !== 'string') {
     yield* walk.visit(root, '', 0);
     return;
@@ -48,10 +51,12 @@ export async function* walkTree(root: string | Spot, options: WalkOptions = {}):
 
 class Walk {
   readonly #options: WalkOptions;
+  readonly #leftOut: ReadonlySet<string>;
   #seen = 0;
 
-  constructor(options: WalkOptions) {
+  constructor(options: WalkOptions, leftOut: ReadonlySet<string>) {
     this.#options = options;
+    this.#leftOut = leftOut;
   }
 
   async *visit(spot: Spot, path: string, depth: number): AsyncGenerator<TreeEntry> {
@@ -66,7 +71,8 @@ class Walk {
     using directory = opened;
     for (const name of listNames(directory)) {
       const shown = name.toString('utf8');
-      yield* this.visit(spotIn(directory, name), path === '' ? shown : `${path}/${shown}`, depth + 1);
+      const below = path === '' ? shown : `${path}/${shown}`;
+      if (!this.#leftOut.has(below)) yield* this.visit(spotIn(directory, name), below, depth + 1);
     }
   }
 

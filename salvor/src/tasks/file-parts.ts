@@ -1,0 +1,217 @@
+/**
+ * What of a site's files is restored, as trees that change places each for itself: its directory, each directory that
+ * was moved out of it, and each mount in one of these, because nothing can be exchanged across two file systems.
+ *
+ *   whole site     as the point has it: a link leads where it led then
+ *   chosen paths   where the site has them now: what lies behind a link comes back behind it
+ */
+import { lstatSync } from 'node:fs';
+import type { Problem } from '@salvor/contract';
+import { mountsWithin, readMountPoints } from '../lib/mounts.ts';
+import type { ManifestMoved } from '../points/manifest.ts';
+import { findMoved } from '../points/moved-places.ts';
+import type { OpenPoint } from '../points/open-point.ts';
+import { isBeneath } from '../sites/read-beneath.ts';
+import { type Site, siteKey } from '../sites/site.ts';
+import { type MovedOut, findMovedOut, findSharer, homesOf, whyNot } from './moved-out.ts';
+import type { RestoreScope } from './restore-scope.ts';
+
+export type FilePart = {
+  /** As the site sees it, relative to its directory; empty for the directory itself. */
+  readonly path: string;
+  /** The directory of the point that holds it; null where the point has none, and it is emptied. */
+  readonly stored: string | null;
+  /** The directory on disk: absolute, without links. */
+  readonly live: string;
+  /** The home that it lies in. */
+  readonly home: string;
+  /** All of it, or these paths in it, none in another. */
+  readonly wanted: 'all' | readonly string[];
+  /** Mounts in it, relative to it: parts of their own. */
+  readonly without: readonly string[];
+};
+
+type Root = Omit<FilePart, 'wanted' | 'without'>;
+
+/** Nothing is touched and nothing is read but names. */
+export async function planFileParts(
+  site: Site,
+  point: OpenPoint,
+  scope: RestoreScope,
+  sites: readonly Site[],
+): Promise<{ readonly parts: readonly FilePart[]; readonly obstacles: readonly Problem[] }> {
+  const planner = new PartPlanner(site, point, sites);
+  if (scope.files === 'all') planner.takeWhole();
+  else for (const path of scope.files) planner.takePath(path);
+  const parts: FilePart[] = [];
+  for (const part of planner.parts()) parts.push(...(await splitMounts(part, point, planner.obstacles)));
+  return { parts, obstacles: planner.obstacles };
+}
+
+class PartPlanner {
+  readonly obstacles: Problem[] = [];
+  readonly #site: Site;
+  readonly #moved: readonly ManifestMoved[];
+  readonly #now: readonly MovedOut[];
+  readonly #sites: readonly Site[];
+  readonly #wanted = new Map<string, { readonly root: Root; readonly paths: Set<string> }>();
+
+  constructor(site: Site, point: OpenPoint, sites: readonly Site[]) {
+    this.#site = site;
+    this.#moved = point.manifest.moved;
+    this.#sites = sites;
+    this.#now = findMovedOut(site, sites).followed;
+  }
+
+  takeWhole(): void {
+    this.#take(this.#siteRoot(), '');
+    for (const moved of this.#moved) this.#takeMoved(moved);
+  }
+
+  takePath(path: string): void {
+    const then = findMoved(this.#moved, path);
+    const now = this.#now.find(({ link }) => isBeneath(path, link)) ?? null;
+    for (const moved of this.#moved) {
+      // What a wanted directory leads to is part of it.
+      if (moved.linked && moved.link !== path && isBeneath(moved.link, path)) this.#takeMoved(moved);
+    }
+    const inTheWay = this.#findLink(path);
+    if (inTheWay !== null && now?.link !== inTheWay) {
+      const at = `${this.#site.path}/${inTheWay}`;
+      return this.#refuse('directory-moved-out', `${at} is a link that leads out of what is the site's`, at);
+    }
+    if (then === null && now === null) return this.#take(this.#siteRoot(), path);
+    const link = [then?.link ?? '', now?.link ?? ''].toSorted((one, other) => other.length - one.length)[0] ?? '';
+    if (then !== null && link === then.link && this.#isMissing(link)) {
+      this.#take(this.#siteRoot(), link);
+      return this.#takeMoved(then, path);
+    }
+    const live = now === null ? `${this.#site.path}/${link}` : now.target + link.slice(now.link.length);
+    const stored = then === null ? `/site/${link}` : then.place + link.slice(then.link.length);
+    this.#take({ path: link, stored, live, home: now?.home ?? this.#site.account.home }, path);
+  }
+
+  parts(): readonly FilePart[] {
+    return [...this.#wanted.values()].map(({ root, paths }) => ({
+      ...root,
+      wanted: paths.has('')
+        ? 'all'
+        : [...paths].filter((path) => ![...paths].some((other) => path.startsWith(`${other}/`))).toSorted(),
+      without: [],
+    }));
+  }
+
+  #takeMoved({ link, target, place }: ManifestMoved, path: string = link): void {
+    const home = homesOf(this.#site).find((root) => isBeneath(target, root));
+    const sharer = findSharer(target, this.#site, this.#sites);
+    const why =
+      home === undefined ? `${target} lies outside of the account's homes` : whyNot(target, this.#site, this.#sites);
+    if (sharer !== null)
+      this.#refuse('directory-shared', `${siteKey(sharer)} has ${target} too, where ${link} led`, target);
+    else if (home === undefined || why !== null)
+      this.#refuse('directory-moved-out', `${link} led to a place that is not the site's: ${why ?? ''}`, target);
+    else this.#take({ path: link, stored: place, live: target, home }, path);
+  }
+
+  #take(root: Root, path: string): void {
+    const key = JSON.stringify([root.stored, root.live]);
+    const taken = this.#wanted.get(key) ?? { root, paths: new Set<string>() };
+    this.#wanted.set(key, taken);
+    taken.paths.add(path === root.path ? '' : path.slice(root.path === '' ? 0 : root.path.length + 1));
+  }
+
+  #siteRoot(): Root {
+    return { path: '', stored: '/site', live: this.#site.path, home: this.#site.account.home };
+  }
+
+  /** The first part of a path that is a link now; of the path itself only where it was not one in the point. */
+  #findLink(path: string): string | null {
+    const then = findMoved(this.#moved, path);
+    const parts = path.split('/');
+    for (let length = 1; length <= parts.length; length++) {
+      const at = parts.slice(0, length).join('/');
+      // A link that is wanted itself changes places like a file.
+      if (at === path && then === null && !this.#now.some(({ link }) => link === at)) return null;
+      if (lstatSync(`${this.#site.path}/${at}`, { throwIfNoEntry: false })?.isSymbolicLink() === true) return at;
+    }
+    return null;
+  }
+
+  #isMissing(link: string): boolean {
+    return lstatSync(`${this.#site.path}/${link}`, { throwIfNoEntry: false }) === undefined;
+  }
+
+  #refuse(code: string, message: string, path: string): void {
+    this.obstacles.push({ code, message, path });
+  }
+}
+
+/** A part without its mounts, and these as parts. */
+async function splitMounts(part: FilePart, point: OpenPoint, obstacles: Problem[]): Promise<readonly FilePart[]> {
+  const mounts = readMountPoints();
+  const inside = [...new Set(mountsWithin(part.live, mounts))].filter((mount) => mount !== part.live);
+  const outermost = inside.filter((mount) => !inside.some((other) => other !== mount && isBeneath(mount, other)));
+  const split: FilePart[] = [];
+  const without: string[] = [];
+  for (const mount of outermost) {
+    const at = mount.slice(part.live.length + 1);
+    const wanted = wantedBelow(part.wanted, at);
+    if (wanted === null) continue;
+    const stored = await findDirectory(point, part.stored, at);
+    if (stored === undefined || !lstatSync(mount).isDirectory()) {
+      const message = `${mount} is a mount, and is not one directory now and in the point`;
+      obstacles.push({ code: 'site-mounted', message, path: mount });
+      continue;
+    }
+    without.push(at);
+    const path = part.path === '' ? at : `${part.path}/${at}`;
+    split.push(
+      ...(await splitMounts({ path, stored, live: mount, home: part.home, wanted, without: [] }, point, obstacles)),
+    );
+  }
+  // A part of which nothing is left but its mounts.
+  const own =
+    part.wanted === 'all' ? part.wanted : part.wanted.filter((path) => !without.some((at) => isBeneath(path, at)));
+  return own !== 'all' && own.length === 0 ? split : [{ ...part, wanted: own, without }, ...split];
+}
+
+/** What is wanted of a mount that lies at `at` in a part; null for nothing. */
+function wantedBelow(wanted: FilePart['wanted'], at: string): FilePart['wanted'] | null {
+  if (wanted === 'all' || wanted.some((path) => isBeneath(at, path))) return 'all';
+  const below = wanted.filter((path) => isBeneath(path, at)).map((path) => path.slice(at.length + 1));
+  return below.length === 0 ? null : below;
+}
+
+/** The directory at `at` below one of the point; null where there is nothing, undefined where it is something else. */
+async function findDirectory(point: OpenPoint, root: string | null, at: string): Promise<string | null | undefined> {
+  let path = root;
+  for (const name of at.split('/')) {
+    if (path === null) return null;
+    path = `${path}/${name}`;
+    try {
+      if ((await point.view.stat(path)).type !== 'dir') return undefined;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'path-unknown') return null;
+      throw error;
+    }
+  }
+  return path;
+}
+
+/** Whether a path, relative to the part, is restored or leads to something that is. */
+export function isInPart(part: Pick<FilePart, 'wanted' | 'without'>, path: string): boolean {
+  if (part.without.some((mount) => isBeneath(path, mount))) return false;
+  if (part.wanted === 'all' || path === '') return true;
+  return part.wanted.some((wanted) => isBeneath(path, wanted) || isBeneath(wanted, path));
+}
+
+/** Whether it changes places itself, and is not only a directory that leads to one that does. */
+export function isRestored(part: Pick<FilePart, 'wanted' | 'without'>, path: string): boolean {
+  if (!isInPart(part, path)) return false;
+  return part.wanted === 'all' || part.wanted.some((wanted) => isBeneath(path, wanted));
+}
+
+/** A path of the part as the site sees it. */
+export function pathInSite(part: Pick<FilePart, 'path'>, path: string): string {
+  return [part.path, path].filter((one) => one !== '').join('/');
+}
