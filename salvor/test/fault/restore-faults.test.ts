@@ -97,6 +97,20 @@ describe('a restore that meets a fault', () => {
     hasCode('site-busy')(await refused);
   });
 
+  it('is no backup where the settings can’t be read: the file and its line are named', async () => {
+    const settings = join(test.site.path, 'settings.php');
+    copyFileSync(settings, `${settings}.kept`);
+    try {
+      appendFileSync(settings, '\n$databases = made_up_function();\n');
+      await using agent = await test.open();
+      const refused = await agent.backup(test.site.uri, { reason: null }).catch((error: unknown) => error);
+      assert.ok(hasCode('site-unsupported')(refused));
+      assert.match(String(refused), /settings\.php:\d+/);
+    } finally {
+      renameSync(`${settings}.kept`, settings);
+    }
+  });
+
   it('names no plan and changes nothing where another site uses the database too', async () => {
     const twin = test.host.site('harbour.example.org');
     const settings = join(twin.path, 'settings.php');
