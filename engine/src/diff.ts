@@ -116,20 +116,20 @@ class DiffRun {
       if (this.#options.statistics === true) await this.#addCommon(first);
       return;
     }
-    const [before, after] = [await readListing(this.#reader, first), await readListing(this.#reader, second)];
+    const before = (await readListing(this.#reader, first))[Symbol.iterator]();
+    const after = (await readListing(this.#reader, second))[Symbol.iterator]();
     // Both are in the order of their names' bytes.
-    for (let [i, j] = [0, 0]; i < before.length || j < after.length;) {
-      const [old, young] = [before[i], after[j]];
-      if (young === undefined || (old !== undefined && old.name < young.name)) {
-        if (old !== undefined) yield* this.#tellAll('removed', old, path);
-        i++;
-      } else if (old === undefined || young.name < old.name) {
+    let [old, young] = [next(before), next(after)];
+    while (old !== null || young !== null) {
+      if (young === null || (old !== null && old.name < young.name)) {
+        if (old !== null) yield* this.#tellAll('removed', old, path);
+        old = next(before);
+      } else if (old === null || young.name < old.name) {
         yield* this.#tellAll('added', young, path);
-        j++;
+        young = next(after);
       } else {
         yield* this.#compareNodes(old, young, path);
-        i++;
-        j++;
+        [old, young] = [next(before), next(after)];
       }
     }
   }
@@ -195,6 +195,11 @@ class DiffRun {
       counts.bytes += place.plainBytes ?? place.length - SEAL_OVERHEAD_BYTES;
     }
   }
+}
+
+function next(nodes: Iterator<TreeNode>): TreeNode | null {
+  const { done, value } = nodes.next();
+  return done === true ? null : value;
 }
 
 function isSameList(a: readonly string[], b: readonly string[]): boolean {

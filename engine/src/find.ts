@@ -177,30 +177,27 @@ class FindWalk<Found> {
     const place = createHash('sha256').update(`${tree}${path}`).digest('hex');
     if (this.#empty.has('tree', place)) return false;
     let isFound = false;
-    for (const node of await this.#readListing(snapshot, tree, path)) {
-      const below = `${path}/${displayPath(node.name)}`;
-      const found = this.#look({ snapshot, path: below, node, parentTree: tree });
-      isFound ||= found.length > 0;
-      yield* found;
-      if (node.subtree !== null && (yield* this.#walk(snapshot, node.subtree, below))) isFound = true;
+    try {
+      for (const node of await readListing(this.#reader, tree)) {
+        const below = `${path}/${displayPath(node.name)}`;
+        const found = this.#look({ snapshot, path: below, node, parentTree: tree });
+        isFound ||= found.length > 0;
+        yield* found;
+        if (node.subtree !== null && (yield* this.#walk(snapshot, node.subtree, below))) isFound = true;
+      }
+    } catch (error) {
+      this.#report(snapshot, path, error);
     }
     if (!isFound) this.#empty.claim('tree', place);
     return isFound;
   }
 
-  async #readListing(snapshot: Snapshot, tree: string, path: string): Promise<readonly TreeNode[]> {
-    try {
-      return await readListing(this.#reader, tree);
-    } catch (error) {
-      if (!(error instanceof EngineError) || !DAMAGE.has(error.code)) throw error;
-      if (this.problems.length < MAX_PROBLEMS)
-        this.problems.push({
-          code: error.code,
-          path: `${snapshot.id.slice(0, 8)}:${path || '/'}`,
-          message: error.message,
-        });
-      return [];
-    }
+  /** What is damaged is told, and the walk goes on; anything else is thrown on. */
+  #report(snapshot: Snapshot, path: string, error: unknown): void {
+    if (!(error instanceof EngineError) || !DAMAGE.has(error.code)) throw error;
+    if (this.problems.length >= MAX_PROBLEMS) return;
+    const shown = `${snapshot.id.slice(0, 8)}:${path || '/'}`;
+    this.problems.push({ code: error.code, path: shown, message: error.message });
   }
 }
 

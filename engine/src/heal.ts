@@ -20,7 +20,6 @@ import type { Problem } from './errors.ts';
 import { findDamage } from './find-damage.ts';
 import type { Damage } from './find-damage.ts';
 import type { BlobType } from './format/pack-header.ts';
-import type { TreeNode } from './format/tree-node.ts';
 import { IndexWriter } from './index/index-writer.ts';
 import { BlobReader } from './pack/blob-reader.ts';
 import type { Repository } from './repository.ts';
@@ -121,20 +120,26 @@ async function findWanted(
     if (seen.has(tree)) return;
     seen.add(tree);
     want('tree', tree);
-    for (const node of await readAnywhere(readers, tree)) {
-      for (const id of node.content) want('data', id);
-      if (node.subtree !== null) await walk(node.subtree);
-    }
+    for (const subtree of await lookAnywhere(readers, tree, (id) => want('data', id))) await walk(subtree);
   };
   for (const snapshot of (await listSnapshots(damaged)).snapshots) await walk(snapshot.tree);
   return [...wanted.values()];
 }
 
-/** A listing from the first repository that has it whole; empty where none has, which the last check then names. */
-async function readAnywhere(readers: readonly BlobReader[], tree: string): Promise<readonly TreeNode[]> {
+/** Goes through a listing of the first repository that has it whole; where none has, the last check names it. Its subtrees. */
+async function lookAnywhere(
+  readers: readonly BlobReader[],
+  tree: string,
+  look: (dataBlob: string) => void,
+): Promise<readonly string[]> {
   for (const reader of readers) {
+    const subtrees: string[] = [];
     try {
-      return await readListing(reader, tree);
+      for (const node of await readListing(reader, tree)) {
+        for (const id of node.content) look(id);
+        if (node.subtree !== null) subtrees.push(node.subtree);
+      }
+      return subtrees;
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
     }

@@ -33,6 +33,9 @@ export const MAX_INDEX_PLAIN_BYTES: number = 512 * MiB;
 /** Largest plaintext of one blob that is opened: data blobs end at 8 MiB, single trees of 500 MB were seen. */
 export const MAX_BLOB_BYTES: number = 1024 * MiB;
 
+/** A listing larger than this (some 25,000 entries) is gone through in pieces; only its compressed form is held whole. */
+export const WHOLE_LISTING_BYTES: number = 8 * MiB;
+
 /** Keys that are tried with a password: restic's number. */
 export const MAX_KEYS_TRIED: number = 20;
 

@@ -361,7 +361,7 @@ async function treeAt(repository: Repository, root: string, names: readonly stri
   const reader = await BlobReader.open(repository);
   let tree = root;
   for (const name of names) {
-    const node = (await readListing(reader, tree)).find((each) => each.name === name);
+    const node = (await readListing(reader, tree)).find(name);
     tree = node?.subtree ?? '';
   }
   return tree;

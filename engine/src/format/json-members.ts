@@ -6,7 +6,7 @@ export type RawMember = { readonly name: string; readonly raw: string };
 
 /** The members of an object with their values as written. @throws RangeError where the text is no JSON object. */
 export function splitObject(text: string): RawMember[] {
-  return splitList(text, '{', '}').map((part) => {
+  return splitMembers(text).map((part) => {
     const end = endOfString(part, 0);
     const colon = part.indexOf(':', end);
     if (colon < 0) throw new RangeError('a member of an object has no value');
@@ -14,19 +14,14 @@ export function splitObject(text: string): RawMember[] {
   });
 }
 
-/** The items of an array as written; none for null. @throws RangeError where the text is no JSON array. */
-export function splitArray(text: string): string[] {
-  return text.trim() === 'null' ? [] : splitList(text, '[', ']');
-}
-
 /** The inverse of `splitObject`, without spaces, as Go writes it. */
 export function joinObject(members: readonly RawMember[]): string {
   return `{${members.map(({ name, raw }) => `${JSON.stringify(name)}:${raw}`).join(',')}}`;
 }
 
-function splitList(text: string, open: string, close: string): string[] {
+function splitMembers(text: string): string[] {
   const whole = text.trim();
-  if (!whole.startsWith(open) || !whole.endsWith(close)) throw new RangeError(`it does not stand in ${open}${close}`);
+  if (!whole.startsWith('{') || !whole.endsWith('}')) throw new RangeError('it does not stand in {}');
   const parts: string[] = [];
   let depth = 0;
   let from = 1;

@@ -10,6 +10,7 @@
 import { MAX_BLOB_BYTES } from '../limits.ts';
 import { goJsonString } from './go-json.ts';
 import { quoteName, unquoteName } from './go-quote.ts';
+import { JsonCursor } from './json-cursor.ts';
 import { countOf, isObject, listOf, parseObject, textOf, textsOf } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { formatTime, parseTime } from './time.ts';
@@ -149,30 +150,76 @@ export function encodeSubtree(id: string): string {
 /** What follows the head of a link, device or fifo. */
 export const NO_CONTENT = 'null}';
 
+const LISTING_START = '{"nodes":[';
+const LISTING_END = ']}\n';
+
 /** A whole listing of node texts in order. */
 export function encodeTree(nodes: readonly string[]): string {
-  return `{"nodes":[${nodes.join(',')}]}\n`;
+  return `${LISTING_START}${nodes.join(',')}${LISTING_END}`;
 }
 
-/** Ids and device numbers may pass 2^53: such numbers are turned into text before JSON is parsed. */
+/** The same as bytes in pieces, from node texts or runs of them with commas between. */
+export function* encodeListing(parts: Iterable<string | Uint8Array>): Generator<Uint8Array> {
+  let before = LISTING_START;
+  for (const part of parts) {
+    yield Buffer.from(before);
+    yield typeof part === 'string' ? Buffer.from(part) : part;
+    before = ',';
+  }
+  yield Buffer.from(before === ',' ? LISTING_END : `${LISTING_START}${LISTING_END}`);
+}
+
+/** Ids and device numbers may pass 2^53: such numbers are turned into text, and JSON is parsed once more. */
+const LARGE_MEMBERS = ['inode', 'device_id', 'device', 'size', 'links'] as const;
 const LARGE_NUMBER = /("(?:inode|device_id|device|size|links)":)(\d{16,20})(?=[,}])/g;
 
 /**
- * The nodes of a listing, unknown members ignored.
- * @throws RangeError where the text is no listing, a name is a path, or nodes are out of order.
+ * The nodes of a listing that comes in pieces, one after another, unknown members ignored.
+ * @throws RangeError where the text is no listing, a name is a path, or nodes are out of order; maybe after some nodes.
  */
-export function decodeTree(bytes: Uint8Array): TreeNode[] {
-  if (bytes.length > MAX_BLOB_BYTES) throw new RangeError('it is too large');
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
-  const object = parseObject(/\d{16}/.test(text) ? text.replace(LARGE_NUMBER, '$1"$2"') : text);
+export function* decodeNodes(pieces: Iterable<Uint8Array>): Generator<TreeNode> {
   let last: string | null = null;
-  return listOf(object, 'nodes').map((value) => {
-    if (!isObject(value)) throw new RangeError('a node is not an object');
-    const node = decodeNode(value);
+  for (const text of nodeTexts(pieces)) {
+    const node = decodeNodeText(text.toString('utf8'));
     if (last !== null && node.name <= last) throw new RangeError('its names are not in ascending order');
     last = node.name;
-    return node;
-  });
+    yield node;
+  }
+}
+
+/** The bytes of a listing's nodes as they are written, each valid until the next. @throws RangeError as `decodeNodes`. */
+export function* nodeTexts(pieces: Iterable<Uint8Array>): Generator<Buffer> {
+  const cursor = new JsonCursor(pieces);
+  cursor.take('{');
+  if (!cursor.takes('}')) {
+    do {
+      const name = cursor.value().toString('latin1');
+      cursor.take(':');
+      // Go writes null for a listing without nodes.
+      if (name !== '"nodes"') cursor.value();
+      else if (!cursor.isAt('[')) requireNull(cursor.value());
+      else yield* cursor.items();
+    } while (cursor.takes(','));
+    cursor.take('}');
+  }
+  if (!cursor.isAtEnd) throw new RangeError('it goes on behind its end');
+}
+
+function requireNull(value: Buffer): void {
+  if (value.toString('latin1') !== 'null') throw new RangeError('"nodes" is not a list');
+}
+
+/** One node from its text. @throws RangeError where it is none. */
+export function decodeNodeText(text: string): TreeNode {
+  const object = parseObject(text);
+  const isExact = LARGE_MEMBERS.every((name) => !(Number(object[name] ?? 0) > Number.MAX_SAFE_INTEGER));
+  return decodeNode(isExact ? object : parseObject(text.replace(LARGE_NUMBER, '$1"$2"')));
+}
+
+/** All nodes of a listing that is at hand. @throws RangeError as `decodeNodes`. */
+export function decodeTree(bytes: Uint8Array): TreeNode[] {
+  if (bytes.length > MAX_BLOB_BYTES) throw new RangeError('it is too large');
+  return [...decodeNodes([bytes])];
 }
 
 function decodeNode(object: JsonObject): TreeNode {

@@ -9,7 +9,9 @@ import { MAX_PACK_BYTES, TREE_CACHE_BYTES } from '../limits.ts';
 import type { Repository } from '../repository.ts';
 import { FileMissing } from '../storage/storage.ts';
 import type { FileHandle } from '../storage/storage.ts';
-import { openBlob } from './open-blob.ts';
+import type { MasterKey } from '../seal/master-key.ts';
+import { openBlob, openPieces } from './open-blob.ts';
+import type { Pieces } from './open-blob.ts';
 
 /** A pack larger than this is not read whole for one tree. */
 const WHOLE_PACK_BYTES = TREE_CACHE_BYTES / 2;
@@ -43,10 +45,23 @@ export class BlobReader {
 
   /** The plaintext. @throws EngineError `blob-missing`, `pack-damaged`. */
   async read(type: BlobType, id: string): Promise<Buffer> {
+    return this.#open(type, id, openBlob);
+  }
+
+  /** The plaintext of a listing, which may be huge. @throws EngineError as `read`. */
+  async readPieces(tree: string): Promise<Pieces> {
+    return this.#open('tree', tree, openPieces);
+  }
+
+  async #open<T>(
+    type: BlobType,
+    id: string,
+    open: (key: MasterKey, id: string, sealed: Uint8Array, plainBytes: number | null) => T,
+  ): Promise<T> {
     const place = this.place(type, id);
     const sealed = await this.readSealed(type, place);
     try {
-      return openBlob(this.#repository.key, id, sealed, place.plainBytes);
+      return open(this.#repository.key, id, sealed, place.plainBytes);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new EngineError('pack-damaged', { file: place.pack, reason: reasonOf(error) }, { cause: error });

@@ -1,8 +1,9 @@
 /** From the sealed bytes of a blob to its plaintext, checked against its id. */
-import { hash } from 'node:crypto';
-import { MAX_BLOB_BYTES } from '../limits.ts';
+import { createHash, hash } from 'node:crypto';
+import { MAX_BLOB_BYTES, WHOLE_LISTING_BYTES } from '../limits.ts';
 import { decompressExactly } from '../seal/compress.ts';
 import type { MasterKey } from '../seal/master-key.ts';
+import { decompressPieces } from '../seal/zstd-pieces.ts';
 
 /** @throws RangeError with the reason where the bytes are not this blob. */
 export function openBlob(key: MasterKey, id: string, sealed: Uint8Array, plainBytes: number | null): Buffer {
@@ -16,15 +17,54 @@ export function openStored(
   sealed: Uint8Array,
   plainBytes: number | null,
 ): { readonly plain: Buffer; readonly stored: Buffer } {
-  const stored = key.open(sealed);
-  if (stored === null) throw new RangeError('a seal in it is broken');
+  const stored = unseal(key, sealed);
   const plain = plainBytes === null ? stored : inflate(stored, plainBytes);
-  if (hash('sha256', plain, 'hex') !== id) throw new RangeError('a blob in it does not have the hash that names it');
+  requireId(id, hash('sha256', plain, 'hex'));
   return { plain, stored };
 }
 
-function inflate(frame: Buffer, plainBytes: number): Buffer {
+/** A plaintext in pieces, each valid until the next, from the start as often as it is asked for. */
+export type Pieces = () => Iterable<Uint8Array>;
+
+/**
+ * The plaintext of a listing. A huge one is never held whole: its frame is, and is decompressed once to be checked
+ * and again by whoever goes through it.
+ * @throws RangeError as `openBlob`.
+ */
+export function openPieces(key: MasterKey, id: string, sealed: Uint8Array, plainBytes: number | null): Pieces {
+  if (plainBytes === null || plainBytes <= WHOLE_LISTING_BYTES) {
+    const plain = openBlob(key, id, sealed, plainBytes);
+    return () => [plain];
+  }
+  const frame = unseal(key, sealed);
+  requirePlainBytes(plainBytes);
+  const pieces = (): Iterable<Uint8Array> => decompressPieces(frame, plainBytes);
+  const found = createHash('sha256');
+  try {
+    for (const piece of pieces()) found.update(piece);
+  } catch (error) {
+    throw new RangeError('a blob in it does not decompress', { cause: error });
+  }
+  requireId(id, found.digest('hex'));
+  return pieces;
+}
+
+function unseal(key: MasterKey, sealed: Uint8Array): Buffer {
+  const stored = key.open(sealed);
+  if (stored === null) throw new RangeError('a seal in it is broken');
+  return stored;
+}
+
+function requireId(id: string, found: string): void {
+  if (found !== id) throw new RangeError('a blob in it does not have the hash that names it');
+}
+
+function requirePlainBytes(plainBytes: number): void {
   if (plainBytes > MAX_BLOB_BYTES) throw new RangeError(`a blob in it claims ${plainBytes} bytes`);
+}
+
+function inflate(frame: Buffer, plainBytes: number): Buffer {
+  requirePlainBytes(plainBytes);
   try {
     return decompressExactly(frame, plainBytes);
   } catch (error) {

@@ -5,9 +5,9 @@
 import { hash } from 'node:crypto';
 import { EngineError } from '../errors.ts';
 import type { Problem } from '../errors.ts';
-import { joinObject, splitArray, splitObject } from '../format/json-members.ts';
+import { joinObject, splitObject } from '../format/json-members.ts';
 import type { RawMember } from '../format/json-members.ts';
-import { decodeTree } from '../format/tree-node.ts';
+import { decodeNodeText, decodeNodes, encodeListing, nodeTexts } from '../format/tree-node.ts';
 import type { TreeNode } from '../format/tree-node.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import type { BlobReader } from '../pack/blob-reader.ts';
@@ -15,7 +15,7 @@ import { SEAL_OVERHEAD_BYTES } from '../seal/master-key.ts';
 import { displayPath } from '../tree/byte-path.ts';
 import { readListing } from '../tree/read-listing.ts';
 
-const EMPTY_TREE = '{"nodes":[]}\n';
+const EMPTY_TREE = Buffer.from('{"nodes":[]}\n');
 /** The members behind `size`, in restic's order. */
 const BEHIND_SIZE: ReadonlySet<string> = new Set([
   'links',
@@ -25,6 +25,8 @@ const BEHIND_SIZE: ReadonlySet<string> = new Set([
   'device',
   'content',
 ]);
+
+type Change = (members: readonly RawMember[]) => readonly RawMember[];
 
 type Outcome = { readonly tree: string; readonly problems: readonly Problem[] };
 
@@ -62,20 +64,19 @@ export class TreeRewriter {
     const known = this.#mended.get(tree);
     // What is wrong in a listing that several paths share is told once.
     if (known !== undefined) return { tree: known, problems: [] };
-    const nodes = await readListing(this.#reader, tree);
     const problems: Problem[] = [];
-    const changes = new Map<number, (members: readonly RawMember[]) => readonly RawMember[]>();
-    for (const [at, node] of nodes.entries()) {
+    const changes = new Map<string, Change>();
+    for (const node of await readListing(this.#reader, tree)) {
       const below = `${path}/${displayPath(node.name)}`;
       if (node.type === 'file') {
         const change = this.#mendFile(node, below, problems);
-        if (change !== null) changes.set(at, change);
+        if (change !== null) changes.set(node.name, change);
       } else if (node.subtree !== null) {
         const subtree = await this.#mendDirectory(node.subtree, below, problems);
-        if (subtree !== node.subtree) changes.set(at, (members) => replace(members, 'subtree', `"${subtree}"`));
+        if (subtree !== node.subtree) changes.set(node.name, (members) => replace(members, 'subtree', `"${subtree}"`));
       }
     }
-    const id = changes.size === 0 ? tree : await this.#save(await this.#changed(tree, nodes.length, changes));
+    const id = changes.size === 0 ? tree : await this.#save(await this.#changed(tree, changes));
     if (id === tree) this.#whole.add(tree);
     else this.#mended.set(tree, id);
     return { tree: id, problems };
@@ -93,11 +94,7 @@ export class TreeRewriter {
     }
   }
 
-  #mendFile(
-    node: TreeNode,
-    path: string,
-    problems: Problem[],
-  ): ((members: readonly RawMember[]) => readonly RawMember[]) | null {
+  #mendFile(node: TreeNode, path: string, problems: Problem[]): Change | null {
     const content: string[] = [];
     let bytes = 0;
     for (const id of node.content) {
@@ -115,31 +112,35 @@ export class TreeRewriter {
     return (members) => setSize(lost > 0 ? replace(members, 'content', list) : members, bytes);
   }
 
-  async #changed(
-    tree: string,
-    count: number,
-    changes: ReadonlyMap<number, (members: readonly RawMember[]) => readonly RawMember[]>,
-  ): Promise<string> {
-    const text = (await this.#reader.read('tree', tree)).toString('latin1');
-    const listing = splitObject(text);
-    const nodes = splitArray(listing.find(({ name }) => name === 'nodes')?.raw ?? '[]');
-    if (nodes.length !== count) throw new Error(`the listing ${tree} was not split into its nodes`);
-    const mended = nodes.map((node, at) => {
-      const change = changes.get(at);
-      return change === undefined ? node : joinObject(change(splitObject(node)));
-    });
-    return `${joinObject(replace(listing, 'nodes', `[${mended.join(',')}]`))}\n`;
+  /** The listing with the nodes of some names changed: all that is held of a huge one is its new text. */
+  async #changed(tree: string, changes: ReadonlyMap<string, Change>): Promise<Buffer> {
+    const pieces = await this.#reader.readPieces(tree);
+    const mended = function* (): Generator<Buffer> {
+      for (const text of nodeTexts(pieces())) {
+        const change = changes.get(decodeNodeText(text.toString()).name);
+        // A copy, for the text is valid until the next one only.
+        yield change === undefined
+          ? Buffer.from(text)
+          : Buffer.from(joinObject(change(splitObject(text.toString('latin1')))), 'latin1');
+      }
+    };
+    return Buffer.concat([...encodeListing(mended())]);
   }
 
-  async #save(text: string): Promise<string> {
-    const bytes = Buffer.from(text, 'latin1');
-    decodeTree(bytes);
+  async #save(bytes: Buffer): Promise<string> {
+    requireListing(bytes);
     const id = hash('sha256', bytes, 'hex');
     if (this.#stored.has(id) || this.#index.has('tree', id)) return id;
     this.#stored.add(id);
     await this.#store(bytes);
     return id;
   }
+}
+
+/** @throws RangeError where what was made can't be read again. */
+function requireListing(bytes: Buffer): void {
+  const nodes = decodeNodes([bytes]);
+  while (nodes.next().done !== true);
 }
 
 /** Puts a value in the place of the member's. */

@@ -3,13 +3,13 @@ import { zstdDecompressSync } from 'node:zlib';
 import { ReusedZstd } from './reused-zstd.ts';
 
 /** Level 3 is restic's "auto". */
-const LEVEL = 3;
+export const ZSTD_LEVEL = 3;
 const FRAME_MAGIC = 0xfd2f_b528;
 /** Node's output grows in pieces; larger ones than this are memory for nothing. */
 const MAX_PIECE_BYTES = 1024 * 1024;
 
 let zstd: ReusedZstd | undefined;
-const ofThisThread = (): ReusedZstd => (zstd ??= new ReusedZstd(LEVEL));
+const ofThisThread = (): ReusedZstd => (zstd ??= new ReusedZstd(ZSTD_LEVEL));
 
 /** One zstd frame, in a buffer that the next call writes over. */
 export function compress(plain: Uint8Array): Buffer {

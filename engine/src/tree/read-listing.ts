@@ -1,20 +1,48 @@
 /** Reads listings out of a repository, and finds the node at a path. */
 import { EngineError, reasonOf } from '../errors.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
-import { decodeTree } from '../format/tree-node.ts';
+import { decodeNodes } from '../format/tree-node.ts';
 import type { TreeNode } from '../format/tree-node.ts';
 import type { BlobReader } from '../pack/blob-reader.ts';
+import type { Pieces } from '../pack/open-blob.ts';
 import { byteString } from './byte-path.ts';
 
-/** The nodes of one directory. @throws EngineError `blob-missing`, `pack-damaged`, `tree-damaged`. */
-export async function readListing(reader: BlobReader, tree: string): Promise<TreeNode[]> {
-  const bytes = await reader.read('tree', tree);
-  try {
-    return decodeTree(bytes);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new EngineError('tree-damaged', { blob: tree, reason: reasonOf(error) }, { cause: error });
+/**
+ * The nodes of one directory in the order of their names, each decoded when it is asked for: a directory may have
+ * millions. Its bytes have been compared with its id; that they are a listing shows while one goes through them.
+ */
+export class Listing implements Iterable<TreeNode> {
+  readonly #tree: string;
+  readonly #pieces: Pieces;
+
+  constructor(tree: string, pieces: Pieces) {
+    this.#tree = tree;
+    this.#pieces = pieces;
   }
+
+  /** @throws EngineError `tree-damaged`, maybe behind some nodes. */
+  *[Symbol.iterator](): Generator<TreeNode> {
+    try {
+      yield* decodeNodes(this.#pieces());
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new EngineError('tree-damaged', { blob: this.#tree, reason: reasonOf(error) }, { cause: error });
+    }
+  }
+
+  /** The node of a name, given as a byte string. @throws EngineError `tree-damaged`. */
+  find(name: string): TreeNode | undefined {
+    for (const node of this) {
+      if (node.name === name) return node;
+      if (node.name > name) return undefined;
+    }
+    return undefined;
+  }
+}
+
+/** A directory's listing. @throws EngineError `blob-missing`, `pack-damaged`. */
+export async function readListing(reader: Pick<BlobReader, 'readPieces'>, tree: string): Promise<Listing> {
+  return new Listing(tree, await reader.readPieces(tree));
 }
 
 /** The root of a snapshot as a node: a directory without metadata of its own. */
@@ -47,8 +75,7 @@ export async function findNode(reader: BlobReader, snapshot: Snapshot, path: str
   let node = rootNode(snapshot);
   for (const name of byteString(path).split('/')) {
     if (name === '') continue;
-    const listing = node.subtree === null ? [] : await readListing(reader, node.subtree);
-    const next = listing.find((each) => each.name === name);
+    const next = node.subtree === null ? undefined : (await readListing(reader, node.subtree)).find(name);
     if (next === undefined) throw new EngineError('path-unknown', { snapshot: snapshot.id.slice(0, 8), path });
     node = next;
   }

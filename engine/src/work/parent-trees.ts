@@ -1,7 +1,7 @@
 /** The parent snapshot's listings, for finding what is unchanged. What can't be read is as good as absent. */
 import { EngineError } from '../errors.ts';
-import { decodeTree } from '../format/tree-node.ts';
 import type { BlobReader } from '../pack/blob-reader.ts';
+import { readListing } from '../tree/read-listing.ts';
 import type { SealedTree } from './backup-jobs.ts';
 
 export class ParentTrees {
@@ -26,8 +26,10 @@ export class ParentTrees {
   async subtrees(tree: string | null): Promise<ReadonlyMap<string, string>> {
     const found = new Map<string, string>();
     if (tree === null) return found;
-    const nodes = await orNull(async () => decodeTree(await this.#reader.read('tree', tree)));
-    for (const node of nodes ?? []) if (node.subtree !== null) found.set(node.name, node.subtree);
+    await orNull(async () => {
+      for (const node of await readListing(this.#reader, tree))
+        if (node.subtree !== null) found.set(node.name, node.subtree);
+    });
     return found;
   }
 }
