@@ -183,11 +183,30 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'helper-failed': {
+    message: (c) => `The process that works in the account's home with its user failed: ${String(c['why'])}.`,
+    hint: 'Run the same command again; where it fails again, look at what the account’s own programs do to it.',
+    exit: 1,
+    retry: 'later',
+  },
+  'helper-user-refused': {
+    message: (c) =>
+      `Nothing is done in a home as user ${String(c['uid'])}, group ${String(c['gid'])}: it would be done with more rights than the account has.`,
+    hint: 'Give the home to its account with chown, and run the same command again.',
+    exit: 1,
+    retry: 'never',
+  },
   'home-missing': {
     message: (c) => `There is no directory ${String(c['home'])}.`,
     hint: 'Name the home of an account, such as /data/disk/o1. Nothing was written.',
     exit: 2,
     retry: 'never',
+  },
+  'home-refused': {
+    message: (c) => `The system refused ${String(c['path'])} to the account (${String(c['code'])}).`,
+    hint: 'Look at owner and mode of that path: the account itself must be able to do it.',
+    exit: 1,
+    retry: 'later',
   },
   'key-unreadable': {
     message: (c) => `The key of account ${String(c['account'])} can't be used: ${String(c['problem'])}.`,
@@ -226,6 +245,18 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'path-missing': {
+    message: (c) => `There is no ${String(c['path'])}.`,
+    hint: 'Look at the path; something on the way to it is missing.',
+    exit: 1,
+    retry: 'later',
+  },
+  'path-taken': {
+    message: (c) => `${String(c['path'])} is there already and was not written over.`,
+    hint: 'Name another place, or remove what lies there.',
+    exit: 1,
+    retry: 'later',
+  },
   'path-unknown': {
     message: (c) => `${String(c['point'])} holds no ${String(c['path'])}.`,
     hint: 'Look at what it holds with: salvor ls POINT PATH',
@@ -261,6 +292,12 @@ export const SALVOR_ERRORS = {
     hint: 'List a site’s points with: salvor points SITE   (the first four letters of an id are enough)',
     exit: 1,
     retry: 'never',
+  },
+  'quota-exceeded': {
+    message: (c) => `The account's quota is used up: ${String(c['path'])} was not written.`,
+    hint: 'Free some space in the account, or raise its quota, and run the same command again.',
+    exit: 1,
+    retry: 'later',
   },
   'recovery-incomplete': {
     message: (c) =>
@@ -384,6 +421,12 @@ export const SALVOR_ERRORS = {
     hint: 'Look at its tables with: salvor ls POINT /databases',
     exit: 1,
     retry: 'never',
+  },
+  'target-differs': {
+    message: (c) => `${String(c['path'])} was read back with other bytes than were written.`,
+    hint: 'Something writes there at the same time, or the disk is failing: look at both, and run the command again.',
+    exit: 1,
+    retry: 'later',
   },
   'target-not-empty': {
     message: (c) => `Nothing was written to ${String(c['target'])}: ${String(c['why'])}.`,
