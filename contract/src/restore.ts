@@ -32,6 +32,8 @@ export const RestorePlan = z
       .readonly(),
     /** What has to be removed first. With any of these nothing is done. */
     obstacles: list(Problem),
+    /** What is well to know before: nothing of it keeps the restore from being done. */
+    notes: list(Problem),
   })
   .readonly();
 export type RestorePlan = z.infer<typeof RestorePlan>;

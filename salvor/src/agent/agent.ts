@@ -24,6 +24,7 @@ import { SalvorError } from '../errors.ts';
 import { documentOfPoint } from '../points/list-points.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { AuditLog } from '../lib/audit-log.ts';
+import { isAlive } from '../lib/process-identity.ts';
 import { findAdministrator } from '../sites/administrator.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
@@ -45,6 +46,7 @@ import { documentOfSite, readHost } from './host-sites.ts';
 import { Journals } from './journals.ts';
 import { Locks } from './locks.ts';
 import { openPath, readPath } from '../points/read-point.ts';
+import { MeasuredRates } from './rates.ts';
 import { recoverHost } from './recover.ts';
 import { type TaskRoom, runTask } from './run-task.ts';
 import { readStatus } from './status.ts';
@@ -105,12 +107,14 @@ export class Agent implements AsyncDisposable {
   readonly #config: Config;
   readonly #room: TaskRoom;
   readonly #points: HostPoints;
+  readonly #rates: MeasuredRates;
   readonly #opened: AsyncDisposableStack;
 
   constructor(config: Config, room: TaskRoom, points: HostPoints, opened: AsyncDisposableStack) {
     this.#config = config;
     this.#room = room;
     this.#points = points;
+    this.#rates = new MeasuredRates(config.state);
     this.#opened = opened;
   }
 
@@ -196,7 +200,7 @@ export class Agent implements AsyncDisposable {
     const scope = await readScope(options, point);
     const { signal, onProgress } = this.#taskOptions(options);
     if (options.to !== null) {
-      const plan = await planWrite(point, scope, options.to);
+      const plan = await planWrite(point, scope, options.to, this.#rates.read());
       if (options.dryRun) return withoutTask(plan, []);
       return withoutTask(plan, await writePoint(point, scope, options.to, site.account, { signal, onProgress }));
     }
@@ -350,7 +354,20 @@ export class Agent implements AsyncDisposable {
       remember: (point) => this.#points.remember(point),
       readSite: () => this.#findSite(siteKey(site), undefined),
       graceHours: GRACE_HOURS,
+      rates: this.#rates.read(),
+      measure: (kind, rate) => this.#rates.add(kind, rate),
+      ...this.#readTasks(site),
     };
+  }
+
+  /** A task that lives has its site's lock: of this site only those are meant that recovery has given up for now. */
+  #readTasks(site: Site): { known: ReadonlySet<string>; unfinished: readonly string[] } {
+    const journals = this.#room.journals.list();
+    const unfinished = journals.filter(
+      ({ phase, process, site: { account, uri } }) =>
+        phase !== 'kept' && !isAlive(process) && account === site.account.name && uri === site.uri,
+    );
+    return { known: new Set(journals.map(({ task }) => task)), unfinished: unfinished.map(({ task }) => task) };
   }
 
   #taskOptions(options: TaskCallOptions): { signal: AbortSignal; onProgress: (progress: TaskProgress) => void } {

@@ -38,6 +38,7 @@ export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
   const time = seconds === null ? '' : `, about ${readableSeconds(seconds)}`;
   lines.push(line('to read', `${readableBytes(plan.bytes)}${time}`));
   lines.push(line('switch', switchText(plan)));
+  if (plan.notes.length > 0) lines.push('To know before:', ...renderProblems(plan.notes, paint, 'hint'));
   if (plan.obstacles.length > 0) {
     lines.push(`${counted(plan.obstacles.length, 'thing')} in the way:`, ...renderProblems(plan.obstacles, paint));
   }

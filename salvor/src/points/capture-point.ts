@@ -49,6 +49,8 @@ export type CaptureWanted = {
   readonly path: string;
   readonly movedOut: readonly CaptureMoved[];
   readonly databases: readonly CaptureDatabase[];
+  /** The last update that the database had, by its own number. */
+  readonly schema: number | null;
   /** False where files or a database of the site are known to be left out. */
   readonly complete: boolean;
   readonly problems: readonly Problem[];
@@ -252,7 +254,7 @@ class Capture {
       task: this.#wanted.task,
       host: hostname(),
       account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
-      site: { uri, path, cms, version },
+      site: { uri, path, cms, version, schema: this.#wanted.schema },
       platform: { name: platform.name, root: platform.root, version: platform.version },
       files: this.#hasFiles ? { count: this.#files, bytes: this.#fileBytes } : null,
       moved: this.#moved.map(({ link, target, place, linked }) => ({ link, target, place, linked })),

@@ -13,7 +13,7 @@ const MANIFEST: Manifest = {
   task: 'mwtud5ya6orn',
   host: 'h1',
   account: { name: 'o1', home: '/data/disk/o1', uid: 1001, gid: 1001 },
-  site: { uri: 'x.test', path: '/data/disk/o1/p/sites/x.test', cms: 'drupal', version: null },
+  site: { uri: 'x.test', path: '/data/disk/o1/p/sites/x.test', cms: 'drupal', version: null, schema: 10201 },
   platform: { name: 'p', root: '/data/disk/o1/p', version: '10.1' },
   files: { count: 3, bytes: 1000 },
   moved: [],

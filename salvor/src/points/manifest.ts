@@ -75,6 +75,8 @@ export const Manifest = z
         path: z.string(),
         cms: z.enum(['drupal', 'wordpress']),
         version: z.string().nullable(),
+        /** The last update that the database had; null where it has no such number, and in points of before it was asked. */
+        schema: z.int().nullable().default(null),
       })
       .readonly(),
     platform: z.object({ name: z.string(), root: z.string(), version: z.string().nullable() }).readonly(),

@@ -6,6 +6,7 @@ import { SalvorError } from '../errors.ts';
 import { type CaptureDatabase, type CaptureMoved, type CapturedPoint, capturePoint } from '../points/capture-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { findMovedOut } from './moved-out.ts';
+import { readDatabaseSchema } from './schema-number.ts';
 import type { SwitchTools } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -17,6 +18,8 @@ export type BackupWanted = {
    */
   readonly safety: boolean;
   readonly places: SitePlaces;
+  /** About what there is to read, where somebody has looked. */
+  readonly bytesTotal?: number;
 };
 
 /** Where a site's parts lie: its own places, or where a switch has put them. */
@@ -60,6 +63,7 @@ export async function backUpSite(
   const databases = await run.step('look at the databases', () =>
     probeDatabases(site, wanted, problems, tools, run.signal),
   );
+  const schema = await readSchema(site, databases);
   const captured = await run.step('back up', () =>
     capturePoint(
       site,
@@ -71,6 +75,7 @@ export async function backUpSite(
         path: wanted.places.path,
         movedOut: wanted.places.movedOut,
         databases,
+        schema,
         complete: problems.length === 0,
         problems,
       },
@@ -80,13 +85,21 @@ export async function backUpSite(
         clock: run.clock,
         randomBytes: run.randomBytes,
         signal: run.signal,
-        onProgress: (progress) => run.progress(progress),
+        onProgress: (progress) => run.progress({ ...progress, bytesTotal: wanted.bytesTotal ?? null }),
       },
     ),
   );
   run.say(`point ${captured.point.manifest.point} was written and read back`);
   const tables = captured.point.manifest.databases.flatMap((d) => d.files.filter((file) => file.kind === 'table'));
   return { ...captured, tables: tables.length };
+}
+
+async function readSchema(site: Site, databases: readonly CaptureDatabase[]): Promise<number | null> {
+  for (const { database, readFrom } of databases) {
+    const schema = await readDatabaseSchema(site.cms, { ...readFrom, prefix: database.prefix });
+    if (schema !== null) return schema;
+  }
+  return null;
 }
 
 /** A site that can't be taken whole is refused, unless what is there is about to be replaced. */

@@ -15,7 +15,7 @@ import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
 import type { ScratchDatabase } from './journal.ts';
-import type { PlannedDatabase } from './plan-restore.ts';
+import { type PlannedDatabase, bytesOfDump } from './plan-database.ts';
 import type { SwitchTools, TableSwap } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -64,7 +64,7 @@ export async function buildDatabase(
       defaultsDirectory: run.scratch,
       admin,
       signal: run.signal,
-      onProgress: ({ file, bytes }) => run.progress({ bytes, current: file }),
+      onProgress: ({ file, bytes }) => run.progress({ bytes, bytesTotal: bytesOfDump(planned), current: file }),
     }),
   );
   const coming = new Set(planned.incoming);

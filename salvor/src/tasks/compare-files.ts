@@ -13,7 +13,13 @@ export type FileCounts = {
 };
 
 /** What is restored in all, and what it changes. Bytes are those of the point's files in scope. */
-export type FileComparison = { readonly counts: FileCounts; readonly bytes: number; readonly files: number };
+export type FileComparison = {
+  readonly counts: FileCounts;
+  readonly bytes: number;
+  readonly files: number;
+  /** Of what is there now. */
+  readonly liveBytes: number;
+};
 
 /**
  * Lays the point beside a part of the site's files: by size and time, and where only the time differs by content.
@@ -23,6 +29,7 @@ export async function compareFiles(view: SnapshotView, part: FilePart, signal: A
   const counts = { new: 0, changed: 0, deleted: 0, kept: 0 };
   let bytes = 0;
   let files = 0;
+  let liveBytes = 0;
   const { stored, live } = part;
   for await (const { path, left, right } of pairTrees(walkStored(view, stored), walkDisk(live))) {
     signal.throwIfAborted();
@@ -32,6 +39,7 @@ export async function compareFiles(view: SnapshotView, part: FilePart, signal: A
       files += left.type === 'dir' ? 0 : 1;
       bytes += left.type === 'file' ? left.size : 0;
     }
+    liveBytes += right?.isFile() === true ? Number(right.size) : 0;
     if (left === null) counts.deleted += 1;
     else if (right === null) counts.new += 1;
     else if (left.type === 'dir' && right.isDirectory()) continue;
@@ -39,7 +47,7 @@ export async function compareFiles(view: SnapshotView, part: FilePart, signal: A
       counts.kept += 1;
     else counts.changed += 1;
   }
-  return { counts, bytes, files };
+  return { counts, bytes, files, liveBytes };
 }
 
 async function* walkStored(view: SnapshotView, stored: string | null): ReturnType<typeof walkView> {

@@ -8,7 +8,7 @@ import { isBeneath } from '../sites/read-beneath.ts';
 import type { Site } from '../sites/site.ts';
 import type { Move } from './move-site.ts';
 import { pairTrees, walkDisk, walkView } from './pair-trees.ts';
-import type { PlannedDatabase } from './plan-restore.ts';
+import type { PlannedDatabase } from './plan-database.ts';
 import type { SwitchTools, TableSwap } from './switch-site.ts';
 
 /**

@@ -2,42 +2,29 @@
  * What a restore is going to do, as a value: found by looking, before anything is touched. What stands in the way is
  * in it as obstacles, all of them at once, so that a person removes them in one go.
  */
-import { statfsSync } from 'node:fs';
 import type { Problem, RestorePlan } from '@salvor/contract';
-import {
-  type DatabaseConnection,
-  type DatabaseLogin,
-  type ServerAddress,
-  openConnection,
-} from '../databases/mariadb/connect.ts';
-import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
-import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts';
-import { SalvorError } from '../errors.ts';
-import type { ManifestDatabase } from '../points/manifest.ts';
+import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
+import type { Site } from '../sites/site.ts';
+import { type Rates, estimateSeconds } from './estimate-restore.ts';
 import type { FilePart } from './file-parts.ts';
+import { type PlannedDatabase, bytesOfDump, planDatabase } from './plan-database.ts';
 import { planFiles } from './plan-files.ts';
 import type { RestoreScope } from './restore-scope.ts';
+import { locateStaging } from './staging.ts';
+import { findStrayPlaces } from './strays.ts';
+import { findSchemaProblems } from './schema-number.ts';
+import { type SpaceNeed, findSpaceProblems } from './space.ts';
 
 export type RestorePlanned = {
   readonly document: RestorePlan;
   readonly scope: RestoreScope;
   readonly parts: readonly FilePart[];
   readonly databases: readonly PlannedDatabase[];
-};
-
-export type PlannedDatabase = {
-  readonly stored: ManifestDatabase;
-  /** The site's database of that name, with the site's own log-in. */
-  readonly database: SiteDatabase;
-  /** What is there now; null where the database is gone. */
-  readonly facts: DatabaseFacts | null;
-  /** Tables that come, and tables that are there now and leave: the ones they replace and those the point lacks. */
-  readonly incoming: readonly string[];
-  readonly outgoing: readonly string[];
-  /** Views of the point and of now; both empty where only some tables are restored. */
-  readonly isWhole: boolean;
+  /** What the safety point will hold of what is replaced, about. */
+  readonly liveBytes: number;
+  /** What will be built of files. */
+  readonly fileBytes: number;
 };
 
 export type PlanTools = {
@@ -46,8 +33,16 @@ export type PlanTools = {
   readonly staging: string | null;
   /** All sites of the host: a database that two of them use must not change places under the other one. */
   readonly sites: readonly Site[];
+  /** What earlier tasks of this host took. */
+  readonly rates: Rates;
+  /** Tasks of this host whose journals are there; of the site, those that could be neither finished nor undone. */
+  readonly known: ReadonlySet<string>;
+  readonly unfinished: readonly string[];
   readonly signal: AbortSignal;
 };
+
+/** What is found on the way: reasons to do nothing, facts to be told, and what each file system has to hold. */
+export type PlanFindings = { readonly obstacles: Problem[]; readonly notes: Problem[]; readonly needs: SpaceNeed[] };
 
 /** Reads only. What can't be looked at (a server that is away, a log-in that is refused) is thrown. */
 export async function planRestore(
@@ -56,13 +51,21 @@ export async function planRestore(
   scope: RestoreScope,
   tools: PlanTools,
 ): Promise<RestorePlanned> {
-  const obstacles: Problem[] = [];
-  const files = await planFiles(site, point, scope, tools, obstacles);
+  const findings: PlanFindings = { obstacles: [], notes: [], needs: [] };
+  for (const task of tools.unfinished) findings.obstacles.push(nameUnfinished(site, task));
+  const files = await planFiles(site, point, scope, tools, findings);
+  const places = (files?.parts ?? []).map(({ live }) => locateStaging(live, site.account.name, 'plan', tools.staging));
+  findings.notes.push(...findStrayPlaces(places, tools.known));
   const databases: PlannedDatabase[] = [];
   for (const wanted of scope.databases) {
-    const planned = await planDatabase(site, point, wanted, tools, obstacles);
+    const planned = await planDatabase(site, point, wanted, tools, findings);
     if (planned !== null) databases.push(planned);
   }
+  const isSchemaRestored = databases.some(({ isWhole }) => isWhole);
+  if (isSchemaRestored) addSchemaProblems(site, point, findings);
+  findings.obstacles.push(...findSpaceProblems(findings.needs));
+  const dumpBytes = databases.reduce((sum, database) => sum + bytesOfDump(database), 0);
+  const liveBytes = (files?.liveBytes ?? 0) + databases.reduce((sum, { facts }) => sum + bytesOf(facts), 0);
   const document: RestorePlan = {
     account: site.account.name,
     uri: site.uri,
@@ -71,12 +74,28 @@ export async function planRestore(
     target: null,
     files: files?.counts ?? null,
     tables: scope.databases.length === 0 ? null : countTables(databases),
-    bytes: (files?.bytes ?? 0) + databases.reduce((sum, database) => sum + bytesOfDump(database), 0),
-    seconds: null,
+    bytes: (files?.bytes ?? 0) + dumpBytes,
+    seconds: estimateSeconds(tools.rates, { safety: liveBytes, files: files?.bytes ?? 0, tables: dumpBytes }),
     switch: { files: files?.way ?? 'none', databases: databases.length > 0 ? 'rename' : 'none' },
-    obstacles,
+    obstacles: findings.obstacles,
+    notes: findings.notes,
   };
-  return { document, scope, parts: files?.parts ?? [], databases };
+  return { document, scope, parts: files?.parts ?? [], databases, liveBytes, fileBytes: files?.bytes ?? 0 };
+}
+
+function nameUnfinished(site: Site, task: string): Problem {
+  const message = `task ${task} of this site could be neither finished nor undone; salvor status says more`;
+  return { code: 'task-unfinished', message, path: site.path };
+}
+
+function addSchemaProblems(site: Site, point: OpenPoint, { obstacles, notes }: PlanFindings): void {
+  const found = findSchemaProblems(site, point.manifest.site);
+  obstacles.push(...found.obstacles);
+  notes.push(...found.notes);
+}
+
+function bytesOf(facts: PlannedDatabase['facts']): number {
+  return (facts?.tables ?? []).reduce((sum, table) => sum + table.approximateBytes, 0);
 }
 
 function countTables(databases: readonly PlannedDatabase[]): RestorePlan['tables'] {
@@ -90,149 +109,4 @@ function countTables(databases: readonly PlannedDatabase[]): RestorePlan['tables
     kept += (facts?.tables.length ?? 0) - outgoing.length;
   }
   return { restored, deleted, kept };
-}
-
-/** What the point's dump of the tables in scope takes. */
-export function bytesOfDump({ stored, incoming }: PlannedDatabase): number {
-  const coming = new Set(incoming);
-  const files = stored.files.filter(({ table }) => table === null || coming.has(table));
-  return files.reduce((sum, file) => sum + file.bytes, 0);
-}
-
-async function planDatabase(
-  site: Site,
-  point: OpenPoint,
-  wanted: RestoreScope['databases'][number],
-  tools: PlanTools,
-  obstacles: Problem[],
-): Promise<PlannedDatabase | null> {
-  const stored = point.manifest.databases.find(({ name }) => name === wanted.name);
-  if (stored === undefined)
-    throw new SalvorError('point-incomplete', { point: point.manifest.point, problem: `it lacks ${wanted.name}` });
-  const refuse = (code: string, message: string): void => {
-    obstacles.push({ code, message, path: wanted.name });
-  };
-  const database = site.databases.find(({ name }) => name === wanted.name);
-  if (database === undefined) {
-    refuse(
-      'database-not-of-site',
-      `the site's settings name no database ${wanted.name}; where they are broken, restore them first with --only files`,
-    );
-    return null;
-  }
-  const users = tools.sites.filter((other) => siteKey(other) !== siteKey(site) && usesDatabase(other, database));
-  for (const other of users) refuse('database-shared', `${siteKey(other)} uses the database ${wanted.name} too`);
-  const administrator = await tools.administratorOf(database.login.address, site.account.home);
-  const facts = await probeIfThere(administrator, wanted.name, tools.signal);
-  const all = stored.files.flatMap(({ table }) => (table === null ? [] : [table]));
-  const incoming = wanted.tables === 'all' ? all : wanted.tables;
-  const isWhole = wanted.tables === 'all';
-  const now = facts?.tables.map(({ name }) => name) ?? [];
-  const coming = new Set(incoming);
-  const outgoing = isWhole ? now : now.filter((name) => coming.has(name));
-  await using connection = await openConnection(administrator, { signal: tools.signal });
-  await refuseSpace(connection, stored, coming, refuse);
-  await refuseRights(database, refuse, tools.signal);
-  if (facts !== null) await refuseForeignKeys(administrator, wanted.name, { outgoing, incoming }, refuse, tools.signal);
-  return { stored, database, facts, incoming, outgoing, isWhole };
-}
-
-function usesDatabase(site: Site, database: SiteDatabase): boolean {
-  return site.databases.some(
-    ({ name, login }) =>
-      name === database.name && JSON.stringify(login.address) === JSON.stringify(database.login.address),
-  );
-}
-
-async function probeIfThere(login: DatabaseLogin, name: string, signal: AbortSignal): Promise<DatabaseFacts | null> {
-  try {
-    return await probeDatabase(login, name, { signal });
-  } catch (error) {
-    if (error instanceof SalvorError && error.code === 'database-missing') return null;
-    throw error;
-  }
-}
-
-/** What a user needs to have of a database that is his. */
-const OWN_RIGHTS = ['CREATE', 'DROP', 'INSERT', 'DELETE'];
-
-/**
- * The administrator will move the tables, so the server must agree that they are the site's: settings that name a
- * stranger's database, which the site's user may only read or not even that, move nothing.
- */
-async function refuseRights(
-  database: SiteDatabase,
-  refuse: (code: string, message: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  await using connection = await openConnection(database.login, { signal });
-  const rows = await connection.query<{ right_name: string }>(
-    // A grant's database is a pattern (`o1\\_%`), which is why LIKE has its sides this way round. Both lists show the
-    // session's own user's grants and no one else's, unless it may read the server's.
-    `SELECT PRIVILEGE_TYPE AS right_name FROM information_schema.SCHEMA_PRIVILEGES WHERE ? LIKE TABLE_SCHEMA
-       AND GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')
-     UNION SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
-       WHERE GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')`,
-    [database.name],
-  );
-  const held = new Set(rows.map((row) => row.right_name));
-  const missing = OWN_RIGHTS.filter((right) => !held.has(right));
-  if (missing.length > 0)
-    refuse(
-      'database-not-of-site',
-      `${database.login.user} has no right ${missing.join(', ')} on ${database.name}: it may be another site's`,
-    );
-}
-
-/** A key between a table that leaves and one that stays would tie the site to what was taken away from it. */
-async function refuseForeignKeys(
-  administrator: DatabaseLogin,
-  name: string,
-  tables: { readonly outgoing: readonly string[]; readonly incoming: readonly string[] },
-  refuse: (code: string, message: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const outgoing = new Set(tables.outgoing);
-  const incoming = new Set(tables.incoming);
-  const { foreignKeys, liveTables } = await readSwapFacts(administrator, { live: name, scratch: name }, { signal });
-  const here = new Set(liveTables);
-  for (const key of foreignKeys) {
-    const from = key.database === name && outgoing.has(key.table);
-    // A key from elsewhere whose table is gone waits for one of that name, and would take the one that comes.
-    const isAwaited = key.database !== name && incoming.has(key.refersToTable);
-    const to = key.refersToDatabase === name && (outgoing.has(key.refersToTable) || isAwaited);
-    if (from === to) continue;
-    const what = `${key.database}.${key.table} refers to ${key.refersToDatabase}.${key.refersToTable} (${key.name})`;
-    // Such a key takes hold of the table that comes: the site could not drop it any more.
-    const isGone = key.refersToDatabase === name && !here.has(key.refersToTable);
-    const why = isGone
-      ? 'which is gone: drop the key, or the table that has it'
-      : 'and only one of the two would be replaced';
-    refuse('foreign-key', `${what}, ${why}`);
-  }
-}
-
-/** Of a server on this machine: what the tables will take twice, the second time for indexes and the server's logs. */
-async function refuseSpace(
-  connection: DatabaseConnection,
-  stored: ManifestDatabase,
-  coming: ReadonlySet<string>,
-  refuse: (code: string, message: string) => void,
-): Promise<void> {
-  if (!('socket' in connection.login.address)) return;
-  const [row] = await connection.query<{ directory: string }>('SELECT @@datadir AS directory');
-  const directory = row?.directory ?? '';
-  let free: number;
-  try {
-    const { bavail, bsize } = statfsSync(directory);
-    free = bavail * bsize;
-  } catch {
-    return;
-  }
-  const bytes = stored.files.reduce(
-    (sum, { table, bytes: size }) => (table !== null && coming.has(table) ? sum + size : sum),
-    0,
-  );
-  if (free < bytes * 2)
-    refuse('space-missing', `the tables need ${bytes * 2} bytes in ${directory}, and ${free} are free`);
 }

@@ -15,9 +15,11 @@ import { SalvorError } from '../errors.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Site } from '../sites/site.ts';
 import { type SitePlaces, backUpSite, placesOf } from './back-up-site.ts';
-import { buildFiles, locateBuilt, planMoves } from './build-files.ts';
+import { type BuiltPart, buildFiles, locateBuilt, planMoves } from './build-files.ts';
 import { buildDatabase, nameDatabases } from './build-databases.ts';
+import type { Rate, RateKind } from './estimate-restore.ts';
 import { sumLiveTables } from './late-changes.ts';
+import { bytesOfDump } from './plan-database.ts';
 import { type PlanTools, type RestorePlanned, planRestore } from './plan-restore.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { type ChangedPhp, findChangedIn, refreshTimes } from './refresh-php.ts';
@@ -37,6 +39,8 @@ export type RestoreTools = Omit<PlanTools, 'signal'> &
     readonly readSite: () => Promise<Site>;
     /** How long what is replaced is kept. */
     readonly graceHours: number;
+    /** Told what each part took, for the next plan. */
+    readonly measure: (kind: RateKind, rate: Rate) => void;
   };
 
 export type Restored = Omit<RestoreDocument, 'task' | 'state' | 'problems'>;
@@ -55,7 +59,7 @@ export async function restoreSite(
   const before = await run.step('sum the tables', () =>
     sumLiveTables(site, plan.databases, { ...tools, signal: run.signal }),
   );
-  const safety = await run.step('safety point', () => takeSafetyPoint(site, point, tools, run));
+  const safety = await run.step('safety point', () => takeSafetyPoint(site, point, plan, tools, run));
 
   const built = await run.step('build', () => buildBeside(site, point, plan, tools, run));
 
@@ -99,10 +103,19 @@ function requireUnobstructed({ document }: RestorePlanned): void {
   });
 }
 
-async function takeSafetyPoint(site: Site, point: OpenPoint, tools: RestoreTools, run: TaskRun): Promise<Safety> {
+async function takeSafetyPoint(
+  site: Site,
+  point: OpenPoint,
+  plan: RestorePlanned,
+  tools: RestoreTools,
+  run: TaskRun,
+): Promise<Safety> {
   const reason = `before the restore of ${point.manifest.point.slice(0, 8)} by task ${run.id}`;
   const places = addReplaced(placesOf(site, tools.sites), point);
-  const safety = await backUpSite(site, { reason, safety: true, places }, tools, run);
+  const wanted = { reason, safety: true, places, bytesTotal: plan.liveBytes };
+  const began = run.clock();
+  const safety = await backUpSite(site, wanted, tools, run);
+  tools.measure('safety', { bytes: safety.result.bytesProcessed, seconds: secondsSince(began, run) });
   run.note(...safety.problems);
   run.record({ point: safety.point.manifest.point });
   await tools.remember(safety.point);
@@ -135,19 +148,42 @@ async function buildBeside(
   const stagings = [...new Set(parts.map(({ staging }) => staging))];
   run.record({ stagings, scratchDatabases: names.flatMap(({ built, old }) => [built, old]) });
   for (const staging of stagings) makeStaging(staging);
-  if (parts.length > 0)
-    await run.step('build the files', async () => {
-      for (const part of parts)
-        run.note(...(await buildFiles(part, { point, account: site.account }, run, (done) => run.progress(done))));
-    });
+  if (parts.length > 0) await run.step('build the files', () => buildParts(parts, { site, point, plan }, tools, run));
   const tables: TableSwap[] = [];
   for (const [index, planned] of plan.databases.entries()) {
     const name = names[index];
     if (name === undefined) continue;
+    const began = run.clock();
     tables.push(
       await run.step(`build ${planned.stored.name}`, () => buildDatabase(site, point, planned, name, tools, run)),
     );
+    tools.measure('tables', { bytes: bytesOfDump(planned), seconds: secondsSince(began, run) });
   }
   const moves = parts.flatMap(planMoves);
   return { switch: { tables, moves }, changed: await findChangedIn(moves, run.signal) };
+}
+
+async function buildParts(
+  parts: readonly BuiltPart[],
+  of: { readonly site: Site; readonly point: OpenPoint; readonly plan: RestorePlanned },
+  tools: RestoreTools,
+  run: TaskRun,
+): Promise<void> {
+  const began = run.clock();
+  const done = { files: 0, bytes: 0 };
+  for (const part of parts) {
+    const last = { files: 0, bytes: 0 };
+    const problems = await buildFiles(part, { point: of.point, account: of.site.account }, run, ({ files, bytes }) => {
+      Object.assign(last, { files, bytes });
+      run.progress({ files: done.files + files, bytes: done.bytes + bytes, bytesTotal: of.plan.fileBytes });
+    });
+    done.files += last.files;
+    done.bytes += last.bytes;
+    run.note(...problems);
+  }
+  tools.measure('files', { bytes: done.bytes, seconds: secondsSince(began, run) });
+}
+
+function secondsSince(began: Date, run: TaskRun): number {
+  return (run.clock().getTime() - began.getTime()) / 1000;
 }

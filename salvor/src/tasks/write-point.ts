@@ -6,12 +6,18 @@ import { SalvorError } from '../errors.ts';
 import { sitePathOf } from '../points/moved-places.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Account } from '../sites/site.ts';
+import { type Rates, estimateSeconds } from './estimate-restore.ts';
 import { knownOwners } from './known-owners.ts';
 import { type RestoreScope, isInScope } from './restore-scope.ts';
 import type { TaskProgress } from './task-run.ts';
 
 /** What `--to DIR` is going to write. Throws `target-not-empty`. */
-export async function planWrite(point: OpenPoint, scope: RestoreScope, target: string): Promise<RestorePlan> {
+export async function planWrite(
+  point: OpenPoint,
+  scope: RestoreScope,
+  target: string,
+  rates: Rates,
+): Promise<RestorePlan> {
   const directory = resolve(target);
   requireEmpty(directory);
   let files = 0;
@@ -35,9 +41,10 @@ export async function planWrite(point: OpenPoint, scope: RestoreScope, target: s
     files: hasFiles ? { new: files, changed: 0, deleted: 0, kept: 0 } : null,
     tables: hasTables ? { restored: tables, deleted: 0, kept: 0 } : null,
     bytes,
-    seconds: null,
+    seconds: estimateSeconds(rates, { safety: 0, files: bytes, tables: 0 }),
     switch: { files: hasFiles ? 'write' : 'none', databases: hasTables ? 'write' : 'none' },
     obstacles: [],
+    notes: [],
   };
 }
 

@@ -76,7 +76,7 @@ function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: Co
   if (task !== null && undoUntil !== null) {
     lines.push(`To switch back, until ${readableTime(undoUntil)}: ${paint.bold(`salvor undo ${task}`)}`);
   }
-  return [...lines, ...renderProblems(problems, paint)].join('\n');
+  return [...lines, ...renderProblems(problems, paint), ...renderProblems(plan.notes, paint, 'hint')].join('\n');
 }
 
 /** What was asked for of the whole, as it stands before its name. */

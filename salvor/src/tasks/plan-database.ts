@@ -1,0 +1,168 @@
+/** What a restore is going to do to one database of a site, and what stands in its way: found by looking. */
+import { statSync } from 'node:fs';
+import { type DatabaseConnection, type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
+import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
+import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts';
+import { SalvorError } from '../errors.ts';
+import type { ManifestDatabase } from '../points/manifest.ts';
+import type { OpenPoint } from '../points/open-point.ts';
+import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
+import { findOutsiders } from './outsiders.ts';
+import type { PlanFindings, PlanTools } from './plan-restore.ts';
+import { findStrayDatabases } from './strays.ts';
+import type { RestoreScope } from './restore-scope.ts';
+
+export type PlannedDatabase = {
+  readonly stored: ManifestDatabase;
+  /** The site's database of that name, with the site's own log-in. */
+  readonly database: SiteDatabase;
+  /** What is there now; null where the database is gone. */
+  readonly facts: DatabaseFacts | null;
+  /** Tables that come, and tables that are there now and leave: the ones they replace and those the point lacks. */
+  readonly incoming: readonly string[];
+  readonly outgoing: readonly string[];
+  /** Views of the point and of now; both empty where only some tables are restored. */
+  readonly isWhole: boolean;
+};
+
+/** What the point's dump of the tables in scope takes. */
+export function bytesOfDump({ stored, incoming }: PlannedDatabase): number {
+  const coming = new Set(incoming);
+  const files = stored.files.filter(({ table }) => table === null || coming.has(table));
+  return files.reduce((sum, file) => sum + file.bytes, 0);
+}
+
+/** Null where the site's settings name no such database. */
+export async function planDatabase(
+  site: Site,
+  point: OpenPoint,
+  wanted: RestoreScope['databases'][number],
+  tools: PlanTools,
+  findings: PlanFindings,
+): Promise<PlannedDatabase | null> {
+  const stored = point.manifest.databases.find(({ name }) => name === wanted.name);
+  if (stored === undefined)
+    throw new SalvorError('point-incomplete', { point: point.manifest.point, problem: `it lacks ${wanted.name}` });
+  const refuse = (code: string, message: string): void => {
+    findings.obstacles.push({ code, message, path: wanted.name });
+  };
+  const database = site.databases.find(({ name }) => name === wanted.name);
+  if (database === undefined) {
+    refuse(
+      'database-not-of-site',
+      `the site's settings name no database ${wanted.name}; where they are broken, restore them first with --only files`,
+    );
+    return null;
+  }
+  const users = tools.sites.filter((other) => siteKey(other) !== siteKey(site) && usesDatabase(other, database));
+  for (const other of users) refuse('database-shared', `${siteKey(other)} uses the database ${wanted.name} too`);
+  const administrator = await tools.administratorOf(database.login.address, site.account.home);
+  const facts = await probeIfThere(administrator, wanted.name, tools.signal);
+  const all = stored.files.flatMap(({ table }) => (table === null ? [] : [table]));
+  const incoming = wanted.tables === 'all' ? all : wanted.tables;
+  const isWhole = wanted.tables === 'all';
+  const now = facts?.tables.map(({ name }) => name) ?? [];
+  const coming = new Set(incoming);
+  const outgoing = isWhole ? now : now.filter((name) => coming.has(name));
+  await using connection = await openConnection(administrator, { signal: tools.signal });
+  findings.needs.push(...(await findSpaceNeed(connection, stored, coming)));
+  findings.notes.push(
+    ...(await findOutsiders(connection, database)),
+    ...(await findStrayDatabases(connection, tools.known)),
+  );
+  await refuseRights(database, refuse, tools.signal);
+  if (facts !== null) await refuseForeignKeys(administrator, wanted.name, { outgoing, incoming }, refuse, tools.signal);
+  return { stored, database, facts, incoming, outgoing, isWhole };
+}
+
+function usesDatabase(site: Site, database: SiteDatabase): boolean {
+  return site.databases.some(
+    ({ name, login }) =>
+      name === database.name && JSON.stringify(login.address) === JSON.stringify(database.login.address),
+  );
+}
+
+async function probeIfThere(login: DatabaseLogin, name: string, signal: AbortSignal): Promise<DatabaseFacts | null> {
+  try {
+    return await probeDatabase(login, name, { signal });
+  } catch (error) {
+    if (error instanceof SalvorError && error.code === 'database-missing') return null;
+    throw error;
+  }
+}
+
+/** What a user needs to have of a database that is his. */
+const OWN_RIGHTS = ['CREATE', 'DROP', 'INSERT', 'DELETE'];
+
+/**
+ * The administrator will move the tables, so the server must agree that they are the site's: settings that name a
+ * stranger's database, which the site's user may only read or not even that, move nothing.
+ */
+async function refuseRights(
+  database: SiteDatabase,
+  refuse: (code: string, message: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await using connection = await openConnection(database.login, { signal });
+  const rows = await connection.query<{ right_name: string }>(
+    // A grant's database is a pattern (`o1\\_%`), which is why LIKE has its sides this way round. Both lists show the
+    // session's own user's grants and no one else's, unless it may read the server's.
+    `SELECT PRIVILEGE_TYPE AS right_name FROM information_schema.SCHEMA_PRIVILEGES WHERE ? LIKE TABLE_SCHEMA
+       AND GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')
+     UNION SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
+       WHERE GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')`,
+    [database.name],
+  );
+  const held = new Set(rows.map((row) => row.right_name));
+  const missing = OWN_RIGHTS.filter((right) => !held.has(right));
+  if (missing.length > 0)
+    refuse(
+      'database-not-of-site',
+      `${database.login.user} has no right ${missing.join(', ')} on ${database.name}: it may be another site's`,
+    );
+}
+
+/** A key between a table that leaves and one that stays would tie the site to what was taken away from it. */
+async function refuseForeignKeys(
+  administrator: DatabaseLogin,
+  name: string,
+  tables: { readonly outgoing: readonly string[]; readonly incoming: readonly string[] },
+  refuse: (code: string, message: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const outgoing = new Set(tables.outgoing);
+  const incoming = new Set(tables.incoming);
+  const { foreignKeys, liveTables } = await readSwapFacts(administrator, { live: name, scratch: name }, { signal });
+  const here = new Set(liveTables);
+  for (const key of foreignKeys) {
+    const from = key.database === name && outgoing.has(key.table);
+    // A key from elsewhere whose table is gone waits for one of that name, and would take the one that comes.
+    const isAwaited = key.database !== name && incoming.has(key.refersToTable);
+    const to = key.refersToDatabase === name && (outgoing.has(key.refersToTable) || isAwaited);
+    if (from === to) continue;
+    const what = `${key.database}.${key.table} refers to ${key.refersToDatabase}.${key.refersToTable} (${key.name})`;
+    // Such a key takes hold of the table that comes: the site could not drop it any more.
+    const isGone = key.refersToDatabase === name && !here.has(key.refersToTable);
+    const why = isGone
+      ? 'which is gone: drop the key, or the table that has it'
+      : 'and only one of the two would be replaced';
+    refuse('foreign-key', `${what}, ${why}`);
+  }
+}
+
+/** Of a server on this machine: what the tables will take. */
+async function findSpaceNeed(
+  connection: DatabaseConnection,
+  stored: ManifestDatabase,
+  coming: ReadonlySet<string>,
+): Promise<PlanFindings['needs']> {
+  if (!('socket' in connection.login.address)) return [];
+  const [row] = await connection.query<{ directory: string }>('SELECT @@datadir AS directory');
+  const path = row?.directory ?? '';
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return [];
+  const bytes = stored.files.reduce(
+    (sum, { table, bytes: size }) => (table !== null && coming.has(table) ? sum + size : sum),
+    0,
+  );
+  return [{ path, bytes, files: 0 }];
+}
