@@ -8,7 +8,16 @@
 export { Bytes, Count, Time, list } from './scalars.ts';
 export { Problem } from './problem.ts';
 export { EXIT_OF_STATE, TASK_STATES, TaskState, TaskSummary } from './task.ts';
-export { DATABASE_ENGINES, SiteDocument, SitesDocument } from './sites.ts';
+export {
+  AccountDocument,
+  AllSitesDocument,
+  CMS_NAMES,
+  DATABASE_ENGINES,
+  NOT_SITE_CODES,
+  NotSiteDocument,
+  SiteDocument,
+  SitesDocument,
+} from './sites.ts';
 export { BackupDocument } from './backup.ts';
 export { PointDocument, PointsDocument, Proof } from './points.ts';
 export { RestoreDocument, RestorePlan } from './restore.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem } from './problem.ts';
 import { list } from './scalars.ts';
-import { SiteDocument } from './sites.ts';
+import { NotSiteDocument, SiteDocument } from './sites.ts';
 
 const MadeRepository = z.object({ url: z.string(), id: z.string(), created: z.boolean() }).readonly();
 
@@ -28,6 +28,8 @@ export const InitDocument = z
         .readonly(),
     ),
     sites: list(SiteDocument),
+    /** What looks like a site and is none. */
+    notSites: list(NotSiteDocument),
     problems: list(Problem),
   })
   .readonly();

@@ -9,13 +9,13 @@
  * Knows nothing of terminals and prints nothing.
  */
 import type {
+  AllSitesDocument,
   BackupDocument,
   InitDocument,
   LsDocument,
   PointsDocument,
   Problem,
   RestoreDocument,
-  SiteDocument,
   StatusDocument,
   UndoDocument,
 } from '@salvor/contract';
@@ -42,7 +42,7 @@ import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { expireKept } from './expire-kept.ts';
 import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '../points/host-points.ts';
 import type { CopyName } from '../points/repositories.ts';
-import { documentOfSite, readHost } from './host-sites.ts';
+import { documentOfHost, documentOfSite, readHost } from './host-sites.ts';
 import { Journals } from './journals.ts';
 import { Locks } from './locks.ts';
 import { openPath, readPath } from '../points/read-point.ts';
@@ -134,24 +134,21 @@ export class Agent implements AsyncDisposable {
         { name, home, repository: placeOfRepository(local), remote: remote && placeOfRepository(remote), keyFile },
       ];
     });
-    const notSites = found.notSites.map(({ path, reason }) => ({
-      code: 'not-a-site',
-      path,
-      message: `${path}: ${reason}`,
-    }));
-    const problems = [...notSites, ...ensured.problems];
+    const problems = [...found.problems, ...ensured.problems];
     const recoveryKit = accounts.length === 0 ? null : this.#writeKit(ensured, problems);
     return {
       stateDirectory: this.#config.state,
       recoveryKit,
       accounts,
       sites: found.sites.map(documentOfSite),
+      notSites: found.notSites,
       problems,
     };
   }
 
-  async sites(options: CallOptions = {}): Promise<readonly SiteDocument[]> {
-    return (await readHost(this.#config, options.signal)).sites.map(documentOfSite);
+  /** Everything that the search met: accounts, sites, and what looks like one and is none. */
+  async sites(options: CallOptions = {}): Promise<AllSitesDocument> {
+    return documentOfHost(await readHost(this.#config, options.signal));
   }
 
   async backup(name: string, options: BackupCall): Promise<BackupDocument> {

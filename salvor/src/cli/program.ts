@@ -51,9 +51,7 @@ function addInit(program: Command, perform: Perform): void {
   addVerb(program, 'init', 'write salvor.yaml, create the repositories and find the sites', {
     examples: ['salvor init', 'salvor init --home /data/disk/o1 --local /mnt/backups'],
   })
-    .addOption(
-      new Option('--home <dir...>', 'home of an account; found (/data/disk/*, /var/aegir) where none is named'),
-    )
+    .addOption(new Option('--home <dir...>', 'home of an account; found in the usual places where none is named'))
     .option('--state <dir>', 'where keys, store and journals lie (default: /var/lib/salvor)')
     .option('--local <url>', 'directory for the repositories (default: /var/backups/salvor/repositories)')
     .option('--remote <url>', 'second place for the repositories: a directory on another disk, or sftp:user@host:/path')
@@ -109,9 +107,11 @@ function addLooks(program: Command, perform: Perform): void {
     async (flags: GlobalFlags) =>
       perform(flags, async (context) => (await import('./commands/status.ts')).status(context)),
   );
-  addVerb(program, 'sites', 'list the sites of this host').action(async (flags: GlobalFlags) =>
-    perform(flags, async (context) => (await import('./commands/sites.ts')).sites(context)),
-  );
+  addVerb(program, 'sites', 'list the sites of this host', { examples: ['salvor sites', 'salvor sites --all'] })
+    .option('-a, --all', 'also list what looks like a site and is none, and why')
+    .action(async (flags: GlobalFlags & { all?: boolean }) =>
+      perform(flags, async (context) => (await import('./commands/sites.ts')).sites(flags, context)),
+    );
   addVerb(program, 'points', 'list what a site can be brought back to, newest first')
     .argument('<site>', SITE)
     .action(async (site: string, flags: GlobalFlags) =>

@@ -49,6 +49,8 @@ export class PhpCalls {
         ? parentOf(first, second ?? 1n)
         : undefined;
     }
+    if (name === 'getenv' && typeof first === 'string' && this.#reading.options.environment?.has(first) === true)
+      return this.#reading.options.environment.get(first);
     if (name === 'getenv')
       return this.#reading.unresolved(
         node,
@@ -62,8 +64,10 @@ export class PhpCalls {
       return known !== undefined ? true : this.#reading.unresolved(node, 'asks for a constant that nothing here set');
     }
     if (name === 'constant') return typeof first === 'string' ? this.#expressions.constant(first, node) : undefined;
-    const path = pathOf(first ?? null);
-    if (path === null || !path.startsWith('/')) return undefined;
+    const named = pathOf(first ?? null);
+    const { workingDirectory } = this.#reading.options;
+    if (named === null || !(named.startsWith('/') || workingDirectory !== undefined)) return undefined;
+    const path = named.startsWith('/') ? named : `${workingDirectory}/${named}`;
     const found = this.#reading.options.files.probe(path);
     if (found === 'refused') return this.#reading.unresolved(node, 'depends on a file outside of what may be read');
     if (name === 'is_dir') return found === 'directory';

@@ -17,6 +17,8 @@ const MAX_NOTES = 100;
 export type PhpFiles = {
   read(path: string): PhpFile;
   probe(path: string): 'file' | 'directory' | 'missing' | 'refused';
+  /** Whether a file that was read is the host's own and not a tenant's. */
+  isShared?(path: string): boolean;
 };
 
 /** `path` of a file that was read is without symbolic links. */
@@ -40,7 +42,9 @@ export type PhpOptions = {
   readonly constants?: Readonly<Record<string, PhpValue>>;
   /** `$_SERVER` as far as it is known. */
   readonly server?: PhpArray;
-  /** Where relative includes are looked for first. */
+  /** What `getenv()` gives as far as it is known; one character per byte. */
+  readonly environment?: ReadonlyMap<string, string> | undefined;
+  /** Where relative includes are looked for first, and files that relative paths name. */
   readonly workingDirectory?: string;
   /** Names of files that are never followed: the application behind the settings. */
   readonly applicationFiles?: readonly string[];

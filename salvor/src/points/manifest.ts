@@ -2,6 +2,7 @@
  * `/manifest.json` of a point: what it holds and where it came from, enough to bring the site back on a host that
  * never heard of it. The shape on disk; a reader refuses a version that it does not know.
  */
+import { CMS_NAMES } from '@salvor/contract';
 import { z } from 'zod';
 
 const Count = z.int().nonnegative();
@@ -73,7 +74,7 @@ export const Manifest = z
       .object({
         uri: z.string(),
         path: z.string(),
-        cms: z.enum(['drupal', 'wordpress']),
+        cms: z.enum(CMS_NAMES),
         version: z.string().nullable(),
         /** The last update that the database had; null where it has no such number, and in points of before it was asked. */
         schema: z.int().nullable().default(null),

@@ -29,17 +29,23 @@ export function parseAddress(parts: AddressParts, defaultSocket: string = DEFAUL
   return port >= 1 && port <= 65535 ? { host: name, port } : null;
 }
 
+/** For people: a socket's path, or `host:port`. */
+export function showServer(address: ServerAddress): string {
+  if ('socket' in address) return address.socket;
+  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
 /** Whether both lead to one server, as far as addresses can tell. */
 export function isSameServer(a: ServerAddress, b: ServerAddress, defaultSocket: string = DEFAULT_SOCKET): boolean {
-  const [x, y] = [identify(a, defaultSocket), identify(b, defaultSocket)];
-  return x === y;
+  return identifyServer(a, defaultSocket) === identifyServer(b, defaultSocket);
 }
 
 function socketAddress(socket: string): ServerAddress | null {
   return socket.startsWith('/') && !socket.includes('\0') ? { socket } : null;
 }
 
-function identify(address: ServerAddress, defaultSocket: string): string {
+/** A text that is the same for addresses that lead to one server, as far as they can tell. */
+export function identifyServer(address: ServerAddress, defaultSocket: string = DEFAULT_SOCKET): string {
   if ('socket' in address) return address.socket === defaultSocket ? 'local' : `socket ${address.socket}`;
   const isLocal = ['localhost', '127.0.0.1', '::1'].includes(address.host) && address.port === DEFAULT_PORT;
   return isLocal ? 'local' : `${address.host.toLowerCase()} ${address.port}`;

@@ -1,32 +1,68 @@
-/** Homes of accounts on a host where none are named: where Aegir and BOA put them. */
-import { readdirSync } from 'node:fs';
-import { directoryBeneath } from './read-beneath.ts';
+/**
+ * Where homes of accounts may be on a host of which none are named: where Aegir and BOA put them, where web servers serve
+ * from, and the homes of the host's people. Whether one is an account's is told by what is found in it, not by its name.
+ */
+import { realpathSync, statSync } from 'node:fs';
+import type { HostTables } from './host-tables.ts';
+import { listDirectory } from './list-directory.ts';
 
-const DEFAULT_PLACES = { single: ['/var/aegir'], parents: ['/data/disk'] };
+export type HomePlaces = {
+  /** Homes themselves. */
+  readonly single: readonly string[];
+  /** Directories of homes. */
+  readonly parents: readonly string[];
+};
 
-/** In the order of their paths; none that does not look like an Aegir home. */
-export function findHomes(
-  places: { readonly single: readonly string[]; readonly parents: readonly string[] } = DEFAULT_PLACES,
-): string[] {
-  const candidates = [
+const PLACES: HomePlaces = {
+  single: ['/var/aegir', '/var/www', '/srv/www', '/srv/http'],
+  parents: ['/data/disk', '/home'],
+};
+
+/** The first number of a person's user on Debian and its kin. */
+const FIRST_PERSON = 1000;
+const NOBODY = 65_534;
+
+/** Absolute, without links, in the order of their paths; all that could be one. */
+export function findHomes({ users }: HostTables, places: HomePlaces = PLACES): string[] {
+  const isDefault = places === PLACES;
+  const people = users.filter(
+    ({ uid, home }) => isDefault && uid >= FIRST_PERSON && uid !== NOBODY && !isOfSystem(home),
+  );
+  const named = [
     ...places.single,
-    ...places.parents.flatMap((parent) => namesIn(parent).map((name) => `${parent}/${name}`)),
+    ...places.parents.flatMap((parent) => {
+      const listed = listDirectory(parent);
+      return 'refused' in listed
+        ? []
+        : listed.directories.filter((name) => !name.startsWith('.')).map((name) => `${parent}/${name}`);
+    }),
+    ...people.map(({ home }) => home),
   ];
-  return candidates.filter((path) => isAegirHome(path)).toSorted();
+  const homes = [...new Set(named.flatMap((path) => homeAt(path) ?? []))].sort();
+  return homes.filter((home) => !isOfLogIn(home, homes));
+
+  // `o1.ftp` is a log-in of `o1`, and its home a part of that account's.
+  function isOfLogIn(home: string, all: readonly string[]): boolean {
+    const user = users.find((one) => one.home === home);
+    const above = user === undefined ? undefined : users.find(({ name }) => user.name.startsWith(`${name}.`));
+    return above !== undefined && above.home !== home && all.includes(above.home);
+  }
 }
 
-// Contexts make the home; the directories beside them tell it from a home of somebody who uses drush.
-function isAegirHome(path: string): boolean {
-  if ('refused' in directoryBeneath(path, [path])) return false;
-  const names = new Set(namesIn(path));
-  const hasContexts = namesIn(`${path}/.drush`).some((name) => name.endsWith('.alias.drushrc.php'));
-  return hasContexts && ['config', 'backups', 'clients', 'platforms', 'distro'].some((name) => names.has(name));
+/** A list of users that names `/` or `/var/lib` must not have us search them. */
+function isOfSystem(path: string): boolean {
+  const isShort = !path.startsWith('/') || path.split('/').filter((part) => part !== '').length < 2;
+  return (
+    isShort ||
+    /^\/(?:bin|boot|dev|etc|lib\d*|proc|run|sbin|sys|tmp|usr|var\/(?:lib|cache|log|spool|tmp|run))(?:\/|$)/.test(path)
+  );
 }
 
-function namesIn(path: string): string[] {
+function homeAt(path: string): string | null {
   try {
-    return readdirSync(path);
+    const real = realpathSync(path);
+    return statSync(real).isDirectory() ? real : null;
   } catch {
-    return [];
+    return null;
   }
 }

@@ -1,83 +1,89 @@
 /**
- * The platforms of one account: those that its Aegir contexts name, and those found by looking where
- * Aegir and BOA put them. Nothing outside of the home is a platform of it.
+ * The platforms of one account: those that its Aegir contexts name, and those that a walk through its homes meets.
+ * Nothing outside of the homes is a platform of it.
  */
-import { readdirSync } from 'node:fs';
 import type { PhpFiles } from '../lib/php-reading.ts';
-import { readCore } from './core-version.ts';
+import { type Account, homesOf } from './account.ts';
+import { type Core, readCore } from './core-version.ts';
+import { DOCROOTS, DOCROOT_NAMES } from './docroots.ts';
+import type { NotSite, NotSiteCode } from './not-site.ts';
 import type { AegirContext } from './read-alias.ts';
 import { directoryBeneath } from './read-beneath.ts';
-import type { Account, Platform } from './site.ts';
+import type { Platform } from './site.ts';
+import type { FoundRoot, HomeWalk } from './walk-home.ts';
 
-/** Something that looks like a platform or a site and is none of this account's, with the reason. */
-export type NotSite = { readonly path: string; readonly reason: string };
+export type FoundPlatform = Platform & {
+  /** The Aegir context that names it. */
+  readonly context: AegirContext | null;
+};
 
-export type FoundPlatforms = { readonly platforms: readonly Platform[]; readonly notSites: readonly NotSite[] };
+export type FoundPlatforms = {
+  readonly platforms: readonly FoundPlatform[];
+  /** Code bases where what was removed is put, with the reason: their sites are none. */
+  readonly discarded: readonly FoundRoot[];
+  readonly notSites: readonly NotSite[];
+};
 
-const DOCROOTS = ['docroot', 'html', 'web'];
-/** Of BOA: directories in `static` that hold no code. */
-const NOT_CODE = new Set(['control', 'files', 'trash']);
-
-export function findPlatforms(account: Account, contexts: readonly AegirContext[], files: PhpFiles): FoundPlatforms {
-  const platforms = new Map<string, Platform>();
+export function findPlatforms(
+  account: Account,
+  contexts: readonly AegirContext[],
+  walk: HomeWalk,
+  files: PhpFiles,
+): FoundPlatforms {
+  const platforms = new Map<string, FoundPlatform>();
   const notSites: NotSite[] = [];
-  for (const context of contexts) {
-    if (context.type !== 'platform') continue;
+  const refuse = (code: NotSiteCode, path: string, reason: string): void => void notSites.push({ code, path, reason });
+  for (const context of contexts.filter(({ type }) => type === 'platform')) {
     const root = context.values.get('root');
-    if (root === undefined) notSites.push({ path: context.file, reason: 'this platform’s context names no root' });
-    else add(root, context.name.replace(/^platform_/, ''), true);
-  }
-  for (const candidate of candidates(account.home)) add(candidate, null, false);
-  return { platforms: [...platforms.values()], notSites };
-
-  function add(path: string, name: string | null, isNamed: boolean): void {
-    const directory = directoryBeneath(path, [account.home]);
-    if ('refused' in directory) {
-      notSites.push({ path, reason: `a platform’s root that ${directory.refused}` });
-      return;
+    if (root === undefined) {
+      refuse('ghost-platform', context.file, 'this platform’s context names no root');
+      continue;
     }
-    const found = rootOf(directory.path, files);
-    if (found === null) {
-      if (isNamed || files.probe(`${directory.path}/vendor`) === 'directory') {
-        notSites.push({ path, reason: 'no Drupal or WordPress code base is in it' });
-      }
-      return;
+    const directory = directoryBeneath(root, homesOf(account));
+    const found = 'path' in directory ? rootOf(directory.path, files) : null;
+    if (found !== null) {
+      const name = context.name.replace(/^platform_/, '');
+      if (!platforms.has(found.root)) platforms.set(found.root, { name, root: found.root, ...found.core, context });
+    } else if ('path' in directory)
+      refuse('ghost-platform', root, 'no Drupal, Backdrop or WordPress code base is in it');
+    else {
+      refuse(
+        directory.isOutside ? 'outside-home' : 'ghost-platform',
+        root,
+        `a platform’s root that ${directory.refused}`,
+      );
     }
-    if (platforms.has(found.root)) return;
-    const own = name ?? path.slice(path.lastIndexOf('/') + 1);
-    platforms.set(found.root, { name: own, ...found });
   }
+  for (const { root, core, discarded } of walk.roots) {
+    if (discarded === null && !platforms.has(root))
+      platforms.set(root, { name: nameOf(root, account), root, ...core, context: null });
+  }
+  for (const path of walk.hollow) {
+    const isKnown = notSites.some((other) => other.path === path);
+    const hasCode = [...platforms.keys()].some((root) => root === path || root.startsWith(`${path}/`));
+    if (!isKnown && !hasCode) refuse('ghost-platform', path, 'a Composer project without a code base in it');
+  }
+  return {
+    platforms: [...platforms.values()],
+    discarded: walk.roots.filter((root) => root.discarded !== null),
+    notSites,
+  };
 }
 
-/** The code base in a directory, or in the docroot of a Composer project. */
-function rootOf(path: string, files: PhpFiles): Omit<Platform, 'name'> | null {
+/** The code base in a directory, or in the docroot of a Composer project: contexts name either. */
+export function rootOf(path: string, files: PhpFiles): { readonly root: string; readonly core: Core } | null {
   for (const root of [path, ...DOCROOTS.map((name) => `${path}/${name}`)]) {
     if (root !== path && files.probe(root) !== 'directory') continue;
     const directory = directoryBeneath(root, [path]);
     const core = 'path' in directory ? readCore(directory.path, files) : null;
-    if ('path' in directory && core !== null) return { root: directory.path, ...core };
+    if ('path' in directory && core !== null) return { root: directory.path, core };
   }
   return null;
 }
 
-function candidates(home: string): string[] {
-  return [
-    ...inside(`${home}/distro`).flatMap(inside),
-    ...inside(`${home}/static`).filter((path) => !NOT_CODE.has(path.slice(path.lastIndexOf('/') + 1))),
-    ...inside(`${home}/platforms`),
-  ];
-}
-
-function inside(path: string): string[] {
-  return subdirectories(path).map((name) => `${path}/${name}`);
-}
-
-/** Symbolic links are left out: what they lead to is found in its own place, or is none of the account's. */
-function subdirectories(path: string): string[] {
-  const directory = directoryBeneath(path, [path]);
-  if ('refused' in directory) return [];
-  return readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map((entry) => entry.name)
-    .toSorted();
+function nameOf(root: string, account: Account): string {
+  const parts = root.slice(account.home.length + 1).split('/');
+  const last = parts.at(-1) ?? '';
+  const above = parts.at(-2);
+  return (DOCROOT_NAMES.has(last) ? above : last) || root.slice(root.lastIndexOf('/') + 1);
 }

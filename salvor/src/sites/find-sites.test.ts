@@ -13,7 +13,6 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { findHomes } from './find-homes.ts';
 import { findSites } from './find-sites.ts';
 import type { FoundSites } from './find-sites.ts';
 import type { SiteOverride } from './site-database.ts';
@@ -110,7 +109,12 @@ function alias(name: string, values: Readonly<Record<string, string>>): void {
 }
 
 async function find(overrides: Readonly<Record<string, SiteOverride>> = {}, homes = [home]): Promise<FoundSites> {
-  return findSites({ homes, overrides: new Map(Object.entries(overrides)), defaultSocket: SOCKET });
+  return findSites({
+    homes,
+    overrides: new Map(Object.entries(overrides)),
+    defaultSocket: SOCKET,
+    webServers: new Map(),
+  });
 }
 
 async function only(overrides: Readonly<Record<string, SiteOverride>> = {}): Promise<Site> {
@@ -143,8 +147,17 @@ describe('a Drupal site', () => {
             name: 'shop',
             login: { address: { socket: SOCKET }, user: 'shopper', password: 'pw' },
             prefix: 'sh_',
+            otherPrefixes: [],
+            tls: null,
+            sharedWith: [],
           },
         ],
+        settings: path('platforms/d10/sites/shop.test/settings.php'),
+        aliases: [],
+        enabled: null,
+        isNetwork: false,
+        movedOut: [],
+        holds: [],
         problems: [],
       },
     );
@@ -297,6 +310,9 @@ require_once ABSPATH . 'wp-settings.php';
         name: 'blog',
         login: { address: { socket: '/run/x/m.sock' }, user: 'blogger', password: "p'w" },
         prefix: 'wp_7_',
+        otherPrefixes: [],
+        tls: null,
+        sharedWith: [],
       },
     ]);
   });
@@ -367,6 +383,14 @@ describe('hostile settings', () => {
     mkdirSync(path('platforms/d10/sites/b.test/settings.php'), { recursive: true });
     mkdirSync(path('platforms/d10/sites/c.test'));
     execFileSync('mkfifo', [path('platforms/d10/sites/c.test/settings.php')]);
+    const before = await find();
+    assert.deepEqual(before.sites, []);
+    assert.deepEqual(
+      before.notSites.map(({ code }) => code),
+      ['settings-unreadable', 'settings-unreadable', 'settings-unreadable'],
+    );
+    // Beside files of a site it is one whose settings were ruined.
+    for (const name of ['a', 'b', 'c']) mkdirSync(path(`platforms/d10/sites/${name}.test/files`));
     const { sites } = await find();
     assert.equal(sites.length, 3);
     for (const { databases, problems } of sites) {
@@ -406,11 +430,11 @@ describe('what is no site', () => {
     assert.deepEqual(
       notSites.map((entry) => [entry.path.slice(root.length + 7), entry.reason]),
       [
-        ['alias.test', 'a symbolic link'],
-        ['default', 'the directory for sites without one of their own'],
+        ['alias.test', 'a symbolic link: another name of real.test'],
         ['ghost.test', 'it has neither settings.php nor wp-config.php'],
         ['press.test', 'settings of wordpress on a platform of drupal'],
         ['real.test.restore', 'left over from a restore'],
+        ['default', 'the directory for sites without one of their own'],
       ],
     );
   });
@@ -484,19 +508,36 @@ describe('a host', () => {
 
   test('whose home is missing or twice names it and goes on', async () => {
     mkdirSync(join(top, 'x/o1'), { recursive: true });
-    const { accounts, notSites } = await find({}, [home, join(top, 'x/o1'), join(top, 'none')]);
+    const { accounts, problems } = await find({}, [home, join(top, 'x/o1'), join(top, 'none')]);
     assert.equal(accounts.length, 1);
     assert.deepEqual(
-      notSites.map(({ path: at }) => at),
+      problems.map(({ path: at }) => at),
       [join(top, 'x/o1'), join(top, 'none')],
     );
   });
 
-  test('that names no homes has those that look like Aegir’s', () => {
-    for (const name of ['o1', 'o2']) write(join(top, name, '.drush/server_master.alias.drushrc.php'), '<?php');
+  test('that names no homes has those that hold sites, or are Aegir’s, or were accounts before', async () => {
+    write(
+      path('.drush/server_master.alias.drushrc.php'),
+      `<?php $aliases['server_master'] = array('context_type' => 'server');`,
+    );
     mkdirSync(path('backups'));
+    write(join(drupal(join(top, 'plain/web')), 'sites/plain.test/settings.php'), settings());
+    write(join(top, 'drushed/.drush/server_master.alias.drushrc.php'), '<?php');
     mkdirSync(join(top, 'arch/sql'), { recursive: true });
-    assert.deepEqual(findHomes({ single: [join(top, 'none')], parents: [top] }), [home]);
+    mkdirSync(join(top, 'emptied'));
+    const { accounts, problems } = await findSites({
+      homes: null,
+      places: { single: [join(top, 'none')], parents: [top] },
+      isRemembered: (name) => name === 'emptied',
+      overrides: new Map(),
+      webServers: new Map(),
+    });
+    assert.deepEqual(
+      accounts.map((account) => account.home),
+      [join(top, 'emptied'), home, join(top, 'plain')],
+    );
+    assert.deepEqual(problems, []);
   });
 
   test('is not searched on after the search was cancelled', async () => {

@@ -1,35 +1,55 @@
 /**
- * Finds what a host carries: accounts by their homes, platforms in them, sites in those, and each
- * site's databases from its own settings. Reads only, runs nothing, and follows no link out of a home.
- * Knows no server and no repository: whether a log-in works is for others to try.
+ * Finds what a host carries: accounts by their homes, platforms in them, sites in those, and each site's databases from
+ * its own settings. Reads only, runs nothing, and follows no link out of a home. Knows no server and no repository: whether
+ * a log-in works is for others to try.
  *
- *   for each home: contexts → platforms → directories in `sites/` → settings
+ *   homes → for each: contexts → walk → platforms → what lies in `sites/` and docroots → judged by all evidence
+ *         → twins settled → moved-out directories and shared databases told
  *
- * What looks like a site and is none is named with the reason; what a site's settings do not tell is a
- * problem of the site.
+ * What looks like a site and is none is named with the reason; what a site's settings do not tell is a problem of the
+ * site; what could not be searched is a problem of the host.
  */
-import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { findPlatforms } from './find-platforms.ts';
-import type { NotSite } from './find-platforms.ts';
-import { readAliases } from './read-alias.ts';
-import type { AegirContext } from './read-alias.ts';
-import { filesBeneath } from './read-beneath.ts';
-import { readDrupal } from './read-drupal.ts';
-import { readWordpress } from './read-wordpress.ts';
+import { realpathSync } from 'node:fs';
+import { type Account } from './account.ts';
+import { findHomes, type HomePlaces } from './find-homes.ts';
+import { type HostTables, readHostTables } from './host-tables.ts';
+import type { NotSite } from './not-site.ts';
+import { nameByHome, readAccount } from './read-account.ts';
+import { filesBeneath, isBeneath } from './read-beneath.ts';
+import { readVhosts, type VirtualHost } from './read-vhosts.ts';
+import { searchAccount } from './search-account.ts';
+import { tellShared } from './shared-databases.ts';
 import type { SiteOverride } from './site-database.ts';
-import type { Account, Cms, Platform, Site } from './site.ts';
-
-/** What hosts include into every site: BOA's and Debian's places. */
-const SHARED_ROOTS = ['/data/conf', '/etc/drupal', '/etc/wordpress'];
+import type { Platform, Site } from './site.ts';
 
 export type FindSitesOptions = {
-  /** Absolute. */
-  readonly homes: readonly string[];
+  /** Absolute; null where they are to be found. */
+  readonly homes: readonly string[] | null;
+  /** Where homes are looked for. */
+  readonly places?: HomePlaces | undefined;
+  /** A home that is looked for and holds no site is an account all the same where there are backups under its name. */
+  readonly isRemembered?: ((account: string) => boolean) | undefined;
   /** By URI, or by ACCOUNT/URI where two accounts carry the same; the longer name wins. */
   readonly overrides: ReadonlyMap<string, SiteOverride>;
   /** What `localhost` means; Debian's socket where it is left out. */
   readonly defaultSocket?: string | undefined;
+  readonly tables?: HostTables | undefined;
+  /** Directories with the host's own virtual hosts, by the root that links in them may lead below. */
+  readonly webServers?: ReadonlyMap<string, readonly string[]> | undefined;
+  readonly maxDirectories?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+};
+
+export type FoundNotSite = NotSite & {
+  /** In whose homes it lies. */
+  readonly account: string;
+};
+
+/** What keeps sites from being found. */
+export type SearchProblem = {
+  readonly code: 'home-refused' | 'search-cut' | 'context-unreadable';
+  readonly path: string;
+  readonly message: string;
 };
 
 export type FoundSites = {
@@ -37,135 +57,87 @@ export type FoundSites = {
   readonly platforms: readonly Platform[];
   /** By account, then URI. */
   readonly sites: readonly Site[];
-  readonly notSites: readonly NotSite[];
+  readonly notSites: readonly FoundNotSite[];
+  readonly problems: readonly SearchProblem[];
 };
 
+const WEB_SERVERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['/etc/nginx', ['/etc/nginx/sites-enabled', '/etc/nginx/conf.d']],
+  ['/etc/apache2', ['/etc/apache2/sites-enabled']],
+  ['/etc/httpd', ['/etc/httpd/conf.d']],
+]);
+
 export async function findSites(options: FindSitesOptions): Promise<FoundSites> {
-  const accounts: Account[] = [];
-  const platforms: Platform[] = [];
-  const sites: Site[] = [];
-  const notSites: NotSite[] = [];
-  for (const home of options.homes) {
+  const tables = options.tables ?? readHostTables();
+  const candidates = options.homes ?? findHomes(tables, options.places);
+  const { accounts, problems } = readAccounts(candidates, tables, options.homes !== null);
+  const virtualHosts = readHostVhosts(options.webServers ?? WEB_SERVERS);
+  const found: (Awaited<ReturnType<typeof searchAccount>> & { readonly account: Account })[] = [];
+  const claimed = new Set(options.homes === null ? [] : accounts.map(({ home }) => home));
+  // Homes in homes first: what lies in them is theirs, and not of the one around them.
+  for (const account of accounts.toSorted((a, b) => b.home.length - a.home.length)) {
     options.signal?.throwIfAborted();
-    const account = readAccount(home, accounts);
-    if ('reason' in account) {
-      notSites.push(account);
+    const others = new Set([...claimed].filter((home) => home !== account.home));
+    const searched = await searchAccount(account, { ...options, tables, others, virtualHosts });
+    const isAccount = options.homes !== null || searched.isOfAegir || searched.sites.length > 0;
+    if (!isAccount && options.isRemembered?.(account.name) !== true) continue;
+    claimed.add(account.home);
+    found.push({ ...searched, account: searched.account });
+  }
+  const inOrder = accounts.flatMap(({ home }) => found.filter(({ account }) => account.home === home));
+  return {
+    accounts: inOrder.map(({ account }) => account),
+    platforms: inOrder.flatMap(({ platforms }) => platforms),
+    sites: tellShared(
+      inOrder.flatMap(({ sites }) => sites),
+      options.defaultSocket,
+    ),
+    notSites: inOrder.flatMap(({ account, notSites }) => notSites.map((one) => ({ ...one, account: account.name }))),
+    problems: [...problems, ...inOrder.flatMap((one) => one.problems)],
+  };
+}
+
+function readAccounts(
+  paths: readonly string[],
+  tables: HostTables,
+  isNamed: boolean,
+): { readonly accounts: readonly Account[]; readonly problems: readonly SearchProblem[] } {
+  const accounts: Account[] = [];
+  const problems: SearchProblem[] = [];
+  const refuse = (path: string, message: string): void => {
+    // Nobody named it: it is only no home.
+    if (isNamed) problems.push({ code: 'home-refused', path, message: `${path} is no account’s home: ${message}` });
+  };
+  const homes = paths.map((path) => real(path) ?? path);
+  for (const path of paths) {
+    const account = readAccount(path, { tables, homes, webGroup: null });
+    if ('refused' in account) {
+      refuse(path, account.refused);
       continue;
     }
-    accounts.push(account);
-    const found = await findInAccount(account, options);
-    platforms.push(...found.platforms);
-    sites.push(...found.sites);
-    notSites.push(...found.notSites);
+    const twin = accounts.find(({ name, home }) => name === account.name || home === account.home);
+    if (twin === undefined) accounts.push(account);
+    else if (twin.home === account.home) continue;
+    else if (isNamed) refuse(path, `its account would have the same name as that of ${twin.home}`);
+    else accounts.push({ ...account, name: nameByHome(account.home) });
   }
-  return { accounts, platforms, sites, notSites };
+  return { accounts, problems };
 }
 
-function readAccount(path: string, others: readonly Account[]): Account | NotSite {
+function real(path: string): string | null {
   try {
-    const home = realpathSync(path);
-    const stat = statSync(home);
-    const name = home.slice(home.lastIndexOf('/') + 1);
-    if (!stat.isDirectory() || name === '') return { path, reason: 'a home that is not a directory' };
-    const twin = others.find((other) => other.name === name);
-    if (twin !== undefined) return { path, reason: `a home whose account has the same name as that of ${twin.home}` };
-    return { name, home, uid: stat.uid, gid: stat.gid };
+    return realpathSync(path);
   } catch {
-    return { path, reason: 'a home that can not be read or does not exist' };
+    return null;
   }
 }
 
-async function findInAccount(account: Account, options: FindSitesOptions): Promise<Omit<FoundSites, 'accounts'>> {
-  const files = filesBeneath([account.home], SHARED_ROOTS);
-  const { contexts, problems } = readAliases(account.home, files);
-  const { platforms, notSites } = findPlatforms(account, contexts, files);
-  const refused = [
-    ...problems.map(({ file, message }) => ({ path: file ?? account.home, reason: message })),
-    ...notSites,
-  ];
-  const sites: Site[] = [];
-  for (const platform of platforms) {
-    for (const entry of listSites(platform, contexts)) {
-      options.signal?.throwIfAborted();
-      if ('reason' in entry) refused.push(entry);
-      else sites.push(readSite(entry.uri, entry.cms, account, platform, options));
-      // Settings are parsed in one go; between two sites others get their turn.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  }
-  const byUri = sites.toSorted((a, b) => (a.uri < b.uri ? -1 : a.uri > b.uri ? 1 : 0));
-  return { platforms, sites: byUri, notSites: refused };
-}
-
-function listSites(platform: Platform, contexts: readonly AegirContext[]): ({ uri: string; cms: Cms } | NotSite)[] {
-  const directory = `${platform.root}/sites`;
-  // A link here would lead the whole list elsewhere.
-  if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
-  const found: ({ uri: string; cms: Cms } | NotSite)[] = [];
-  for (const entry of readdirSync(directory, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = `${directory}/${entry.name}`;
-    if (entry.isSymbolicLink()) found.push({ path, reason: 'a symbolic link' });
-    if (!entry.isDirectory() || entry.name === 'all') continue;
-    const cms = settingsIn(path, platform.cms);
-    if (entry.name === 'default') {
-      if (cms !== null) found.push({ path, reason: 'the directory for sites without one of their own' });
-    } else if (entry.name.endsWith('.restore')) found.push({ path, reason: 'left over from a restore' });
-    else if (cms === null) found.push({ path, reason: 'it has neither settings.php nor wp-config.php' });
-    else if (cms !== platform.cms) found.push({ path, reason: `settings of ${cms} on a platform of ${platform.cms}` });
-    else if (isPlacedElsewhere(entry.name, platform, contexts))
-      found.push({ path, reason: 'the account’s context places this site on another platform' });
-    else found.push({ uri: entry.name, cms });
-  }
-  return found;
-}
-
-function settingsIn(path: string, preferred: Cms): Cms | null {
-  const has = (name: string): boolean => lstatSync(`${path}/${name}`, { throwIfNoEntry: false }) !== undefined;
-  const found: Cms[] = [
-    ...(has('settings.php') ? (['drupal'] as const) : []),
-    ...(has('wp-config.php') ? (['wordpress'] as const) : []),
-  ];
-  return found.includes(preferred) ? preferred : (found[0] ?? null);
-}
-
-// A site that was migrated may leave its old directory behind; the context says which one is in use.
-function isPlacedElsewhere(uri: string, platform: Platform, contexts: readonly AegirContext[]): boolean {
-  const context = contexts.find((candidate) => candidate.type === 'site' && candidate.values.get('uri') === uri);
-  const root = context?.values.get('root');
-  if (root === undefined) return false;
-  try {
-    const real = realpathSync(root);
-    return (
-      real !== platform.root && lstatSync(`${real}/sites/${uri}`, { throwIfNoEntry: false })?.isDirectory() === true
-    );
-  } catch {
-    return false;
-  }
-}
-
-function readSite(uri: string, cms: Cms, account: Account, platform: Platform, options: FindSitesOptions): Site {
-  const path = `${platform.root}/sites/${uri}`;
-  const override = overrideOf(options.overrides, account, uri);
-  const place = {
-    platformRoot: platform.root,
-    sitePath: path,
-    files: filesBeneath([account.home], SHARED_ROOTS),
-    override,
-    defaultSocket: options.defaultSocket,
-  };
-  const read = cms === 'wordpress' ? readWordpress(place) : readDrupal(place);
-  return {
-    uri,
-    account,
-    platform,
-    path,
-    cms,
-    version: platform.version,
-    databases: read.databases,
-    problems: read.problems,
-  };
-}
-
-function overrideOf(overrides: FindSitesOptions['overrides'], account: Account, uri: string): SiteOverride | undefined {
-  return overrides.get(`${account.name}/${uri}`) ?? overrides.get(uri);
+/** Only root writes there, and what is linked in from elsewhere is not read. */
+function readHostVhosts(places: ReadonlyMap<string, readonly string[]>): VirtualHost[] {
+  return [...places].flatMap(([root, directories]) =>
+    readVhosts(
+      directories.filter((directory) => isBeneath(directory, root)),
+      filesBeneath([root]),
+    ),
+  );
 }

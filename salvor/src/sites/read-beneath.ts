@@ -32,6 +32,8 @@ export function filesBeneath(roots: readonly string[], sharedRoots: readonly str
         return isMissing(error) && isAllowed(nearestDirectory(path)) ? 'missing' : 'refused';
       }
     },
+    isShared: (path) =>
+      !roots.some((root) => isBeneath(path, root)) && sharedRoots.some((root) => isBeneath(path, root)),
   };
 }
 
@@ -39,13 +41,14 @@ export function filesBeneath(roots: readonly string[], sharedRoots: readonly str
 export function directoryBeneath(
   path: string,
   roots: readonly string[],
-): { readonly path: string } | { readonly refused: string } {
+): { readonly path: string } | { readonly refused: string; readonly isOutside: boolean } {
+  if (!path.startsWith('/')) return { refused: 'is no absolute path', isOutside: false };
   try {
     const real = realpathSync(path);
-    if (!roots.some((root) => isBeneath(real, root))) return { refused: 'lies outside of the home' };
-    return statSync(real).isDirectory() ? { path: real } : { refused: 'is not a directory' };
+    if (!roots.some((root) => isBeneath(real, root))) return { refused: 'lies outside of the home', isOutside: true };
+    return statSync(real).isDirectory() ? { path: real } : { refused: 'is not a directory', isOutside: false };
   } catch (error) {
-    return { refused: isMissing(error) ? 'does not exist' : `can not be read (${codeOf(error)})` };
+    return { refused: isMissing(error) ? 'does not exist' : `can not be read (${codeOf(error)})`, isOutside: false };
   }
 }
 
@@ -66,7 +69,7 @@ function readBeneath(path: string, roots: readonly string[], shared: readonly st
       return { kind: 'refused', why: `it is a hard link to a file of user ${file.stat.uid}` };
     if (file.stat.size > MAX_PHP_FILE_BYTES)
       return { kind: 'refused', why: `it is larger than ${MAX_PHP_FILE_BYTES} bytes` };
-    return { kind: 'read', path: real, bytes: readAll(file.fd) };
+    return { kind: 'read', path: real, bytes: readAll(file.fd, Number(file.stat.size)) };
   } catch (error) {
     if (isMissing(error)) return { kind: 'missing' };
     if (codeOf(error) === 'not-a-file') return { kind: 'refused', why: 'it is not a regular file' };
@@ -85,9 +88,9 @@ function nearestDirectory(path: string): string {
   }
 }
 
-// A file that grows while it is read ends at one byte over the limit, which the parser refuses.
-function readAll(descriptor: number): Uint8Array {
-  const buffer = Buffer.alloc(MAX_PHP_FILE_BYTES + 1);
+// A file that grows while it is read is taken as it was when it was opened; those of /proc, which say no size, are none of ours.
+function readAll(descriptor: number, bytes: number): Uint8Array {
+  const buffer = Buffer.alloc(bytes);
   let length = 0;
   while (length < buffer.length) {
     const count = readSync(descriptor, buffer, length, buffer.length - length, null);

@@ -1,36 +1,33 @@
 /**
- * A Drupal site's databases (7 to 11), from `settings.php` and what it includes. Cloaked settings take
- * the log-in from the web server's environment; Aegir keeps the same in `drushrc.php`.
+ * The databases of a site of Drupal or Backdrop, from `settings.php` and what it includes: `$databases` (Drupal 7 to 11),
+ * `$db_url` (up to 6), `$database` (Backdrop). Cloaked settings take the log-in from the web server's environment; Aegir
+ * keeps the same in `drushrc.php` and writes it into the site's virtual host.
  */
 import { evaluatePhp, valueAt } from '../lib/php-evaluate.ts';
-import type { PhpFiles } from '../lib/php-reading.ts';
 import { fromText, PhpArray, toText } from '../lib/php-values.ts';
 import type { PhpValue } from '../lib/php-values.ts';
-import { isComplete, makeDatabases, NOTHING_READ } from './site-database.ts';
-import type { DatabaseFields, ReadDatabases, SiteOverride } from './site-database.ts';
+import { readPdoTls, TLS_CONSTANTS } from './database-tls.ts';
+import { readDatabaseUrl } from './database-url.ts';
+import { isComplete, isEmpty, makeDatabases, NOTHING_READ } from './site-database.ts';
+import type { DatabaseFields, ReadSettings } from './site-database.ts';
+import type { SettingsPlace } from './settings-place.ts';
 import type { SiteDatabase, SiteProblem } from './site.ts';
-import { problemsOf } from './settings-problems.ts';
+import { hasUnread, isUnreadable, problemsOf } from './settings-problems.ts';
 import { readDrushrc, serverOf } from './read-drushrc.ts';
 
 /** Loading a site's code is not what settings are read for. */
 const APPLICATION_FILES = ['autoload.php', 'install.core.inc', 'bootstrap.inc'];
 
-export type SettingsPlace = {
-  readonly platformRoot: string;
-  readonly sitePath: string;
-  readonly files: PhpFiles;
-  readonly override?: SiteOverride | undefined;
-  readonly defaultSocket?: string | undefined;
-};
-
-export function readDrupal(place: SettingsPlace): ReadDatabases {
-  const file = `${place.sitePath}/settings.php`;
-  const drushrc = readDrushrc(place.sitePath, place.files);
+export function readDrupal(place: SettingsPlace): ReadSettings {
+  const file = place.settings ?? `${place.sitePath}/settings.php`;
+  const { files, override, defaultSocket } = place;
+  const drushrc = readDrushrc(place.sitePath, files);
   const result = evaluatePhp(file, {
-    files: place.files,
+    files,
     workingDirectory: place.platformRoot,
     applicationFiles: APPLICATION_FILES,
-    server: serverOf(drushrc),
+    server: serverOf(drushrc, place.environment),
+    environment: place.environment,
     variables: {
       databases: PhpArray.empty,
       settings: PhpArray.empty,
@@ -39,39 +36,67 @@ export function readDrupal(place: SettingsPlace): ReadDatabases {
       app_root: fromText(place.platformRoot),
       site_path: fromText(place.sitePath.slice(place.platformRoot.length + 1)),
     },
-    constants: { DRUPAL_ROOT: fromText(place.platformRoot) },
+    constants: {
+      ...TLS_CONSTANTS,
+      DRUPAL_ROOT: fromText(place.platformRoot),
+      BACKDROP_ROOT: fromText(place.platformRoot),
+    },
   });
   // A file that tells no log-in is no hindrance where the configuration does.
-  if (!result.ok && isComplete(place.override))
-    return makeDatabases([{ ...NOTHING_READ, file }], place.override, place.defaultSocket);
-  if (!result.ok) return { databases: [], problems: [...problemsOf(result.notes), ...drushrc.problems] };
-  const connections = connectionsOf(result.variables.get('databases'));
-  const read = makeDatabases(
-    connections.map(({ label, connection }) => fieldsOf(connection, label, file)),
-    place.override,
-    place.defaultSocket,
-  );
+  if (!result.ok && isComplete(override))
+    return { ...makeDatabases([{ ...NOTHING_READ, file }], override, defaultSocket), says: 'named' };
+  if (!result.ok) {
+    const problems = [...problemsOf(result.notes, files), ...drushrc.problems];
+    return { databases: [], problems, says: isUnreadable(result.notes, file) ? 'unreadable' : 'named' };
+  }
+  const connections = connectionsOf(result.variables, place.platformRoot, file);
+  const read = makeDatabases(connections, override, defaultSocket);
   return {
+    says: !connections.every(isEmpty) ? 'named' : hasUnread(result.notes) ? 'unknown' : 'none',
     databases: read.databases.filter(
       (database, index, all) => all.findIndex((other) => isSame(database, other)) === index,
     ),
     problems: [
-      ...problemsOf(result.notes),
+      ...problemsOf(result.notes, files),
       // What drushrc.php could not tell matters where the settings ask for it.
       ...(read.problems.length > 0 ? drushrc.problems : []),
       ...read.problems,
-      ...connections.flatMap(({ connection }) => prefixProblems(connection, file)),
+      ...connections.flatMap(prefixProblems),
     ],
   };
 }
 
 /** The default connection first, also where the settings name none: a site has a database. */
-function connectionsOf(databases: PhpValue | undefined): { label: string; connection: PhpValue | undefined }[] {
+function connectionsOf(variables: ReadonlyMap<string, PhpValue>, root: string, file: string): DatabaseFields[] {
+  const databases = variables.get('databases');
   const keys = databases instanceof PhpArray ? [...databases.entries.keys()] : [];
-  return [...new Set(['default', ...keys])].map((key) => ({
-    label: typeof key === 'string' ? (toText(key) ?? '') : String(key),
-    connection: primaryOf(valueAt(databases, key)),
+  const isOld = databases instanceof PhpArray && databases.rest === null && keys.length === 0;
+  const fromUrls = isOld ? urlConnections(variables, file) : [];
+  if (fromUrls.length > 0) return fromUrls;
+  return [...new Set(['default', ...keys])].map((key) =>
+    fieldsOf(primaryOf(valueAt(databases, key)), textOf(key), root, file),
+  );
+}
+
+/** Of Backdrop's `$database` or Drupal 6's `$db_url`, a URL or several by name. */
+function urlConnections(variables: ReadonlyMap<string, PhpValue>, file: string): DatabaseFields[] {
+  const isBackdrop = variables.has('database');
+  const value = variables.get(isBackdrop ? 'database' : 'db_url');
+  if (value === undefined || value === null || value === '') return [];
+  const prefix = prefixesOf(variables.get(isBackdrop ? 'database_prefix' : 'db_prefix'));
+  const urls = value instanceof PhpArray && value.rest === null ? [...value.entries] : ([['default', value]] as const);
+  return urls.map(([key, url]) => ({
+    label: textOf(key),
+    ...readDatabaseUrl(url),
+    socket: undefined,
+    ...prefix,
+    tls: null,
+    file,
   }));
+}
+
+function textOf(key: bigint | string): string {
+  return typeof key === 'string' ? (toText(key) ?? '') : String(key);
 }
 
 /** The connection that is written to: replicas hold nothing of their own. A list of several is split by chance. */
@@ -82,37 +107,41 @@ function primaryOf(connections: PhpValue | undefined): PhpValue | undefined {
     : connection;
 }
 
-function fieldsOf(connection: PhpValue | undefined, label: string, file: string): DatabaseFields {
+function fieldsOf(connection: PhpValue | undefined, label: string, root: string, file: string): DatabaseFields {
   const field = (key: string): PhpValue | undefined => valueAt(connection, key);
-  const prefix = field('prefix');
+  const name = field('database');
+  const isRelative = field('driver') === 'sqlite' && typeof name === 'string' && name !== '' && !name.startsWith('/');
   return {
     label,
     driver: field('driver'),
-    name: field('database'),
+    // PHP opens the file of SQLite from the docroot.
+    name: isRelative ? `${fromText(root)}/${name.replace(/^(?:\.\/)+/, '')}` : name,
     user: field('username'),
     password: field('password'),
     host: field('host'),
     port: field('port'),
     socket: field('unix_socket'),
-    prefix: prefix instanceof PhpArray ? (prefix.get('default') ?? '') : prefix,
+    ...prefixesOf(field('prefix')),
+    tls: readPdoTls(field('pdo')),
     file,
   };
 }
 
-function prefixProblems(connection: PhpValue | undefined, file: string): SiteProblem[] {
-  const prefix = valueAt(connection, 'prefix');
-  if (
-    !(prefix instanceof PhpArray) ||
-    (prefix.rest === null && [...prefix.entries.keys()].every((key) => key === 'default'))
-  )
-    return [];
-  return [
-    {
-      code: 'database-prefixes',
-      message: 'Some tables have a prefix of their own: only the default one is known.',
-      file,
-    },
-  ];
+/** One prefix for all tables, or one per table beside a default one. */
+function prefixesOf(value: PhpValue | undefined): Pick<DatabaseFields, 'prefix' | 'otherPrefixes'> {
+  if (!(value instanceof PhpArray)) return { prefix: value, otherPrefixes: [] };
+  const texts = [...value.entries].flatMap(([key, prefix]) =>
+    key === 'default' || typeof prefix !== 'string' ? [] : (toText(prefix) ?? []),
+  );
+  return { prefix: value.get('default') ?? '', otherPrefixes: [...new Set(texts)] };
+}
+
+/** A prefix with a dot is the name of another database: its tables are not in the dump of this one. */
+function prefixProblems({ otherPrefixes, file }: DatabaseFields): SiteProblem[] {
+  const others = otherPrefixes.filter((prefix) => prefix.includes('.')).map((prefix) => prefix.split('.')[0] ?? '');
+  if (others.length === 0) return [];
+  const message = `Some tables lie in another database (${[...new Set(others)].join(', ')}), which the settings name by a prefix only.`;
+  return [{ code: 'database-prefixes', message, file }];
 }
 
 function isSame(a: SiteDatabase, b: SiteDatabase): boolean {

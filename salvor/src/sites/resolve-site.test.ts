@@ -9,11 +9,17 @@ function site(account: string, uri: string, platform = 'p'): Site {
   const root = `${home}/platforms/${platform}`;
   return {
     uri,
-    account: { name: account, home, uid: 1, gid: 1 },
+    account: { name: account, home, uid: 1, gid: 1, logins: [], webGroup: null },
     platform: { name: platform, root, cms: 'drupal', version: null },
     path: `${root}/sites/${uri}`,
     cms: 'drupal',
     version: null,
+    settings: `${root}/sites/${uri}/settings.php`,
+    aliases: [],
+    enabled: null,
+    isNetwork: false,
+    movedOut: [],
+    holds: [],
     databases: [],
     problems: [],
   };

@@ -5,6 +5,7 @@
 import { toText, Unresolved } from '../lib/php-values.ts';
 import type { PhpValue } from '../lib/php-values.ts';
 import { parseAddress } from './database-address.ts';
+import type { ReadTls } from './database-tls.ts';
 import type { SiteDatabase, SiteProblem } from './site.ts';
 
 /** What `salvor.yaml` says of a site's databases: it wins over the site's settings. */
@@ -33,11 +34,27 @@ export type DatabaseFields = {
   readonly port: PhpValue | undefined;
   readonly socket: PhpValue | undefined;
   readonly prefix: PhpValue | undefined;
+  /** Prefixes that single tables have of their own. */
+  readonly otherPrefixes: readonly string[];
+  readonly tls: ReadTls;
   /** Where the fields stand, for what has no line of its own. */
   readonly file: string;
 };
 
-export type ReadDatabases = { readonly databases: readonly SiteDatabase[]; readonly problems: readonly SiteProblem[] };
+export type ReadDatabases = {
+  readonly databases: readonly SiteDatabase[];
+  readonly problems: readonly SiteProblem[];
+};
+
+/** What a site's settings came to. */
+export type ReadSettings = ReadDatabases & {
+  /**
+   * `unreadable`: the file itself is none that PHP would read, or that we may; `none`: it certainly names no database, or
+   * only the placeholders that it was delivered with; `unknown`: an included file that was not read may name one;
+   * `named`: it names one, or something in its place.
+   */
+  readonly says: 'named' | 'none' | 'unknown' | 'unreadable';
+};
 
 const ENGINES: Readonly<Record<string, SiteDatabase['engine']>> = {
   mysql: 'mariadb',
@@ -93,8 +110,28 @@ export const NOTHING_READ: DatabaseFields = {
   port: undefined,
   socket: undefined,
   prefix: undefined,
+  otherPrefixes: [],
+  tls: null,
   file: '',
 };
+
+/** Whether the fields certainly name no database: a site that nobody has installed. */
+export function isEmpty(fields: DatabaseFields): boolean {
+  const isNothing = (value: PhpValue | undefined): boolean => value === undefined || value === null || value === '';
+  return (isNothing(fields.name) && isNothing(fields.user)) || isPlaceholder(fields);
+}
+
+/** What Drupal 6, Backdrop and WordPress are delivered with. */
+const PLACEHOLDERS: ReadonlySet<string> = new Set([
+  'databasename username password',
+  'database_name user pass',
+  'database_name_here username_here password_here',
+]);
+
+function isPlaceholder({ name, user, password }: DatabaseFields): boolean {
+  const texts = [name, user, password].flatMap((value) => (typeof value === 'string' ? [value] : []));
+  return texts.length === 3 && PLACEHOLDERS.has(texts.join(' '));
+}
 
 function saysAll(entry: DatabaseOverride): boolean {
   return entry.name != null && entry.user != null && entry.password != null;
@@ -138,8 +175,15 @@ function makeDatabase(fields: DatabaseFields, override: DatabaseOverride = {}, d
   const port = isServer ? field('port', isPlaceGiven ? '' : fields.port, override.port, false) : '';
   if (problems.length > 0 || engine === undefined) return { databases: [], problems: withoutEchoes(problems) };
   const address = isServer ? addressOf(engine, host, port, socket, defaultSocket) : { socket };
-  if (address !== null) return { databases: [{ engine, name, login: { address, user, password }, prefix }], problems };
-  return { databases: [], problems: [unresolvedField(fields, 'host', 'is no address', fields.host)] };
+  if (address === null)
+    return { databases: [], problems: [unresolvedField(fields, 'host', 'is no address', fields.host)] };
+  const { otherPrefixes, tls } = fields;
+  // In the clear where encryption was asked for: a password on the wire.
+  if (tls instanceof Unresolved && 'host' in address)
+    return { databases: [], problems: [unresolvedField(fields, 'way to encrypt the connection', tls.why, tls)] };
+  const known = tls instanceof Unresolved ? null : tls;
+  const login = { address, user, password };
+  return { databases: [{ engine, name, login, prefix, otherPrefixes, tls: known, sharedWith: [] }], problems };
 }
 
 function addressOf(

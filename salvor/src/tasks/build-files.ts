@@ -5,7 +5,7 @@ import { restore } from '@salvor/engine';
 import { mountsWithin } from '../lib/mounts.ts';
 import { stayingNames } from '../points/left-out.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import type { Account } from '../sites/site.ts';
+import type { Account } from '../sites/account.ts';
 import { type FilePart, isInPart, pathInSite } from './file-parts.ts';
 import { knownOwners } from './known-owners.ts';
 import { planEntriesMove } from './move-entries.ts';

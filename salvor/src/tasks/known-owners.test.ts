@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Manifest } from '../points/manifest.ts';
 import { idsOfAccount, knownOwners } from './known-owners.ts';
 
-const ACCOUNT = { name: 'o61001', home: '/data/disk/o61001', uid: 61_001, gid: 61_001 };
+const ACCOUNT = { name: 'o61001', home: '/data/disk/o61001', uid: 61_001, gid: 61_001, logins: [], webGroup: null };
 const id = (name: string): number =>
   Number(
     readFileSync('/etc/passwd', 'utf8')

@@ -10,7 +10,8 @@ import { filesBeneath } from '../sites/read-beneath.ts';
 import { readDrupal } from '../sites/read-drupal.ts';
 import { readWordpress } from '../sites/read-wordpress.ts';
 import type { SiteOverride } from '../sites/site-database.ts';
-import type { Account, Site } from '../sites/site.ts';
+import type { Account } from '../sites/account.ts';
+import type { Site } from '../sites/site.ts';
 
 /** Settings lie at the top of a site's directory; a site with more PHP files there has them for something else. */
 const MAX_FILES = 200;
@@ -37,6 +38,12 @@ export async function readStoredSite(
   return {
     uri: site.uri,
     account,
+    settings: `${site.path}/${site.cms === 'wordpress' ? 'wp-config.php' : 'settings.php'}`,
+    aliases: [],
+    enabled: null,
+    isNetwork: false,
+    movedOut: [],
+    holds: [],
     platform: { ...platform, cms: site.cms },
     path: site.path,
     cms: site.cms,

@@ -5,7 +5,7 @@ import { restore } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { sitePathOf } from '../points/moved-places.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import type { Account } from '../sites/site.ts';
+import type { Account } from '../sites/account.ts';
 import { type Rates, estimateSeconds } from './estimate-restore.ts';
 import { knownOwners } from './known-owners.ts';
 import { type RestoreScope, isInScope } from './restore-scope.ts';

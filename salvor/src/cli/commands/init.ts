@@ -9,7 +9,7 @@ import type { CommandContext, CommandResult } from '../command.ts';
 import { ProgressLine } from '../progress-line.ts';
 import { counted, escapeControl } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
-import { renderSites } from './sites.ts';
+import { renderSites, sayNotSites } from './sites.ts';
 
 export type InitFlags = {
   readonly home?: readonly string[];
@@ -59,7 +59,7 @@ function placeOfConfig({ configFile, environment }: CommandContext): string {
 }
 
 function render(document: InitDocument, { terminal }: CommandContext): string {
-  const { config, written, accounts, sites, problems, stateDirectory, recoveryKit } = document;
+  const { config, written, accounts, sites, notSites, problems, stateDirectory, recoveryKit } = document;
   const paint = terminal.output;
   const lines = [
     `${written ? 'Wrote' : 'Kept'} ${escapeControl(config)}.`,
@@ -82,7 +82,7 @@ function render(document: InitDocument, { terminal }: CommandContext): string {
         : `The recovery kit is ${escapeControl(recoveryKit)}: print it and keep it away from this host. It opens every backup, also when this host is gone.`,
     );
   }
-  lines.push(...renderProblems(problems, paint));
+  lines.push(...renderProblems(problems, paint), ...sayNotSites(notSites));
   const [first] = sites;
   if (first !== undefined)
     lines.push(`${counted(sites.length, 'site')} found. Next: salvor backup ${escapeControl(first.uri)}`);

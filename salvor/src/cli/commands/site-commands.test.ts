@@ -86,7 +86,8 @@ describe('on a host with sites', { concurrency: 1 }, () => {
     const listed = await document(SitesDocument, 0, ['sites']);
     const found = listed.find(({ uri }) => uri === site.uri);
     assert.equal(found?.path, site.path);
-    assert.deepEqual(found?.databases, [{ engine: 'mariadb', name: site.database }]);
+    const [database] = found?.databases ?? [];
+    assert.deepEqual([database?.engine, database?.name, database?.sharedWith], ['mariadb', site.database, []]);
     assert.match((await salvor('sites')).out, /^SITE +ACCOUNT +CMS +PLATFORM +DATABASES +PATH\n/);
   });
 
