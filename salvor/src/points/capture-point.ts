@@ -20,6 +20,7 @@ import {
   type SourceEntry,
   backup,
   findSnapshot,
+  listSnapshots,
 } from '@salvor/engine';
 import type { DatabaseFacts } from '../databases/mariadb/probe.ts';
 import { dumpDatabase } from '../databases/mariadb/dump.ts';
@@ -27,6 +28,7 @@ import { SalvorError } from '../errors.ts';
 import { walkTree } from '../lib/beneath/walk-tree.ts';
 import type { DatabaseLogin } from '../databases/mariadb/connect.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
+import { type DumpCut, chooseDumpCut } from './dump-cut.ts';
 import {
   type Manifest,
   type ManifestDatabase,
@@ -85,7 +87,9 @@ export type CapturedPoint = {
 
 /** Throws what the dump or the engine throws; then nothing was committed. */
 export async function capturePoint(site: Site, wanted: CaptureWanted, tools: CaptureTools): Promise<CapturedPoint> {
-  const capture = new Capture(site, wanted, tools);
+  const { snapshots } = await listSnapshots(tools.repository, { tags: ['salvor', `account:${site.account.name}`] });
+  const cut = chooseDumpCut(snapshots, site.uri, sizeOfDatabases(wanted));
+  const capture = new Capture(site, wanted, tools, cut);
   let result: BackupResult;
   try {
     result = await backup({
@@ -111,6 +115,12 @@ export async function capturePoint(site: Site, wanted: CaptureWanted, tools: Cap
   return { point, result, problems: [...capture.problems, ...result.problems.map((problem) => ({ ...problem }))] };
 }
 
+/** Roughly what their dumps will have: tables without their indexes, as the server estimates them. */
+function sizeOfDatabases({ databases }: CaptureWanted): number {
+  const tables = databases.flatMap(({ facts }) => facts.tables);
+  return tables.reduce((sum, table) => sum + table.approximateDataBytes, 0);
+}
+
 /** The site's dump that failed is what failed, not the engine that was reading it. */
 function unwrapSourceFailure(error: unknown): unknown {
   const isSource = error instanceof Error && 'code' in error && error.code === 'source-failed';
@@ -124,6 +134,7 @@ class Capture {
   readonly #site: Site;
   readonly #wanted: CaptureWanted;
   readonly #tools: CaptureTools;
+  readonly #cut: DumpCut;
   readonly #databases: ManifestDatabase[] = [];
   readonly #users = new Set<number>();
   readonly #groups = new Set<number>();
@@ -134,10 +145,11 @@ class Capture {
   #fileBytes = 0;
   #firstDatabaseAt: Date | null = null;
 
-  constructor(site: Site, wanted: CaptureWanted, tools: CaptureTools) {
+  constructor(site: Site, wanted: CaptureWanted, tools: CaptureTools, cut: DumpCut) {
     this.#site = site;
     this.#wanted = wanted;
     this.#tools = tools;
+    this.#cut = cut;
     this.id = makePointId(tools.randomBytes);
     this.time = tools.clock();
     this.problems = [...wanted.problems];
@@ -154,6 +166,7 @@ class Capture {
       `account:${account.name}`,
       `site:${uri}`,
       `origin:${this.#wanted.origin}`,
+      ...(this.#wanted.databases.length === 0 ? [] : [this.#cut.tag]),
       ...task,
       // No rule of ours removes a snapshot with this tag (invariant 5).
       ...(this.#wanted.safety ? [PIN_TAG] : []),
@@ -185,6 +198,7 @@ class Capture {
     const parts = dumpDatabase(readFrom.login, readFrom.name, {
       defaultsDirectory: this.#tools.scratch,
       signal: this.#tools.signal,
+      cutBytes: this.#cut.cutBytes,
       onProblem: (problem) => {
         const path = `${database.name}.${problem.name}`;
         this.problems.push({ code: problem.code, message: problem.message, path });

@@ -13,6 +13,8 @@ export type TableFacts = {
   /** Estimates of the server. */
   readonly approximateRows: number;
   readonly approximateBytes: number;
+  /** Without its indexes. */
+  readonly approximateDataBytes: number;
   readonly hasPrimaryKey: boolean;
   /** Written to in transactions: only such a table is of the same instant as the others in a dump. */
   readonly isTransactional: boolean;
@@ -90,12 +92,13 @@ export async function readTables(connection: DatabaseConnection, database: strin
     engine: string | null;
     row_count: string;
     bytes: string;
+    data_bytes: string;
     transactional: string | null;
     options: string | null;
   };
   const rows = await connection.query<Row>(
     `SELECT t.TABLE_NAME AS name, t.TABLE_TYPE AS type, t.ENGINE AS engine, COALESCE(t.TABLE_ROWS, 0) AS row_count,
-            COALESCE(t.DATA_LENGTH + t.INDEX_LENGTH, 0) AS bytes, e.TRANSACTIONS AS transactional, t.CREATE_OPTIONS AS options
+            COALESCE(t.DATA_LENGTH + t.INDEX_LENGTH, 0) AS bytes, COALESCE(t.DATA_LENGTH, 0) AS data_bytes, e.TRANSACTIONS AS transactional, t.CREATE_OPTIONS AS options
      FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
      WHERE t.TABLE_SCHEMA = ? AND t.TABLE_TYPE NOT IN ('VIEW', 'SYSTEM VIEW')`,
     [database],
@@ -113,6 +116,7 @@ export async function readTables(connection: DatabaseConnection, database: strin
       engine: row.engine ?? '',
       approximateRows: Number(row.row_count),
       approximateBytes: Number(row.bytes),
+      approximateDataBytes: Number(row.data_bytes),
       hasPrimaryKey: keyed.has(row.name),
       isTransactional: row.transactional === 'YES',
       isVersioned: row.type === 'SYSTEM VERSIONED',
