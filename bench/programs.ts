@@ -14,10 +14,14 @@ export type Repository = {
 
 export type Command = readonly [string, ...string[]];
 
+/** What a program is run with, each a command line; `backUpTwice` may take more than one. */
 export type Program = {
   readonly name: string;
-  readonly backup: (repository: Repository, path: string) => Command;
+  readonly backup: (repository: Repository, ...paths: readonly string[]) => Command;
+  readonly backUpTwice: (one: Repository, other: Repository, path: string) => readonly Command[];
   readonly restore: (repository: Repository, target: string) => Command;
+  readonly dump: (repository: Repository, file: string) => Command;
+  readonly ls: (repository: Repository) => Command;
 };
 
 const SALVOR = fileURLToPath(new URL('../bin/salvor', import.meta.url));
@@ -25,13 +29,20 @@ const SALVOR = fileURLToPath(new URL('../bin/salvor', import.meta.url));
 export const PROGRAMS: Readonly<Record<Side, Program>> = {
   ours: {
     name: 'salvor',
-    backup: (repository, path) => salvor(repository, 'backup', '--host', 'bench', path),
+    backup: (repository, ...paths) => salvor(repository, 'backup', '--host', 'bench', ...paths),
+    backUpTwice: (one, other, path) => [salvor(one, 'backup', '--host', 'bench', '--also-repo', other.directory, path)],
     restore: (repository, target) => salvor(repository, 'restore', 'latest', '--target', target),
+    dump: (repository, file) => salvor(repository, 'dump', 'latest', file),
+    ls: (repository) => salvor(repository, 'ls', 'latest'),
   },
   peer: {
     name: 'restic',
-    backup: (repository, path) => restic(repository, 'backup', '--host', 'bench', path),
+    backup: (repository, ...paths) => restic(repository, 'backup', '--host', 'bench', ...paths),
+    backUpTwice: (one, other, path) =>
+      [one, other].map((repository) => restic(repository, 'backup', '--host', 'bench', path)),
     restore: (repository, target) => restic(repository, 'restore', 'latest', '--target', target),
+    dump: (repository, file) => restic(repository, 'dump', 'latest', file),
+    ls: (repository) => restic(repository, 'ls', 'latest'),
   },
 };
 

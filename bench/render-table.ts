@@ -1,8 +1,9 @@
+import { judge } from './judge.ts';
 import { MAX_OTHER_SHARE } from './measure/contest.ts';
 import { PROGRAMS } from './programs.ts';
 import type { Pair, Row } from './row.ts';
 
-const HEAD = ['ROW', 'OF', 'OURS', PROGRAMS.peer.name.toUpperCase(), 'RATIO', 'GOAL', '', 'CPU', 'MEMORY'];
+const HEAD = ['ROW', 'OF', 'OURS', PROGRAMS.peer.name.toUpperCase(), 'RATIO', 'GOAL', '', 'TIME', 'CPU', 'MEMORY'];
 
 /** The rows for people: machine and versions on top, each figure as ours beside the peer's. */
 export function renderTable(rows: readonly Row[]): string {
@@ -23,27 +24,30 @@ export function renderTable(rows: readonly Row[]): string {
     `Medians of ${first.runs.length} runs, order turned each round, every result checked; ours / ${PROGRAMS.peer.name}`,
     '',
     ...table,
+    ...growths(rows),
     ...disturbed(rows),
   ].join('\n');
 }
 
-function cellsOf({ row, files, bytes, ours, peer, ratio, goal, cpu, memoryMiB }: Row): readonly string[] {
+function cellsOf(row: Row): readonly string[] {
+  const { unit, ratio, goal } = row;
+  const digits = unit === 's' ? 2 : 0;
   return [
-    row,
-    `${files.toLocaleString('en')} files, ${Math.round(bytes / 1e6).toLocaleString('en')} MB`,
-    `${ours.toFixed(2)} s`,
-    `${peer.toFixed(2)} s`,
+    row.row,
+    describeWork(row),
+    `${row.ours.toFixed(digits)} ${unit}`,
+    `${row.peer.toFixed(digits)} ${unit}`,
     ratio.toFixed(2),
     `≤ ${goal.toFixed(1)}`,
-    verdict(ratio, goal),
-    pair(cpu, 1, 's'),
-    pair(memoryMiB, 0, 'MiB'),
+    { met: 'met', 'goal missed': 'goal missed', worse: unit === 's' ? 'SLOWER' : 'MORE' }[judge(row)],
+    pair(row.seconds, 1, 's'),
+    pair(row.cpu, 1, 's'),
+    pair(row.memoryMiB, 0, 'MiB'),
   ];
 }
 
-function verdict(ratio: number, goal: number): string {
-  if (ratio > 1) return 'SLOWER';
-  return ratio > goal ? 'goal missed' : 'met';
+function describeWork({ files, bytes }: { readonly files: number; readonly bytes: number }): string {
+  return `${files.toLocaleString('en')} files, ${Math.round(bytes / 1e6).toLocaleString('en')} MB`;
 }
 
 function pair({ ours, peer }: Pair, digits: number, unit: string): string {
@@ -55,10 +59,25 @@ function pad(cell: string, width: number, column: number): string {
   return column >= 2 && column <= 4 ? cell.padStart(width) : cell.padEnd(width);
 }
 
-/** A figure that others had a part in is named as such. */
+/** How a figure grows that was measured at two sizes. */
+function growths(rows: readonly Row[]): readonly string[] {
+  const lines = rows.flatMap(({ row, growth, ours, peer, unit, bytes }) => {
+    if (growth === null) return [];
+    const there = `${growth.ours.toFixed(0)} / ${growth.peer.toFixed(0)} ${unit} of ${describeWork(growth)}`;
+    const more = `${(bytes / growth.bytes).toFixed(1)} times as much takes ${growth.times.toFixed(2)} times ours`;
+    const theirs = `${PROGRAMS.peer.name}'s ${(peer / growth.peer).toFixed(2)}`;
+    const verdict = growth.times > growth.goal ? 'goal missed' : 'met';
+    return [`${row}: ${there}, ${ours.toFixed(0)} here: ${more} (≤ ${growth.goal}, ${theirs}): ${verdict}`];
+  });
+  return lines.length === 0 ? [] : ['', ...lines];
+}
+
+/** A time that others had a part in is named as such. */
 function disturbed(rows: readonly Row[]): readonly string[] {
-  const named = rows.filter(({ runs }) =>
-    runs.some(({ ours, peer, other }) => Math.max(other.ours / ours, other.peer / peer) > MAX_OTHER_SHARE),
+  const named = rows.filter(
+    ({ runs, unit }) =>
+      unit === 's' &&
+      runs.some(({ ours, peer, other }) => Math.max(other.ours / ours, other.peer / peer) > MAX_OTHER_SHARE),
   );
   if (named.length === 0) return [];
   return [

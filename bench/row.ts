@@ -1,10 +1,13 @@
-/** One row of results: our time beside a peer's for the same work, with all that is needed to judge it. */
+/** One row of results: ours beside a peer's for the same work, with all that is needed to judge it. */
 export type Row = RowFigures & {
   readonly machine: string;
   readonly versions: Readonly<Record<string, string>>;
   /** ISO 8601. */
   readonly date: string;
 };
+
+/** What a row is judged by: the time of a run, or the most memory that all its processes had at once. */
+export type Unit = 's' | 'MiB';
 
 export type RowFigures = {
   readonly row: string;
@@ -15,15 +18,19 @@ export type RowFigures = {
   /** `ours / peer`. */
   readonly ratio: number;
   readonly goal: number;
-  readonly unit: 's';
+  readonly unit: Unit;
   readonly runs: readonly Round[];
+  /** Medians. In rows by memory the looking at it is part of this time. */
+  readonly seconds: Pair;
   /** User and system seconds, medians. */
   readonly cpu: Pair;
-  /** Greatest sum over all processes, of a round that was not timed. */
+  /** Greatest sum over all processes; in rows by time, of a round that was not timed. */
   readonly memoryMiB: Pair;
-  /** What was backed up or restored. */
+  /** What was backed up, restored or read. */
   readonly files: number;
   readonly bytes: number;
+  /** How the figure grows with the work; null where only one size was measured. */
+  readonly growth: Growth | null;
   readonly note: string;
 };
 
@@ -37,6 +44,18 @@ export type Round = Pair & {
   readonly calm: { readonly ours: boolean; readonly peer: boolean };
 };
 
+/** The same measured on less. */
+export type Growth = {
+  readonly files: number;
+  readonly bytes: number;
+  /** Medians there, in the row's unit. */
+  readonly ours: number;
+  readonly peer: number;
+  /** How often ours of less goes into ours. */
+  readonly times: number;
+  readonly goal: number;
+};
+
 /** The rows' names on the command line, in the order in which they run. */
-export const ROW_KEYS = ['first', 'unchanged', 'restore'] as const;
+export const ROW_KEYS = ['first', 'unchanged', 'restore', 'copies', 'file', 'memory', 'index'] as const;
 export type RowKey = (typeof ROW_KEYS)[number];

@@ -12,8 +12,8 @@ export type WorkPlace = Disposable & {
   siteTree: SiteTree | null;
 };
 
-/** With margin: a tree of 1.6 GB and three repositories of it, and the 200,000 files with theirs. */
-const WORK_BYTES = 8e9;
+/** With margin: trees of 2 GB and four repositories of the larger, and the 200,000 files with theirs. */
+const WORK_BYTES = 9e9;
 /** One restore; in memory it is removed before the next, elsewhere all are kept to the end. */
 const RESTORE_BYTES = 1.7e9;
 const MEMORY = '/dev/shm';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import type { Command } from '../programs.ts';
 
 export type RunOptions = {
@@ -11,7 +11,8 @@ export type RunOptions = {
   readonly onStart?: (pid: number) => void;
 };
 
-export type Run = { readonly output: string; readonly milliseconds: number };
+/** `output` is what it wrote to stdout. */
+export type Run = { readonly output: Buffer; readonly milliseconds: number };
 
 /** What a command said that failed is cut here, in characters. */
 const MAX_SAID = 2000;
@@ -26,12 +27,17 @@ export async function runCommand([file, ...args]: Command, { work, signal, onSta
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,
   });
-  const said = Promise.all([text(child.stdout), text(child.stderr)]);
+  const said = Promise.all([buffer(child.stdout), text(child.stderr)]);
   if (child.pid !== undefined) onStart?.(child.pid);
   const [code, killedBy] = (await once(child, 'exit')) as [number | null, string | null];
   const milliseconds = performance.now() - begin;
   const [output, complaint] = await said;
   if (code === 0) return { output, milliseconds };
-  const words = `${complaint}\n${output}`.trim().slice(0, MAX_SAID);
+  const words = `${complaint}\n${output.toString('utf8', 0, MAX_SAID)}`.trim().slice(0, MAX_SAID);
   throw new Error(`${file} ${args.join(' ')}: ended with ${code ?? killedBy}\n${words}`);
+}
+
+/** The same for a command that writes text. */
+export async function readCommand(command: Command, options: RunOptions): Promise<string> {
+  return (await runCommand(command, options)).output.toString('utf8');
 }

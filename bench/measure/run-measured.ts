@@ -6,38 +6,47 @@ import { MemoryWatch } from './watch-memory.ts';
 
 export type Measured = {
   readonly seconds: number;
-  /** User and system time of the command and all that it started. */
+  /** User and system time of the commands and all that they started. */
   readonly cpuSeconds: number;
   readonly otherCpuSeconds: number;
   readonly isCalm: boolean;
-  readonly output: string;
+  /** Greatest sum over the processes of one command; null where nobody looked. */
+  readonly peakBytes: number | null;
+  /** One for each command. */
+  readonly outputs: readonly Buffer[];
 };
 
-/** Runs a command alone, once the machine is calm, and nothing of ours beside it. */
-export async function runTimed(command: Command, options: RunOptions): Promise<Measured> {
-  const isCalm = await waitForCalm(options.signal);
+export type MeasureOptions = RunOptions & {
+  /** Whether to wait until nobody else works on the machine. */
+  readonly isPatient: boolean;
+};
+
+/** Runs commands one after another, alone, once the machine is calm, and nothing of ours beside them. */
+export async function runTimed(commands: readonly Command[], options: MeasureOptions): Promise<Measured> {
+  const isCalm = options.isPatient && (await waitForCalm(options.signal));
   const before = readCpuTimes();
-  const { output, milliseconds } = await runCommand(command, options);
+  const runs = [];
+  for (const command of commands) runs.push(await runCommand(command, options));
   const after = readCpuTimes();
   return {
-    seconds: milliseconds / 1000,
+    seconds: runs.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / 1000,
     cpuSeconds: after.children - before.children,
     otherCpuSeconds: othersBetween(before, after),
     isCalm,
-    output,
+    peakBytes: null,
+    outputs: runs.map(({ output }) => output),
   };
 }
 
-/** Runs a command and looks at its memory all the while, which slows it down the more it has. */
-export async function runWatched(
-  command: Command,
-  options: RunOptions,
-): Promise<{ peakBytes: number; output: string }> {
+/** The same, looking at their memory all the while, which slows them down the more they have. */
+export async function runWatched(commands: readonly Command[], options: MeasureOptions): Promise<Measured> {
+  let peakBytes = 0;
   using watches = new DisposableStack();
-  let watch: MemoryWatch | null = null;
+  const watched: MemoryWatch[] = [];
   const onStart = (pid: number): void => {
-    watch = watches.use(new MemoryWatch(pid));
+    watched.push(watches.use(new MemoryWatch(pid)));
   };
-  const { output } = await runCommand(command, { ...options, onStart });
-  return { peakBytes: (watch as MemoryWatch | null)?.peakBytes ?? 0, output };
+  const measured = await runTimed(commands, { ...options, onStart });
+  for (const watch of watched) peakBytes = Math.max(peakBytes, watch.peakBytes);
+  return { ...measured, peakBytes };
 }

@@ -21,7 +21,7 @@ export async function measureFirstBackup(context: RowContext): Promise<RowFigure
       bytes: source.bytes,
       note: `${source.directories} directories, ${describeScrypt(sample)}, empty restic cache, warm page cache`,
       prepare: (_side, name) => freshRepository(`first-${name}`, context),
-      command: (side, repository) => PROGRAMS[side].backup(repository, path),
+      commands: (side, repository) => [PROGRAMS[side].backup(repository, path)],
       async check(_side, repository) {
         await checkRepository(repository, context, 'all data');
         const listed = await listNewest(repository, path, context);

@@ -2,30 +2,42 @@ import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { restic } from '../programs.ts';
 import type { Repository } from '../programs.ts';
-import { runCommand } from '../measure/run-command.ts';
+import { readCommand, runCommand } from '../measure/run-command.ts';
 import type { RowContext } from './rows.ts';
 
 type Context = Pick<RowContext, 'place' | 'signal'>;
 
+/** Which of the two repositories of a site: the second cuts files as the first does. */
+type Place = 'first' | 'second';
+
 /**
- * An empty repository of its own for one run. All are copies of one that `restic init` made: restic measures the
- * machine to choose scrypt's cost, so that two made by it may differ in what opening them costs, and in their cuts.
+ * An empty repository of its own for one run. All are copies of one that `restic init` made, or of the second that it
+ * made with the cuts of the first: restic measures the machine to choose scrypt's cost, so that two made by it may
+ * differ in what opening them costs.
  */
-export async function freshRepository(name: string, { place, signal }: Context): Promise<Repository> {
-  const template = join(place.work, 'empty-repository');
-  const passwordFile = join(place.work, 'password');
-  const repository: Repository = {
-    directory: join(place.work, name),
-    passwordFile,
-    cache: join(place.work, `${name}-cache`),
-  };
-  if (!existsSync(template)) {
-    writeFileSync(passwordFile, 'a password that a person chose\n', { mode: 0o600 });
-    const made = { ...repository, directory: template, cache: join(place.work, 'empty-cache') };
-    await runCommand(restic(made, 'init'), { work: place.work, signal });
-  }
-  cpSync(template, repository.directory, { recursive: true });
+export async function freshRepository(name: string, context: Context, of: Place = 'first'): Promise<Repository> {
+  const { work } = context.place;
+  const repository = repositoryAt(join(work, name), work);
+  cpSync((await makeTemplate(of, context)).directory, repository.directory, { recursive: true });
   return repository;
+}
+
+async function makeTemplate(of: Place, context: Context): Promise<Repository> {
+  const { work } = context.place;
+  const template = repositoryAt(join(work, `empty-${of}`), work);
+  if (existsSync(template.directory)) return template;
+  writeFileSync(template.passwordFile, 'a password that a person chose\n', { mode: 0o600 });
+  const like: string[] = [];
+  if (of === 'second') {
+    const { directory, passwordFile } = await makeTemplate('first', context);
+    like.push('--copy-chunker-params', '--from-repo', directory, '--from-password-file', passwordFile);
+  }
+  await runCommand(restic(template, 'init', ...like), { work, signal: context.signal });
+  return template;
+}
+
+function repositoryAt(directory: string, work: string): Repository {
+  return { directory, passwordFile: join(work, 'password'), cache: `${directory}-cache` };
 }
 
 /** Its few large files leave nothing behind that slows a later run, once the disks were synced. */
@@ -48,7 +60,7 @@ export async function checkRepository(
   depth: 'structure' | 'all data',
 ): Promise<void> {
   const flags = depth === 'all data' ? ['--read-data'] : [];
-  const { output } = await runCommand(restic(repository, 'check', ...flags), { work: place.work, signal });
+  const output = await readCommand(restic(repository, 'check', ...flags), { work: place.work, signal });
   if (!output.includes('no errors were found')) throw new Error(`restic check found errors:\n${output}`);
 }
 
@@ -57,8 +69,8 @@ export async function countContents(
   repository: Repository,
   { place, signal }: Context,
 ): Promise<{ readonly snapshots: number; readonly dataBlobs: number }> {
-  const blobs = await runCommand(restic(repository, 'list', 'blobs'), { work: place.work, signal });
-  const dataBlobs = blobs.output.split('\n').filter((line) => line.startsWith('data ')).length;
+  const blobs = await readCommand(restic(repository, 'list', 'blobs'), { work: place.work, signal });
+  const dataBlobs = blobs.split('\n').filter((line) => line.startsWith('data ')).length;
   return { snapshots: readdirSync(join(repository.directory, 'snapshots')).length, dataBlobs };
 }
 
@@ -71,7 +83,7 @@ export async function listNewest(
   path: string,
   { place, signal }: Context,
 ): Promise<ReadonlyMap<string, string>> {
-  const { output } = await runCommand(restic(repository, 'ls', '--json', 'latest'), { work: place.work, signal });
+  const output = await readCommand(restic(repository, 'ls', '--json', 'latest'), { work: place.work, signal });
   const listed = new Map<string, string>();
   for (const line of output.split('\n')) {
     if (line === '') continue;

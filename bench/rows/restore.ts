@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { backUpOnce } from './back-up-once.ts';
 import { runContest } from '../measure/contest.ts';
 import { describeTree, requireEqual } from '../trees/describe-tree.ts';
-import { PROGRAMS } from '../programs.ts';
+import { PROGRAMS, SIDES } from '../programs.ts';
 import type { Repository } from '../programs.ts';
-import { describeScrypt } from './repositories.ts';
+import { describeScrypt, removeRepository } from './repositories.ts';
 import { isInMemory } from '../work-place.ts';
 import type { RowFigures } from '../row.ts';
 import type { RowContext } from './rows.ts';
@@ -17,8 +17,8 @@ type Ground = { readonly repository: Repository; readonly target: string };
 export async function measureRestore(context: RowContext): Promise<RowFigures> {
   const { path } = await sharedSiteTree(context);
   const source = await describeTree(path, context.signal);
-  const repositories = await backUpOnce('restore', path, context);
-  return runContest<Ground>(
+  const repositories = await backUpOnce('restore', [path], context);
+  const figures = await runContest<Ground>(
     {
       row: 'restore, with owners',
       goal: 0.7,
@@ -31,7 +31,7 @@ export async function measureRestore(context: RowContext): Promise<RowFigures> {
         warmPages(repositories[side].directory);
         return { repository: repositories[side], target };
       },
-      command: (side, { repository, target }) => PROGRAMS[side].restore(repository, target),
+      commands: (side, { repository, target }) => [PROGRAMS[side].restore(repository, target)],
       async check(_side, { target }) {
         const restored = await describeTree(join(target, path), context.signal);
         requireEqual(source.lines, restored.lines, 'compared with the source');
@@ -40,6 +40,8 @@ export async function measureRestore(context: RowContext): Promise<RowFigures> {
     },
     context,
   );
+  for (const side of SIDES) removeRepository(repositories[side]);
+  return figures;
 }
 
 function warmPages(directory: string): void {

@@ -1,6 +1,10 @@
 import type { RowFigures, RowKey } from '../row.ts';
 import { measureFirstBackup } from './first-backup.ts';
+import { measureLargeIndex } from './large-index.ts';
+import { measureMemory } from './memory.ts';
+import { measureOneFile } from './one-file.ts';
 import { measureRestore } from './restore.ts';
+import { measureTwoCopies } from './two-copies.ts';
 import { measureUnchanged } from './unchanged.ts';
 import type { WorkPlace } from '../work-place.ts';
 
@@ -9,6 +13,8 @@ export type RowContext = {
   readonly place: WorkPlace;
   readonly runs: number;
   readonly scale: number;
+  /** Whether the figures count: then runs wait for a calm machine, and are repeated where it was not. */
+  readonly isPatient: boolean;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 };
@@ -17,4 +23,8 @@ export const ROWS: Readonly<Record<RowKey, (context: RowContext) => Promise<RowF
   first: measureFirstBackup,
   unchanged: measureUnchanged,
   restore: measureRestore,
+  copies: measureTwoCopies,
+  file: measureOneFile,
+  memory: measureMemory,
+  index: measureLargeIndex,
 };

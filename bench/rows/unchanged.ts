@@ -18,7 +18,7 @@ export async function measureUnchanged(context: RowContext): Promise<RowFigures>
   context.say('Making the tree of many files …');
   await makeManyFilesTree(path, context.scale, context.signal);
   const source = await describeTree(path, context.signal);
-  const repositories = await backUpOnce('unchanged', path, context);
+  const repositories = await backUpOnce('unchanged', [path], context);
   const expected = await listNewest(repositories.peer, path, context);
   return runContest<Ground>(
     {
@@ -31,9 +31,9 @@ export async function measureUnchanged(context: RowContext): Promise<RowFigures>
         const repository = repositories[side];
         return { repository, ...(await countContents(repository, context)) };
       },
-      command: (side, { repository }) => PROGRAMS[side].backup(repository, path),
-      async check(_side, { repository, snapshots, dataBlobs }, output) {
-        requireUnmodified(output, source.files);
+      commands: (side, { repository }) => [PROGRAMS[side].backup(repository, path)],
+      async check(_side, { repository, snapshots, dataBlobs }, outputs) {
+        requireUnmodified(outputs.join(''), source.files);
         await checkRepository(repository, context, 'structure');
         const now = await countContents(repository, context);
         if (now.snapshots !== snapshots + 1) throw new Error(`${now.snapshots - snapshots} new snapshots instead of 1`);
