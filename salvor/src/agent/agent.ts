@@ -152,16 +152,15 @@ export class Agent implements AsyncDisposable {
   }
 
   async backup(name: string, options: BackupCall): Promise<BackupDocument> {
-    const { sites } = await readHost(this.#config, options.signal);
-    const site = resolveSite(sites, name);
+    const site = await this.#findSite(name, options.signal);
     const repository = await this.#points.repositoryOf(site.account.name);
     await expireKept(this.#room, GRACE_HOURS);
     const { task, state, result, problems } = await runTask(
       this.#room,
       { operation: 'backup', site: placeOf(site), of: null, ...this.#taskOptions(options) },
       async (run) => {
-        const wanted = { reason: options.reason, safety: false, places: placesOf(site, sites) };
-        const tools = { repository, sites, administratorOf: this.#room.administratorOf };
+        const wanted = { reason: options.reason, safety: false, places: placesOf(site) };
+        const tools = { repository, administratorOf: this.#room.administratorOf };
         const backedUp = await backUpSite(site, wanted, tools, run);
         run.note(...backedUp.problems);
         run.record({ point: backedUp.point.manifest.point });

@@ -5,7 +5,7 @@ import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import { type CaptureDatabase, type CaptureMoved, type CapturedPoint, capturePoint } from '../points/capture-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
-import { findMovedOut } from './moved-out.ts';
+import { sortMovedOut } from './moved-out.ts';
 import { readDatabaseSchema } from './schema-number.ts';
 import type { SwitchTools } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
@@ -30,15 +30,11 @@ export type SitePlaces = {
   readonly databases: ReadonlyMap<string, { readonly server: ServerAddress; readonly name: string }>;
 };
 
-export type BackupTools = Pick<SwitchTools, 'administratorOf'> & {
-  readonly repository: Repository;
-  /** All sites of the host: what leads to another one's is not this one's. */
-  readonly sites: readonly Site[];
-};
+export type BackupTools = Pick<SwitchTools, 'administratorOf'> & { readonly repository: Repository };
 
 /** Its own places. */
-export function placesOf(site: Site, sites: readonly Site[]): SitePlaces {
-  const movedOut = findMovedOut(site, sites).followed.map(({ link, target }) => ({
+export function placesOf(site: Site): SitePlaces {
+  const movedOut = sortMovedOut(site).followed.map(({ link, target }) => ({
     link,
     target,
     linked: true,
@@ -59,7 +55,7 @@ export async function backUpSite(
   tools: BackupTools,
   run: TaskRun,
 ): Promise<BackedUp> {
-  const problems: Problem[] = [...findMovedOut(site, tools.sites).left];
+  const problems: Problem[] = [...sortMovedOut(site).left];
   const databases = await run.step('look at the databases', () =>
     probeDatabases(site, wanted, problems, tools, run.signal),
   );

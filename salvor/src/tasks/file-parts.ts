@@ -12,8 +12,8 @@ import type { ManifestMoved } from '../points/manifest.ts';
 import { findMoved } from '../points/moved-places.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
-import { type Site, siteKey } from '../sites/site.ts';
-import { type MovedOut, findMovedOut, findSharer, homesOf, whyNot } from './moved-out.ts';
+import type { Site } from '../sites/site.ts';
+import { type MovedDirectory, findHome, sortMovedOut, whyNotReplaced } from './moved-out.ts';
 import type { RestoreScope } from './restore-scope.ts';
 
 export type FilePart = {
@@ -52,7 +52,7 @@ class PartPlanner {
   readonly obstacles: Problem[] = [];
   readonly #site: Site;
   readonly #moved: readonly ManifestMoved[];
-  readonly #now: readonly MovedOut[];
+  readonly #now: readonly MovedDirectory[];
   readonly #sites: readonly Site[];
   readonly #wanted = new Map<string, { readonly root: Root; readonly paths: Set<string> }>();
 
@@ -60,7 +60,7 @@ class PartPlanner {
     this.#site = site;
     this.#moved = point.manifest.moved;
     this.#sites = sites;
-    this.#now = findMovedOut(site, sites).followed;
+    this.#now = sortMovedOut(site).followed;
   }
 
   takeWhole(): void {
@@ -102,15 +102,14 @@ class PartPlanner {
   }
 
   #takeMoved({ link, target, place }: ManifestMoved, path: string = link): void {
-    const home = homesOf(this.#site).find((root) => isBeneath(target, root));
-    const sharer = findSharer(target, this.#site, this.#sites);
-    const why =
-      home === undefined ? `${target} lies outside of the account's homes` : whyNot(target, this.#site, this.#sites);
-    if (sharer !== null)
-      this.#refuse('directory-shared', `${siteKey(sharer)} has ${target} too, where ${link} led`, target);
-    else if (home === undefined || why !== null)
-      this.#refuse('directory-moved-out', `${link} led to a place that is not the site's: ${why ?? ''}`, target);
-    else this.#take({ path: link, stored: place, live: target, home }, path);
+    const refused = whyNotReplaced(target, this.#site, this.#sites);
+    if (refused !== null)
+      this.#refuse(refused.code, `${link} led to a place that is not the site's: ${refused.why}`, target);
+    else
+      this.#take(
+        { path: link, stored: place, live: target, home: findHome(this.#site, target) ?? this.#site.account.home },
+        path,
+      );
   }
 
   #take(root: Root, path: string): void {

@@ -1,16 +1,15 @@
 /**
  * Directories of a site that its hoster has moved out of it, with a link in their place (`files` into
- * `static/files/<site>.files`). They are followed inside the account's homes and nowhere else: everything behind them
- * is the tenant's, and a link is the tenant's word.
+ * `static/files/<site>.files`), as far as they are the site's: `sites/moved-out.ts` says whose they are now, and what a
+ * point names is asked anew before it is replaced.
  */
-import { lstatSync, realpathSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Problem } from '@salvor/contract';
+import { homesOf } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
-import type { Site } from '../sites/site.ts';
+import { type Site, siteKey } from '../sites/site.ts';
 
 /** A directory that belongs to a site and lies outside of its own. */
-export type MovedOut = {
+export type MovedDirectory = {
   /** The link, relative to the site's directory. */
   readonly link: string;
   /** Where it leads: absolute, without links. */
@@ -19,76 +18,57 @@ export type MovedOut = {
   readonly home: string;
 };
 
-/** Where hosters move what grows. */
-const MOVABLE = ['files', 'private', 'private/files', 'private/temp', 'wp-content', 'wp-content/uploads'];
+/** What is followed, and the links whose content is in no point: they are kept as links. */
+export function sortMovedOut(site: Site): {
+  readonly followed: readonly MovedDirectory[];
+  readonly left: readonly Problem[];
+} {
+  const found: MovedDirectory[] = [];
+  const left: Problem[] = [];
+  for (const { path, target, type, reason } of site.movedOut) {
+    // It leads nowhere: there is nothing to be left out.
+    if (target === null) continue;
+    const home = findHome(site, target);
+    const link = path.slice(site.path.length + 1);
+    if (reason === null && type === 'directory' && home !== null) found.push({ link, target, home });
+    else left.push(nameLeft(path, target, reason ?? 'it is no directory'));
+  }
+  return { followed: found.filter(({ target }, index) => !isCovered(target, index, found)), left };
+}
 
-/** What is followed, by link; and links that lead where nothing of the site may be: they are kept as links. */
-export function findMovedOut(
+/** Why a restore may not replace a directory that a point names; null where it may. */
+export function whyNotReplaced(
+  target: string,
   site: Site,
   sites: readonly Site[],
-): { readonly followed: readonly MovedOut[]; readonly left: readonly Problem[] } {
-  const found: MovedOut[] = [];
-  const left: Problem[] = [];
-  for (const link of MOVABLE) {
-    const path = join(site.path, link);
-    const target = readLink(path);
-    // What leads into the site itself is in it already.
-    if (target === null || isBeneath(target, site.path)) continue;
-    const home = homesOf(site).find((root) => isBeneath(target, root));
-    const why = home === undefined ? `${target} lies outside of the account's homes` : whyNot(target, site, sites);
-    if (home !== undefined && why === null) found.push({ link, target, home });
-    else
-      left.push({
-        code: 'directory-moved-out',
-        path,
-        message: `${path} is a link, and what it leads to is not in the point: ${why}`,
-      });
-  }
-  const followed = found.filter(
-    ({ target }, index) =>
-      !found.some((other, at) =>
-        at < index ? isBeneath(target, other.target) : isStrictlyBeneath(target, other.target),
-      ),
+): { readonly code: string; readonly why: string } | null {
+  if (findHome(site, target) === null || homesOf(site.account).includes(target))
+    return { code: 'directory-moved-out', why: `${target} is no directory in the account's homes` };
+  const places = [site, ...sites].flatMap((one) => [one.path, one.platform.root]);
+  const above = places.find((path) => isBeneath(path, target));
+  if (above !== undefined) return { code: 'directory-moved-out', why: `${above} lies in ${target}` };
+  const overlaps = (path: string | null): boolean =>
+    path !== null && (isBeneath(path, target) || isBeneath(target, path));
+  const sharer = sites.find(
+    (other) =>
+      other.path !== site.path && (overlaps(other.path) || other.movedOut.some((link) => overlaps(link.target))),
   );
-  return { followed, left };
+  return sharer === undefined ? null : { code: 'directory-shared', why: `${siteKey(sharer)} has ${target} too` };
 }
 
-/** Why a directory in the home can't be one of the site's; null where it can. */
-export function whyNot(target: string, site: Site, sites: readonly Site[]): string | null {
-  if (homesOf(site).includes(target)) return `${target} is the home itself`;
-  const above = [site, ...sites]
-    .flatMap((one) => [one.path, one.platform.root])
-    .find((path) => isBeneath(path, target));
-  return above === undefined ? null : `${above} lies in ${target}`;
+/** The home that a path lies in. */
+export function findHome(site: Pick<Site, 'account'>, path: string): string | null {
+  return homesOf(site.account).find((home) => isBeneath(path, home)) ?? null;
 }
 
-/** Another site that has the directory too, or a part of it: what one gets back the other one would get as well. */
-export function findSharer(target: string, site: Site, sites: readonly Site[]): Site | null {
-  const overlaps = (path: string): boolean => isBeneath(path, target) || isBeneath(target, path);
-  const others = sites.filter((other) => other.path !== site.path);
-  return (
-    others.find(
-      (other) => overlaps(other.path) || findMovedOut(other, sites).followed.some((one) => overlaps(one.target)),
-    ) ?? null
+/** What lies in a directory that is followed itself is in the point already. */
+function isCovered(target: string, index: number, found: readonly MovedDirectory[]): boolean {
+  return found.some(
+    (other, at) => at !== index && isBeneath(target, other.target) && (target !== other.target || at < index),
   );
 }
 
-/** Directories in which an account may have what is its own. */
-export function homesOf(site: Pick<Site, 'account'>): readonly string[] {
-  return [site.account.home];
-}
-
-/** Where a link leads, if it is one and leads to a directory. */
-function readLink(path: string): string | null {
-  try {
-    if (!lstatSync(path).isSymbolicLink()) return null;
-    const target = realpathSync(path);
-    return statSync(target).isDirectory() ? target : null;
-  } catch {
-    return null;
-  }
-}
-
-function isStrictlyBeneath(path: string, root: string): boolean {
-  return path !== root && isBeneath(path, root);
+function nameLeft(path: string, target: string, why: string): Problem {
+  const message = `${path} is a link to ${target}, which is not in the point: ${why}`;
+  return { code: 'directory-moved-out', path, message };
 }

@@ -111,7 +111,7 @@ async function takeSafetyPoint(
   run: TaskRun,
 ): Promise<Safety> {
   const reason = `before the restore of ${point.manifest.point.slice(0, 8)} by task ${run.id}`;
-  const places = addReplaced(placesOf(site, tools.sites), point);
+  const places = addReplaced(placesOf(site), point);
   const wanted = { reason, safety: true, places, bytesTotal: plan.liveBytes };
   const began = run.clock();
   const safety = await backUpSite(site, wanted, tools, run);

@@ -216,21 +216,25 @@ describe('a site whose files were moved out of it', () => {
       assertLook(original);
     });
 
-    it('to what another site has too is backed up, and not replaced under that one', async () => {
-      const shared = join(test.host.site('harbour.example.org').path, 'files');
-      link(shared);
+    it('to what is another site’s keeps the link alone, and is not replaced under that one', async () => {
+      const harbour = test.host.site('harbour.example.org').path;
+      link(join(harbour, 'files'));
       await using agent = await test.open();
       const made = await agent.backup(test.site.uri, { reason: null });
-      assert.equal(made.state, 'succeeded');
-      const { plan } = await agent.restore(test.site.uri, { ...FILES_ONLY, point: made.point, dryRun: true });
+      assert.deepEqual(
+        made.problems.map(({ code, path }) => [code, path]),
+        [['directory-moved-out', within('private/temp')]],
+      );
+      rmSync(within('private/temp'));
+      // The other one is linked to what this one has.
+      symlinkSync(target, join(harbour, 'private/shared'));
+      const { plan } = await agent.restore(test.site.uri, { ...FILES_ONLY, point, dryRun: true });
       assert.deepEqual(
         plan.obstacles.map(({ code, path }) => [code, path]),
-        [['directory-shared', shared]],
+        [['directory-shared', target]],
       );
-      await assert.rejects(
-        agent.restore(test.site.uri, { ...FILES_ONLY, point: made.point }),
-        hasCode('restore-obstructed'),
-      );
+      await assert.rejects(agent.restore(test.site.uri, { ...FILES_ONLY, point }), hasCode('restore-obstructed'));
+      rmSync(join(harbour, 'private/shared'));
     });
 
     it('to the home or a platform is no directory of the site', async () => {
