@@ -29,10 +29,11 @@ export type { Cut, DirectoryEntry, SourceEntry, StreamEntry, TreeEntry } from '.
 export { restore } from './restore.ts';
 export type { RestoreOptions, RestoreProgress, RestoreResult } from './restore.ts';
 export type { OwnerRules } from './restore/plan-owner.ts';
+export { planAttributes } from './restore/plan-attributes.ts';
 export { check } from './check.ts';
 export type { CheckOptions, CheckProgress, CheckResult } from './check.ts';
 export { SnapshotView, openView } from './browse/snapshot-view.ts';
-export type { ViewEntry } from './browse/snapshot-view.ts';
+export type { ViewEntry, Walked } from './browse/snapshot-view.ts';
 export type { NodeType } from './format/tree-node.ts';
 export { copy } from './copy.ts';
 export type { CopyOptions, CopyProgress, CopyResult } from './copy.ts';

@@ -434,6 +434,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'target-unsafe': {
+    message: (c) => `Nothing was written to ${String(c['target'])}: ${String(c['place'])}: ${String(c['why'])}.`,
+    hint: 'Name a directory below ones that only root or the site’s account can write.',
+    exit: 1,
+    retry: 'never',
+  },
   'task-unknown': {
     message: (c) => `No task is called ${String(c['task'])} on this host.`,
     hint: 'List the last tasks with: salvor status',

@@ -4,12 +4,12 @@
  */
 import { EngineError } from '../errors.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
-import type { NodeType, TreeNode } from '../format/tree-node.ts';
+import type { ExtendedAttribute, NodeType, TreeNode } from '../format/tree-node.ts';
 import { DATA_CACHE_BYTES } from '../limits.ts';
 import { BlobReader } from '../pack/blob-reader.ts';
 import type { Repository } from '../repository.ts';
 import { SEAL_OVERHEAD_BYTES } from '../seal/master-key.ts';
-import { displayPath } from '../tree/byte-path.ts';
+import { byteString, displayPath } from '../tree/byte-path.ts';
 import { findNode, readListing } from '../tree/read-listing.ts';
 
 /** One file, directory, link or device. `mode` are the low 12 bits of Unix. */
@@ -26,9 +26,14 @@ export type ViewEntry = {
   readonly size: number;
   readonly mtimeNs: bigint;
   readonly linkTarget: string | null;
+  readonly linkTargetBytes: Uint8Array | null;
+  readonly attributes: readonly ExtendedAttribute[];
   /** Hashes of the pieces of a file: equal lists are equal contents where files are cut by content. */
   readonly contentIds: readonly string[];
 };
+
+/** One of a walk. `path` shows it, `pathBytes` is it. */
+export type Walked = { readonly path: string; readonly pathBytes: Uint8Array; readonly entry: ViewEntry };
 
 /** Opens a snapshot for looking. @throws EngineError `index-damaged`. */
 export async function openView(repository: Repository, snapshot: Snapshot): Promise<SnapshotView> {
@@ -67,10 +72,18 @@ export class SnapshotView {
     const node = await findNode(this.#reader, this.snapshot, path);
     if (node.type !== 'file')
       throw new EngineError('path-unknown', { snapshot: this.snapshot.id.slice(0, 8), path: `file ${path}` });
-    const from = range.offset ?? 0;
-    const to = from + (range.length ?? Number.MAX_SAFE_INTEGER);
+    yield* this.#readContent(node.content, range.offset ?? 0, range.length ?? Number.MAX_SAFE_INTEGER);
+  }
+
+  /** The bytes of a file that was listed or met on a walk: without looking for its path again. */
+  async *readEntry(entry: ViewEntry): AsyncGenerator<Uint8Array> {
+    yield* this.#readContent(entry.contentIds, 0, Number.MAX_SAFE_INTEGER);
+  }
+
+  async *#readContent(content: readonly string[], from: number, length: number): AsyncGenerator<Uint8Array> {
+    const to = from + length;
     let at = 0;
-    for (const id of node.content) {
+    for (const id of content) {
       const place = this.#reader.place('data', id);
       const bytes = place.plainBytes ?? place.length - SEAL_OVERHEAD_BYTES;
       if (at + bytes > from && at < to) yield (await this.#piece(id)).subarray(Math.max(0, from - at), to - at);
@@ -79,15 +92,15 @@ export class SnapshotView {
   }
 
   /** Everything below a path, parents before children. */
-  async *walk(path: string): AsyncGenerator<{ readonly path: string; readonly entry: ViewEntry }> {
+  async *walk(path: string): AsyncGenerator<Walked> {
     const node = await findNode(this.#reader, this.snapshot, path);
-    if (node.subtree !== null) yield* this.#walk(node.subtree, path.replace(/\/+$/, ''));
+    if (node.subtree !== null) yield* this.#walk(node.subtree, byteString(path.replace(/\/+$/, '')));
   }
 
-  async *#walk(tree: string, path: string): AsyncGenerator<{ readonly path: string; readonly entry: ViewEntry }> {
+  async *#walk(tree: string, path: string): AsyncGenerator<Walked> {
     for (const node of await readListing(this.#reader, tree)) {
-      const below = `${path}/${displayPath(node.name)}`;
-      yield { path: below, entry: toEntry(node) };
+      const below = `${path}/${node.name}`;
+      yield { path: displayPath(below), pathBytes: Buffer.from(below, 'latin1'), entry: toEntry(node) };
       if (node.subtree !== null) yield* this.#walk(node.subtree, below);
     }
   }
@@ -121,6 +134,8 @@ export function toEntry(node: TreeNode): ViewEntry {
     size: Number(node.size),
     mtimeNs: node.mtimeNs,
     linkTarget: node.type === 'symlink' ? displayPath(node.linkTarget) : null,
+    linkTargetBytes: node.type === 'symlink' ? Buffer.from(node.linkTarget, 'latin1') : null,
+    attributes: node.extendedAttributes,
     contentIds: node.content,
   };
 }

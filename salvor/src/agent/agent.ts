@@ -196,9 +196,13 @@ export class Agent implements AsyncDisposable {
     const scope = await readScope(options, point);
     const { signal, onProgress } = this.#taskOptions(options);
     if (options.to !== null) {
-      const plan = await planWrite(point, scope, options.to, this.#rates.read());
+      const plan = await planWrite(point, scope, options.to, { account: site.account, rates: this.#rates.read() });
       if (options.dryRun) return withoutTask(plan, []);
-      return withoutTask(plan, await writePoint(point, scope, options.to, site.account, { signal, onProgress }));
+      const { to } = options;
+      const problems = await this.#room.auditLog.for(null)('write-files', plan.target ?? to, () =>
+        writePoint(point, scope, to, site.account, { signal, onProgress }),
+      );
+      return withoutTask(plan, problems);
     }
     const tools = await this.#restoreTools(site, options.signal);
     if (options.dryRun) {

@@ -1,5 +1,6 @@
 import { ownersOf } from '../sites/account-owners.ts';
 import type { Account } from '../sites/account.ts';
+import type { HelperUser } from '../lib/account-helper/open-helper.ts';
 import { readHostTables } from '../sites/host-tables.ts';
 import type { Manifest } from '../points/manifest.ts';
 
@@ -24,8 +25,23 @@ export function knownOwners(account: Account, manifest: Manifest): KnownOwners {
   };
 }
 
-/** Users and groups that files of the account may belong to, as the system knows them now. */
+/** Users and groups that files of the account may belong to, as the system knows them now. Root's only where it is root's. */
 export function idsOfAccount(account: Account): Ids {
   const { uids, gids } = ownersOf(account, readHostTables());
-  return { uids: [...uids], gids: [...gids] };
+  const isAllowed = (id: number): boolean => id !== 0 || account.uid === 0;
+  return { uids: [...uids].filter(isAllowed), gids: [...gids].filter(isAllowed) };
+}
+
+/** The users of an account, each with the groups that it is in: itself and its log-ins. They need no entry in a table. */
+export function usersOfAccount(account: Account): readonly HelperUser[] {
+  const { users, groups } = readHostTables();
+  const ids = new Set([account.uid, ...account.logins.map(({ uid }) => uid)]);
+  const known = users
+    .filter(({ uid }) => ids.has(uid))
+    .map(({ name, uid, gid }) => ({
+      uid,
+      gid,
+      groups: groups.filter(({ members }) => members.includes(name)).map((group) => group.gid),
+    }));
+  return known.some(({ uid }) => uid === account.uid) ? known : [{ uid: account.uid, gid: account.gid }, ...known];
 }

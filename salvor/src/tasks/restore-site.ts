@@ -173,10 +173,12 @@ async function buildParts(
   const done = { files: 0, bytes: 0 };
   for (const part of parts) {
     const last = { files: 0, bytes: 0 };
-    const problems = await buildFiles(part, { point: of.point, account: of.site.account }, run, ({ files, bytes }) => {
+    const onProgress = ({ files, bytes }: typeof last): void => {
       Object.assign(last, { files, bytes });
       run.progress({ files: done.files + files, bytes: done.bytes + bytes, bytesTotal: of.plan.fileBytes });
-    });
+    };
+    const source = { point: of.point, account: of.site.account };
+    const problems = await run.audit('restore-files', part.root, () => buildFiles(part, source, run, onProgress));
     done.files += last.files;
     done.bytes += last.bytes;
     run.note(...problems);

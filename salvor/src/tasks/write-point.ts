@@ -7,19 +7,21 @@ import { sitePathOf } from '../points/moved-places.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Account } from '../sites/account.ts';
 import { type Rates, estimateSeconds } from './estimate-restore.ts';
-import { knownOwners } from './known-owners.ts';
+import { knownOwners, usersOfAccount } from './known-owners.ts';
 import { type RestoreScope, isInScope } from './restore-scope.ts';
+import { type TargetPlace, locateTarget } from './target-place.ts';
 import type { TaskProgress } from './task-run.ts';
+import { writeInHome } from './write-in-home.ts';
 
-/** What `--to DIR` is going to write. Throws `target-not-empty`. */
+/** What `--to DIR` is going to write. Throws `target-not-empty` and `target-unsafe`. */
 export async function planWrite(
   point: OpenPoint,
   scope: RestoreScope,
   target: string,
-  rates: Rates,
+  { account, rates }: { readonly account: Account; readonly rates: Rates },
 ): Promise<RestorePlan> {
   const directory = resolve(target);
-  requireEmpty(directory);
+  requireEmpty(locateTarget(target, usersOfAccount(account)));
   let files = 0;
   let bytes = 0;
   let tables = 0;
@@ -50,7 +52,8 @@ export async function planWrite(
 
 /**
  * Writes the point's layout (`manifest.json`, `site/`, `databases/<name>/`) into an empty or missing directory, and
- * reads every file back. Owners are those that manifest and account both know.
+ * reads every file back. Owners are those that manifest and account both know. Where the directory lies in what is the
+ * account's, it is the account's user that writes.
  */
 export async function writePoint(
   point: OpenPoint,
@@ -59,26 +62,31 @@ export async function writePoint(
   account: Account,
   options: { readonly signal: AbortSignal; readonly onProgress: (progress: TaskProgress) => void },
 ): Promise<readonly Problem[]> {
-  const directory = resolve(target);
-  requireEmpty(directory);
+  const place = locateTarget(target, usersOfAccount(account));
+  requireEmpty(place);
   const owners = knownOwners(account, point.manifest);
+  const onProgress = ({ files, bytes }: { readonly files: number; readonly bytes: number }): void =>
+    options.onProgress({ step: 'write', files, bytes, filesTotal: null, bytesTotal: null, current: '' });
+  const isWanted = (path: string): boolean => isWritten(scope, point, path);
+  if (place.by === 'account')
+    return await writeInHome(point, place, { owners, isWritten: isWanted, signal: options.signal, onProgress });
   const { problems } = await restore({
     repository: point.repository,
     snapshot: point.snapshot,
-    target: directory,
-    include: (path) => isWritten(scope, point, path),
+    target: place.directory,
+    include: isWanted,
     // Dumps and manifest were made by us, as who we are.
     owners: {
       uids: [...owners.uids, process.getuid?.() ?? 0],
       gids: [...owners.gids, process.getgid?.() ?? 0],
       fallback: { uid: account.uid, gid: account.gid },
+      acl: owners.acl,
     },
     dropSpecial: true,
     verify: true,
     sync: true,
     signal: options.signal,
-    onProgress: ({ files, bytes }) =>
-      options.onProgress({ step: 'write', files, bytes, filesTotal: null, bytesTotal: null, current: '' }),
+    onProgress,
   });
   return problems.map(({ code, message, path }) => ({ code, message, path }));
 }
@@ -104,8 +112,13 @@ function isTable(point: OpenPoint, path: string): boolean {
   return stored?.files.some((candidate) => candidate.name === file && candidate.kind === 'table') ?? false;
 }
 
-/** A directory of ours to be, or one with nothing in it; its parent must be there, so that a slip of the pen makes no tree. */
-function requireEmpty(directory: string): void {
+/**
+ * A directory of ours to be, or one with nothing in it; its parent must be there, so that a slip of the pen makes no
+ * tree. In what is the account's this is for the helper to find.
+ */
+function requireEmpty(place: TargetPlace): void {
+  if (place.by === 'account') return;
+  const { directory } = place;
   const stat = lstatSync(directory, { throwIfNoEntry: false });
   if (stat === undefined) {
     if (lstatSync(dirname(directory), { throwIfNoEntry: false })?.isDirectory() === true) return;
