@@ -33,8 +33,8 @@ export const MAX_INDEX_PLAIN_BYTES: number = 512 * MiB;
 /** Largest plaintext of one blob that is opened: data blobs end at 8 MiB, single trees of 500 MB were seen. */
 export const MAX_BLOB_BYTES: number = 1024 * MiB;
 
-/** A listing larger than this (some 25,000 entries) is gone through in pieces; only its compressed form is held whole. */
-export const WHOLE_LISTING_BYTES: number = 8 * MiB;
+/** A listing larger than this (some 12,000 entries) is gone through in pieces; only its compressed form is held whole. */
+export const WHOLE_LISTING_BYTES: number = 4 * MiB;
 
 /** Keys that are tried with a password: restic's number. */
 export const MAX_KEYS_TRIED: number = 20;
@@ -42,6 +42,9 @@ export const MAX_KEYS_TRIED: number = 20;
 /** Files of one read job, and their bytes: large enough to hide a message, small enough to spread over workers. */
 export const READ_BATCH_FILES: number = 64;
 export const READ_BATCH_BYTES: number = 8 * MiB;
+
+/** Entries of one directory that are looked at before what was found is handed on: some 1.5 MB of listing. */
+export const SCAN_SECTION_ENTRIES: number = 4096;
 
 /** Files that wait to be read before walking on is put off. */
 export const MAX_WAITING_FILES: number = 4096;

@@ -65,8 +65,9 @@ export function tryRestic(
 export function resticBackup(
   repository: string,
   path: string,
+  password = PASSWORD,
 ): { dataBlobs: number; treeBlobs: number; snapshot: string } {
-  const lines = restic(repository, ['backup', '--json', '--force', basename(path)], PASSWORD, dirname(path))
+  const lines = restic(repository, ['backup', '--json', '--force', basename(path)], password, dirname(path))
     .trim()
     .split('\n');
   const summary = JSON.parse(lines.at(-1) ?? '{}') as { data_blobs: number; tree_blobs: number; snapshot_id: string };

@@ -2,19 +2,22 @@
  * Lists one directory and says which of its files must be read: the first half of backing it up. Runs in a worker.
  * A file is unchanged if its size, times and inode are as in the parent snapshot and the first repository has its blobs;
  * what other repositories lack of it is named, to be taken from the first one.
+ *
+ *   begin → section, section, … each of some thousand entries, so that a directory of millions is never held whole
  */
 import { lstatSync, readdirSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { reasonOf, systemCode } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { NO_CONTENT, encodeNodeHead, nodeTypeOf } from '../format/tree-node.ts';
+import { SCAN_SECTION_ENTRIES } from '../limits.ts';
 import { displayPath, joinBytes } from './byte-path.ts';
 import { ParentListing } from './parent-listing.ts';
 import { readNode } from './read-node.ts';
 import { isNoDirectory } from './working-directory.ts';
 import type { DirectoryPlace, WorkingDirectory } from './working-directory.ts';
 
-/** What is still missing of a listing: directories to scan and files to read, each with its place in `nodes`. */
+/** What is still missing of a section: directories to scan and files to read, each with its place in `nodes`. */
 export type PendingDirectory = {
   readonly at: number;
   readonly name: string;
@@ -30,9 +33,10 @@ export type PendingFile = {
   readonly isNew: boolean;
 };
 
-export type ScannedDirectory = {
+/** Entries of a directory that follow one another. */
+export type ScannedSection = {
   /** Node texts in order; null where something is pending. */
-  readonly nodes: (string | null)[];
+  readonly nodes: readonly (string | null)[];
   readonly directories: readonly PendingDirectory[];
   readonly files: readonly PendingFile[];
   readonly problems: readonly Problem[];
@@ -48,8 +52,8 @@ export type ScanQuestion = {
   /** The name of the directory's own node. */
   readonly name: string;
   readonly place: DirectoryPlace;
-  /** The listing's text in the parent snapshot. */
-  readonly parent: string | null;
+  /** The listing in the parent snapshot. */
+  readonly parent: ParentListing | null;
   readonly excluded: ReadonlySet<string>;
   /** Whether the first repository has this data blob. */
   readonly isStored: (id: string) => boolean;
@@ -57,34 +61,76 @@ export type ScanQuestion = {
   readonly isLacking: (id: string) => boolean;
 };
 
-/** What was found, or why the directory could not be listed; no problem where it is gone. */
-export type Scanned = ScannedDirectory | { readonly failure: Problem | null };
+/** A directory that is being listed, or why it could not be; no problem where it is gone. */
+export type BegunScan = DirectoryScan | { readonly failure: Problem | null };
 
-export function scanDirectory(directory: WorkingDirectory, question: ScanQuestion): Scanned {
-  const { place, parent } = question;
-  const failed = (code: string, message: string): Scanned => ({
-    failure: { code, path: displayPath(place.path), message },
-  });
-  let names: string[];
-  try {
-    directory.enter(place);
-    names = readdirSync(directory.reach('.'), 'latin1');
-  } catch (error) {
-    if (isNoDirectory(error))
-      return failed('replaced', 'was replaced, or a directory above it, while it was backed up');
-    if (systemCode(error) !== 'ENOENT') return failed('unreadable', reasonOf(error));
-    // Gone between listing and looking: as if it had never been there.
-    return directory.isReplaced(place)
-      ? failed('replaced', 'went with a directory that was replaced')
-      : { failure: null };
+export class DirectoryScan {
+  readonly #directory: WorkingDirectory;
+  readonly #question: ScanQuestion;
+  readonly #names: readonly string[];
+  #next = 0;
+  /** What the directory was when its names were read. */
+  readonly #stats: BigIntStats;
+
+  private constructor(directory: WorkingDirectory, question: ScanQuestion, names: readonly string[]) {
+    this.#directory = directory;
+    this.#question = question;
+    this.#names = names;
+    this.#stats = directory.stats();
   }
-  const found = new Scan(directory, question, parent === null ? null : new ParentListing(parent));
-  found.look();
-  for (const name of names.sort()) found.visit(name);
-  return found;
+
+  static begin(directory: WorkingDirectory, question: ScanQuestion): BegunScan {
+    const { place } = question;
+    const failed = (code: string, message: string): BegunScan => ({
+      failure: { code, path: displayPath(place.path), message },
+    });
+    try {
+      directory.enter(place);
+      const names = readdirSync(directory.reach('.'), 'latin1');
+      return new DirectoryScan(directory, question, names.sort());
+    } catch (error) {
+      if (isNoDirectory(error))
+        return failed('replaced', 'was replaced, or a directory above it, while it was backed up');
+      if (systemCode(error) !== 'ENOENT') return failed('unreadable', reasonOf(error));
+      // Gone between listing and looking: as if it had never been there.
+      return directory.isReplaced(place)
+        ? failed('replaced', 'went with a directory that was replaced')
+        : { failure: null };
+    }
+  }
+
+  /** Whether there is more to come. */
+  get isDone(): boolean {
+    return this.#next >= this.#names.length;
+  }
+
+  /** The next entries. */
+  section(): ScannedSection {
+    const section = new Section(this.#directory, this.#question);
+    if (this.#next === 0) section.look(this.#stats);
+    else if (!this.#isStillThere()) {
+      section.report('replaced', '', 'was replaced while it was backed up; the snapshot has a part of what was in it');
+      this.#next = this.#names.length;
+      return section;
+    }
+    for (const end = this.#next + SCAN_SECTION_ENTRIES; this.#next < end && !this.isDone; this.#next++)
+      section.visit(this.#names[this.#next] ?? '');
+    return section;
+  }
+
+  /** Other directories were entered since. */
+  #isStillThere(): boolean {
+    try {
+      this.#directory.enter(this.#question.place);
+      const { dev, ino } = this.#directory.stats();
+      return dev === this.#stats.dev && ino === this.#stats.ino;
+    } catch {
+      return false;
+    }
+  }
 }
 
-class Scan implements ScannedDirectory {
+class Section implements ScannedSection {
   readonly nodes: (string | null)[] = [];
   readonly directories: PendingDirectory[] = [];
   readonly files: PendingFile[] = [];
@@ -95,22 +141,22 @@ class Scan implements ScannedDirectory {
   head: string | null = null;
   readonly #directory: WorkingDirectory;
   readonly #question: ScanQuestion;
-  readonly #parent: ParentListing | null;
 
-  constructor(directory: WorkingDirectory, question: ScanQuestion, parent: ParentListing | null) {
+  constructor(directory: WorkingDirectory, question: ScanQuestion) {
     this.#directory = directory;
     this.#question = question;
-    this.#parent = parent;
   }
 
   /** Another directory below the same root may have come into the place: it is taken as it is, and named. */
-  look(): void {
+  look(stats: BigIntStats): void {
     const { name, place } = this.#question;
-    const stats = this.#directory.stats();
     if (stats.dev === place.device && stats.ino === place.inode) return;
     this.head = encodeNodeHead(readNode(name, this.#directory.reach('.'), stats));
-    const message = 'was replaced by another directory while it was backed up; the snapshot has the new one';
-    this.problems.push({ code: 'replaced', path: displayPath(place.path), message });
+    this.report(
+      'replaced',
+      '',
+      'was replaced by another directory while it was backed up; the snapshot has the new one',
+    );
   }
 
   visit(name: string): void {
@@ -122,21 +168,21 @@ class Scan implements ScannedDirectory {
       const type = nodeTypeOf(Number(stats.mode));
       // A socket is a place where a program listens: nothing of it could be brought back.
       if (type === 'socket') return;
-      if (type === 'irregular') this.#report('unknown-type', name, 'is of an unknown type');
+      if (type === 'irregular') this.report('unknown-type', name, 'is of an unknown type');
       else this.#take(name, reach, stats);
     } catch (error) {
       const code = systemCode(error);
       // No link any more when its target was asked for.
-      if (code === 'EINVAL') this.#report('replaced', name, 'was replaced while it was looked at');
+      if (code === 'EINVAL') this.report('replaced', name, 'was replaced while it was looked at');
       // Gone between listing and looking: as if it had never been there.
-      else if (code !== 'ENOENT') this.#report('unreadable', name, reasonOf(error));
+      else if (code !== 'ENOENT') this.report('unreadable', name, reasonOf(error));
     }
   }
 
   #take(name: string, reach: string | Buffer, stats: BigIntStats): void {
     const node = readNode(name, reach, stats);
     const head = encodeNodeHead(node);
-    const before = this.#parent?.find(head) ?? null;
+    const before = this.#question.parent?.find(name, head) ?? null;
     const at = this.nodes.length;
     if (node.type === 'dir') {
       this.nodes.push(null);
@@ -157,8 +203,9 @@ class Scan implements ScannedDirectory {
     }
   }
 
-  #report(code: string, name: string, message: string): void {
-    this.problems.push({ code, path: displayPath(joinBytes(this.#question.place.path, name)), message });
+  report(code: string, name: string, message: string): void {
+    const { path } = this.#question.place;
+    this.problems.push({ code, path: displayPath(name === '' ? path : joinBytes(path, name)), message });
   }
 
   /** The content text of an unchanged file, or null where it must be read. */

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { Chunker } from '../chunk/chunker.ts';
 import { randomPolynomial } from '../chunk/polynomial.ts';
+import type { Problem } from '../errors.ts';
 import { makeNode } from '../libc.ts';
 import { openWorkplace } from '../../test/fixtures.ts';
 import { readFile } from './read-file.ts';
 import type { ReadFile } from './read-file.ts';
-import { scanDirectory } from './scan-directory.ts';
-import type { Scanned } from './scan-directory.ts';
+import { DirectoryScan } from './scan-directory.ts';
+import type { ScannedSection } from './scan-directory.ts';
 import { TreeRoot } from './tree-root.ts';
 import { WorkingDirectory } from './working-directory.ts';
 import type { DirectoryPlace } from './working-directory.ts';
@@ -50,8 +51,9 @@ for (const [title, open] of [
       const { dev, ino } = lstatSync(path, { bigint: true });
       return { root, below: Buffer.from(below).toString('latin1'), path, device: dev, inode: ino };
     };
-    const scan = (where: DirectoryPlace): Scanned =>
-      scanDirectory(directory, {
+    type Scanned = ScannedSection | { readonly failure: Problem | null };
+    const scan = (where: DirectoryPlace): Scanned => {
+      const begun = DirectoryScan.begin(directory, {
         name: 'b',
         place: where,
         parent: null,
@@ -59,6 +61,8 @@ for (const [title, open] of [
         isStored: () => false,
         isLacking: () => false,
       });
+      return 'failure' in begun ? begun : begun.section();
+    };
     const read = (where: DirectoryPlace, name = 'file'): ReadFile & { content: string } => {
       let content = '';
       const found = readFile(directory, { place: where, name }, chunker, (chunk) => ((content += String(chunk)), 'id'));

@@ -2,7 +2,7 @@
 import type { BlobType } from '../format/pack-header.ts';
 import type { Problem } from '../errors.ts';
 import type { FilePlace, ReadFile } from '../tree/read-file.ts';
-import type { ScannedDirectory } from '../tree/scan-directory.ts';
+import type { ScannedSection } from '../tree/scan-directory.ts';
 import type { DirectoryPlace } from '../tree/working-directory.ts';
 import type { PartialPack } from './seal-chain.ts';
 
@@ -31,8 +31,9 @@ export type BackupJob =
       readonly kind: 'scan';
       readonly directories: readonly DirectoryToScan[];
     }
+  | { readonly kind: 'scan-on'; readonly scan: number }
   | { readonly kind: 'read'; readonly files: readonly FilePlace[] }
-  | { readonly kind: 'tree'; readonly trees: readonly (readonly string[])[] }
+  | { readonly kind: 'tree'; readonly trees: readonly ListingParts[] }
   | { readonly kind: 'piece'; readonly stream: number; readonly bytes: Uint8Array; readonly isLast: boolean }
   /** Whole blobs one behind the other, and where each ends. */
   | { readonly kind: 'blobs'; readonly bytes: Uint8Array; readonly ends: readonly number[] }
@@ -47,11 +48,25 @@ export type BackupJob =
   | { readonly kind: 'hand-over' }
   | { readonly kind: 'finish'; readonly packs: readonly PartialPack[] };
 
-/** `tree` is set where nothing was pending; `failure` where the directory could not be listed: null where it is gone. */
-export type ScanAnswer = (ScannedDirectory & { readonly tree: string | null }) | { readonly failure: Problem | null };
+/**
+ * A section of a directory, or why that could not be listed: a null problem where it is gone. `tree` is set where all of
+ * the directory is stored; `more` where it goes on, by which number it is asked for.
+ */
+export type ScanAnswer =
+  | (Omit<ScannedSection, 'nodes'> & {
+      /** Texts with holes where something is pending; where nothing is, the nodes as bytes with commas between. */
+      readonly nodes: readonly (string | null)[] | Uint8Array;
+      readonly tree: string | null;
+      readonly more: number | null;
+    })
+  | { readonly failure: Problem | null };
+
+/** Nodes of a listing in order, one by one or in runs with commas between. */
+export type ListingParts = readonly (string | Uint8Array)[];
 
 export type BackupAnswer =
   | { readonly kind: 'scan'; readonly answers: readonly ScanAnswer[] }
+  | { readonly kind: 'scan-on'; readonly answer: ScanAnswer }
   | { readonly kind: 'read'; readonly files: readonly ReadFile[] }
   | { readonly kind: 'tree'; readonly ids: readonly string[] }
   | { readonly kind: 'piece'; readonly content: readonly string[] | null; readonly bytes: number }

@@ -11,56 +11,33 @@ import { EngineError, reasonOf } from '../errors.ts';
 import { NO_CONTENT, encodeContent, encodeNodeHead, encodeSubtree } from '../format/tree-node.ts';
 import {
   JOBS_PER_WORKER,
+  MAX_BLOB_BYTES,
   MAX_PROBLEMS,
   MAX_WAITING_FILES,
   READ_BATCH_BYTES,
   READ_BATCH_FILES,
-  STREAM_PIECES_IN_FLIGHT,
 } from '../limits.ts';
-import { fillPieces, gatherBlobs } from '../chunk/gather.ts';
-import { byteString, joinBytes } from '../tree/byte-path.ts';
+import { byteString, displayPath, joinBytes } from '../tree/byte-path.ts';
 import { madeUpHead, realHead } from '../tree/made-up-node.ts';
 import type { FilePlace } from '../tree/read-file.ts';
 import { readNode } from '../tree/read-node.ts';
 import type { DirectoryEntry, SourceEntry, StreamEntry, TreeEntry } from '../tree/source.ts';
-import { readSource } from '../tree/read-source.ts';
 import type { TreeRoot, TreeRoots } from '../tree/tree-root.ts';
-import type { DirectoryPlace } from '../tree/working-directory.ts';
-import type { AnswerTo, BackupJob, ScanAnswer } from './backup-jobs.ts';
+import { ask } from './ask.ts';
+import type { JobRunner } from './ask.ts';
+import type { BackupJob, ListingParts, ScanAnswer } from './backup-jobs.ts';
+import { Listing } from './listing.ts';
+import type { WalkedDirectory } from './listing.ts';
 import type { ParentTrees } from './parent-trees.ts';
+import { StreamRun } from './stream-run.ts';
 
 export type BackupCounts = { new: number; changed: number; unmodified: number };
-
-/** A listing in the making. `done` gets its id, or null where the directory could not be listed. */
-type Listing = {
-  /** Null where it is not walked. */
-  readonly walked: WalkedDirectory | null;
-  nodes: (string | null)[];
-  pending: number;
-  readonly parentTree: string | null;
-  readonly done: (tree: string | null) => void;
-};
-
-type WalkedDirectory = {
-  readonly name: string;
-  readonly place: DirectoryPlace;
-  readonly excluded: readonly string[];
-  /** Of its own node: another one where another directory came into its place. */
-  head: string;
-};
 
 /** `fill` gets the file's node, or null where it could not be read. */
 type FileToRead = FilePlace & {
   readonly bytes: number;
   readonly isNew: boolean;
   readonly fill: (node: string | null) => void;
-};
-
-type StreamContent = { readonly content: readonly string[]; readonly bytes: number };
-
-export type JobRunner = {
-  readonly size: number;
-  run(worker: number, job: BackupJob, transfer?: readonly ArrayBuffer[]): Promise<{ readonly kind: BackupJob['kind'] }>;
 };
 
 const SCAN_BATCH = 8;
@@ -80,14 +57,16 @@ export class BackupRun {
   readonly #parents: ParentTrees;
   readonly #nowNs: bigint;
   readonly #roots: TreeRoots;
+  readonly #streams: StreamRun;
   readonly #toScan: Listing[] = [];
+  /** Huge directories of which more is to be had from a worker. */
+  readonly #toGoOn: { readonly listing: Listing; readonly worker: number; readonly scan: number }[] = [];
   readonly #largeFiles: FileToRead[] = [];
   readonly #smallFiles: FileToRead[] = [];
   readonly #toStore: Listing[] = [];
   readonly #failed: Promise<never>;
   #fail: (error: unknown) => void = () => undefined;
   #isFailed = false;
-  #streams = 0;
   /** Jobs that each worker has before it, those that are still being prepared included. */
   readonly #load: number[];
 
@@ -104,6 +83,13 @@ export class BackupRun {
       };
     });
     this.#failed.catch(() => undefined);
+    this.#streams = new StreamRun(pool, {
+      onBytes: (bytes) => {
+        this.bytesRead += bytes;
+        this.bytesProcessed += bytes;
+      },
+      onFailure: (error) => this.#fail(error),
+    });
   }
 
   /** Ends the run with an error, wherever it is. */
@@ -136,7 +122,8 @@ export class BackupRun {
     }
     nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
     const tree = await this.#listing(null, parentTree, (listing) => {
-      listing.nodes = nodes.map((node) => node.text);
+      const texts = nodes.map((node) => node.text);
+      listing.add(texts, 0, true);
       this.#complete(listing);
     });
     return tree ?? '';
@@ -202,7 +189,7 @@ export class BackupRun {
     parentTree: string | null,
     begin: (listing: Listing) => void,
   ): Promise<string | null> {
-    return new Promise((done) => begin({ walked, nodes: [], pending: 0, parentTree, done }));
+    return new Promise((done) => begin(new Listing(walked, parentTree, done)));
   }
 
   /** Gives work to whoever has little: first what finishes something, then files, then further directories. */
@@ -211,12 +198,28 @@ export class BackupRun {
       const worker = this.#load.indexOf(Math.min(...this.#load));
       if ((this.#load[worker] ?? 0) >= JOBS_PER_WORKER) return;
       const waiting = this.#largeFiles.length + this.#smallFiles.length;
+      const canWalk = waiting < MAX_WAITING_FILES;
       if (this.#toStore.length > 0) this.#start(worker, this.#storeTrees(worker));
-      else if (waiting >= READ_BATCH_FILES || (waiting > 0 && this.#toScan.length === 0))
-        this.#start(worker, this.#readFiles(worker));
-      else if (this.#toScan.length > 0 && waiting < MAX_WAITING_FILES) this.#start(worker, this.#scan(worker));
+      else if (waiting >= READ_BATCH_FILES) this.#start(worker, this.#readFiles(worker));
+      else if (this.#toScan.length > 0 && canWalk) this.#start(worker, this.#scan(worker));
+      else if (canWalk && this.#goOn()) continue;
+      else if (waiting > 0) this.#start(worker, this.#readFiles(worker));
       else return;
     }
+  }
+
+  /** Asks for more of a huge directory, of the worker that has it, if that has little to do. */
+  #goOn(): boolean {
+    const at = this.#toGoOn.findLastIndex(({ worker }) => (this.#load[worker] ?? 0) < JOBS_PER_WORKER);
+    const [next] = at === -1 ? [] : this.#toGoOn.splice(at, 1);
+    if (next === undefined) return false;
+    const { listing, worker, scan } = next;
+    const more = ask(this.#pool, worker, { kind: 'scan-on', scan });
+    this.#start(
+      worker,
+      more.then(({ answer }) => this.#scanned(listing, worker, answer)),
+    );
+    return true;
   }
 
   #start(worker: number, work: Promise<void>): void {
@@ -233,21 +236,24 @@ export class BackupRun {
   async #scan(worker: number): Promise<void> {
     const listings = this.#toScan.splice(-SCAN_BATCH).reverse();
     const parents = await Promise.all(listings.map(async (listing) => this.#parents.sealed(listing.parentTree)));
-    const { answers } = await this.#ask(worker, 'scan', {
+    const job: BackupJob = {
       kind: 'scan',
       directories: listings.flatMap(({ walked }, at) => {
         if (walked === null) return [];
         const { name, place, excluded } = walked;
         return [{ name, place, parent: parents[at] ?? null, excluded }];
       }),
-    });
+    };
+    const { answers } = await ask(this.#pool, worker, job);
     for (const [at, answer] of answers.entries()) {
       const listing = listings[at];
-      if (listing?.walked != null) this.#scanned(listing, listing.walked, answer);
+      if (listing !== undefined) this.#scanned(listing, worker, answer);
     }
   }
 
-  #scanned(listing: Listing, walked: WalkedDirectory, answer: ScanAnswer): void {
+  #scanned(listing: Listing, worker: number, answer: ScanAnswer): void {
+    const { walked } = listing;
+    if (walked === null) return;
     const { place, excluded } = walked;
     this.current = place.path;
     if ('failure' in answer) {
@@ -264,18 +270,23 @@ export class BackupRun {
       this.#stored(listing, answer.tree);
       return;
     }
-    listing.nodes = answer.nodes;
-    listing.pending = answer.directories.length + answer.files.length;
-    for (const { at, name, device, inode, head, parentTree } of answer.directories) {
+    const { directories, files, more } = answer;
+    const section = listing.add(answer.nodes, directories.length + files.length, more === null);
+    const fill = (at: number, node: string | null): void => {
+      listing.fill(section, at, node);
+      if (listing.isComplete) this.#complete(listing);
+    };
+    for (const { at, name, device, inode, head, parentTree } of directories) {
       const { root, below, path } = place;
       const inside = { root, below: below === '' ? name : joinBytes(below, name), path: joinBytes(path, name) };
       const child: WalkedDirectory = { name, place: { ...inside, device, inode }, excluded, head };
-      const done = (tree: string | null): void =>
-        this.#fill(listing, at, tree === null ? null : child.head + encodeSubtree(tree));
-      this.#toScan.push({ walked: child, nodes: [], pending: 0, parentTree, done });
+      const done = (tree: string | null): void => fill(at, tree === null ? null : child.head + encodeSubtree(tree));
+      this.#toScan.push(new Listing(child, parentTree, done));
     }
-    for (const { at, name, bytes, isNew } of answer.files)
-      this.#wait({ place, name, bytes, isNew, fill: (node) => this.#fill(listing, at, node) });
+    for (const { at, name, bytes, isNew } of files)
+      this.#wait({ place, name, bytes, isNew, fill: (node) => fill(at, node) });
+    if (more !== null) this.#toGoOn.push({ listing, worker, scan: more });
+    else if (listing.isComplete) this.#complete(listing);
   }
 
   #wait(file: FileToRead): void {
@@ -284,10 +295,8 @@ export class BackupRun {
 
   async #readFiles(worker: number): Promise<void> {
     const batch = this.#nextBatch();
-    const answer = await this.#ask(worker, 'read', {
-      kind: 'read',
-      files: batch.map(({ place, name, nodeName = name }) => ({ place, name, nodeName })),
-    });
+    const files = batch.map(({ place, name, nodeName = name }) => ({ place, name, nodeName }));
+    const answer = await ask(this.#pool, worker, { kind: 'read', files });
     for (const [at, read] of answer.files.entries()) {
       const file = batch[at];
       if (file === undefined) continue;
@@ -313,12 +322,6 @@ export class BackupRun {
     return this.#smallFiles.splice(0, count);
   }
 
-  #fill(listing: Listing, at: number, node: string | null): void {
-    listing.nodes[at] = node;
-    listing.pending -= 1;
-    if (listing.pending === 0) this.#complete(listing);
-  }
-
   #complete(listing: Listing): void {
     this.#toStore.push(listing);
     this.#pump();
@@ -326,10 +329,16 @@ export class BackupRun {
 
   async #storeTrees(worker: number): Promise<void> {
     const listings = this.#toStore.splice(0, TREE_BATCH);
-    const trees = listings.map((listing) => listing.nodes.filter((node) => node !== null));
-    const { ids } = await this.#ask(worker, 'tree', { kind: 'tree', trees });
+    const trees = listings.map((listing) => listing.take());
+    for (const [at, parts] of trees.entries()) requireStorable(parts, listings[at]?.walked?.place.path ?? '');
+    const runs = trees.flat().filter((part) => typeof part !== 'string');
+    const { ids } = await ask(
+      this.#pool,
+      worker,
+      { kind: 'tree', trees },
+      runs.map((run) => run.buffer as ArrayBuffer),
+    );
     for (const [at, listing] of listings.entries()) {
-      listing.nodes = [];
       const id = ids[at];
       if (id !== undefined) this.#stored(listing, id);
     }
@@ -343,71 +352,20 @@ export class BackupRun {
 
   async #stream(path: string, entry: StreamEntry): Promise<string> {
     this.current = path;
-    const { content, bytes } =
-      entry.cut === 'given' ? await this.#givenBlobs(path, entry) : await this.#cutByContent(path, entry);
+    const { content, bytes } = await this.#streams.store(path, entry);
     this.files.new += 1;
     return madeUpHead(entry, bytes, this.#nowNs) + encodeContent(content);
-  }
-
-  /** Reads a stream to its end and gives it to one worker in pieces. */
-  async #cutByContent(path: string, entry: StreamEntry): Promise<StreamContent> {
-    const number = ++this.#streams;
-    const worker = number % this.#pool.size;
-    const inFlight: Promise<AnswerTo<'piece'>>[] = [];
-    const send = (bytes: Uint8Array<ArrayBuffer>, isLast: boolean): void => {
-      inFlight.push(this.#sendBytes(worker, 'piece', { kind: 'piece', stream: number, bytes, isLast }, bytes));
-    };
-    for await (const bytes of fillPieces(readSource(entry, path))) {
-      send(bytes, false);
-      if (inFlight.length >= STREAM_PIECES_IN_FLIGHT) await inFlight.shift();
-    }
-    send(new Uint8Array(0), true);
-    const last = (await Promise.all(inFlight)).at(-1);
-    if (last === undefined || last.content === null) throw new Error('a stream ended without its content');
-    return { content: last.content, bytes: last.bytes };
-  }
-
-  /** Reads a stream to its end and gives its blobs to all workers in turn: nothing that one knows is needed for the next. */
-  async #givenBlobs(path: string, entry: StreamEntry): Promise<StreamContent> {
-    const content: string[] = [];
-    const inFlight: Promise<AnswerTo<'blobs'>>[] = [];
-    let total = 0;
-    for await (const { bytes, ends } of gatherBlobs(readSource(entry, path))) {
-      total += bytes.length;
-      const worker = ++this.#streams % this.#pool.size;
-      inFlight.push(this.#sendBytes(worker, 'blobs', { kind: 'blobs', bytes, ends }, bytes));
-      if (inFlight.length >= STREAM_PIECES_IN_FLIGHT) content.push(...((await inFlight.shift())?.ids ?? []));
-    }
-    for (const answer of await Promise.all(inFlight)) content.push(...answer.ids);
-    return { content, bytes: total };
-  }
-
-  #sendBytes<K extends BackupJob['kind']>(
-    worker: number,
-    kind: K,
-    job: BackupJob,
-    bytes: Uint8Array<ArrayBuffer>,
-  ): Promise<AnswerTo<K>> {
-    this.bytesRead += bytes.length;
-    this.bytesProcessed += bytes.length;
-    const answer = this.#ask(worker, kind, job, [bytes.buffer]);
-    // A worker that fails ends the run at once, not when its turn comes to be waited for.
-    answer.catch((error: unknown) => this.#fail(error));
-    return answer;
   }
 
   #report(problem: Problem): void {
     if (this.problems.length < MAX_PROBLEMS) this.problems.push(problem);
   }
+}
 
-  async #ask<K extends BackupJob['kind']>(
-    worker: number,
-    kind: K,
-    job: BackupJob,
-    transfer: readonly ArrayBuffer[] = [],
-  ): Promise<AnswerTo<K>> {
-    const answer = await this.#pool.run(worker, job, transfer);
-    if (answer.kind !== kind) throw new Error(`a worker answered ${answer.kind} to ${kind}`);
-    return answer as AnswerTo<K>;
-  }
+/** Nothing may be written that could not be read again; three million entries are below it. */
+function requireStorable(parts: ListingParts, path: string): void {
+  const bytes = parts.reduce((sum, part) => sum + part.length + 1, 0);
+  if (bytes <= MAX_BLOB_BYTES) return;
+  const reason = `its listing has ${bytes} bytes, and ${MAX_BLOB_BYTES} are the most`;
+  throw new EngineError('source-failed', { path: displayPath(path), reason });
 }

@@ -4,23 +4,16 @@ import type { MessagePort } from 'node:worker_threads';
 import { Chunker } from '../chunk/chunker.ts';
 import type { Polynomial } from '../chunk/polynomial.ts';
 import { EngineError, reasonOf } from '../errors.ts';
-import { encodeTree } from '../format/tree-node.ts';
-import { openBlob, openStored } from '../pack/open-blob.ts';
+import { encodeListing, encodeTree } from '../format/tree-node.ts';
+import { openStored } from '../pack/open-blob.ts';
 import { MasterKey } from '../seal/master-key.ts';
 import type { MasterKeyParts } from '../seal/master-key.ts';
 import { readFile } from '../tree/read-file.ts';
-import { scanDirectory } from '../tree/scan-directory.ts';
 import { WorkingDirectory } from '../tree/working-directory.ts';
-import type {
-  BackupAnswer,
-  BackupJob,
-  BlobToTransfer,
-  DirectoryToScan,
-  ScanAnswer,
-  SealedTree,
-} from './backup-jobs.ts';
+import type { BackupAnswer, BackupJob, BlobToTransfer, ListingParts } from './backup-jobs.ts';
 import { describeFailure } from './pool.ts';
 import type { WorkerJob } from './pool.ts';
+import { Scans } from './scans.ts';
 import { SealChain } from './seal-chain.ts';
 import type { PackNews, RepositoryShare } from './seal-chain.ts';
 
@@ -85,16 +78,20 @@ const fileChunker = new Chunker(data.polynomial);
 const streamChunkers: Chunker[] = [];
 const streams = new Map<number, { readonly chunker: Chunker; readonly content: string[]; bytes: number }>();
 
+const scans = new Scans({ directory, chain, sourceKey, storeTree });
+
 const storeData = (chunk: Buffer): string => chain.store('data', chunk);
 
 function run(job: BackupJob): BackupAnswer {
   switch (job.kind) {
     case 'scan':
-      return { kind: 'scan', answers: job.directories.map(scan) };
+      return { kind: 'scan', answers: job.directories.map((each) => scans.begin(each)) };
+    case 'scan-on':
+      return { kind: 'scan-on', answer: scans.goOn(job.scan) };
     case 'read':
       return { kind: 'read', files: job.files.map((file) => readFile(directory, file, fileChunker, storeData)) };
     case 'tree':
-      return { kind: 'tree', ids: job.trees.map((nodes) => storeTree(nodes)) };
+      return { kind: 'tree', ids: job.trees.map((parts) => storeTree(parts)) };
     case 'piece':
       return piece(job.stream, job.bytes, job.isLast);
     case 'blobs':
@@ -128,33 +125,10 @@ function transfer(key: MasterKey, pack: string, blob: BlobToTransfer, range: Uin
   }
 }
 
-const storeTree = (nodes: readonly string[]): string => chain.store('tree', Buffer.from(encodeTree(nodes)));
-
-function scan({ name, place, parent, excluded }: DirectoryToScan): ScanAnswer {
-  const found = scanDirectory(directory, {
-    name,
-    place,
-    parent: parent === null ? null : openTree(parent),
-    excluded: new Set(excluded),
-    isStored: (id) => chain.isStored('data', id),
-    isLacking: (id) => chain.isLacking('data', id),
-  });
-  if ('failure' in found) return found;
-  const { nodes, directories, files, problems, unmodifiedFiles, unmodifiedBytes, lacking, head } = found;
-  const isComplete = directories.length === 0 && files.length === 0;
-  const tree = isComplete ? storeTree(nodes.filter((node) => node !== null)) : null;
-  const left = isComplete ? [] : nodes;
-  return { nodes: left, directories, files, problems, unmodifiedFiles, unmodifiedBytes, lacking, head, tree };
-}
-
-/** A parent listing that is damaged is no parent: everything below is read again. */
-function openTree(tree: SealedTree): string | null {
-  try {
-    return openBlob(sourceKey, tree.id, tree.sealed, tree.plainBytes).toString('utf8');
-  } catch (error) {
-    if (error instanceof RangeError) return null;
-    throw error;
-  }
+/** Huge listings come in runs of bytes and are never put together. */
+function storeTree(parts: ListingParts): string {
+  const isSmall = parts.every((part) => typeof part === 'string');
+  return isSmall ? chain.store('tree', Buffer.from(encodeTree(parts))) : chain.storePieces(() => encodeListing(parts));
 }
 
 function piece(number: number, bytes: Uint8Array, isLast: boolean): BackupAnswer {
@@ -186,11 +160,19 @@ function piece(number: number, bytes: Uint8Array, isLast: boolean): BackupAnswer
   return { kind: 'piece', content: stream.content, bytes: stream.bytes };
 }
 
+/** What changes hands instead of being copied. */
+function buffersOf(answer: BackupAnswer): ArrayBuffer[] {
+  if (answer.kind === 'hand-over') return answer.packs.map((pack) => pack.buffer);
+  const sections = answer.kind === 'scan' ? answer.answers : answer.kind === 'scan-on' ? [answer.answer] : [];
+  return sections.flatMap((section) =>
+    'nodes' in section && section.nodes instanceof Uint8Array ? [section.nodes.buffer as ArrayBuffer] : [],
+  );
+}
+
 port.on('message', ({ job, work }: WorkerJob<BackupJob>) => {
   try {
     const answer = run(work);
-    const transferred = answer.kind === 'hand-over' ? answer.packs.map((pack) => pack.buffer) : [];
-    port.postMessage({ kind: 'answer', job, answer }, transferred);
+    port.postMessage({ kind: 'answer', job, answer }, buffersOf(answer));
   } catch (error) {
     port.postMessage({ kind: 'failure', job, failure: describeFailure(error) });
   }

@@ -17,7 +17,7 @@ export class ParentTrees {
     return orNull(async () => {
       const place = this.#reader.place('tree', tree);
       // A view would take the whole pack along when it crosses to a worker.
-      const sealed = Uint8Array.from(await this.#reader.readSealed('tree', place));
+      const sealed = new Uint8Array(await this.#reader.readSealed('tree', place));
       return { id: tree, sealed, plainBytes: place.plainBytes };
     });
   }

@@ -5,7 +5,7 @@
  * Every sealed blob is opened again, and what it holds compared with what was hashed, before it may leave: a fault of
  * memory or of a library must not become a backup that looks whole.
  */
-import { hash, randomInt } from 'node:crypto';
+import { createHash, hash, randomInt } from 'node:crypto';
 import type { BlobType } from '../format/pack-header.ts';
 import { BlobIndex } from '../index/blob-index.ts';
 import type { SharedBlobIndex } from '../index/blob-index.ts';
@@ -13,6 +13,8 @@ import { OPEN_DATA_PACKS } from '../limits.ts';
 import { PackBuilder } from '../pack/pack-builder.ts';
 import type { BuiltEntry } from '../pack/pack-builder.ts';
 import { compress, decompressForLook } from '../seal/compress.ts';
+import type { Pieces } from '../pack/open-blob.ts';
+import { compressPieces, decompressPieces } from '../seal/zstd-pieces.ts';
 import { MasterKey } from '../seal/master-key.ts';
 import type { MasterKeyParts } from '../seal/master-key.ts';
 
@@ -78,6 +80,25 @@ export class SealChain {
       if (claim === -1) continue;
       stored ??= storedForm(type, plain, id);
       this.#append(repository, target, type, id, stored, claim);
+    }
+    return id;
+  }
+
+  /** Stores a listing that is too large to be put together: what is held of it is its frame. */
+  storePieces(pieces: Pieces): string {
+    const found = createHash('sha256');
+    let plainBytes = 0;
+    for (const piece of pieces()) {
+      found.update(piece);
+      plainBytes += piece.length;
+    }
+    const id = found.digest('hex');
+    let stored: StoredBlob | undefined;
+    for (const [repository, target] of this.#targets.entries()) {
+      const claim = this.#dock.isLive(repository) ? target.index.claim('tree', id) : -1;
+      if (claim === -1) continue;
+      stored ??= framed(pieces(), plainBytes, id);
+      this.#append(repository, target, 'tree', id, stored, claim);
     }
     return id;
   }
@@ -175,4 +196,13 @@ function storedForm(type: BlobType, plain: Uint8Array, id: string): StoredBlob {
   if (hash('sha256', decompressForLook(frame, plain.length), 'hex') !== id)
     throw new Error(`the blob ${id} did not decompress to itself`);
   return { bytes: frame, plainBytes: plain.length };
+}
+
+/** The same for a plaintext that comes in pieces. */
+function framed(pieces: Iterable<Uint8Array>, plainBytes: number, id: string): StoredBlob {
+  const frame = compressPieces(pieces, plainBytes);
+  const found = createHash('sha256');
+  for (const piece of decompressPieces(frame, plainBytes)) found.update(piece);
+  if (found.digest('hex') !== id) throw new Error(`the blob ${id} did not decompress to itself`);
+  return { bytes: frame, plainBytes };
 }
