@@ -231,6 +231,9 @@ class Evaluation {
     const unknown = reading.unresolved(node, 'is given by an included file that was not read');
     const base = path.slice(path.lastIndexOf('/') + 1);
     if (reading.options.applicationFiles?.includes(base) === true) return unknown;
+    // `http://`, `phar://`, `data:`: code from elsewhere.
+    if (/^(?:[a-z][a-z0-9+.-]*:\/\/|data:)/i.test(path))
+      return this.#refuse(path.slice(0, 60), 'it is no file of this host', node, unknown);
     for (const candidate of this.#candidates(path)) {
       const source = reading.options.files.read(candidate);
       if (source.kind === 'missing') continue;

@@ -11,11 +11,14 @@ export type HomePlaces = {
   readonly single: readonly string[];
   /** Directories of homes. */
   readonly parents: readonly string[];
+  /** Whether the homes of the host's people are looked at too. */
+  readonly areUsersAsked: boolean;
 };
 
 const PLACES: HomePlaces = {
   single: ['/var/aegir', '/var/www', '/srv/www', '/srv/http'],
   parents: ['/data/disk', '/home'],
+  areUsersAsked: true,
 };
 
 /** The first number of a person's user on Debian and its kin. */
@@ -24,10 +27,7 @@ const NOBODY = 65_534;
 
 /** Absolute, without links, in the order of their paths; all that could be one. */
 export function findHomes({ users }: HostTables, places: HomePlaces = PLACES): string[] {
-  const isDefault = places === PLACES;
-  const people = users.filter(
-    ({ uid, home }) => isDefault && uid >= FIRST_PERSON && uid !== NOBODY && !isOfSystem(home),
-  );
+  const people = places.areUsersAsked ? users.filter(({ uid, home }) => isPerson(uid) && !isOfSystem(home)) : [];
   const named = [
     ...places.single,
     ...places.parents.flatMap((parent) => {
@@ -49,12 +49,16 @@ export function findHomes({ users }: HostTables, places: HomePlaces = PLACES): s
   }
 }
 
+function isPerson(uid: number): boolean {
+  return uid >= FIRST_PERSON && uid !== NOBODY;
+}
+
 /** A list of users that names `/` or `/var/lib` must not have us search them. */
 function isOfSystem(path: string): boolean {
   const isShort = !path.startsWith('/') || path.split('/').filter((part) => part !== '').length < 2;
   return (
     isShort ||
-    /^\/(?:bin|boot|dev|etc|lib\d*|proc|run|sbin|sys|tmp|usr|var\/(?:lib|cache|log|spool|tmp|run))(?:\/|$)/.test(path)
+    /^\/(?:bin|boot|dev|etc|lib\d*|proc|run|sbin|sys|usr|var\/(?:lib|cache|log|spool|tmp|run))(?:\/|$)/.test(path)
   );
 }
 

@@ -528,7 +528,7 @@ describe('a host', () => {
     mkdirSync(join(top, 'emptied'));
     const { accounts, problems } = await findSites({
       homes: null,
-      places: { single: [join(top, 'none')], parents: [top] },
+      places: { single: [join(top, 'none')], parents: [top], areUsersAsked: false },
       isRemembered: (name) => name === 'emptied',
       overrides: new Map(),
       webServers: new Map(),

@@ -2,6 +2,7 @@
 import type { PhpFiles } from '../lib/php-reading.ts';
 import type { Account } from './account.ts';
 import { listSites } from './list-sites.ts';
+import { isBeneath } from './read-beneath.ts';
 import type { NotSite } from './not-site.ts';
 import type { Site } from './site.ts';
 import type { FoundRoot, HomeWalk } from './walk-home.ts';
@@ -14,9 +15,14 @@ export function nameLoose(
   files: PhpFiles,
 ): NotSite[] {
   const settings = new Set(sites.map((site) => site.settings));
+  const moved = sites.flatMap(({ movedOut }) =>
+    movedOut.flatMap(({ target, reason }) => (reason === null ? [target] : [])),
+  );
   const loose = walk.loose
     // WordPress may keep its settings one level above its code.
     .filter(({ path }) => !settings.has(`${path}/wp-config.php`))
+    // What releases share is the site's, and lies beside them.
+    .filter(({ path }) => !moved.some((target) => target !== null && isBeneath(target, path)))
     .map(({ path, names, discarded: reason }): NotSite => {
       if (reason !== null) return { code: 'discarded', path, reason };
       const what = names.has('settings.php') || names.has('drushrc.php') ? 'a copy of a site' : 'settings of WordPress';
