@@ -78,6 +78,11 @@ export const RepoCheckDocument = z
     state: TaskState,
     /** Whether every pack's bytes were read and compared. */
     dataRead: z.boolean(),
+    /** Packs that were read whole, and their bytes. */
+    packsRead: Count,
+    bytesRead: Bytes,
+    /** What a sample was drawn by; null where none was drawn. The same seed draws the same packs. */
+    seed: z.string().nullable(),
     snapshots: Count,
     packs: Count,
     blobs: Count,

@@ -2,14 +2,16 @@
  * Reads a repository and says what is wrong with it; changes nothing.
  *
  *   lock (alone) → index files → packs: there, of the right size → snapshots → every listing, every blob it names
- *   with `readData`: every pack whole, its hash, its header, each of its blobs (workers)
+ *   with `readData`: every pack, or those of a share, whole: its hash, its header, each of its blobs (workers)
  *
  * Errors mean that something can't be restored; hints (packs that no index lists) cost space only.
  */
 import { EngineError, throwIfCancelled } from './errors.ts';
 import type { Problem } from './errors.ts';
-import type { PackEntry } from './format/pack-header.ts';
-import { readIndexFiles } from './index/load-index.ts';
+import { choosePacks } from './data-share.ts';
+import type { DataShare } from './data-share.ts';
+import type { PackListing } from './format/index-file.ts';
+import { readIndexFile } from './index/load-index.ts';
 import { inParallel } from './lib/in-parallel.ts';
 import { MAX_PACK_BYTES } from './limits.ts';
 import { BlobReader } from './pack/blob-reader.ts';
@@ -23,14 +25,15 @@ import { readListing } from './tree/read-listing.ts';
 import { WorkerPool } from './work/pool.ts';
 
 export type CheckOptions = {
-  /** Read all packs, not only their sizes. */
-  readonly readData?: boolean;
+  /** Read all packs, or those of a share, not only their sizes. */
+  readonly readData?: boolean | DataShare;
   readonly workers?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CheckProgress) => void;
 };
 
 export type CheckProgress = {
+  /** Packs that were read, of those to be read; 0 before that begins. */
   readonly packs: number;
   readonly packsTotal: number;
   readonly snapshots: number;
@@ -43,9 +46,15 @@ export type CheckResult = {
   readonly snapshots: number;
   readonly packs: number;
   readonly blobs: number;
+  /** Packs that were read whole, and their bytes. */
+  readonly packsRead: number;
+  readonly bytesRead: number;
 };
 
-/** @throws EngineError `repository-locked`, `storage-failed`, `cancelled`; damage is returned, not thrown. */
+/**
+ * @throws EngineError `repository-locked`, `storage-failed`, `cancelled`; damage is returned, not thrown.
+ * @throws RangeError for a share that is none.
+ */
 export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
   return repository.withLock('exclusive', async (confirmed) => {
     await confirmed;
@@ -53,7 +62,8 @@ export async function check(repository: Repository, options: CheckOptions = {}):
     await run.readIndexes();
     await run.comparePacks();
     await run.walkSnapshots();
-    if (options.readData === true) await run.readPacks();
+    const { readData = false } = options;
+    if (readData !== false) await run.readPacks(readData === true ? null : readData);
     return run.result();
   });
 }
@@ -63,10 +73,14 @@ class CheckRun {
   readonly #options: CheckOptions;
   readonly #errors: Problem[] = [];
   readonly #hints: Problem[] = [];
-  readonly #packs = new Map<string, readonly PackEntry[]>();
+  /** Packs that are listed, with the sizes that they must have. What lies in them is read again when it is needed. */
+  readonly #packs = new Map<string, number>();
+  readonly #indexFiles: string[] = [];
   /** Packs that are there, with their sizes. */
   readonly #stored = new Map<string, number>();
   #blobs = 0;
+  #packsRead = 0;
+  #bytesRead = 0;
   #snapshots = 0;
   #isIndexWhole = true;
 
@@ -82,23 +96,31 @@ class CheckRun {
       snapshots: this.#snapshots,
       packs: this.#packs.size,
       blobs: this.#blobs,
+      packsRead: this.#packsRead,
+      bytesRead: this.#bytesRead,
     };
   }
 
   async readIndexes(): Promise<void> {
-    try {
-      for await (const file of readIndexFiles(this.#repository.storage, this.#repository.key)) {
-        for (const pack of file.packs) {
-          if (this.#packs.has(pack.id))
-            this.#hint('pack-listed-twice', `data/${pack.id}`, 'is listed by more than one index file');
-          this.#packs.set(pack.id, pack.blobs);
-          this.#blobs += pack.blobs.length;
-        }
+    const { storage, key } = this.#repository;
+    for (const { id } of await storage.list('index')) {
+      throwIfCancelled(this.#options.signal);
+      try {
+        this.#addPacks((await readIndexFile(storage, key, id)).packs);
+        this.#indexFiles.push(id);
+      } catch (error) {
+        if (!(error instanceof EngineError) || error.code !== 'index-damaged') throw error;
+        this.#isIndexWhole = false;
+        this.#error(error.code, `index/${id}`, error.message);
       }
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== 'index-damaged') throw error;
-      this.#isIndexWhole = false;
-      this.#error(error.code, `index/${String(error.context['file'])}`, error.message);
+    }
+  }
+
+  #addPacks(packs: readonly PackListing[]): void {
+    for (const { id, blobs } of packs) {
+      if (this.#packs.has(id)) this.#hint('pack-listed-twice', `data/${id}`, 'is listed by more than one index file');
+      this.#packs.set(id, packBytes(blobs));
+      this.#blobs += blobs.length;
     }
   }
 
@@ -107,9 +129,8 @@ class CheckRun {
       this.#stored.set(id, bytes);
       if (!this.#packs.has(id)) this.#hint('pack-not-listed', `data/${id}`, 'is listed by no index file');
     }
-    for (const [id, blobs] of this.#packs) {
+    for (const [id, expected] of this.#packs) {
       const bytes = this.#stored.get(id);
-      const expected = packBytes(blobs);
       if (bytes === undefined) this.#error('pack-missing', `data/${id}`, 'is missing');
       else if (bytes !== expected)
         this.#error('pack-damaged', `data/${id}`, `has ${bytes} bytes instead of ${expected}`);
@@ -127,7 +148,7 @@ class CheckRun {
     const seen = new Set<string>();
     for (const [done, snapshot] of snapshots.entries()) {
       await this.#walk(reader, snapshot.tree, `${snapshot.id.slice(0, 8)}:`, seen);
-      this.#progress(0, done + 1);
+      this.#progress(0, 0, done + 1);
     }
   }
 
@@ -156,33 +177,37 @@ class CheckRun {
     }
   }
 
-  async readPacks(): Promise<void> {
-    const { storage, key } = this.#repository;
-    const data: RestoreWorkerData = { key: key.parts };
-    await using pool = new WorkerPool<RestoreJob, RestoreAnswer>({
-      script: new URL('./restore/restore-worker.ts', import.meta.url),
-      size: this.#options.workers,
-      data: () => ({ value: data, transfer: [] }),
-      onNews: () => undefined,
-    });
-    let done = 0;
-    await inParallel([...this.#packs], pool.size * 2, async ([id, entries], slot) => {
-      throwIfCancelled(this.#options.signal);
-      const size = this.#stored.get(id);
-      if (size === undefined) return;
-      if (size > MAX_PACK_BYTES) {
-        this.#error('pack-damaged', `data/${id}`, `has ${size} bytes`);
-        return;
-      }
-      const bytes = await storage.load({ kind: 'data', id });
-      const answer = await pool.run(slot % pool.size, { kind: 'check-pack', pack: id, bytes, entries }, [
-        bytes.buffer as ArrayBuffer,
-      ]);
-      if (answer.kind === 'check-pack')
-        for (const reason of answer.errors) this.#error('pack-damaged', `data/${id}`, reason);
-      done += 1;
-      this.#progress(done, this.#snapshots);
-    });
+  async readPacks(share: DataShare | null): Promise<void> {
+    const there = Array.from(this.#packs.keys(), (id) => ({ id, bytes: this.#stored.get(id) ?? 0 }));
+    const wanted = new Set(share === null ? there.map(({ id }) => id) : choosePacks(there, share));
+    const total = wanted.size;
+    await using pool = openPool(this.#repository, this.#options.workers);
+    for (const id of this.#indexFiles) {
+      const { packs } = await readIndexFile(this.#repository.storage, this.#repository.key, id);
+      // A pack that two files list is read once.
+      const now = packs.filter((pack) => wanted.delete(pack.id));
+      await inParallel(now, pool.size * 2, async (pack, slot) => {
+        throwIfCancelled(this.#options.signal);
+        await this.#readPack(pool, slot % pool.size, pack);
+        this.#progress(this.#packsRead, total, this.#snapshots);
+      });
+    }
+  }
+
+  async #readPack(pool: CheckPool, worker: number, { id, blobs }: PackListing): Promise<void> {
+    const size = this.#stored.get(id);
+    if (size === undefined) return;
+    if (size > MAX_PACK_BYTES) {
+      this.#error('pack-damaged', `data/${id}`, `has ${size} bytes`);
+      return;
+    }
+    const bytes = await this.#repository.storage.load({ kind: 'data', id });
+    this.#packsRead += 1;
+    this.#bytesRead += bytes.length;
+    const job = { kind: 'check-pack', pack: id, bytes, entries: blobs } as const;
+    const answer = await pool.run(worker, job, [bytes.buffer as ArrayBuffer]);
+    if (answer.kind === 'check-pack')
+      for (const reason of answer.errors) this.#error('pack-damaged', `data/${id}`, reason);
   }
 
   #error(code: string, path: string, message: string): void {
@@ -193,7 +218,19 @@ class CheckRun {
     this.#hints.push({ code, path, message });
   }
 
-  #progress(packs: number, snapshots: number): void {
-    this.#options.onProgress?.({ packs, packsTotal: this.#packs.size, snapshots, snapshotsTotal: this.#snapshots });
+  #progress(packs: number, packsTotal: number, snapshots: number): void {
+    this.#options.onProgress?.({ packs, packsTotal, snapshots, snapshotsTotal: this.#snapshots });
   }
+}
+
+type CheckPool = WorkerPool<RestoreJob, RestoreAnswer>;
+
+function openPool({ key }: Repository, size: number | undefined): CheckPool {
+  const data: RestoreWorkerData = { key: key.parts };
+  return new WorkerPool({
+    script: new URL('./restore/restore-worker.ts', import.meta.url),
+    size,
+    data: () => ({ value: data, transfer: [] }),
+    onNews: () => undefined,
+  });
 }

@@ -31,6 +31,8 @@ export type { RestoreOptions, RestoreProgress, RestoreResult } from './restore.t
 export type { OwnerRules } from './restore/plan-owner.ts';
 export { planAttributes } from './restore/plan-attributes.ts';
 export { check } from './check.ts';
+export { MAX_PARTS } from './data-share.ts';
+export type { DataShare } from './data-share.ts';
 export type { CheckOptions, CheckProgress, CheckResult } from './check.ts';
 export { SnapshotView, openView } from './browse/snapshot-view.ts';
 export type { ViewEntry, Walked } from './browse/snapshot-view.ts';

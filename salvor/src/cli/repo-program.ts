@@ -7,6 +7,7 @@ import type { Perform } from './verb.ts';
 import type { RepoFlags } from './commands/repo.ts';
 import type { OtherRepoFlags } from './commands/repo-other.ts';
 import type { RepoBackupFlags } from './commands/repo-backup.ts';
+import type { RepoCheckFlags } from './commands/repo-check.ts';
 import type { RepoInitFlags } from './commands/repo-init.ts';
 import type { RepoKeyFlags } from './commands/repo-key.ts';
 import type { RepoPruneFlags } from './commands/repo-prune.ts';
@@ -69,7 +70,9 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     );
   addRepoVerb(repo, 'check', 'look for damage')
     .option('--read-data', 'read every byte, not only what lists them')
-    .action(async (flags: RepoFlags & { readData?: boolean }) =>
+    .option('--read-data-subset <share>', 'read part n of t (n/t), a random share (2.5%) or size (500M) of the packs')
+    .option('--seed <text>', 'draw the same random packs as the run that printed this')
+    .action(async (flags: RepoCheckFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-check.ts')).repoCheck(flags, context)),
     );
   addOtherRepo(addRepoVerb(repo, 'copy', 'bring snapshots of another repository into this one'))

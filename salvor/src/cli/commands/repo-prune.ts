@@ -5,6 +5,7 @@ import { SalvorError } from '../../errors.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { askConsent, requireConsentPossible } from '../consent.ts';
 import { counted, escapeControl, readableBytes } from '../readable.ts';
+import { parseSize } from './repo-size.ts';
 import { openRepo } from './repo.ts';
 import type { RepoFlags } from './repo.ts';
 
@@ -92,13 +93,4 @@ function parseUnused(text: string): UnusedLimit {
   if (percent === undefined) return { kind: 'bytes', bytes: parseSize(text, '--max-unused') };
   if (Number(percent) >= 100) throw new SalvorError('usage', { problem: '--max-unused must be below 100%' });
   return { kind: 'percent', percent: Number(percent) };
-}
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-
-function parseSize(text: string, flag: string): number {
-  const match = /^(\d+)([bkmgt]?)$/i.exec(text);
-  const bytes = Number(match?.[1]) * (UNITS[match?.[2]?.toLowerCase() ?? ''] ?? Number.NaN);
-  if (Number.isSafeInteger(bytes)) return bytes;
-  throw new SalvorError('usage', { problem: `${flag} takes bytes, or a number with k, m, g or t: not '${text}'` });
 }

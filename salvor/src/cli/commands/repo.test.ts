@@ -220,6 +220,30 @@ describe('what the repo verbs wrote', () => {
     );
   });
 
+  test('is checked in parts that are all of it together, with the shares that restic takes', async () => {
+    const read = async (share: string, ...more: readonly string[]): Promise<RepoCheckDocument> =>
+      document(RepoCheckDocument, 0, ['check', '--read-data-subset', share, ...more, ...flagsOf(repository)]);
+    const [one, two, all] = [await read('1/2'), await read('2/2'), await read('100%')];
+    assert.equal(one.packsRead + two.packsRead, all.packs);
+    assert.deepEqual([all.packsRead, all.dataRead, one.seed], [all.packs, false, null]);
+    const some = await read('50K');
+    assert.ok(some.seed !== null && some.packsRead >= 1 && some.bytesRead > 0);
+    assert.deepEqual(await read('50K', '--seed', some.seed), some);
+    for (const share of ['1/2', '100%', '50K']) {
+      const said = restic(repository, 'check', `--read-data-subset=${share}`);
+      assert.doesNotMatch(said, /error/i);
+    }
+    for (const share of ['0/2', '3/2', '1/257', '0%', '101%', '0', '5 %', 'x']) {
+      const { error } = await document(ErrorDocument, 2, [
+        'check',
+        '--read-data-subset',
+        share,
+        ...flagsOf(repository),
+      ]);
+      assert.equal(error.code, 'usage', share);
+    }
+  });
+
   test('is read by people in tables that name what was done', async () => {
     const listed = await runCli(['repo', 'snapshots', ...flagsOf(repository)]);
     assert.match(listed.out, /^ID {8}TIME .*HOST .*TAGS .*PATHS/);
@@ -306,6 +330,12 @@ describe('bad input to a repo verb is a coded error', () => {
       () => ['check', '--repo', repository, '--password-file', join(site, 'files/empty')],
     ],
     ['an address of no storage', 'storage-url', 2, () => ['check', ...flagsOf('ftp://host/x')]],
+    [
+      'all of the data and a part of it at once',
+      'usage',
+      2,
+      () => ['check', '--read-data', '--read-data-subset', '1/2', ...flagsOf(repository)],
+    ],
     ['a rate that is none', 'usage', 2, () => ['check', '--limit-upload', '1.5M', ...flagsOf(repository)]],
     [
       'a cache that is wanted and not',
