@@ -21,7 +21,7 @@ import {
 import type { PruneOptions, Repository } from '../src/index.ts';
 import { readIndexFiles } from '../src/index/load-index.ts';
 import { findUsedBlobs } from '../src/prune/find-used.ts';
-import { FailingStorage } from './fault-storage.ts';
+import { FaultStorage } from './storage/fault-storage.ts';
 import { KEY, makeCheapRepository, openWorkplace, restic, tryRestic } from './cheap-repository.ts';
 
 async function backUp(repository: Repository, source: string): Promise<void> {
@@ -194,7 +194,7 @@ describe('prune', () => {
             const { plan } = await prune(repository, { maxUnused: { kind: 'percent', percent: each.percent } });
             assert.ok(plan.bytesUnusedAfter <= (each.percent / (100 - each.percent)) * plan.bytesUsed);
           } else {
-            const failing = new FailingStorage(openLocalStorage(directory), each.calls);
+            const failing = new FaultStorage(openLocalStorage(directory), 'read-only', each.calls + 1);
             await prune(await open(directory, failing), { maxUnused: { kind: 'bytes', bytes: 0 } }).catch(
               () => undefined,
             );
@@ -223,7 +223,7 @@ describe('prune', () => {
       const copy = join(place.path, 'copy');
       rmSync(copy, { recursive: true, force: true });
       cpSync(untouched, copy, { recursive: true });
-      const failing = await open(copy, new FailingStorage(openLocalStorage(copy), calls));
+      const failing = await open(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1));
       let isDone = true;
       await prune(failing, { maxUnused: { kind: 'bytes', bytes: 0 } }).catch((error: unknown) => {
         isDone = false;
@@ -286,7 +286,9 @@ describe('prune', () => {
       const copy = join(place.path, 'copy');
       rmSync(copy, { recursive: true, force: true });
       cpSync(directory, copy, { recursive: true });
-      await prune(await open(copy, new FailingStorage(openLocalStorage(copy), calls)), limits).catch(() => undefined);
+      await prune(await open(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1)), limits).catch(
+        () => undefined,
+      );
       const storage = openLocalStorage(copy);
       for (const { id } of await storage.list('locks')) await storage.remove({ kind: 'locks', id });
       if ((await storage.list('index')).length <= (await repository.storage.list('index')).length) continue;

@@ -24,7 +24,7 @@ import { encodeIndex } from '../src/format/index-file.ts';
 import { sealUnpacked } from '../src/format/unpacked.ts';
 import { readIndexFiles } from '../src/index/load-index.ts';
 import { saveHashed } from '../src/storage/load-verified.ts';
-import { FailingStorage } from './fault-storage.ts';
+import { FaultStorage } from './storage/fault-storage.ts';
 import { KEY, makeCheapRepository, openWorkplace, restic, tryRestic } from './cheap-repository.ts';
 
 const place = openWorkplace();
@@ -155,7 +155,7 @@ describe('repair of the index', () => {
     for (let calls = 0, isDone = false; !isDone; calls++) {
       const copy = copyOf(damaged, 'copy');
       isDone = true;
-      const failing = await open(copy, new FailingStorage(openLocalStorage(copy), calls));
+      const failing = await open(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1));
       await repairIndex(failing, { readAllPacks: true }).catch(() => (isDone = false));
       const storage = openLocalStorage(copy);
       for (const { id } of await storage.list('locks')) await storage.remove({ kind: 'locks', id });
@@ -244,7 +244,7 @@ describe('repair of packs', () => {
     for (let calls = 0, isDone = false; !isDone; calls++) {
       const copy = copyOf(damaged, 'copy');
       isDone = true;
-      const failing = await open(copy, new FailingStorage(openLocalStorage(copy), calls));
+      const failing = await open(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1));
       await repairPacks(failing, [pack.id]).catch(() => (isDone = false));
       const storage = openLocalStorage(copy);
       for (const { id } of await storage.list('locks')) await storage.remove({ kind: 'locks', id });

@@ -4,12 +4,13 @@ import type { CallOptions, FileHandle, FileKind, ListedFile, LoadRange, Storage 
 
 /**
  * fail: nothing is done, and an error · lost-reply: all is done, and an error · hang: nothing, until aborted ·
- * full: saves find no space from here on · short, flip: a load gives too few bytes, or one that is wrong ·
- * stale: a list that does not name the newest file.
+ * short, flip: a load gives too few bytes, or one that is wrong · stale: a list that does not name the newest file.
+ * And what lasts from this call on: full: saves find no space · read-only: nothing can be changed · gone: nothing
+ * can be done.
  *
  * Wrong bytes that a save stores are no fault here: only reading all data finds them, which is what `check` is for.
  */
-export const FAULTS = ['fail', 'lost-reply', 'hang', 'full', 'short', 'flip', 'stale'] as const;
+export const FAULTS = ['fail', 'lost-reply', 'hang', 'short', 'flip', 'stale', 'full', 'read-only', 'gone'] as const;
 export type Fault = (typeof FAULTS)[number];
 
 /** The calls that a fault means something to: only these are counted. */
@@ -17,11 +18,14 @@ export const CONCERNED: Readonly<Record<Fault, readonly Verb[]>> = {
   fail: ['create', 'save', 'load', 'size', 'list', 'remove'],
   'lost-reply': ['create', 'save', 'remove'],
   hang: ['create', 'save', 'load', 'size', 'list', 'remove'],
-  full: ['save'],
   short: ['load'],
   flip: ['load'],
   stale: ['list'],
+  full: ['save'],
+  'read-only': ['create', 'save', 'remove'],
+  gone: ['create', 'save', 'load', 'size', 'list', 'remove'],
 };
+const LASTING: ReadonlySet<Fault> = new Set<Fault>(['full', 'read-only', 'gone']);
 
 export type Verb = 'create' | 'save' | 'load' | 'size' | 'list' | 'remove';
 
@@ -116,9 +120,11 @@ export class FaultStorage implements Storage {
     this.counts[verb] += 1;
     if (!CONCERNED[this.#fault].includes(verb)) return work();
     this.#calls += 1;
-    if (this.#fault === 'full' ? this.#calls < this.#at : this.#calls !== this.#at) return work();
+    if (LASTING.has(this.#fault) ? this.#calls < this.#at : this.#calls !== this.#at) return work();
     switch (this.#fault) {
       case 'fail':
+      case 'read-only':
+      case 'gone':
         throw this.#error();
       case 'lost-reply':
         await work();
