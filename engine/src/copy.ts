@@ -45,10 +45,14 @@ const BATCH_BLOBS = 20_000;
  * @throws EngineError `repository-locked`, `storage-failed`, `pack-damaged`, `blob-missing`, `tree-damaged`,
  *   `cancelled`. Snapshots that were copied before stay; none is made whose blobs are not all there.
  */
-export async function copy(options: CopyOptions): Promise<CopyResult> {
+export async function copy(given: CopyOptions): Promise<CopyResult> {
+  const { signal } = given;
+  throwIfCancelled(signal);
+  const options = { ...given, from: given.from.withSignal(signal), to: given.to.withSignal(signal) };
   const { from, to } = options;
-  throwIfCancelled(options.signal);
   return from.withLock('shared', async () => {
+    const lacking = await lackingSnapshots(options);
+    if (lacking.snapshots.length === 0) return { copied: [], skipped: lacking.skipped, blobs: 0, bytesStored: 0 };
     let failure: unknown;
     await using pass = await StorePass.open([to], {
       workers: options.workers,
@@ -57,17 +61,21 @@ export async function copy(options: CopyOptions): Promise<CopyResult> {
     });
     from.dropIndex();
     const run = new CopyRun(options, pass, await BlobReader.open(from));
-    const lacking = await lackingSnapshots(options);
     for (const snapshot of lacking.snapshots) {
       await run.take(snapshot);
       if (failure !== undefined) throw failure;
     }
     await run.flush();
-    // From here on nothing may be cancelled: packs and index first, then the snapshots that refer to them.
+    // Packs and index first, then the snapshots that refer to them: from there on nothing may be cancelled.
     await pass.finish();
+    throwIfCancelled(signal);
     const copied: CopyResult['copied'][number][] = [];
     for (const snapshot of lacking.snapshots) {
-      const { id } = await saveSnapshot(to, { ...snapshot, parent: null, original: snapshot.original ?? snapshot.id });
+      const { id } = await saveSnapshot(given.to, {
+        ...snapshot,
+        parent: null,
+        original: snapshot.original ?? snapshot.id,
+      });
       copied.push({ from: snapshot.id, to: id });
     }
     return { copied, skipped: lacking.skipped, blobs: run.blobs, bytesStored: pass.base.saver.bytesStored };

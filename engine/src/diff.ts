@@ -57,12 +57,13 @@ export type DiffStatistics = {
  *   `repository-locked`, `cancelled`.
  */
 export async function* diff(
-  repository: Repository,
+  given: Repository,
   from: DiffSide,
   to: DiffSide,
   options: DiffOptions = {},
 ): AsyncGenerator<DiffChange, DiffStatistics, undefined> {
   throwIfCancelled(options.signal);
+  const repository = given.withSignal(options.signal);
   await using lock = await repository.lock('shared');
   const confirmed = lock.confirm();
   confirmed.catch(() => undefined);

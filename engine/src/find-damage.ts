@@ -1,15 +1,17 @@
 /** Reads all of a repository and says which of its files can't be trusted, for `heal`. Changes nothing. */
-import { EngineError } from './errors.ts';
+import { EngineError, reasonOf, systemCode, throwIfCancelled } from './errors.ts';
 import type { Problem } from './errors.ts';
 import type { PackListing } from './format/index-file.ts';
 import type { PackEntry } from './format/pack-header.ts';
 import { readIndexFile } from './index/load-index.ts';
 import { inParallel } from './lib/in-parallel.ts';
+import { MAX_PACK_BYTES } from './limits.ts';
 import { packBytes } from './pack/pack-builder.ts';
 import type { Repository } from './repository.ts';
 import type { RestoreAnswer, RestoreJob } from './restore/restore-jobs.ts';
 import type { RestoreWorkerData } from './restore/restore-worker.ts';
 import { listSnapshots } from './snapshots.ts';
+import { FileMissing } from './storage/storage.ts';
 import { WorkerPool } from './work/pool.ts';
 
 export type Damage = {
@@ -29,6 +31,7 @@ export type Damage = {
 };
 
 type Pool = WorkerPool<RestoreJob, RestoreAnswer>;
+type PackAnswer = Extract<RestoreAnswer, { readonly kind: 'check-pack' }>;
 type Options = { readonly workers?: number; readonly signal?: AbortSignal };
 
 /** @throws EngineError `storage-failed`, `cancelled`. */
@@ -86,9 +89,9 @@ class DamageSearch {
         this.#files.set(id, file.packs);
         for (const pack of file.packs) this.#listed.set(pack.id, pack.blobs);
       } catch (error) {
-        if (!(error instanceof EngineError) || error.code !== 'index-damaged') throw error;
+        if (!(error instanceof EngineError) || (error.code !== 'index-damaged' && !isBadSector(error))) throw error;
         this.#unreadable.push(id);
-        this.#report(error.code, `index/${id}`, error.message);
+        this.#report('index-damaged', `index/${id}`, error.message);
       }
     }
   }
@@ -97,8 +100,10 @@ class DamageSearch {
     const stored = new Map((await this.#repository.storage.list('data')).map(({ id, bytes }) => [id, bytes]));
     for (const id of this.#listed.keys()) {
       if (stored.has(id)) continue;
-      this.#packs.add(id);
-      this.#report('pack-missing', `data/${id}`, 'is missing');
+      // A listing that lags must not make a pack count as lost.
+      const bytes = await this.#repository.storage.size({ kind: 'data', id });
+      if (bytes === null) this.#reportMissing(id);
+      else stored.set(id, bytes);
     }
     await inParallel([...stored], this.#pool.size * 2, async ([id, bytes], slot) => this.#readPack(id, bytes, slot));
   }
@@ -112,16 +117,39 @@ class DamageSearch {
   }
 
   async #readPack(id: string, stored: number, slot: number): Promise<void> {
-    this.#signal?.throwIfAborted();
+    throwIfCancelled(this.#signal);
     const listed = this.#listed.get(id) ?? null;
+    const isWhole = ({ errors, entries }: PackAnswer): boolean => errors.length === 0 && stored === packBytes(entries);
+    try {
+      if (stored > MAX_PACK_BYTES) throw new RangeError(`has ${stored} bytes`);
+      let answer = await this.#look(id, listed, slot);
+      // It may be the way that spoiled it: what is wrong twice is damaged.
+      if (!isWhole(answer)) answer = await this.#look(id, listed, slot);
+      if (!isWhole(answer)) this.#reportDamaged(id, answer);
+      else if (listed === null) this.#salvaged.push({ id, blobs: answer.entries });
+    } catch (error) {
+      if (error instanceof FileMissing) this.#reportMissing(id);
+      else if (error instanceof RangeError || isBadSector(error)) {
+        this.#packs.add(id);
+        this.#report('pack-damaged', `data/${id}`, reasonOf(error));
+      } else throw error;
+    }
+  }
+
+  async #look(id: string, entries: readonly PackEntry[] | null, slot: number): Promise<PackAnswer> {
     const bytes = await this.#repository.storage.load({ kind: 'data', id });
-    const job: RestoreJob = { kind: 'check-pack', pack: id, bytes, entries: listed };
+    const job: RestoreJob = { kind: 'check-pack', pack: id, bytes, entries };
     const answer = await this.#pool.run(slot % this.#pool.size, job, [bytes.buffer as ArrayBuffer]);
-    if (answer.kind !== 'check-pack') return;
-    const { errors, entries, damagedBlobs } = answer;
-    const isWhole = errors.length === 0 && stored === packBytes(entries);
-    if (isWhole && listed === null) this.#salvaged.push({ id, blobs: entries });
-    if (isWhole) return;
+    if (answer.kind !== 'check-pack') throw new Error(`a worker answered ${answer.kind} to check-pack`);
+    return answer;
+  }
+
+  #reportMissing(id: string): void {
+    this.#packs.add(id);
+    this.#report('pack-missing', `data/${id}`, 'is missing');
+  }
+
+  #reportDamaged(id: string, { errors, entries, damagedBlobs }: PackAnswer): void {
     this.#packs.add(id);
     this.#report('pack-damaged', `data/${id}`, errors[0] ?? 'has the wrong size');
     const damaged = new Set(damagedBlobs);
@@ -134,4 +162,9 @@ class DamageSearch {
   #report(code: string, path: string, message: string): void {
     this.#problems.push({ code, path, message });
   }
+}
+
+/** A disk that answers and can't read this one file: damage, where a storage that is away is none. */
+function isBadSector(error: unknown): boolean {
+  return error instanceof EngineError && systemCode(error.cause) === 'EIO';
 }

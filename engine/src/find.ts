@@ -92,7 +92,7 @@ export async function* findBlobs(
     if (!/^[0-9a-f]{4,64}$/.test(id))
       throw new EngineError('pattern-invalid', { pattern: id.slice(0, 80), reason: 'ids are 4 to 64 hex digits' });
   }
-  const wanted = options.kind === 'pack' ? await wantedOfPacks(repository, options.ids) : wantedByName(options);
+  const wanted = options.kind === 'pack' ? await wantedOfPacks(repository, options) : wantedByName(options);
   return yield* walkSnapshots(repository, options, ({ snapshot, path, node, parentTree }) => {
     const found: FoundBlob[] = [];
     // A file may hold the same blob a thousand times; its place is said once.
@@ -111,9 +111,9 @@ function wantedByName({ kind, ids }: FindBlobsOptions): Wanted {
   return (found, id) => found === type && ids.some((start) => id.startsWith(start));
 }
 
-async function wantedOfPacks(repository: Repository, ids: readonly string[]): Promise<Wanted> {
+async function wantedOfPacks(repository: Repository, { ids, signal }: FindBlobsOptions): Promise<Wanted> {
   const blobs = new BlobIndex();
-  for await (const { packs } of readIndexFiles(repository.storage, repository.key)) {
+  for await (const { packs } of readIndexFiles(repository.withSignal(signal).storage, repository.key)) {
     for (const pack of packs) {
       if (ids.some((start) => pack.id.startsWith(start))) for (const { type, id } of pack.blobs) blobs.claim(type, id);
     }
@@ -129,11 +129,12 @@ type Visit = {
 };
 
 async function* walkSnapshots<Found>(
-  repository: Repository,
+  given: Repository,
   { filter, signal }: { readonly filter?: SnapshotFilter; readonly signal?: AbortSignal },
   look: (visit: Visit) => readonly Found[],
 ): AsyncGenerator<Found, readonly Problem[], undefined> {
   throwIfCancelled(signal);
+  const repository = given.withSignal(signal);
   await using lock = await repository.lock('shared');
   const confirmed = lock.confirm();
   confirmed.catch(() => undefined);

@@ -44,8 +44,9 @@ export async function forget(repository: Repository, options: ForgetOptions): Pr
   const { policy, filter = {}, dryRun = false, signal } = options;
   // "Everything of this host" may be meant; "everything" is not said by leaving things out.
   if (isEmptyPolicy(policy) && isFilterEmpty(filter)) throw new EngineError('policy-empty');
-  return withForgetLock(repository, dryRun, async () => {
-    const { snapshots, problems } = await selectSnapshots(repository, filter, signal);
+  const cancellable = repository.withSignal(signal);
+  return withForgetLock(cancellable, dryRun, async () => {
+    const { snapshots, problems } = await selectSnapshots(cancellable, filter, signal);
     const plan = planForget(snapshots, policy, { ...options, now: repository.clock() });
     throwIfCancelled(signal);
     const gone = plan.groups.flatMap(({ remove }) => remove);
@@ -68,8 +69,9 @@ export async function forgetNamed(
 ): Promise<Omit<ForgetResult, 'plan'>> {
   const { isPinned, dryRun = false, signal } = options;
   if (ids.length === 0) return { removed: [], problems: [] };
-  return withForgetLock(repository, dryRun, async () => {
-    const { snapshots } = await selectSnapshots(repository, { ids }, signal);
+  const cancellable = repository.withSignal(signal);
+  return withForgetLock(cancellable, dryRun, async () => {
+    const { snapshots } = await selectSnapshots(cancellable, { ids }, signal);
     const pinned = snapshots.filter((each) => each.tags.includes(PIN_TAG) || isPinned?.(each) === true);
     throwIfCancelled(signal);
     const gone = snapshots.filter((each) => !pinned.includes(each));

@@ -4,8 +4,8 @@
  *
  *   1. all is read: which index files, packs and snapshot files can't be trusted (`findDamage`)
  *   2. packs that only a damaged index listed are listed again, from their own headers
- *   3. what the snapshots need and whole packs lack comes from the other copy, else out of whole parts of damaged
- *      packs, sealed into new packs with a new index
+ *   3. what the snapshots need and whole packs lack comes from the other copy, and whatever else is whole in damaged
+ *      packs out of these, sealed into new packs with a new index
  *   4. only then do damaged index files, packs and snapshot files go
  *   5. snapshots that are gone come from the other copy, with everything they need
  *   6. all is read once more
@@ -49,16 +49,18 @@ type Wanted = { readonly type: BlobType; readonly id: string };
 
 /** @throws EngineError `repository-locked`, `storage-failed`, `cancelled`. What can't be healed is returned. */
 export async function heal(options: HealOptions): Promise<HealResult> {
-  const { healthy, signal } = options;
+  const { signal } = options;
   throwIfCancelled(signal);
-  const damaged = options.damaged.uncached();
-  const direct = { ...options, damaged };
+  const whole = options.damaged.uncached();
+  const [damaged, healthy] = [whole.withSignal(signal), options.healthy.withSignal(signal)];
+  const direct = { ...options, damaged, healthy };
   const damage = await findAndList(direct);
-  const blobsHealed = await storeAnew(direct, damage);
+  const blobsHealed = await storeTrusting(direct, damage);
   options.damaged.dropIndex();
   await damaged.withLock('exclusive', async (confirmed) => {
     await confirmed;
-    await removeDamage(damaged, damage);
+    throwIfCancelled(signal);
+    await removeDamage(whole, damage);
   });
   const more = signal === undefined ? {} : { signal };
   const { copied } = await copy({ from: healthy, to: damaged, ...more });
@@ -79,8 +81,31 @@ async function findAndList(options: HealOptions): Promise<Damage> {
   });
 }
 
-/** Step 3. */
-async function storeAnew(options: HealOptions, damage: Damage): Promise<number> {
+/** Step 3, and once more where the other copy turns out to be damaged too: then each of its blobs is tried before. */
+async function storeTrusting(options: HealOptions, damage: Damage): Promise<number> {
+  try {
+    return await storeAnew(options, damage, async () => true);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return storeAnew(options, damage, canRead);
+  }
+}
+
+async function canRead(reader: BlobReader, { type, id }: Wanted): Promise<boolean> {
+  try {
+    await reader.read(type, id);
+    return true;
+  } catch (error) {
+    if (isDamage(error)) return false;
+    throw error;
+  }
+}
+
+async function storeAnew(
+  options: HealOptions,
+  damage: Damage,
+  isWhole: (other: BlobReader, blob: Wanted) => Promise<boolean>,
+): Promise<number> {
   const { damaged, healthy, signal } = options;
   return healthy.withLock('shared', async () => {
     healthy.dropIndex();
@@ -93,9 +118,14 @@ async function storeAnew(options: HealOptions, damage: Damage): Promise<number> 
     });
     const [own, other] = [await BlobReader.open(damaged), await BlobReader.open(healthy)];
     const wanted = await findWanted(damaged, [own, other], (type, id) => pass.base.index.has(type, id), signal);
-    const fromOther = wanted.filter(({ type, id }) => other.has(type, id));
+    const fromOther: Wanted[] = [];
+    for (const blob of wanted) {
+      throwIfCancelled(signal);
+      if (other.has(blob.type, blob.id) && (await isWhole(other, blob))) fromOther.push(blob);
+    }
     await pass.transfer(other, fromOther, signal);
-    const rest = wanted.filter(({ type, id }) => !other.has(type, id) && damage.wholeBlobs.has(`${type} ${id}`));
+    // All of it: a snapshot that can't be read now, and the other copy has, may need what these packs alone still hold.
+    const rest = [...damage.wholeBlobs.values()].filter(({ type, id }) => !pass.base.index.has(type, id));
     await pass.transferOwn(damage.wholeBlobs, rest);
     if (failure !== undefined) throw failure;
     await pass.finish();
@@ -141,16 +171,22 @@ async function lookAnywhere(
       }
       return subtrees;
     } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
+      if (!isDamage(error)) throw error;
     }
   }
   return [];
 }
 
+const DAMAGE: ReadonlySet<string> = new Set(['blob-missing', 'pack-damaged', 'tree-damaged']);
+
+const isDamage = (error: unknown): boolean => error instanceof EngineError && DAMAGE.has(error.code);
+
 /** Step 4: the index first, then what it no longer lists. */
 async function removeDamage(damaged: Repository, damage: Damage): Promise<void> {
   const writer = new IndexWriter(damaged);
-  for (const pack of damage.relisted) await writer.add(pack);
+  // No lock was held since the damage was found: a prune in between may have taken packs away.
+  for (const pack of damage.relisted)
+    if ((await damaged.storage.size({ kind: 'data', id: pack.id })) !== null) await writer.add(pack);
   await writer.flush();
   for (const id of damage.indexFiles) await damaged.storage.remove({ kind: 'index', id });
   for (const id of damage.packs) await damaged.storage.remove({ kind: 'data', id });

@@ -63,7 +63,7 @@ export type { SnapshotFilter } from './snapshot-filter.ts';
 export { tag } from './tag.ts';
 export type { TagChange, TagOptions, TagResult } from './tag.ts';
 export { addKey, changePassword, listKeys, removeKey } from './keys.ts';
-export type { KeyList, KeyListing } from './keys.ts';
+export type { AddKeyOptions, KeyList, KeyListing, KeyOptions } from './keys.ts';
 export type { PruneLimits, UnusedLimit } from './plan-prune.ts';
 export { prune } from './prune.ts';
 export type { PruneOptions, PruneProgress, PruneResult } from './prune.ts';

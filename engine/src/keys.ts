@@ -3,17 +3,21 @@
  * its password away from future readers; who has copied the master key keeps it (then the data must be copied to a
  * new repository).
  */
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
-import { EngineError, reasonOf } from './errors.ts';
+import { EngineError, reasonOf, throwIfCancelled } from './errors.ts';
 import { SALT_BYTES, decodeKeyFile, decodeMasterKey, encodeKeyFile, encodeMasterKey } from './format/key-file.ts';
 import type { KeyFile } from './format/key-file.ts';
 import { formatTime } from './format/time.ts';
 import type { Repository } from './repository.ts';
 import { chooseCost, deriveKey } from './seal/password.ts';
 import type { Secret } from './seal/password.ts';
-import { loadVerified, saveHashed } from './storage/load-verified.ts';
+import { loadVerified } from './storage/load-verified.ts';
 import { FileMissing } from './storage/storage.ts';
+import type { ListedFile, Storage } from './storage/storage.ts';
+
+/** Who cancelled waits no longer than this for a key that was not finished to go. */
+const TAKE_BACK_MS = 5000;
 
 export type KeyListing = {
   readonly id: string;
@@ -25,11 +29,20 @@ export type KeyListing = {
   readonly isCurrent: boolean;
 };
 
-/** Damaged key files are `problems`. */
+/** Damaged key files are told in `damaged`. */
 export type KeyList = { readonly keys: readonly KeyListing[]; readonly damaged: readonly EngineError[] };
 
-/** All keys; the one that `current` opens is marked (half a second of scrypt for each until it is found). */
-export async function listKeys(repository: Repository, current: Secret): Promise<KeyList> {
+export type KeyOptions = { readonly signal?: AbortSignal };
+
+/** Who a new key is said to be of; by default this user on this machine. */
+export type AddKeyOptions = KeyOptions & { readonly username?: string; readonly hostname?: string };
+
+/**
+ * All keys; the one that `current` opens is marked (half a second of scrypt for each until it is found).
+ * @throws EngineError `storage-failed`, `cancelled`.
+ */
+export async function listKeys(given: Repository, current: Secret, options: KeyOptions = {}): Promise<KeyList> {
+  const repository = given.withSignal(options.signal);
   const keys: KeyListing[] = [];
   const damaged: EngineError[] = [];
   let isFound = false;
@@ -48,24 +61,32 @@ export async function listKeys(repository: Repository, current: Secret): Promise
   return { keys, damaged };
 }
 
-/** Adds a key that opens with `secret`, and opens it again before it says so. The id of the new key. */
-export async function addKey(
-  repository: Repository,
-  secret: Secret,
-  by: { readonly username?: string; readonly hostname?: string } = {},
-): Promise<string> {
-  return repository.withLock('shared', async (confirmed) => {
+/**
+ * Adds a key that opens with `secret`, and opens it again before it says so. The id of the new key.
+ * @throws EngineError `repository-locked`, `key-damaged`, `storage-failed`, `storage-full`, `cancelled`; then the
+ *   key was taken back, as far as that was possible.
+ */
+export async function addKey(repository: Repository, secret: Secret, options: AddKeyOptions = {}): Promise<string> {
+  const cancellable = repository.withSignal(options.signal);
+  return cancellable.withLock('shared', async (confirmed) => {
     await confirmed;
-    return writeKey(repository, secret, by);
+    return writeKey(cancellable, repository.storage, secret, options);
   });
 }
 
 /**
- * Removes the key whose id begins with `wanted`.
+ * Removes the key whose id begins with `wanted`, once another one was seen to open with `current`.
  * @param current what the repository was opened with: the key that it opens stays, so that one always does.
- * @throws EngineError `key-unknown`, `key-in-use`, `repository-locked`.
+ * @throws EngineError `key-unknown`, `key-in-use`, `wrong-password` where `current` opens none of the others,
+ *   `repository-locked`, `storage-failed`, `cancelled`.
  */
-export async function removeKey(repository: Repository, wanted: string, current: Secret): Promise<string> {
+export async function removeKey(
+  given: Repository,
+  wanted: string,
+  current: Secret,
+  options: KeyOptions = {},
+): Promise<string> {
+  const repository = given.withSignal(options.signal);
   return repository.withLock('exclusive', async (confirmed) => {
     await confirmed;
     const files = await repository.storage.list('keys');
@@ -74,34 +95,45 @@ export async function removeKey(repository: Repository, wanted: string, current:
     if (only === undefined) throw new EngineError('key-unknown', { key: wanted, reason: 'no key has this id' });
     if (found.length > 1) throw new EngineError('key-unknown', { key: wanted, reason: 'several ids begin so' });
     if (await isInUse(repository, only.id, current)) throw new EngineError('key-in-use', { key: only.id });
+    // What can't be read just now may be the only key that opens: another one must be seen to.
+    if (!(await opensAnother(repository, files, only.id, current)))
+      throw new EngineError('wrong-password', { location: repository.location });
     await repository.storage.remove({ kind: 'keys', id: only.id });
     return only.id;
   });
 }
 
 /**
- * Takes a new password in the place of `current`. Killed between its two steps it leaves both valid.
- * @throws EngineError `wrong-password` where `current` opens no key.
+ * Takes a new password in the place of `current`:
+ *   1. a new key, seen to open    killed here: both passwords are valid
+ *   2. the old one goes
+ * @throws EngineError `wrong-password` where `current` opens no key, `repository-locked`, `key-damaged`,
+ *   `storage-failed`, `storage-full`, `cancelled` before 2. Whatever is thrown, one of the two passwords opens.
  */
 export async function changePassword(
   repository: Repository,
   current: Secret,
   next: Secret,
+  options: KeyOptions = {},
 ): Promise<{ readonly added: string; readonly removed: string }> {
-  return repository.withLock('exclusive', async (confirmed) => {
+  const cancellable = repository.withSignal(options.signal);
+  return cancellable.withLock('exclusive', async (confirmed) => {
     await confirmed;
-    const old = (await listKeys(repository, current)).keys.find(({ isCurrent }) => isCurrent);
+    const old = (await listKeys(cancellable, current)).keys.find(({ isCurrent }) => isCurrent);
     if (old === undefined) throw new EngineError('wrong-password', { location: repository.location });
-    const added = await writeKey(repository, next, {});
+    const added = await writeKey(cancellable, repository.storage, next, options);
+    throwIfCancelled(options.signal);
     await repository.storage.remove({ kind: 'keys', id: old.id });
     return { added, removed: old.id };
   });
 }
 
+/** `committed`: to take back a key that failed, whoever cancelled. */
 async function writeKey(
   repository: Repository,
+  committed: Storage,
   secret: Secret,
-  by: { readonly username?: string; readonly hostname?: string },
+  by: AddKeyOptions,
 ): Promise<string> {
   const cost = await chooseCost(secret);
   const salt = randomBytes(SALT_BYTES);
@@ -114,11 +146,20 @@ async function writeKey(
     salt,
     data: user.seal(Buffer.from(encodeMasterKey(repository.key))),
   });
-  const id = await saveHashed(repository.storage, 'keys', Buffer.from(text));
-  const file = await readKey(repository, id);
-  if (file === null || !(await opens(repository, file, secret)))
-    throw new EngineError('key-damaged', { file: id, reason: 'it does not open just after it was saved' });
-  return id;
+  const bytes = Buffer.from(text);
+  const id = hash('sha256', bytes, 'hex');
+  try {
+    await repository.storage.save({ kind: 'keys', id }, bytes);
+    const file = await readKey(repository, id);
+    if (file === null || !(await opens(repository, file, secret)))
+      throw new EngineError('key-damaged', { file: id, reason: 'it does not open just after it was saved' });
+    return id;
+  } catch (error) {
+    // What was told to have failed opens nothing later. Where this fails too, there is a key more than known.
+    const signal = by.signal?.aborted === true ? AbortSignal.timeout(TAKE_BACK_MS) : undefined;
+    await committed.remove({ kind: 'keys', id }, { signal }).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** A key file, or null where it is gone. @throws EngineError `key-damaged`. */
@@ -141,6 +182,16 @@ async function isInUse(repository: Repository, id: string, current: Secret): Pro
     if (error instanceof EngineError && error.code === 'key-damaged') return false;
     throw error;
   }
+}
+
+async function opensAnother(
+  repository: Repository,
+  files: readonly ListedFile[],
+  id: string,
+  current: Secret,
+): Promise<boolean> {
+  for (const file of files) if (file.id !== id && (await isInUse(repository, file.id, current))) return true;
+  return false;
 }
 
 /** Whether the secret opens the key file, and to this repository's master key. */

@@ -62,9 +62,11 @@ const IN_FLIGHT = 4;
  *   snapshot reaches), `storage-failed`, `lock-lost`,
  *   `cancelled` (the next run finishes).
  */
-export async function prune(repository: Repository, options: PruneOptions = {}): Promise<PruneResult> {
-  refuseVersion1(repository);
+export async function prune(given: Repository, options: PruneOptions = {}): Promise<PruneResult> {
+  refuseVersion1(given);
   throwIfCancelled(options.signal);
+  // To its last deletion: wherever it is cancelled, the next run finishes.
+  const repository = given.withSignal(options.signal);
   await using lock = await repository.lock('exclusive');
   // Nothing is read before: a backup that ended in these 200 ms would be missing from what was read.
   await lock.confirm();

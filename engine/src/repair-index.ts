@@ -23,6 +23,7 @@ import { refuseVersion1 } from './prune.ts';
 import { readPackHeader } from './repair/read-header.ts';
 import type { Repository } from './repository.ts';
 import { FileMissing } from './storage/storage.ts';
+import type { Storage } from './storage/storage.ts';
 
 export type RepairIndexOptions = {
   /** Believe no index file: read the header of each pack. */
@@ -47,10 +48,11 @@ export async function repairIndex(
   options: RepairIndexOptions = {},
 ): Promise<RepairIndexResult> {
   refuseVersion1(repository);
-  return repository.withLock('exclusive', async (confirmed) => {
+  const cancellable = repository.withSignal(options.signal);
+  return cancellable.withLock('exclusive', async (confirmed) => {
     await confirmed;
     try {
-      return await new IndexRepair(repository, options).run();
+      return await new IndexRepair(cancellable, repository.storage, options).run();
     } finally {
       repository.dropIndex();
     }
@@ -62,6 +64,8 @@ type Claim = { readonly bytes: number; readonly blobs: number; isListedTwice: bo
 
 class IndexRepair {
   readonly #repository: Repository;
+  /** For the last step, which nobody cancels. */
+  readonly #committed: Storage;
   readonly #options: RepairIndexOptions;
   readonly #problems: Problem[] = [];
   readonly #claims = new Map<string, Claim>();
@@ -69,8 +73,9 @@ class IndexRepair {
   readonly #old = new Set<string>();
   readonly #files: string[] = [];
 
-  constructor(repository: Repository, options: RepairIndexOptions) {
+  constructor(repository: Repository, committed: Storage, options: RepairIndexOptions) {
     this.#repository = repository;
+    this.#committed = committed;
     this.#options = options;
   }
 
@@ -78,6 +83,12 @@ class IndexRepair {
     const { storage } = this.#repository;
     await this.#readIndexes();
     const stored = new Map((await storage.list('data')).map(({ id, bytes }) => [id, bytes]));
+    for (const id of this.#claims.keys()) {
+      if (stored.has(id)) continue;
+      // A listing that lags must not make a pack count as lost.
+      const bytes = await storage.size({ kind: 'data', id });
+      if (bytes !== null) stored.set(id, bytes);
+    }
     const isBelieved = (id: string): boolean => {
       const claim = this.#claims.get(id);
       return claim !== undefined && !claim.isTorn && claim.bytes === stored.get(id);
@@ -91,7 +102,7 @@ class IndexRepair {
     const dropped = [...this.#claims.keys()].filter((id) => !isBelieved(id) && !relisted.has(id));
     await this.#markOld(isBelieved);
     await this.#relist(writer, isBelieved); // 1, with what the headers said
-    for (const id of this.#old) await storage.remove({ kind: 'index', id }); // 2
+    for (const id of this.#old) await this.#committed.remove({ kind: 'index', id }); // 2
     for (const id of missing)
       this.#report('pack-missing', `data/${id}`, 'is missing: what was in it is not listed any more');
     return {

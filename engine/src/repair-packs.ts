@@ -21,6 +21,7 @@ import { refuseVersion1 } from './prune.ts';
 import { PackWriter } from './prune/pack-writer.ts';
 import { readPackHeader } from './repair/read-header.ts';
 import type { Repository } from './repository.ts';
+import type { Storage } from './storage/storage.ts';
 
 export type RepairPacksOptions = {
   readonly signal?: AbortSignal;
@@ -46,18 +47,21 @@ export async function repairPacks(
 ): Promise<RepairPacksResult> {
   refuseVersion1(repository);
   for (const id of packs) if (!isId(id)) throw new EngineError('pack-unknown', { pack: id });
-  return repository.withLock('exclusive', async (confirmed) => {
+  const cancellable = repository.withSignal(options.signal);
+  return cancellable.withLock('exclusive', async (confirmed) => {
     await confirmed;
     try {
-      return await salvage(repository, new Set(packs), options);
+      return await salvage(cancellable, repository.storage, new Set(packs), options);
     } finally {
       repository.dropIndex();
     }
   });
 }
 
+/** `committed`: for the last steps, which nobody cancels. */
 async function salvage(
   repository: Repository,
+  committed: Storage,
   packs: ReadonlySet<string>,
   options: RepairPacksOptions,
 ): Promise<RepairPacksResult> {
@@ -87,8 +91,8 @@ async function salvage(
     for (const pack of file.packs) if (!packs.has(pack.id)) await index.add(pack);
   }
   await index.flush(); // 2
-  for (const id of files) await storage.remove({ kind: 'index', id }); // 3
-  for (const id of packs) await storage.remove({ kind: 'data', id }); // 4
+  for (const id of files) await committed.remove({ kind: 'index', id }); // 3
+  for (const id of packs) await committed.remove({ kind: 'data', id }); // 4
   return { packs: [...packs], blobsSaved: writer.written.blobs, problems };
 }
 
@@ -120,14 +124,17 @@ async function savePack(
   const problems: Problem[] = [];
   const path = `data/${id}`;
   if (size > MAX_PACK_BYTES) return [{ code: 'pack-damaged', path, message: `has ${size} bytes` }];
-  const bytes = await repository.storage.load({ kind: 'data', id }, { offset: 0, length: size });
+  const load = async (): Promise<Buffer> => repository.storage.load({ kind: 'data', id }, { offset: 0, length: size });
+  const bytes = await load();
   await options.keep?.(id, bytes);
+  let again: Promise<Buffer> | undefined;
   const seen = new Map<string, boolean>();
   for (const entry of [...listed, ...(await ownEntries(repository, id, size))]) {
     throwIfCancelled(options.signal);
     const name = `${entry.type} ${entry.id}`;
     if (seen.get(name) === true) continue;
-    seen.set(name, await isSaved(writer, entry, bytes));
+    // It may be the way that spoiled it: what is wrong twice is lost.
+    seen.set(name, (await isSaved(writer, entry, bytes)) || (await isSaved(writer, entry, await (again ??= load()))));
   }
   for (const [name, isSafe] of seen)
     if (!isSafe)

@@ -54,10 +54,11 @@ export async function repairSnapshots(
   options: RepairSnapshotsOptions = {},
 ): Promise<RepairSnapshotsResult> {
   refuseVersion1(repository);
-  return repository.withLock('exclusive', async (confirmed) => {
+  const cancellable = repository.withSignal(options.signal);
+  return cancellable.withLock('exclusive', async (confirmed) => {
     await confirmed;
     try {
-      return await mend(repository, options);
+      return await mend(cancellable, repository, options);
     } finally {
       repository.dropIndex();
     }
@@ -66,7 +67,12 @@ export async function repairSnapshots(
 
 type Mended = { readonly snapshot: Snapshot; readonly tree: string | null; readonly losses: readonly Problem[] };
 
-async function mend(repository: Repository, options: RepairSnapshotsOptions): Promise<RepairSnapshotsResult> {
+/** `committed`: for the last steps, which nobody cancels. */
+async function mend(
+  repository: Repository,
+  committed: Repository,
+  options: RepairSnapshotsOptions,
+): Promise<RepairSnapshotsResult> {
   const { snapshots, problems } = await chooseSnapshots(repository, options);
   repository.dropIndex();
   const indexWriter = new IndexWriter(repository);
@@ -83,8 +89,9 @@ async function mend(repository: Repository, options: RepairSnapshotsOptions): Pr
   }
   await packs.finish(); // 1
   await indexWriter.flush(); // 2
+  throwIfCancelled(options.signal);
   const repaired: RepairedSnapshot[] = [];
-  for (const each of mended) repaired.push(await succeed(repository, each, options));
+  for (const each of mended) repaired.push(await succeed(committed, each, options));
   return { repaired, whole: snapshots.length - mended.length, problems };
 }
 

@@ -23,6 +23,7 @@ import { chooseCost, deriveKey } from './seal/password.ts';
 import type { Secret } from './seal/password.ts';
 import { loadVerified, saveHashed } from './storage/load-verified.ts';
 import { CONFIG_FILE, FileMissing } from './storage/storage.ts';
+import { signalStorage } from './storage/signal-storage.ts';
 import type { Storage } from './storage/storage.ts';
 
 export type OpenOptions = { readonly clock?: () => Date; readonly signal?: AbortSignal };
@@ -31,6 +32,9 @@ export type InitOptions = OpenOptions & {
   readonly polynomialOf?: Pick<Repository, 'polynomial'>;
 };
 
+/** The index, loaded once; views of one repository share it. */
+type IndexCell = { loading: Promise<BlobIndex> | undefined };
+
 export class Repository {
   readonly storage: Storage;
   readonly key: MasterKey;
@@ -38,7 +42,9 @@ export class Repository {
   readonly version: 1 | 2;
   readonly polynomial: Polynomial;
   readonly clock: () => Date;
-  #index: Promise<BlobIndex> | undefined;
+  #cell: IndexCell = { loading: undefined };
+  /** Of a view: the storage that goes on when the signal says stop, and the signal. */
+  #cancellable: { readonly storage: Storage; readonly signal: AbortSignal } | undefined;
 
   constructor(storage: Storage, key: MasterKey, config: RepositoryConfig, clock: () => Date) {
     this.storage = storage;
@@ -57,36 +63,55 @@ export class Repository {
   /** The same repository without copies that a storage keeps near: for verbs that look for damage. */
   uncached(): Repository {
     const { storage, key, id, version, polynomial, clock } = this;
-    return storage.uncached === undefined
-      ? this
-      : new Repository(storage.uncached, key, { id, version, polynomial }, clock);
+    if (storage.uncached === undefined) return this;
+    const view = new Repository(storage.uncached, key, { id, version, polynomial }, clock);
+    view.#cancellable = this.#cancellable;
+    return view;
+  }
+
+  /**
+   * The same repository, each of whose storage calls ends with `cancelled` as soon as the signal says so: for all of a
+   * verb but the steps of a commit, and but giving up its lock.
+   */
+  withSignal(signal: AbortSignal | undefined): Repository {
+    if (signal === undefined) return this;
+    const { storage, key, id, version, polynomial, clock } = this;
+    const view = new Repository(signalStorage(storage, signal), key, { id, version, polynomial }, clock);
+    view.#cell = this.#cell;
+    view.#cancellable = { storage, signal };
+    return view;
   }
 
   /** The index, read once. @throws EngineError `index-damaged`. */
   async index(): Promise<BlobIndex> {
-    this.#index ??= loadIndex(this.storage, this.key);
+    const cell = this.#cell;
+    const loading = (cell.loading ??= loadIndex(this.storage, this.key));
     try {
-      return await this.#index;
+      return await loading;
     } catch (error) {
-      this.#index = undefined;
+      if (cell.loading === loading) cell.loading = undefined;
+      // Who shares it may have cancelled its loading for himself.
+      const isOfAnother = error instanceof EngineError && error.code === 'cancelled';
+      if (isOfAnother && this.#cancellable?.signal.aborted !== true) return this.index();
       throw error;
     }
   }
 
   /** The index without parts that are not believed in; until it is dropped. */
   async indexWithout(ignored: IgnoredParts): Promise<BlobIndex> {
-    this.#index = loadIndex(this.storage, this.key, ignored);
-    return this.#index;
+    return (this.#cell.loading = loadIndex(this.storage, this.key, ignored));
   }
 
   /** Forgets the index: what was claimed by a failed run, or what others wrote, makes it untrue. */
   dropIndex(): void {
-    this.#index = undefined;
+    this.#cell.loading = undefined;
   }
 
   /** Takes a lock for the caller to give up. @throws EngineError `repository-locked`. */
   async lock(kind: 'shared' | 'exclusive'): Promise<RepositoryLock> {
-    return RepositoryLock.acquire(this, kind === 'exclusive');
+    const { storage, signal } = this.#cancellable ?? { storage: this.storage };
+    const { key, version, clock } = this;
+    return RepositoryLock.acquire({ storage, key, version, clock }, kind === 'exclusive', signal);
   }
 
   /**
@@ -110,12 +135,13 @@ export class Repository {
  */
 export async function initRepository(storage: Storage, secret: Secret, options: InitOptions = {}): Promise<Repository> {
   const clock = options.clock ?? (() => new Date());
+  const { signal } = options;
   const isTaken =
-    (await storage.size(CONFIG_FILE)) !== null ||
-    (await storage.list('keys')).length > 0 ||
-    (await storage.list('snapshots')).length > 0;
+    (await storage.size(CONFIG_FILE, { signal })) !== null ||
+    (await storage.list('keys', { signal })).length > 0 ||
+    (await storage.list('snapshots', { signal })).length > 0;
   if (isTaken) throw new EngineError('repository-exists', { location: storage.location });
-  await storage.create();
+  await storage.create({ signal });
   const key = MasterKey.generate();
   const config: RepositoryConfig = {
     version: 2,
@@ -123,12 +149,19 @@ export async function initRepository(storage: Storage, secret: Secret, options: 
     polynomial: options.polynomialOf?.polynomial ?? randomPolynomial(),
   };
   // The key comes first: a config without a key would be a repository that nobody can open.
-  await addKey(storage, key, secret, clock);
-  await storage.save(CONFIG_FILE, key.seal(Buffer.from(encodeConfig(config))));
+  const id = await addKey(storage, key, secret, clock);
+  try {
+    await storage.save(CONFIG_FILE, key.seal(Buffer.from(encodeConfig(config))));
+  } catch (error) {
+    // A key without a config would be in the way of the next attempt; the reply may be all that was lost.
+    const bytes = await storage.size(CONFIG_FILE).catch(() => undefined);
+    if (bytes === null) await storage.remove({ kind: 'keys', id }).catch(() => undefined);
+    throw error;
+  }
   return openRepository(storage, secret, options);
 }
 
-async function addKey(storage: Storage, key: MasterKey, secret: Secret, clock: () => Date): Promise<void> {
+async function addKey(storage: Storage, key: MasterKey, secret: Secret, clock: () => Date): Promise<string> {
   const cost = await chooseCost(secret);
   const salt = randomBytes(SALT_BYTES);
   const user = await deriveKey(secret.text, salt, cost);
@@ -140,7 +173,7 @@ async function addKey(storage: Storage, key: MasterKey, secret: Secret, clock: (
     salt,
     data: user.seal(Buffer.from(encodeMasterKey(key))),
   });
-  await saveHashed(storage, 'keys', Buffer.from(file));
+  return saveHashed(storage, 'keys', Buffer.from(file));
 }
 
 /**
@@ -152,8 +185,9 @@ export async function openRepository(
   secret: Secret | string,
   options: OpenOptions = {},
 ): Promise<Repository> {
-  const sealed = await loadConfig(storage);
-  const key = await findKey(storage, typeof secret === 'string' ? secret : secret.text);
+  const reading = options.signal === undefined ? storage : signalStorage(storage, options.signal);
+  const sealed = await loadConfig(reading);
+  const key = await findKey(reading, typeof secret === 'string' ? secret : secret.text);
   const plain = key.open(sealed);
   if (plain === null) throw new EngineError('config-damaged', { reason: 'its seal is broken' });
   try {

@@ -49,8 +49,9 @@ export type StatsResult = {
  * @throws EngineError `snapshot-unknown`, `snapshot-ambiguous`, `blob-missing`, `pack-damaged`, `tree-damaged`,
  *   `index-damaged`, `repository-locked`, `cancelled`.
  */
-export async function stats(repository: Repository, options: StatsOptions = {}): Promise<StatsResult> {
+export async function stats(given: Repository, options: StatsOptions = {}): Promise<StatsResult> {
   const { mode = 'restore-size', filter, signal } = options;
+  const repository = given.withSignal(signal);
   return repository.withLock('shared', async () => {
     repository.dropIndex();
     const { snapshots, problems } = await selectSnapshots(repository, filter, signal);

@@ -40,9 +40,10 @@ export type TagResult = {
 export async function tag(repository: Repository, options: TagOptions): Promise<TagResult> {
   if (repository.version !== 2)
     throw new EngineError('repository-version', { version: repository.version, reason: 'only version 2 is written' });
-  return repository.withLock('exclusive', async (confirmed) => {
+  const cancellable = repository.withSignal(options.signal);
+  return cancellable.withLock('exclusive', async (confirmed) => {
     await confirmed;
-    const { snapshots, problems } = await selectSnapshots(repository, options.filter, options.signal);
+    const { snapshots, problems } = await selectSnapshots(cancellable, options.filter, options.signal);
     throwIfCancelled(options.signal);
     const changed: TagResult['changed'][number][] = [];
     for (const snapshot of snapshots) {

@@ -3,6 +3,7 @@ import { EngineError, throwIfCancelled } from './errors.ts';
 import type { LockRecord } from './format/lock-file.ts';
 import { isStale, readLock } from './lock/lock.ts';
 import type { Repository } from './repository.ts';
+import { signalStorage } from './storage/signal-storage.ts';
 
 export type UnlockOptions = {
   /** Also locks that are held, or can't be read: only where it is known that nobody works on the repository. */
@@ -23,7 +24,8 @@ export async function unlock(
   repository: Pick<Repository, 'storage' | 'key' | 'clock'>,
   options: UnlockOptions = {},
 ): Promise<UnlockResult> {
-  const { storage, key, clock } = repository;
+  const { key, clock } = repository;
+  const storage = options.signal === undefined ? repository.storage : signalStorage(repository.storage, options.signal);
   const removed: FoundLock[] = [];
   const left: FoundLock[] = [];
   for (const { id } of await storage.list('locks')) {

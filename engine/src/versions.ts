@@ -43,10 +43,11 @@ export type VersionsResult = {
  * @throws EngineError `snapshot-unknown`, `snapshot-ambiguous`, `index-damaged`, `repository-locked`, `cancelled`.
  */
 export async function versions(
-  repository: Repository,
+  given: Repository,
   path: string,
   options: VersionsOptions = {},
 ): Promise<VersionsResult> {
+  const repository = given.withSignal(options.signal);
   return repository.withLock('shared', async () => {
     repository.dropIndex();
     const selected = await selectSnapshots(repository, options.filter, options.signal);

@@ -1,5 +1,5 @@
 /** Lock files: who works on a repository, since when, and whether alone. */
-import { parseObject, textOf } from './json.ts';
+import { countOf, parseObject, textOf } from './json.ts';
 import { parseTime } from './time.ts';
 
 export type LockRecord = {
@@ -24,6 +24,6 @@ export function decodeLock(json: string): LockRecord {
     exclusive: object['exclusive'] === true,
     hostname: textOf(object, 'hostname', ''),
     username: textOf(object, 'username', ''),
-    pid: typeof object['pid'] === 'number' ? object['pid'] : 0,
+    pid: countOf(object, 'pid', 0),
   };
 }

@@ -5,11 +5,13 @@
  *
  * An exclusive lock conflicts with every other, a shared one with exclusive ones. A lock is renewed every 5 minutes
  * by writing a new file and removing the old one. A lock is stale after 30 minutes without renewal, or where it is
- * of a process of this machine that is dead; stale ones are removed on the way, so that a killed run is in nobody's way.
+ * of a process of this machine that is dead, or where this process gave it up and could not remove it; stale ones are
+ * removed on the way, so that a killed run is in nobody's way.
  */
+import { hash } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EngineError } from '../errors.ts';
+import { EngineError, throwIfCancelled } from '../errors.ts';
 import { decodeLock, encodeLock } from '../format/lock-file.ts';
 import type { LockRecord } from '../format/lock-file.ts';
 import { formatTime, parseTime } from '../format/time.ts';
@@ -17,13 +19,17 @@ import { openUnpacked, sealUnpacked } from '../format/unpacked.ts';
 import { MAX_SMALL_FILE_BYTES } from '../limits.ts';
 import type { MasterKey } from '../seal/master-key.ts';
 import { allowHangup, ignoreHangup } from './hangup.ts';
-import { saveHashed } from '../storage/load-verified.ts';
 import { FileMissing } from '../storage/storage.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { CallOptions, Storage } from '../storage/storage.ts';
 
 const SETTLE_MS = 200;
 const RENEW_MS = 5 * 60_000;
 const STALE_MS = 30 * 60_000;
+/** Who cancelled waits no longer than this for the lock to go. */
+const CLOSE_AFTER_CANCEL_MS = 5000;
+
+/** Locks that this process gave up while their storage failed, so that it may be that they lie there still. */
+const abandoned = new Set<string>();
 
 export type LockedRepository = {
   readonly storage: Storage;
@@ -36,24 +42,33 @@ export type LockedRepository = {
 export class RepositoryLock implements AsyncDisposable {
   readonly #repository: LockedRepository;
   readonly #exclusive: boolean;
+  readonly #signal: AbortSignal | undefined;
   #id = '';
   #timer: NodeJS.Timeout | undefined;
   #renewal: Promise<void> = Promise.resolve();
   #writtenMs = 0;
   #isLost = false;
 
-  private constructor(repository: LockedRepository, exclusive: boolean) {
+  private constructor(repository: LockedRepository, exclusive: boolean, signal: AbortSignal | undefined) {
     this.#repository = repository;
     this.#exclusive = exclusive;
+    this.#signal = signal;
   }
 
-  /** @throws EngineError `repository-locked` with who holds it. */
-  static async acquire(repository: LockedRepository, exclusive: boolean): Promise<RepositoryLock> {
-    const lock = new RepositoryLock(repository, exclusive);
+  /**
+   * The signal ends taking the lock, and waiting for anything of it; whatever it says, the lock is renewed and given up.
+   * @throws EngineError `repository-locked` with who holds it, `cancelled`.
+   */
+  static async acquire(
+    repository: LockedRepository,
+    exclusive: boolean,
+    signal?: AbortSignal | undefined,
+  ): Promise<RepositoryLock> {
+    const lock = new RepositoryLock(repository, exclusive, signal);
     await lock.#refuseConflicts();
     ignoreHangup();
     try {
-      lock.#id = await lock.#write();
+      lock.#id = await lock.#write({ signal });
     } catch (error) {
       allowHangup();
       throw error;
@@ -70,6 +85,7 @@ export class RepositoryLock implements AsyncDisposable {
    */
   async confirm(): Promise<void> {
     await sleep(SETTLE_MS);
+    throwIfCancelled(this.#signal);
     // Given up meanwhile: there is nothing to confirm.
     if (this.#id !== '') await this.#refuseConflicts();
   }
@@ -83,29 +99,30 @@ export class RepositoryLock implements AsyncDisposable {
     await this.#renewal;
     const { storage, clock } = this.#repository;
     if (!this.#isLost && clock().getTime() - this.#writtenMs > 2 * RENEW_MS) await this.#renew();
-    if (this.#isLost || (await storage.size({ kind: 'locks', id: this.#id })) === null)
+    if (this.#isLost || (await storage.size({ kind: 'locks', id: this.#id }, { signal: this.#signal })) === null)
       throw new EngineError('lock-lost', { location: storage.location });
   }
 
+  /**
+   * Never fails: the work is done or has an error of its own to tell, and a lock that can't be removed is in nobody's
+   * way once this process ended, nor in its own.
+   */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewal;
     const id = this.#id;
     if (id === '') return;
     this.#id = '';
-    // Whether or not it can be removed: this process is done with it.
-    try {
-      await this.#repository.storage.remove({ kind: 'locks', id });
-    } finally {
-      allowHangup();
-    }
+    await this.#remove(id);
+    allowHangup();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #write(): Promise<string> {
+  /** @throws what the storage does; then nothing of it is left, or it is known to be nobody's. */
+  async #write(options: CallOptions): Promise<string> {
     const { storage, key, clock, version } = this.#repository;
     const record: LockRecord = {
       time: formatTime(BigInt(clock().getTime()) * 1_000_000n),
@@ -116,7 +133,27 @@ export class RepositoryLock implements AsyncDisposable {
     };
     this.#writtenMs = clock().getTime();
     const json = encodeLock(record);
-    return saveHashed(storage, 'locks', version === 1 ? key.seal(Buffer.from(json)) : sealUnpacked(key, json));
+    const sealed = version === 1 ? key.seal(Buffer.from(json)) : sealUnpacked(key, json);
+    const id = hash('sha256', sealed, 'hex');
+    try {
+      await storage.save({ kind: 'locks', id }, sealed, options);
+    } catch (error) {
+      // The reply may be all that was lost.
+      await this.#remove(id);
+      throw error;
+    }
+    return id;
+  }
+
+  async #remove(id: string): Promise<void> {
+    abandoned.add(id);
+    const signal = this.#signal?.aborted === true ? AbortSignal.timeout(CLOSE_AFTER_CANCEL_MS) : undefined;
+    try {
+      await this.#repository.storage.remove({ kind: 'locks', id }, { signal });
+      abandoned.delete(id);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+    }
   }
 
   async #renew(): Promise<void> {
@@ -124,19 +161,22 @@ export class RepositoryLock implements AsyncDisposable {
     // One that was taken away is not written again: others count on its being gone.
     this.#isLost ||= (await this.#repository.storage.size({ kind: 'locks', id: old })) === null;
     if (this.#isLost) return;
-    this.#id = await this.#write();
-    if (old !== this.#id) await this.#repository.storage.remove({ kind: 'locks', id: old });
+    this.#id = await this.#write({});
+    await this.#remove(old);
   }
 
   async #refuseConflicts(): Promise<void> {
     const { storage, key, clock } = this.#repository;
-    for (const { id, bytes } of await storage.list('locks')) {
+    const options = { signal: this.#signal };
+    for (const { id, bytes } of await storage.list('locks', options)) {
       // An empty lock file is what a full disk leaves of one; restic passes over it too.
       if (id === this.#id || bytes === 0) continue;
-      const other = await readLock(storage, key, id);
+      const other = await readLock(storage, key, id, options);
       if (other === null) continue;
-      if (isStale(other, clock())) await storage.remove({ kind: 'locks', id });
-      else if (other.exclusive || this.#exclusive) {
+      if (abandoned.has(id) || isStale(other, clock())) {
+        await storage.remove({ kind: 'locks', id }, options);
+        abandoned.delete(id);
+      } else if (other.exclusive || this.#exclusive) {
         throw new EngineError('repository-locked', {
           holder: `${other.username}@${other.hostname}, process ${other.pid}, since ${other.time}`,
           lock: id,
@@ -147,9 +187,15 @@ export class RepositoryLock implements AsyncDisposable {
 }
 
 /** A lock file, or null where it is gone. @throws EngineError `repository-locked` where it can't be read. */
-export async function readLock(storage: Storage, key: MasterKey, id: string): Promise<LockRecord | null> {
+export async function readLock(
+  storage: Storage,
+  key: MasterKey,
+  id: string,
+  options: CallOptions = {},
+): Promise<LockRecord | null> {
   try {
-    return decodeLock(openUnpacked(key, await storage.load({ kind: 'locks', id }), MAX_SMALL_FILE_BYTES));
+    const sealed = await storage.load({ kind: 'locks', id }, undefined, options);
+    return decodeLock(openUnpacked(key, sealed, MAX_SMALL_FILE_BYTES));
   } catch (error) {
     if (error instanceof FileMissing) return null;
     if (error instanceof RangeError)

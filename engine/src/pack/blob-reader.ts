@@ -43,7 +43,10 @@ export class BlobReader {
     return place;
   }
 
-  /** The plaintext. @throws EngineError `blob-missing`, `pack-damaged`. */
+  /**
+   * The plaintext. What is wrong is read once more, from the storage: it may be the way that spoiled it.
+   * @throws EngineError `blob-missing`, `pack-damaged`.
+   */
   async read(type: BlobType, id: string): Promise<Buffer> {
     return this.#open(type, id, openBlob);
   }
@@ -59,9 +62,16 @@ export class BlobReader {
     open: (key: MasterKey, id: string, sealed: Uint8Array, plainBytes: number | null) => T,
   ): Promise<T> {
     const place = this.place(type, id);
-    const sealed = await this.readSealed(type, place);
     try {
-      return open(this.#repository.key, id, sealed, place.plainBytes);
+      return open(this.#repository.key, id, await this.readSealed(type, place), place.plainBytes);
+    } catch (error) {
+      const isSpoiled = error instanceof EngineError && error.code === 'pack-damaged';
+      if (!isSpoiled && !(error instanceof RangeError)) throw error;
+      this.#forget(place.pack);
+    }
+    const again = await this.load(place.pack, place.offset, place.length);
+    try {
+      return open(this.#repository.key, id, again, place.plainBytes);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new EngineError('pack-damaged', { file: place.pack, reason: reasonOf(error) }, { cause: error });
@@ -105,10 +115,14 @@ export class BlobReader {
     this.#cachedBytes += bytes;
     for (const old of this.#packs.keys()) {
       if (this.#cachedBytes <= TREE_CACHE_BYTES || old === id) break;
-      const dropped = this.#packs.get(old);
-      this.#packs.delete(old);
-      void dropped?.then((pack) => (this.#cachedBytes -= pack.length)).catch(() => undefined);
+      this.#forget(old);
     }
+  }
+
+  #forget(id: string): void {
+    const dropped = this.#packs.get(id);
+    this.#packs.delete(id);
+    void dropped?.then((pack) => (this.#cachedBytes -= pack.length)).catch(() => undefined);
   }
 
   async #load(file: FileHandle, offset: number, length: number): Promise<Buffer> {

@@ -1,4 +1,5 @@
 /** What a pack says of itself: its header, without the blobs. */
+import { EngineError } from '../errors.ts';
 import { HEADER_LENGTH_BYTES, decodePackHeader } from '../format/pack-header.ts';
 import type { PackEntry } from '../format/pack-header.ts';
 import { MAX_PACK_HEADER_BYTES } from '../limits.ts';
@@ -10,10 +11,28 @@ import { SEAL_OVERHEAD_BYTES } from '../seal/master-key.ts';
 const TAIL_BYTES = 16 * 1024;
 
 /**
- * The entries of a pack of `bytes` bytes, from its header (format: "Pack Format").
+ * The entries of a pack of `bytes` bytes, from its header (format: "Pack Format"). What looks damaged is read once more:
+ * it may be the way that spoiled it.
  * @throws RangeError where the pack has no whole header, or one that does not fit its size.
  */
 export async function readPackHeader(
+  repository: Pick<Repository, 'storage' | 'key'>,
+  id: string,
+  bytes: number,
+): Promise<readonly PackEntry[]> {
+  try {
+    return await readOnce(repository, id, bytes);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return readOnce(repository, id, bytes);
+  }
+}
+
+/** A file that ends too early is a failure of the storage with such a cause. */
+const isDamage = (error: unknown): boolean =>
+  error instanceof RangeError || (error instanceof EngineError && error.cause instanceof RangeError);
+
+async function readOnce(
   { storage, key }: Pick<Repository, 'storage' | 'key'>,
   id: string,
   bytes: number,

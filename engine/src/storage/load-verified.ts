@@ -2,11 +2,16 @@
 import { hash } from 'node:crypto';
 import type { FileHandle, Storage } from './storage.ts';
 
-/** @throws RangeError where the bytes are not those that were saved; `FileMissing` where the file is gone. */
+/**
+ * Bytes that are wrong are asked for once more: it may be the way that spoiled them.
+ * @throws RangeError where the bytes are not those that were saved; `FileMissing` where the file is gone.
+ */
 export async function loadVerified(storage: Storage, file: FileHandle): Promise<Buffer> {
-  const bytes = await storage.load(file);
-  if (hash('sha256', bytes, 'hex') !== file.id) throw new RangeError('its bytes do not have the hash that names it');
-  return bytes;
+  for (let attempt = 1; ; attempt++) {
+    const bytes = await storage.load(file);
+    if (hash('sha256', bytes, 'hex') === file.id) return bytes;
+    if (attempt === 2) throw new RangeError('its bytes do not have the hash that names it');
+  }
 }
 
 /** Saves bytes under their hash and returns it. */

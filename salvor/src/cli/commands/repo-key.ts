@@ -26,7 +26,7 @@ async function open(flags: RepoFlags, context: CommandContext): Promise<Opened> 
 
 export async function repoKeyList(flags: RepoFlags, context: CommandContext): Promise<CommandResult> {
   const { repository, secret } = await open(flags, context);
-  const { keys, damaged } = await listKeys(repository, secret);
+  const { keys, damaged } = await listKeys(repository, secret, { signal: context.signal });
   const document: RepoKeysDocument = {
     keys: keys.map(({ id, created, username, hostname, isCurrent }) => ({
       id,
@@ -62,13 +62,14 @@ export async function repoKeyAdd(flags: RepoKeyFlags, context: CommandContext): 
   const added = await addKey(repository, next, {
     ...(flags.user === undefined ? {} : { username: flags.user }),
     ...(flags.host === undefined ? {} : { hostname: flags.host }),
+    signal: context.signal,
   });
   return toResult({ state: 'succeeded', added, removed: null }, `Added the key ${added.slice(0, 8)}.`);
 }
 
 export async function repoKeyRemove(id: string, flags: RepoFlags, context: CommandContext): Promise<CommandResult> {
   const { repository, secret } = await open(flags, context);
-  const removed = await removeKey(repository, id, secret);
+  const removed = await removeKey(repository, id, secret, { signal: context.signal });
   const text = `Removed the key ${removed.slice(0, 8)}. Its password opens the repository no more.`;
   return toResult({ state: 'succeeded', added: null, removed }, text);
 }
@@ -77,7 +78,7 @@ export async function repoKeyPasswd(flags: RepoKeyFlags, context: CommandContext
   refuseConfigured(flags);
   const next = newSecret(flags);
   const { repository, secret } = await open(flags, context);
-  const { added, removed } = await changePassword(repository, secret, next);
+  const { added, removed } = await changePassword(repository, secret, next, { signal: context.signal });
   const text = `Changed the password: the key ${added.slice(0, 8)} is in the place of ${removed.slice(0, 8)}.`;
   return toResult({ state: 'succeeded', added, removed }, text);
 }
