@@ -15,9 +15,7 @@ import type { Secret } from './seal/password.ts';
 import { loadVerified } from './storage/load-verified.ts';
 import { FileMissing } from './storage/storage.ts';
 import type { ListedFile, Storage } from './storage/storage.ts';
-
-/** Who cancelled waits no longer than this for a key that was not finished to go. */
-const TAKE_BACK_MS = 5000;
+import { takeBack } from './storage/take-back.ts';
 
 export type KeyListing = {
   readonly id: string;
@@ -156,8 +154,7 @@ async function writeKey(
     return id;
   } catch (error) {
     // What was told to have failed opens nothing later. Where this fails too, there is a key more than known.
-    const signal = by.signal?.aborted === true ? AbortSignal.timeout(TAKE_BACK_MS) : undefined;
-    await committed.remove({ kind: 'keys', id }, { signal }).catch(() => undefined);
+    await takeBack(committed, { kind: 'keys', id }, by.signal);
     throw error;
   }
 }

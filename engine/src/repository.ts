@@ -24,6 +24,7 @@ import type { Secret } from './seal/password.ts';
 import { loadVerified, saveHashed } from './storage/load-verified.ts';
 import { CONFIG_FILE, FileMissing } from './storage/storage.ts';
 import { signalStorage } from './storage/signal-storage.ts';
+import { takeBack } from './storage/take-back.ts';
 import type { Storage } from './storage/storage.ts';
 
 export type OpenOptions = { readonly clock?: () => Date; readonly signal?: AbortSignal };
@@ -155,7 +156,7 @@ export async function initRepository(storage: Storage, secret: Secret, options: 
   } catch (error) {
     // A key without a config would be in the way of the next attempt; the reply may be all that was lost.
     const bytes = await storage.size(CONFIG_FILE).catch(() => undefined);
-    if (bytes === null) await storage.remove({ kind: 'keys', id }).catch(() => undefined);
+    if (bytes === null) await takeBack(storage, { kind: 'keys', id }, signal);
     throw error;
   }
   return openRepository(storage, secret, options);

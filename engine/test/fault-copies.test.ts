@@ -34,6 +34,7 @@ async function expectCopies(result: BackupResult, places: readonly Repository[])
 
 describe('whatever happens to one call of', () => {
   tries('backup', () => ({
+    oneOf: 3,
     run: async ({ repository, storage }) => {
       const result = await backUp(repository);
       assert.equal(result.problems.length, 0);
@@ -42,6 +43,7 @@ describe('whatever happens to one call of', () => {
   }));
 
   tries('restore', () => ({
+    oneOf: 2,
     run: async ({ repository, directory }) => {
       const snapshot = await findSnapshot(repository, base.newer.id);
       const result = await restore({ repository, snapshot, target: directory, workers: 1 });
@@ -52,12 +54,14 @@ describe('whatever happens to one call of', () => {
   }));
 
   tries('check', () => ({
+    oneOf: 3,
     run: async ({ repository }) => {
       await check(repository, { readData: true, workers: 1 });
     },
   }));
 
   tries('copy, in the repository that it copies from', () => ({
+    oneOf: 3,
     run: async ({ repository, when }) => {
       const into = await cloneOf(base.other);
       try {
@@ -69,6 +73,7 @@ describe('whatever happens to one call of', () => {
   }));
 
   tries('copy, in the repository that it copies into', () => ({
+    oneOf: 3,
     run: async ({ repository, storage }) => {
       const { copied } = await copy({ from: base.other, to: repository, workers: 1 });
       const { snapshots } = await listSnapshots(base.open(storage));
@@ -78,6 +83,7 @@ describe('whatever happens to one call of', () => {
 
   for (const isFirst of [true, false]) {
     tries(`backup into two copies, in the ${isFirst ? 'first' : 'second'} of them`, () => ({
+      oneOf: 4,
       run: async ({ repository, storage, when }) => {
         const whole = await cloneOf(base.other);
         const unharmed = base.open(whole, base.other);
@@ -125,6 +131,7 @@ describe('whatever happens to one call, heal', () => {
   }
 
   tries('mends in the end, or can be run again: in the damaged repository', () => ({
+    oneOf: 16,
     prepare: damage,
     run: async (run) => {
       const { repository } = run;
@@ -134,14 +141,15 @@ describe('whatever happens to one call, heal', () => {
   }));
 
   tries('mends in the end, or can be run again: in the other copy', () => ({
-    run: async ({ repository, storage: _, ...rest }) => {
+    oneOf: 8,
+    run: async ({ repository, directory, when }) => {
       const storage = await cloneOf(base.base);
       await damage(storage);
       try {
         const result = await heal({ damaged: base.open(storage), healthy: repository, workers: 1 });
-        await expectTrue(result, { repository, storage, ...rest });
+        await expectTrue(result, { repository, storage, directory, when });
       } finally {
-        await expectHealed(storage, rest.when);
+        await expectHealed(storage, when);
       }
     },
   }));

@@ -21,12 +21,11 @@ import type { MasterKey } from '../seal/master-key.ts';
 import { allowHangup, ignoreHangup } from './hangup.ts';
 import { FileMissing } from '../storage/storage.ts';
 import type { CallOptions, Storage } from '../storage/storage.ts';
+import { takeBack } from '../storage/take-back.ts';
 
 const SETTLE_MS = 200;
 const RENEW_MS = 5 * 60_000;
 const STALE_MS = 30 * 60_000;
-/** Who cancelled waits no longer than this for the lock to go. */
-const CLOSE_AFTER_CANCEL_MS = 5000;
 
 /** Locks that this process gave up while their storage failed, so that it may be that they lie there still. */
 const abandoned = new Set<string>();
@@ -62,7 +61,7 @@ export class RepositoryLock implements AsyncDisposable {
   static async acquire(
     repository: LockedRepository,
     exclusive: boolean,
-    signal?: AbortSignal | undefined,
+    signal?: AbortSignal,
   ): Promise<RepositoryLock> {
     const lock = new RepositoryLock(repository, exclusive, signal);
     await lock.#refuseConflicts();
@@ -147,13 +146,7 @@ export class RepositoryLock implements AsyncDisposable {
 
   async #remove(id: string): Promise<void> {
     abandoned.add(id);
-    const signal = this.#signal?.aborted === true ? AbortSignal.timeout(CLOSE_AFTER_CANCEL_MS) : undefined;
-    try {
-      await this.#repository.storage.remove({ kind: 'locks', id }, { signal });
-      abandoned.delete(id);
-    } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
-    }
+    if (await takeBack(this.#repository.storage, { kind: 'locks', id }, this.#signal)) abandoned.delete(id);
   }
 
   async #renew(): Promise<void> {

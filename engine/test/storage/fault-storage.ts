@@ -1,5 +1,6 @@
 /** A storage on which one call goes wrong, in the way that is asked for. The others pass through. */
-import { EngineError } from '../../src/errors.ts';
+import { EngineError, throwIfCancelled } from '../../src/errors.ts';
+import { untilAborted } from '../../src/storage/storage-call.ts';
 import type { CallOptions, FileHandle, FileKind, ListedFile, LoadRange, Storage } from '../../src/storage/storage.ts';
 
 /**
@@ -38,6 +39,8 @@ export class FaultStorage implements Storage {
   readonly #saved: string[] = [];
   readonly #spared: readonly FileKind[];
   #calls = 0;
+  /** The first call that met the fault, as `save locks`. */
+  hit = '';
   /** All calls, by verb. */
   readonly counts: Record<Verb, number> = { create: 0, save: 0, load: 0, size: 0, list: 0, remove: 0 };
 
@@ -68,17 +71,18 @@ export class FaultStorage implements Storage {
   }
 
   async create(options: CallOptions = {}): Promise<void> {
-    await this.#call('create', options, async () => this.#inner.create(options));
+    await this.#call('create', '', options, async () => this.#inner.create(options));
   }
 
   async save(file: FileHandle, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
-    await this.#call('save', options, async () => this.#inner.save(file, bytes, options));
+    await this.#call('save', file.kind, options, async () => this.#inner.save(file, bytes, options));
     this.#saved.push(file.id);
   }
 
   async load(file: FileHandle, range?: LoadRange, options: CallOptions = {}): Promise<Buffer> {
     return this.#call(
       'load',
+      file.kind,
       options,
       async () => this.#inner.load(file, range, options),
       (bytes) => {
@@ -91,12 +95,13 @@ export class FaultStorage implements Storage {
   }
 
   async size(file: FileHandle, options: CallOptions = {}): Promise<number | null> {
-    return this.#call('size', options, async () => this.#inner.size(file, options));
+    return this.#call('size', file.kind, options, async () => this.#inner.size(file, options));
   }
 
   async list(kind: FileKind, options: CallOptions = {}): Promise<readonly ListedFile[]> {
     return this.#call(
       'list',
+      kind,
       options,
       async () => this.#inner.list(kind, options),
       (files) => {
@@ -108,11 +113,12 @@ export class FaultStorage implements Storage {
   }
 
   async remove(file: FileHandle, options: CallOptions = {}): Promise<void> {
-    await this.#call('remove', options, async () => this.#inner.remove(file, options));
+    await this.#call('remove', file.kind, options, async () => this.#inner.remove(file, options));
   }
 
   async #call<T>(
     verb: Verb,
+    kind: string,
     { signal }: CallOptions,
     work: () => Promise<T>,
     spoil: (result: T) => T = (result) => result,
@@ -121,6 +127,7 @@ export class FaultStorage implements Storage {
     if (!CONCERNED[this.#fault].includes(verb)) return work();
     this.#calls += 1;
     if (LASTING.has(this.#fault) ? this.#calls < this.#at : this.#calls !== this.#at) return work();
+    this.hit ||= `${verb} ${kind}`;
     switch (this.#fault) {
       case 'fail':
       case 'read-only':
@@ -130,10 +137,9 @@ export class FaultStorage implements Storage {
         await work();
         throw this.#error();
       case 'hang':
+        throwIfCancelled(signal);
         this.#onHang();
-        return new Promise<T>((_, reject) => {
-          signal?.addEventListener('abort', () => reject(new EngineError('cancelled', {}, { cause: signal.reason })));
-        });
+        return untilAborted(new Promise<T>(() => undefined), signal);
       case 'full':
         throw new EngineError('storage-full', { location: this.location });
       case 'short':
