@@ -272,7 +272,7 @@ describe('whatever happens to one call, what is whole in a damaged repository st
   }));
 
   tries('repair snapshots', () => ({
-    needsTrue: { kinds: ['index'], because: REMOVES },
+    needsTrue: { kinds: ['index', 'snapshots'], because: `what is not listed is not mended, and ${REMOVES}` },
     prepare: async (storage) => {
       await damagePack(storage);
       await repairPacks(base.open(storage), [pack]);
