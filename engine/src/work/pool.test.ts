@@ -15,12 +15,23 @@ const openPool = (): WorkerPool<RestoreJob, RestoreAnswer> =>
 
 describe('a pool of workers', () => {
   it('can be closed at any moment of their start: the process outlives it', async () => {
-    // Without waiting, one in some dozens of these took the process along, from within the library that was being loaded.
+    // One in some dozens of these took the process along, from within the library that was being loaded.
     for (let ms = 0; ms < 120; ms += 4) {
       await using pool = openPool();
       await sleep(ms);
       assert.equal(pool.size, 2);
     }
+  });
+
+  it('fails what waits for a worker that ended (worker-failed)', async () => {
+    await using pool = new WorkerPool<RestoreJob, RestoreAnswer>({
+      script: new URL('data:text/javascript,process.exit(3)'),
+      size: 1,
+      data: () => ({ value: null, transfer: [] }),
+      onNews: () => undefined,
+    });
+    const job: RestoreJob = { kind: 'check-pack', pack: '0'.repeat(64), bytes: new Uint8Array(1), entries: null };
+    await assert.rejects(pool.run(0, job), { code: 'worker-failed' });
   });
 
   it('fails what still waits when it is closed (cancelled)', async () => {
