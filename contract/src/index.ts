@@ -28,6 +28,7 @@ export { InitDocument } from './init.ts';
 export {
   RepoBackupDocument,
   RepoCheckDocument,
+  RepoConnectionDocument,
   RepoInitDocument,
   RepoRestoreDocument,
   RepoSnapshot,

@@ -15,6 +15,29 @@ export type RepoInitDocument = z.infer<typeof RepoInitDocument>;
 
 const NewChangedUnmodified = z.object({ new: Count, changed: Count, unmodified: Count }).readonly();
 
+/** `salvor repo test-connection --json` */
+export const RepoConnectionDocument = z
+  .object({
+    state: TaskState,
+    repository: z.string().min(1),
+    /** Null where that was not found out. */
+    hasRepository: z.boolean().nullable(),
+    /** The step that failed, those before it having gone well; null where all went well. */
+    failed: z
+      .object({
+        step: z.enum(['connect', 'write', 'read', 'list', 'delete']),
+        code: z.string().min(1),
+        message: z.string().min(1),
+        hint: z.string().min(1),
+        /** The test's own file where it could not be removed. */
+        leftBehind: z.string().nullable(),
+      })
+      .readonly()
+      .nullable(),
+  })
+  .readonly();
+export type RepoConnectionDocument = z.infer<typeof RepoConnectionDocument>;
+
 /** What became of one repository in a pass: `behind` says why it has no snapshot, null where it has one. */
 const BackupCopy = z
   .object({ repository: z.string().min(1), snapshot: z.string().min(1).nullable(), behind: Problem.nullable() })

@@ -21,6 +21,27 @@ const COMMANDS = [
   ['repo', 'snapshots'],
   ['repo', 'ls'],
   ['repo', 'check'],
+  ['repo', 'dump'],
+  ['repo', 'copy'],
+  ['repo', 'heal'],
+  ['repo', 'test-connection'],
+  ['repo', 'forget'],
+  ['repo', 'tag'],
+  ['repo', 'find'],
+  ['repo', 'diff'],
+  ['repo', 'versions'],
+  ['repo', 'stats'],
+  ['repo', 'prune'],
+  ['repo', 'unlock'],
+  ['repo', 'key'],
+  ['repo', 'key', 'list'],
+  ['repo', 'key', 'add'],
+  ['repo', 'key', 'remove'],
+  ['repo', 'key', 'passwd'],
+  ['repo', 'repair'],
+  ['repo', 'repair', 'index'],
+  ['repo', 'repair', 'packs'],
+  ['repo', 'repair', 'snapshots'],
 ] as const;
 
 describe('help', () => {
@@ -47,7 +68,7 @@ describe('help', () => {
 
   test('of every command offers --json', async () => {
     for (const command of COMMANDS) {
-      if (command.length === 0 || command.join() === 'repo') continue;
+      if (command.length === 0 || ['repo', 'repo,key', 'repo,repair'].includes(command.join())) continue;
       assert.match((await runCli([...command, '--help'])).out, /^ {2}--json /m, command.join(' '));
     }
   });

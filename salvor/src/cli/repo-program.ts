@@ -1,14 +1,15 @@
 /** `salvor repo VERB`: the engine on any directory, with the verbs and flags that restic has. */
 import type { Command } from 'commander';
 import { addSnapshotVerbs } from './repo-snapshot-verbs.ts';
-import { addAlsoRepos, addOtherRepo, addRepoVerb } from './repo-verb.ts';
+import { addAlsoRepos, addOtherRepo, addPlaceVerb, addRepoVerb } from './repo-verb.ts';
 import { collect, exitCodes } from './verb.ts';
-import type { Perform } from './verb.ts';
+import type { GlobalFlags, Perform } from './verb.ts';
 import type { RepoFlags } from './commands/repo.ts';
 import type { OtherRepoFlags } from './commands/repo-other.ts';
 import type { RepoBackupFlags } from './commands/repo-backup.ts';
 import type { RepoCheckFlags } from './commands/repo-check.ts';
 import type { RepoInitFlags } from './commands/repo-init.ts';
+import type { RepoConnectionFlags } from './commands/repo-test-connection.ts';
 import type { RepoKeyFlags } from './commands/repo-key.ts';
 import type { RepoPruneFlags } from './commands/repo-prune.ts';
 
@@ -83,6 +84,12 @@ export function addRepoCommand(program: Command, perform: Perform): void {
   addOtherRepo(addRepoVerb(repo, 'heal', 'mend what is damaged or missing with what another copy has')).action(
     async (flags: OtherRepoFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-heal.ts')).repoHeal(flags, context)),
+  );
+  addPlaceVerb(repo, 'test-connection', 'try whether a place can be written, read, listed and cleaned').action(
+    async (flags: GlobalFlags & RepoConnectionFlags) =>
+      perform(flags, async (context) =>
+        (await import('./commands/repo-test-connection.ts')).repoTestConnection(flags, context),
+      ),
   );
   addSnapshotVerbs((name, summary) => addRepoVerb(repo, name, summary), perform);
   addUpkeep(repo, perform);

@@ -5,6 +5,7 @@ import { addVerb, collect } from './verb.ts';
 
 const REPOSITORY = 'Repository:';
 const CONNECTION = 'Connection:';
+const ADDRESS = 'directory, sftp:user@host:/path or sftp://user@host:port//path';
 
 /** Adds a verb with the flags that name its repository. */
 export function addRepoVerb(
@@ -26,7 +27,18 @@ export function addRepoVerb(
   return verb;
 }
 
-const ADDRESS = 'directory, sftp:user@host:/path or sftp://user@host:port//path';
+/** Adds a verb that needs no password: it looks at the place, not at a repository. */
+export function addPlaceVerb(
+  parent: Command,
+  name: string,
+  summary: string,
+  shown: Parameters<typeof addVerb>[3] = {},
+): Command {
+  const verb = addVerb(parent, name, summary, shown);
+  add(verb, REPOSITORY, '-r, --repo <url>', ADDRESS).makeOptionMandatory();
+  addConnection(verb);
+  return verb;
+}
 
 /** Flags of the second repository of verbs that need two. */
 export function addOtherRepo(verb: Command): Command {
@@ -49,7 +61,7 @@ export function addAlsoRepos(verb: Command): Command {
 }
 
 /** How a repository that lies elsewhere is reached. */
-export function addConnection(verb: Command): void {
+function addConnection(verb: Command): void {
   add(verb, CONNECTION, '--identity-file <file>', 'private key for SFTP (default: the first of ~/.ssh/id_*)');
   add(verb, CONNECTION, '--known-hosts <file>', 'host keys that are trusted (default: ~/.ssh/known_hosts)');
   add(verb, CONNECTION, '--limit-upload <rate>', 'send no more than this many KiB per second');
