@@ -89,7 +89,7 @@ const TRANSFER_BATCH = 20_000;
 
 /**
  * @throws EngineError `source-failed` (its cause is what a stream threw), `repository-locked`, `storage-failed`,
- *   `storage-full`, `polynomial-differs`, `index-damaged`, `cancelled`. Whatever is thrown, no snapshot was made. With
+ *   `storage-full`, `polynomial-differs`, `index-damaged`, `lock-lost`, `cancelled`. Whatever is thrown, no snapshot was made. With
  *   several repositories only what all of them met is thrown; else see `copies`.
  */
 export async function backup(options: BackupOptions): Promise<BackupResult> {
@@ -97,18 +97,24 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
   requireOnePolynomial(options.repositories);
   let abort: (error: unknown) => void = () => undefined;
   using roots = new TreeRoots();
+  // Not the caller's own: what ends calls that are under way must not reach those of the commit.
+  const stopping = new AbortController();
   await using pass = await StorePass.open(options.repositories, {
     workers: options.workers,
     slowAfterMs: options.slowAfterMs,
+    signal: stopping.signal,
     onFailure: (error) => abort(error),
   });
   const base = pass.base.repository;
   const began = options.time ?? base.clock();
   const parent = await findParent(base, options, began);
-  const reader = await BlobReader.open(base);
+  const reader = await BlobReader.open(base, stopping.signal);
   const run = new BackupRun(pass.pool, new ParentTrees(reader), roots, began);
   abort = (error) => run.abort(error);
-  const cancel = (): void => run.abort(new EngineError('cancelled', {}, { cause: options.signal?.reason }));
+  const cancel = (): void => {
+    run.abort(new EngineError('cancelled', {}, { cause: options.signal?.reason }));
+    stopping.abort(options.signal?.reason);
+  };
   options.signal?.addEventListener('abort', cancel, { once: true });
   const ticking = setInterval(() => reportProgress(options, run, pass), PROGRESS_MS).unref();
   try {
@@ -116,6 +122,7 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
     await run.until(transferLacking(pass, reader, run.lacking, options.signal));
     throwIfCancelled(options.signal);
     // From here on nothing may be cancelled: (1) all packs, then (2) the indexes, then (3) the snapshots.
+    options.signal?.removeEventListener('abort', cancel);
     await run.until(pass.finish());
     const snapshots = await commit(options, pass, tree, parent, began);
     reportProgress(options, run, pass);
@@ -192,6 +199,7 @@ async function commit(
   };
   const saved: BackupResult['snapshots'][number][] = [];
   await pass.each(async (target) => {
+    await target.lock.requireHeld();
     // Ids of snapshots are a repository's own: the parent is named only where it lies.
     const own = target === pass.base ? record : { ...record, parent: null };
     const { id } = await saveSnapshot(target.repository, own);

@@ -76,7 +76,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   requireEmpty(target, options.target);
   return options.repository.withLock('shared', async () => {
     options.repository.dropIndex();
-    const reader = await BlobReader.open(options.repository);
+    const reader = await BlobReader.open(options.repository, options.signal);
     const data: RestoreWorkerData = { key: options.repository.key.parts };
     await using pool = new WorkerPool<RestoreJob, RestoreAnswer>({
       script: new URL('./restore/restore-worker.ts', import.meta.url),

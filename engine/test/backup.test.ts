@@ -9,6 +9,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
@@ -24,7 +25,10 @@ import {
   openView,
   restore,
 } from '../src/index.ts';
-import type { BackupResult, Repository, SourceEntry } from '../src/index.ts';
+import type { BackupResult, SourceEntry } from '../src/index.ts';
+import { Repository } from '../src/repository.ts';
+import { wrapStorage } from '../src/storage/wrap-storage.ts';
+import type { StorageCall } from '../src/storage/wrap-storage.ts';
 import { describeTree, makeRepository, openWorkplace, restic } from './fixtures.ts';
 
 const backUp = async (repository: Repository, path: string): Promise<BackupResult> =>
@@ -36,6 +40,11 @@ function makeSite(root: string, files = 300): void {
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, `f${i}.php`), `<?php // ${i}\n`.repeat(1 + (i % 40)));
   }
+}
+
+/** Megabytes that no pack can hold all of. */
+async function* randomBytesOf(megabytes: number): AsyncGenerator<Uint8Array> {
+  for (let count = 0; count < megabytes; count++) yield randomBytes(1_000_000);
 }
 
 async function* bytesOf(...texts: string[]): AsyncGenerator<Uint8Array> {
@@ -238,6 +247,52 @@ describe('backup', () => {
     await assert.rejects(running, { code: 'cancelled' });
     assert.equal((await listSnapshots(repository)).snapshots.length, 0);
     assert.equal((await repository.storage.list('locks')).length, 0);
+  });
+
+  it('ends a call of the storage that hangs when it is cancelled, and so does a restore', async () => {
+    using place = openWorkplace();
+    const repository = await makeRepository(join(place.path, 'repository'));
+    const source: SourceEntry[] = [{ kind: 'stream', name: 's', open: () => randomBytesOf(40) }];
+    const hanging = (verb: StorageCall['verb'], onHang: () => void): Repository => {
+      const { key, id, version, polynomial, clock } = repository;
+      const storage = wrapStorage(repository.storage, async (call, run, options) => {
+        if (call.verb !== verb || !('file' in call) || call.file.kind !== 'data') return run(options);
+        const { promise, reject } = Promise.withResolvers<never>();
+        options.signal?.addEventListener('abort', () => reject(new Error('ended')));
+        onHang();
+        return promise;
+      });
+      return new Repository(storage, key, { id, version, polynomial }, clock);
+    };
+    const saving = new AbortController();
+    const broken = hanging('save', () => saving.abort());
+    await assert.rejects(backup({ source, repositories: [broken], paths: ['/s'], signal: saving.signal }), {
+      code: 'cancelled',
+    });
+    assert.equal((await repository.storage.list('locks')).length, 0);
+
+    const made = await backup({ source, repositories: [repository], paths: ['/s'] });
+    const snapshot = await findSnapshot(repository, made.snapshots[0]?.id ?? '');
+    const loading = new AbortController();
+    const { signal } = loading;
+    const target = join(place.path, 'out');
+    await assert.rejects(restore({ repository: hanging('load', () => loading.abort()), snapshot, target, signal }), {
+      code: 'cancelled',
+    });
+    assert.equal((await repository.storage.list('locks')).length, 0);
+  });
+
+  it('commits no snapshot when its lock was taken away meanwhile: others may have pruned what it needs', async () => {
+    using place = openWorkplace();
+    const repository = await makeRepository(join(place.path, 'repository'));
+    async function* open(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('content');
+      for (const { id } of await repository.storage.list('locks'))
+        await repository.storage.remove({ kind: 'locks', id });
+    }
+    const source: SourceEntry[] = [{ kind: 'stream', name: 's', open }];
+    await assert.rejects(backup({ source, repositories: [repository], paths: ['/s'] }), { code: 'lock-lost' });
+    assert.deepEqual((await listSnapshots(repository)).snapshots, []);
   });
 
   it('writes into two repositories in one reading, each with its own key, both whole', async () => {

@@ -19,16 +19,23 @@ const WHOLE_PACK_BYTES = TREE_CACHE_BYTES / 2;
 export class BlobReader {
   readonly #repository: Pick<Repository, 'storage' | 'key'>;
   readonly #index: BlobIndex;
+  readonly #signal: AbortSignal | undefined;
   readonly #packs = new Map<string, Promise<Buffer>>();
   #cachedBytes = 0;
 
-  private constructor(repository: Pick<Repository, 'storage' | 'key'>, index: BlobIndex) {
+  private constructor(
+    repository: Pick<Repository, 'storage' | 'key'>,
+    index: BlobIndex,
+    signal: AbortSignal | undefined,
+  ) {
     this.#repository = repository;
     this.#index = index;
+    this.#signal = signal;
   }
 
-  static async open(repository: Repository): Promise<BlobReader> {
-    return new BlobReader(repository, await repository.index());
+  /** `signal` ends reads that are under way. */
+  static async open(repository: Repository, signal?: AbortSignal): Promise<BlobReader> {
+    return new BlobReader(repository, await repository.index(), signal);
   }
 
   /** Whether the index lists a blob. */
@@ -100,7 +107,7 @@ export class BlobReader {
   async #wholePack(file: FileHandle): Promise<Buffer | null> {
     const cached = this.#packs.get(file.id);
     if (cached !== undefined) return cached;
-    const bytes = await this.#repository.storage.size(file);
+    const bytes = await this.#repository.storage.size(file, { signal: this.#signal });
     if (bytes === null) throw new EngineError('pack-damaged', { file: file.id, reason: 'it is missing' });
     if (bytes > Math.min(WHOLE_PACK_BYTES, MAX_PACK_BYTES)) return null;
     // Between the question above and here another call may have begun the same read.
@@ -127,7 +134,7 @@ export class BlobReader {
 
   async #load(file: FileHandle, offset: number, length: number): Promise<Buffer> {
     try {
-      return await this.#repository.storage.load(file, { offset, length });
+      return await this.#repository.storage.load(file, { offset, length }, { signal: this.#signal });
     } catch (error) {
       if (error instanceof FileMissing)
         throw new EngineError('pack-damaged', { file: file.id, reason: 'it is missing' }, { cause: error });

@@ -9,13 +9,16 @@ export class PackSaver {
   readonly #repository: Repository;
   readonly #index: BlobIndex;
   readonly #writer: IndexWriter;
+  readonly #signal: AbortSignal | undefined;
   readonly #saving = new Set<Promise<void>>();
   readonly blobs = { data: 0, tree: 0 };
   #packBytes = 0;
 
-  constructor(repository: Repository, index: BlobIndex) {
+  /** `signal` ends saves of packs that are under way. */
+  constructor(repository: Repository, index: BlobIndex, signal?: AbortSignal) {
     this.#repository = repository;
     this.#index = index;
+    this.#signal = signal;
     this.#writer = new IndexWriter(repository);
   }
 
@@ -47,7 +50,7 @@ export class PackSaver {
       id: pack.id,
       ...(pack.type === 'tree' ? { holds: 'trees' as const } : {}),
     };
-    await this.#repository.storage.save(file, Buffer.from(pack.buffer, 0, pack.length));
+    await this.#repository.storage.save(file, Buffer.from(pack.buffer, 0, pack.length), { signal: this.#signal });
     const number = this.#index.addPack(pack.id);
     for (const entry of pack.entries) this.#index.settle(entry.claim, number, entry);
     this.blobs[pack.type] += pack.entries.length;

@@ -36,6 +36,8 @@ export type StoreTarget = {
   readonly saver: PackSaver;
   /** Resolves when nothing else holds the repository; awaited before its first byte is written. */
   readonly confirmed: Promise<void>;
+  /** Asked before a snapshot is committed: whoever took it away may have pruned what the snapshot needs. */
+  readonly lock: Pick<RepositoryLock, 'requireHeld'>;
 };
 
 /** What became of one repository in a pass. */
@@ -54,6 +56,8 @@ export type StorePassOptions = {
   readonly ignoring?: IgnoredParts;
   /** A repository other than the first that takes longer to save one pack is dropped. */
   readonly slowAfterMs?: number | undefined;
+  /** Ends saves that are under way. */
+  readonly signal?: AbortSignal | undefined;
   /** The pass has no repository left, or a worker failed. */
   readonly onFailure: (error: unknown) => void;
 };
@@ -94,7 +98,7 @@ export class StorePass implements AsyncDisposable {
     const opened: (StoreTarget & { readonly lock: RepositoryLock })[] = [];
     for (const repository of repositories) {
       try {
-        opened.push(await openTarget(repository, options.ignoring));
+        opened.push(await openTarget(repository, options));
       } catch (error) {
         failures.set(repository, toEngineError(error));
       }
@@ -281,7 +285,7 @@ export class StorePass implements AsyncDisposable {
 
 async function openTarget(
   repository: Repository,
-  ignored: IgnoredParts | undefined,
+  { ignoring: ignored, signal }: Pick<StorePassOptions, 'ignoring' | 'signal'>,
 ): Promise<StoreTarget & { readonly lock: RepositoryLock }> {
   if (repository.version !== 2) {
     throw new EngineError('repository-version', { version: repository.version, reason: 'only version 2 is written' });
@@ -294,7 +298,7 @@ async function openTarget(
     // Others may have written or pruned since this process last looked.
     repository.dropIndex();
     const index = await (ignored === undefined ? repository.index() : repository.indexWithout(ignored));
-    return { repository, index, saver: new PackSaver(repository, index), confirmed, lock };
+    return { repository, index, saver: new PackSaver(repository, index, signal), confirmed, lock };
   } catch (error) {
     await lock.close();
     throw error;
