@@ -12,6 +12,8 @@ export const RestorePlan = z
     pointTime: Time,
     /** The directory of `--to`; null where the site itself is restored. */
     target: z.string().nullable(),
+    /** ACCOUNT/URI of the site of `--into`; null where the site itself is restored. */
+    into: z.string().nullable(),
     /** Compared with what is there now. Null where files are not restored. */
     files: z.object({ new: Count, changed: Count, deleted: Count, kept: Count }).readonly().nullable(),
     /** `deleted`: tables that are there now and not in the point. Null where databases are not restored. */

@@ -72,6 +72,8 @@ export type RestoreCall = TaskCallOptions &
     readonly point: string | null;
     /** An empty or missing directory to write into instead of the site. */
     readonly to: string | null;
+    /** Another site of the account, by URI or ACCOUNT/URI, that gets what the point holds. */
+    readonly into: string | null;
     readonly dryRun: boolean;
   };
 
@@ -192,7 +194,10 @@ export class Agent implements AsyncDisposable {
   async restore(name: string, options: RestoreCall): Promise<RestoreDocument> {
     const { account, uri } = await this.#findNamed(name, options.signal);
     const point = await this.#points.openOf(account, uri, options.point);
-    const site = await this.#findRestorable(account, uri, point, options.signal);
+    const site =
+      options.into === null
+        ? await this.#findRestorable(account, uri, point, options.signal)
+        : await this.#findSite(options.into, options.signal);
     const scope = await readScope(options, point);
     const { signal, onProgress } = this.#taskOptions(options);
     if (options.to !== null) {

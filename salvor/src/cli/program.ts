@@ -78,6 +78,7 @@ function addRestore(program: Command, perform: Perform): void {
       'salvor restore example.com 5e1f --path files/images',
       'salvor restore example.com --table users --yes',
       'salvor restore example.com --to /root/yesterday',
+      'salvor restore example.com --into test.example.com',
     ],
   })
     .argument('<site>', SITE)
@@ -85,7 +86,12 @@ function addRestore(program: Command, perform: Perform): void {
     .addOption(new Option('--only <part>', 'restore only this part').choices(['files', 'databases']))
     .option('--path <path...>', "restore only this file or directory, relative to the site's directory")
     .option('--table <table...>', 'restore only this table: TABLE or DATABASE.TABLE')
-    .option('--to <dir>', 'write into this directory, missing or empty, and leave the site alone')
+    .addOption(
+      new Option('--to <dir>', 'write into this directory, missing or empty, and leave the site alone').conflicts(
+        'into',
+      ),
+    )
+    .option('--into <site>', 'put it into this other site of the account, which keeps its settings and its names')
     .option('--dry-run', 'show the plan and change nothing')
     .option('-y, --yes', 'consent to it without being asked')
     .action(async (site: string, point: string | undefined, flags: GlobalFlags & RestoreFlags) =>

@@ -14,7 +14,8 @@ import { renderProblems } from './render-problems.ts';
 /** What a restore is going to do, a line for each part. */
 export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
   const { files, tables, seconds } = plan;
-  const where = plan.target === null ? '' : ` into ${escapeControl(plan.target)}`;
+  const into = plan.target ?? plan.into;
+  const where = into === null ? '' : ` into ${escapeControl(into)}`;
   const lines = [
     `${paint.bold(escapeControl(plan.uri))} (${escapeControl(plan.account)}) from point ${shortPoint(plan.point)} of ${readableTime(plan.pointTime)}${where}:`,
   ];

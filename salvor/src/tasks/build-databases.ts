@@ -14,6 +14,7 @@ import { SalvorError } from '../errors.ts';
 import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
+import { isOfOther, keepOwnAddresses } from './into-site.ts';
 import type { ScratchDatabase } from './journal.ts';
 import { type PlannedDatabase, bytesOfDump } from './plan-database.ts';
 import type { SwitchTools, TableSwap } from './switch-site.ts';
@@ -72,13 +73,17 @@ export async function buildDatabase(
     table === null || !coming.has(table) ? [] : [{ table, rows: rows ?? 0 }],
   );
   if (planned.facts === null)
-    await run.audit('create-database', `database ${stored.name}`, () => remakeDatabase(admin, stored, run.signal));
+    await run.audit('create-database', `database ${database.name}`, () =>
+      remakeDatabase(admin, database.name, stored, run.signal),
+    );
   await using connection = await openConnection(admin, { signal: run.signal });
   const differences = await compareTables(connection, built.name, expected);
   if (differences.length > 0) {
     const what = differences.slice(0, 5).map(({ message }) => message);
     throw new SalvorError('restore-differs', { site: site.uri, what: what.join('; ') });
   }
+  if (isOfOther(site, point.manifest) && planned.facts !== null && coming.has(`${database.prefix}options`))
+    await keepOwnAddresses(admin, site, database, built.name);
   const wish = { live: database.name, scratch: built.name };
   const plan = planSwap(await readSwapFacts(admin, wish, { signal: run.signal }), {
     ...wish,
@@ -87,16 +92,28 @@ export async function buildDatabase(
     definer: await readDefiner(database, run.signal),
     definers,
   });
-  run.note(...plan.problems.map(({ code, name, message }) => ({ code, message, path: `${database.name}.${name}` })));
+  // Of another site's point it is the very wish that what was that one's own becomes this one's.
+  const given = isOfOther(site, point.manifest) ? definers.filter(({ definer }) => definer.user === stored.user) : [];
+  const isGiven = (name: string): boolean => given.some((found) => found.name === name);
+  run.note(
+    ...plan.problems
+      .filter(({ code, name }) => code !== 'definer-rewritten' || !isGiven(name))
+      .map(({ code, name, message }) => ({ code, message, path: `${database.name}.${name}` })),
+  );
   return { server: built.server, plan };
 }
 
 /** A database that is gone is made again, empty: the grants of the site's user are of its name and still there. */
-async function remakeDatabase(admin: DatabaseLogin, stored: ManifestDatabase, signal: AbortSignal): Promise<void> {
+async function remakeDatabase(
+  admin: DatabaseLogin,
+  name: string,
+  stored: ManifestDatabase,
+  signal: AbortSignal,
+): Promise<void> {
   await using connection = await openConnection(admin, { signal });
   const { charset, collation } = stored;
   await connection.execute(
-    `CREATE DATABASE IF NOT EXISTS ${quoteName(stored.name)} CHARACTER SET ${quoteName(charset)} COLLATE ${quoteName(collation)}`,
+    `CREATE DATABASE IF NOT EXISTS ${quoteName(name)} CHARACTER SET ${quoteName(charset)} COLLATE ${quoteName(collation)}`,
   );
 }
 

@@ -6,11 +6,12 @@ import { mountsWithin } from '../lib/mounts.ts';
 import { stayingNames } from '../points/left-out.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Account } from '../sites/account.ts';
-import { type FilePart, isInPart, pathInSite } from './file-parts.ts';
+import { type FilePart, isInPart, isWantedWhole, pathInSite } from './file-parts.ts';
+import { keepOwn } from './keep-own.ts';
 import { knownOwners } from './known-owners.ts';
 import { planEntriesMove } from './move-entries.ts';
 import { type Move, type MovePlaces, planMove } from './move-site.ts';
-import { openStaging } from './staging.ts';
+import { keepingTime, openStaging } from './staging.ts';
 import type { TaskRun } from './task-run.ts';
 
 /** A part and where it was built: a directory in the task's staging place on its own mount. */
@@ -51,12 +52,36 @@ export async function buildFiles(
       },
     ];
   }
+  const problems = await run.audit('restore-files', root, async () => {
+    const wanted = { point, account, run, onProgress };
+    const own = await restoreTree(stored, target, { ...wanted, include: (path) => isInPart(part, path) });
+    for (const graft of part.grafts.filter(({ at }) => isWantedWhole(part, at))) {
+      const at = join(target, graft.at);
+      // The point's own time of the directory that it is put into.
+      own.push(...(await keepingTime(dirname(at), () => restoreTree(graft.stored, at, wanted))));
+    }
+    return own;
+  });
+  keepOwn({ part, staging, root });
+  return problems.map(({ code, message, path }) => ({
+    code,
+    message,
+    path: pathInSite(part, path.slice(target.length + 1)),
+  }));
+}
+
+/** One directory of the point, with what is in it. */
+async function restoreTree(
+  stored: string,
+  target: string,
+  { point, account, run, onProgress, include = () => true }: FileSource & RestoreOf,
+): Promise<{ code: string; message: string; path: string }[]> {
   const { problems } = await restore({
     repository: point.repository,
     snapshot: point.snapshot,
     target,
     subtree: stored,
-    include: (path) => isInPart(part, path.slice(stored.length + 1)),
+    include: (path) => include(path.slice(stored.length + 1)),
     owners: { ...knownOwners(account, point.manifest), fallback: { uid: account.uid, gid: account.gid } },
     dropSpecial: true,
     verify: true,
@@ -64,12 +89,15 @@ export async function buildFiles(
     signal: run.signal,
     onProgress,
   });
-  return problems.map(({ code, message, path }) => ({
-    code,
-    message,
-    path: path === undefined || path === null ? null : pathInSite(part, path.slice(target.length + 1)),
-  }));
+  return problems.map(({ code, message, path }) => ({ code, message, path }));
 }
+
+type RestoreOf = {
+  readonly run: TaskRun;
+  readonly onProgress: (done: { readonly files: number; readonly bytes: number }) => void;
+  /** Asked for paths relative to the directory. */
+  readonly include?: (path: string) => boolean;
+};
 
 /** What changes places with what: a whole directory, or each path. Where a path's parent is gone, the parent comes. */
 export function planMoves({ part, staging, root }: BuiltPart): readonly Move[] {

@@ -4,15 +4,17 @@
  *
  *   whole site     as the point has it: a link leads where it led then
  *   chosen paths   where the site has them now: what lies behind a link comes back behind it
+ *   another site   as that one has it: its links and settings stay, and the point's links become directories
  */
 import { lstatSync } from 'node:fs';
 import type { Problem } from '@salvor/contract';
 import { mountsWithin, readMountPoints } from '../lib/mounts.ts';
 import type { ManifestMoved } from '../points/manifest.ts';
-import { findMoved } from '../points/moved-places.ts';
+import { findMoved, storedPathOf } from '../points/moved-places.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import type { Site } from '../sites/site.ts';
+import { isOfOther, listSettings } from './into-site.ts';
 import { type MovedDirectory, findHome, sortMovedOut, whyNotReplaced } from './moved-out.ts';
 import type { RestoreScope } from './restore-scope.ts';
 
@@ -29,9 +31,16 @@ export type FilePart = {
   readonly wanted: 'all' | readonly string[];
   /** Mounts in it, relative to it: parts of their own. */
   readonly without: readonly string[];
+  /** Files and links that stay what they are: of a site that gets the point of another one. */
+  readonly keeps: readonly string[];
+  /** Directories that the point holds elsewhere, where the site they are of had a link. */
+  readonly grafts: readonly Graft[];
 };
 
-type Root = Omit<FilePart, 'wanted' | 'without'>;
+/** `at` is relative to the part, `stored` a directory of the point. */
+export type Graft = { readonly at: string; readonly stored: string };
+
+type Root = Omit<FilePart, 'wanted' | 'without' | 'keeps' | 'grafts'>;
 
 /** Nothing is touched and nothing is read but names. */
 export async function planFileParts(
@@ -41,6 +50,7 @@ export async function planFileParts(
   sites: readonly Site[],
 ): Promise<{ readonly parts: readonly FilePart[]; readonly obstacles: readonly Problem[] }> {
   const planner = new PartPlanner(site, point, sites);
+  if (planner.isInto) await planner.keepOwn(scope.files === 'all' ? [''] : scope.files);
   if (scope.files === 'all') planner.takeWhole();
   else for (const path of scope.files) planner.takePath(path);
   const parts: FilePart[] = [];
@@ -49,15 +59,22 @@ export async function planFileParts(
 }
 
 class PartPlanner {
+  /** The point is of another site. */
+  readonly isInto: boolean;
   readonly obstacles: Problem[] = [];
   readonly #site: Site;
   readonly #moved: readonly ManifestMoved[];
   readonly #now: readonly MovedDirectory[];
   readonly #sites: readonly Site[];
+  readonly #point: OpenPoint;
+  readonly #keeps: string[] = [];
+  readonly #grafts: Graft[] = [];
   readonly #wanted = new Map<string, { readonly root: Root; readonly paths: Set<string> }>();
 
   constructor(site: Site, point: OpenPoint, sites: readonly Site[]) {
+    this.isInto = isOfOther(site, point.manifest);
     this.#site = site;
+    this.#point = point;
     this.#moved = point.manifest.moved;
     this.#sites = sites;
     this.#now = sortMovedOut(site).followed;
@@ -65,7 +82,19 @@ class PartPlanner {
 
   takeWhole(): void {
     this.#take(this.#siteRoot(), '');
-    for (const moved of this.#moved) this.#takeMoved(moved);
+    if (!this.isInto) for (const moved of this.#moved) this.#takeMoved(moved);
+  }
+
+  /** Before the rest, where the point is of another site: this one keeps what says who it is and where its files lie. */
+  async keepOwn(wanted: readonly string[]): Promise<void> {
+    this.#keeps.push(...(await listSettings(this.#site, this.#point)), ...this.#now.map(({ link }) => link));
+    for (const { link, target, home } of this.#now) {
+      const stored = await findDirectory(this.#point, storedPathOf(this.#point.manifest, link));
+      const isWanted = wanted.some((path) => path === '' || (path !== link && isBeneath(link, path)));
+      if (isWanted && typeof stored === 'string') this.#take({ path: link, stored, live: target, home }, link);
+    }
+    for (const { link, place, linked } of this.#moved)
+      if (linked && !this.#now.some((now) => isBeneath(link, now.link))) this.#grafts.push({ at: link, stored: place });
   }
 
   takePath(path: string): void {
@@ -73,7 +102,7 @@ class PartPlanner {
     const now = this.#now.find(({ link }) => isBeneath(path, link)) ?? null;
     for (const moved of this.#moved) {
       // What a wanted directory leads to is part of it.
-      if (moved.linked && moved.link !== path && isBeneath(moved.link, path)) this.#takeMoved(moved);
+      if (!this.isInto && moved.linked && moved.link !== path && isBeneath(moved.link, path)) this.#takeMoved(moved);
     }
     const inTheWay = this.#findLink(path);
     if (inTheWay !== null && now?.link !== inTheWay) {
@@ -82,7 +111,7 @@ class PartPlanner {
     }
     if (then === null && now === null) return this.#take(this.#siteRoot(), path);
     const link = [then?.link ?? '', now?.link ?? ''].toSorted((one, other) => other.length - one.length)[0] ?? '';
-    if (then !== null && link === then.link && this.#isMissing(link)) {
+    if (then !== null && link === then.link && this.#isMissing(link) && !this.isInto) {
       this.#take(this.#siteRoot(), link);
       return this.#takeMoved(then, path);
     }
@@ -98,6 +127,8 @@ class PartPlanner {
         ? 'all'
         : [...paths].filter((path) => ![...paths].some((other) => path.startsWith(`${other}/`))).toSorted(),
       without: [],
+      keeps: root.path === '' ? this.#keeps : [],
+      grafts: root.path === '' ? this.#grafts : [],
     }));
   }
 
@@ -156,7 +187,7 @@ async function splitMounts(part: FilePart, point: OpenPoint, obstacles: Problem[
     const at = mount.slice(part.live.length + 1);
     const wanted = wantedBelow(part.wanted, at);
     if (wanted === null) continue;
-    const stored = await findDirectory(point, part.stored, at);
+    const stored = part.stored === null ? null : await findDirectory(point, `${part.stored}/${at}`);
     if (stored === undefined || !lstatSync(mount).isDirectory()) {
       const message = `${mount} is a mount, and is not one directory now and in the point`;
       obstacles.push({ code: 'site-mounted', message, path: mount });
@@ -165,7 +196,11 @@ async function splitMounts(part: FilePart, point: OpenPoint, obstacles: Problem[
     without.push(at);
     const path = part.path === '' ? at : `${part.path}/${at}`;
     split.push(
-      ...(await splitMounts({ path, stored, live: mount, home: part.home, wanted, without: [] }, point, obstacles)),
+      ...(await splitMounts(
+        { path, stored, live: mount, home: part.home, wanted, without: [], keeps: [], grafts: [] },
+        point,
+        obstacles,
+      )),
     );
   }
   // A part of which nothing is left but its mounts.
@@ -181,14 +216,12 @@ function wantedBelow(wanted: FilePart['wanted'], at: string): FilePart['wanted']
   return below.length === 0 ? null : below;
 }
 
-/** The directory at `at` below one of the point; null where there is nothing, undefined where it is something else. */
-async function findDirectory(point: OpenPoint, root: string | null, at: string): Promise<string | null | undefined> {
-  let path = root;
-  for (const name of at.split('/')) {
-    if (path === null) return null;
-    path = `${path}/${name}`;
+/** A directory of the point; null where there is nothing, undefined where it, or something on the way, is no directory. */
+async function findDirectory(point: OpenPoint, path: string): Promise<string | null | undefined> {
+  const names = path.split('/');
+  for (let length = 2; length <= names.length; length++) {
     try {
-      if ((await point.view.stat(path)).type !== 'dir') return undefined;
+      if ((await point.view.stat(names.slice(0, length).join('/'))).type !== 'dir') return undefined;
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'path-unknown') return null;
       throw error;
@@ -198,16 +231,22 @@ async function findDirectory(point: OpenPoint, root: string | null, at: string):
 }
 
 /** Whether a path, relative to the part, is restored or leads to something that is. */
-export function isInPart(part: Pick<FilePart, 'wanted' | 'without'>, path: string): boolean {
-  if (part.without.some((mount) => isBeneath(path, mount))) return false;
+export function isInPart(part: Omit<FilePart, keyof Root>, path: string): boolean {
+  if ([...part.without, ...part.keeps].some((other) => isBeneath(path, other))) return false;
+  if (part.grafts.some(({ at }) => isBeneath(path, at))) return false;
   if (part.wanted === 'all' || path === '') return true;
   return part.wanted.some((wanted) => isBeneath(path, wanted) || isBeneath(wanted, path));
 }
 
 /** Whether it changes places itself, and is not only a directory that leads to one that does. */
-export function isRestored(part: Pick<FilePart, 'wanted' | 'without'>, path: string): boolean {
+export function isRestored(part: Omit<FilePart, keyof Root>, path: string): boolean {
   if (!isInPart(part, path)) return false;
   return part.wanted === 'all' || part.wanted.some((wanted) => isBeneath(path, wanted));
+}
+
+/** Whether a path of a part is wanted whole, alone or with what it lies in. */
+export function isWantedWhole({ wanted }: Pick<FilePart, 'wanted'>, path: string): boolean {
+  return wanted === 'all' || wanted.some((one) => isBeneath(path, one));
 }
 
 /** A path of the part as the site sees it. */

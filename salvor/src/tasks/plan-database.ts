@@ -7,6 +7,7 @@ import { SalvorError } from '../errors.ts';
 import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
+import { databaseFor } from './into-site.ts';
 import { findOutsiders } from './outsiders.ts';
 import type { PlanFindings, PlanTools } from './plan-restore.ts';
 import { findStrayDatabases } from './strays.ts';
@@ -46,7 +47,7 @@ export async function planDatabase(
   const refuse = (code: string, message: string): void => {
     findings.obstacles.push({ code, message, path: wanted.name });
   };
-  const database = site.databases.find(({ name }) => name === wanted.name);
+  const database = databaseFor(site, point, wanted.name);
   if (database === undefined) {
     refuse(
       'database-not-of-site',
@@ -55,9 +56,14 @@ export async function planDatabase(
     return null;
   }
   const users = tools.sites.filter((other) => siteKey(other) !== siteKey(site) && usesDatabase(other, database));
-  for (const other of users) refuse('database-shared', `${siteKey(other)} uses the database ${wanted.name} too`);
+  for (const other of users) refuse('database-shared', `${siteKey(other)} uses the database ${database.name} too`);
+  if (stored.prefix !== database.prefix)
+    refuse(
+      'prefix-differs',
+      `the point's tables begin with '${stored.prefix}', and those of ${database.name} with '${database.prefix}'`,
+    );
   const administrator = await tools.administratorOf(database.login.address, site.account.home);
-  const facts = await probeIfThere(administrator, wanted.name, tools.signal);
+  const facts = await probeIfThere(administrator, database.name, tools.signal);
   const all = stored.files.flatMap(({ table }) => (table === null ? [] : [table]));
   const incoming = wanted.tables === 'all' ? all : wanted.tables;
   const isWhole = wanted.tables === 'all';
@@ -71,7 +77,8 @@ export async function planDatabase(
     ...(await findStrayDatabases(connection, tools.known)),
   );
   await refuseRights(database, refuse, tools.signal);
-  if (facts !== null) await refuseForeignKeys(administrator, wanted.name, { outgoing, incoming }, refuse, tools.signal);
+  if (facts !== null)
+    await refuseForeignKeys(administrator, database.name, { outgoing, incoming }, refuse, tools.signal);
   return { stored, database, facts, incoming, outgoing, isWhole };
 }
 

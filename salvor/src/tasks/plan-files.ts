@@ -6,7 +6,7 @@ import { readMountPoints } from '../lib/mounts.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Site } from '../sites/site.ts';
 import { type FileCounts, compareFiles } from './compare-files.ts';
-import { type FilePart, planFileParts } from './file-parts.ts';
+import { type FilePart, isWantedWhole, pathInSite, planFileParts } from './file-parts.ts';
 import type { PlanFindings, PlanTools } from './plan-restore.ts';
 import type { RestoreScope } from './restore-scope.ts';
 
@@ -35,13 +35,31 @@ export async function planFiles(
   let liveBytes = 0;
   for (const part of planned.parts) {
     obstacles.push(...findLinks(part));
-    const compared = await compareFiles(point.view, part, tools.signal);
-    for (const key of ['new', 'changed', 'deleted', 'kept'] as const) counts[key] += compared.counts[key];
-    bytes += compared.bytes;
-    liveBytes += compared.liveBytes;
-    needs.push({ path: part.live, bytes: compared.bytes, files: compared.files });
+    for (const tree of [part, ...graftsOf(part)]) {
+      const compared = await compareFiles(point.view, tree, tools.signal);
+      for (const key of ['new', 'changed', 'deleted', 'kept'] as const) counts[key] += compared.counts[key];
+      bytes += compared.bytes;
+      liveBytes += compared.liveBytes;
+      needs.push({ path: part.live, bytes: compared.bytes, files: compared.files });
+    }
   }
   return { parts: planned.parts, counts, bytes, liveBytes, way: wayOf(planned.parts) };
+}
+
+/** What the point holds elsewhere of a part, as parts to be compared. */
+function graftsOf(part: FilePart): readonly FilePart[] {
+  return part.grafts
+    .filter(({ at }) => isWantedWhole(part, at))
+    .map(({ at, stored }) => ({
+      path: pathInSite(part, at),
+      stored,
+      live: `${part.live}/${at}`,
+      home: part.home,
+      wanted: 'all',
+      without: [],
+      keeps: [],
+      grafts: [],
+    }));
 }
 
 /** Directories exchange; where one is a mount or has one in it, what lies in it does. */

@@ -5,10 +5,11 @@
 import type { Problem, RestorePlan } from '@salvor/contract';
 import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import type { Site } from '../sites/site.ts';
+import { type Site, siteKey } from '../sites/site.ts';
 import { type Rates, estimateSeconds } from './estimate-restore.ts';
 import type { FilePart } from './file-parts.ts';
 import { type PlannedDatabase, bytesOfDump, planDatabase } from './plan-database.ts';
+import { isOfOther, judgeInto } from './into-site.ts';
 import { planFiles } from './plan-files.ts';
 import type { RestoreScope } from './restore-scope.ts';
 import { locateStaging } from './staging.ts';
@@ -53,6 +54,9 @@ export async function planRestore(
 ): Promise<RestorePlanned> {
   const findings: PlanFindings = { obstacles: [], notes: [], needs: [] };
   for (const task of tools.unfinished) findings.obstacles.push(nameUnfinished(site, task));
+  const into = judgeInto(site, point, scope);
+  findings.obstacles.push(...into.obstacles);
+  findings.notes.push(...into.notes);
   const files = await planFiles(site, point, scope, tools, findings);
   const places = (files?.parts ?? []).map(({ live }) => locateStaging(live, site.account.name, 'plan', tools.staging));
   findings.notes.push(...findStrayPlaces(places, tools.known));
@@ -68,10 +72,11 @@ export async function planRestore(
   const liveBytes = (files?.liveBytes ?? 0) + databases.reduce((sum, { facts }) => sum + bytesOf(facts), 0);
   const document: RestorePlan = {
     account: site.account.name,
-    uri: site.uri,
+    uri: point.manifest.site.uri,
     point: point.manifest.point,
     pointTime: point.manifest.time,
     target: null,
+    into: isOfOther(site, point.manifest) ? siteKey(site) : null,
     files: files?.counts ?? null,
     tables: scope.databases.length === 0 ? null : countTables(databases),
     bytes: (files?.bytes ?? 0) + dumpBytes,

@@ -98,7 +98,7 @@ function switchTools(tools: RestoreTools, run: TaskRun): SwitchTools {
 function requireUnobstructed({ document }: RestorePlanned): void {
   if (document.obstacles.length === 0) return;
   throw new SalvorError('restore-obstructed', {
-    site: `${document.account}/${document.uri}`,
+    site: document.into ?? `${document.account}/${document.uri}`,
     obstacles: document.obstacles.map(({ message }) => message),
   });
 }
@@ -147,7 +147,7 @@ async function buildBeside(
   );
   const stagings = [...new Set(parts.map(({ staging }) => staging))];
   run.record({ stagings, scratchDatabases: names.flatMap(({ built, old }) => [built, old]) });
-  for (const staging of stagings) makeStaging(staging);
+  for (const staging of stagings) await makeStaging(staging);
   if (parts.length > 0) await run.step('build the files', () => buildParts(parts, { site, point, plan }, tools, run));
   const tables: TableSwap[] = [];
   for (const [index, planned] of plan.databases.entries()) {

@@ -17,7 +17,7 @@ test('the place is ours alone, and goes with the directories that it needed', as
   const top = mkdtempSync(join(tmpdir(), 'salvor-staging-'));
   try {
     const place = join(top, 'root/o1/mwtud5ya6orn');
-    makeStaging(place);
+    await makeStaging(place);
     for (const path of [place, join(top, 'root/o1'), join(top, 'root')])
       assert.equal(lstatSync(path).mode & 0o777, 0o700);
     mkdirSync(join(place, 'site'));
@@ -29,12 +29,12 @@ test('the place is ours alone, and goes with the directories that it needed', as
   }
 });
 
-test('a place in a directory that others may write is refused', () => {
+test('a place in a directory that others may write is refused', async () => {
   const top = mkdtempSync(join(tmpdir(), 'salvor-staging-'));
   try {
     mkdirSync(join(top, 'root'));
     chmodSync(join(top, 'root'), 0o777);
-    assert.throws(() => makeStaging(join(top, 'root/o1/mwtud5ya6orn')), { code: 'staging-unsafe' });
+    await assert.rejects(makeStaging(join(top, 'root/o1/mwtud5ya6orn')), { code: 'staging-unsafe' });
   } finally {
     rmSync(top, { recursive: true });
   }

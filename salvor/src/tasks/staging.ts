@@ -26,10 +26,10 @@ export function locateStaging(path: string, account: string, task: string, confi
 }
 
 /** Makes it, empty. Whoever may write in a directory above it could put another in its place: such a place is refused. */
-export function makeStaging(path: string): void {
+export async function makeStaging(path: string): Promise<void> {
   const missing: string[] = [];
   for (const directory of [dirname(dirname(path)), dirname(path), path]) {
-    if (keepingTime(dirname(directory), () => mkdirIfMissing(directory))) missing.push(directory);
+    if (await keepingTime(dirname(directory), () => mkdirIfMissing(directory))) missing.push(directory);
     const stat = lstatSync(directory);
     if (!stat.isDirectory() || stat.uid !== process.getuid?.() || (stat.mode & 0o022) !== 0)
       throw new SalvorError('staging-unsafe', { path: directory });
@@ -62,17 +62,17 @@ export async function removeStaging(path: string): Promise<void> {
   }
   for (const directory of [path, dirname(path), dirname(dirname(path))]) {
     try {
-      keepingTime(dirname(directory), () => rmdirSync(directory));
+      await keepingTime(dirname(directory), () => rmdirSync(directory));
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') return;
     }
   }
 }
 
-/** The top of a mount may be a directory of the site: that we come and go in it is no change of its own. */
-function keepingTime<T>(directory: string, body: () => T): T {
+/** For what we make and remove in a directory of the site, such as the top of a mount: no change of its own. */
+export async function keepingTime<T>(directory: string, body: () => T | Promise<T>): Promise<T> {
   const before = lstatSync(directory, { bigint: true, throwIfNoEntry: false });
-  const result = body();
+  const result = await body();
   if (before !== undefined) setTimes(directory, before.atimeNs, before.mtimeNs);
   return result;
 }

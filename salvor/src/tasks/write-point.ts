@@ -40,6 +40,7 @@ export async function planWrite(
     point: manifest.point,
     pointTime: manifest.time,
     target: directory,
+    into: null,
     files: hasFiles ? { new: files, changed: 0, deleted: 0, kept: 0 } : null,
     tables: hasTables ? { restored: tables, deleted: 0, kept: 0 } : null,
     bytes,

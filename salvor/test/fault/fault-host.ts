@@ -9,7 +9,15 @@ import { type Agent, openAgent } from '../../src/agent/agent.ts';
 import { type Config, parseConfig } from '../../src/config.ts';
 
 /** A restore of all that the newest point holds. */
-export const EVERYTHING = { point: null, only: null, paths: [], tables: [], to: null, dryRun: false } as const;
+export const EVERYTHING = {
+  point: null,
+  only: null,
+  paths: [],
+  tables: [],
+  to: null,
+  into: null,
+  dryRun: false,
+} as const;
 
 export type FaultHost = AsyncDisposable & {
   readonly host: DemoHost;

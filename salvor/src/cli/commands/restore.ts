@@ -15,6 +15,7 @@ export type RestoreFlags = {
   readonly path?: readonly string[];
   readonly table?: readonly string[];
   readonly to?: string;
+  readonly into?: string;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
 };
@@ -27,7 +28,7 @@ export async function restore(
   context: CommandContext,
 ): Promise<CommandResult> {
   const isHarmless = flags.dryRun === true || flags.to !== undefined;
-  if (!isHarmless) requireConsentPossible(`Restoring ${site}`, flags.yes === true, context);
+  if (!isHarmless) requireConsentPossible(`Restoring ${flags.into ?? site}`, flags.yes === true, context);
   await using agent = await openAgent(context);
   using progress = new ProgressLine(context.terminal, context.clock);
   const wanted = {
@@ -36,6 +37,7 @@ export async function restore(
     paths: flags.path ?? [],
     tables: flags.table ?? [],
     to: flags.to === undefined ? null : resolve(flags.to),
+    into: flags.into ?? null,
     signal: context.signal,
     onProgress: progress.show,
   };
@@ -43,7 +45,8 @@ export async function restore(
     const { plan } = await agent.restore(site, { ...wanted, dryRun: true });
     progress.clear();
     await writeAll(context.terminal.stderr, `${renderPlan(plan, context.terminal.messages).join('\n')}\n`);
-    await askConsent(`Restore ${escapeControl(site)} now?`, context);
+    const where = flags.into === undefined ? '' : ` into ${escapeControl(flags.into)}, over what is there`;
+    await askConsent(`Restore ${escapeControl(site)}${where} now?`, context);
     wanted.point = plan.point;
   }
   const document = await agent.restore(site, { ...wanted, dryRun: flags.dryRun === true });
@@ -58,7 +61,9 @@ function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: Co
   const from = `${shortPoint(plan.point)} of ${readableTime(plan.pointTime)}`;
   const lines = [
     plan.target === null
-      ? `Restored ${partOf(flags)}${escapeControl(plan.uri)} to point ${from}.`
+      ? plan.into === null
+        ? `Restored ${partOf(flags)}${escapeControl(plan.uri)} to point ${from}.`
+        : `Restored ${partOf(flags)}point ${from} of ${escapeControl(plan.uri)} into ${escapeControl(plan.into)}.`
       : `Wrote ${partOf(flags)}point ${from} to ${escapeControl(plan.target)}.`,
   ];
   if (changedMeanwhile !== null && changedMeanwhile.files + changedMeanwhile.tables > 0) {
