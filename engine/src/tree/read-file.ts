@@ -6,7 +6,7 @@ import type { Problem } from '../errors.ts';
 import { encodeContent, encodeNodeHead } from '../format/tree-node.ts';
 import { displayPath, joinBytes } from './byte-path.ts';
 import { readNode } from './read-node.ts';
-import { isNoDirectory } from './working-directory.ts';
+import { isForeignLink, isNoDirectory } from './working-directory.ts';
 import type { DirectoryPlace, WorkingDirectory } from './working-directory.ts';
 
 /** A file to read: its name in a directory, and the name of its node where that is another one. */
@@ -45,6 +45,8 @@ export function readFile(
   }
   try {
     const stats = fstatSync(fd, { bigint: true });
+    if (isForeignLink(stats, place))
+      return failed('foreign-link', `is another name of a file of user ${stats.uid}, and was left out`);
     if (!stats.isFile()) return failed('replaced', 'was replaced by something that is not a file');
     const content: string[] = [];
     const read = readPieces(fd, chunker, (chunk) => content.push(store(chunk)));

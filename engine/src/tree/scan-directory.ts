@@ -14,7 +14,7 @@ import { SCAN_SECTION_ENTRIES } from '../limits.ts';
 import { displayPath, joinBytes } from './byte-path.ts';
 import { ParentListing } from './parent-listing.ts';
 import { readNode } from './read-node.ts';
-import { isNoDirectory } from './working-directory.ts';
+import { isForeignLink, isNoDirectory } from './working-directory.ts';
 import type { DirectoryPlace, WorkingDirectory } from './working-directory.ts';
 
 /** What is still missing of a section: directories to scan and files to read, each with its place in `nodes`. */
@@ -168,6 +168,10 @@ class Section implements ScannedSection {
       const type = nodeTypeOf(Number(stats.mode));
       // A socket is a place where a program listens: nothing of it could be brought back.
       if (type === 'socket') return;
+      if (isForeignLink(stats, place)) {
+        this.report('foreign-link', name, `is another name of a file of user ${stats.uid}, and was left out`);
+        return;
+      }
       if (type === 'irregular') this.report('unknown-type', name, 'is of an unknown type');
       else this.#take(name, reach, stats);
     } catch (error) {

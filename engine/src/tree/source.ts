@@ -18,6 +18,11 @@ export type TreeEntry = {
    * `path`. Below `path` none ever is; above it they are where this is absent.
    */
   readonly beneath?: string;
+  /**
+   * Whose files may have more than one name here: where it is given, one of anybody else that does is left out and named
+   * (`foreign-link`). A tenant's hard link to another one's file would bring its content into the tenant's snapshot.
+   */
+  readonly linkOwners?: readonly number[];
   /** Absolute paths that are left out, with what is below them. */
   readonly exclude?: readonly string[];
 };

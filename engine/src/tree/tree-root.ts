@@ -8,17 +8,21 @@ import type { TreeEntry } from './source.ts';
 import type { DirectoryPlace } from './working-directory.ts';
 import { openBelow, prefixOf } from './working-directory.ts';
 
+type Source = Pick<TreeEntry, 'path' | 'beneath' | 'linkOwners'>;
+
 export class TreeRoot implements Disposable {
   /** As the descriptor says: no path is asked twice. */
   readonly stats: BigIntStats;
   /** Its name in the directory above, as a byte string. */
   readonly name: string;
   readonly #path: string;
+  readonly #linkOwners: readonly number[] | undefined;
   readonly #above: number;
   readonly #fd: number;
 
-  private constructor(path: string, name: string, above: number, fd: number) {
-    this.#path = path;
+  private constructor({ path, linkOwners }: Source, name: string, above: number, fd: number) {
+    this.#path = byteString(path);
+    this.#linkOwners = linkOwners;
     this.name = name;
     this.#above = above;
     this.#fd = fd;
@@ -26,12 +30,13 @@ export class TreeRoot implements Disposable {
   }
 
   /** @throws the system's error; `ELOOP` or `ENOTDIR` where a link is in the way below `beneath`. */
-  static open({ path, beneath }: Pick<TreeEntry, 'path' | 'beneath'>): TreeRoot {
+  static open(source: Source): TreeRoot {
+    const { path, beneath } = source;
     const name = basename(path) === '' ? '.' : byteString(basename(path));
     const above = openAbove(path, beneath);
     try {
       const fd = openSync(systemPath(prefixOf(above) + name), O_PATH | constants.O_NOFOLLOW);
-      return new TreeRoot(byteString(path), name, above, fd);
+      return new TreeRoot(source, name, above, fd);
     } catch (error) {
       closeSync(above);
       throw error;
@@ -40,13 +45,15 @@ export class TreeRoot implements Disposable {
 
   /** The tree itself, where it is a directory. */
   get place(): DirectoryPlace {
-    return { root: this.#fd, below: '', path: this.#path, device: this.stats.dev, inode: this.stats.ino };
+    const { dev, ino } = this.stats;
+    return { root: this.#fd, below: '', path: this.#path, device: dev, inode: ino, linkOwners: this.#linkOwners };
   }
 
   /** The directory that it lies in, where it is none itself. */
   get placeAbove(): DirectoryPlace {
     const { dev, ino } = fstatSync(this.#above, { bigint: true });
-    return { root: this.#above, below: '', path: dirname(this.#path), device: dev, inode: ino };
+    const path = dirname(this.#path);
+    return { root: this.#above, below: '', path, device: dev, inode: ino, linkOwners: this.#linkOwners };
   }
 
   /** What Node's calls take for it; a link is not followed. */

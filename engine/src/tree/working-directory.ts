@@ -24,7 +24,15 @@ export type DirectoryPlace = {
   readonly path: string;
   readonly device: bigint;
   readonly inode: bigint;
+  /** Of the tree's source; absent for anybody. */
+  readonly linkOwners?: readonly number[] | undefined;
 };
+
+/** Whether it is another name of a file of somebody whose files may not have one here. */
+export function isForeignLink(stats: BigIntStats, { linkOwners }: DirectoryPlace): boolean {
+  if (linkOwners === undefined || stats.nlink <= 1n || stats.isDirectory()) return false;
+  return !linkOwners.includes(Number(stats.uid));
+}
 
 const DIRECTORY_FLAGS = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 

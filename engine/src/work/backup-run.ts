@@ -277,8 +277,8 @@ export class BackupRun {
       if (listing.isComplete) this.#complete(listing);
     };
     for (const { at, name, device, inode, head, parentTree } of directories) {
-      const { root, below, path } = place;
-      const inside = { root, below: below === '' ? name : joinBytes(below, name), path: joinBytes(path, name) };
+      const { below, path } = place;
+      const inside = { ...place, below: below === '' ? name : joinBytes(below, name), path: joinBytes(path, name) };
       const child: WalkedDirectory = { name, place: { ...inside, device, inode }, excluded, head };
       const done = (tree: string | null): void => fill(at, tree === null ? null : child.head + encodeSubtree(tree));
       this.#toScan.push(new Listing(child, parentTree, done));

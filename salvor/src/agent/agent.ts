@@ -23,6 +23,7 @@ import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import { documentOfPoint } from '../points/list-points.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { findUnprotectedLinks } from '../lib/beneath/hard-links.ts';
 import { AuditLog } from '../lib/audit-log.ts';
 import { isAlive } from '../lib/process-identity.ts';
 import { findAdministrator } from '../sites/administrator.ts';
@@ -136,7 +137,7 @@ export class Agent implements AsyncDisposable {
         { name, home, repository: placeOfRepository(local), remote: remote && placeOfRepository(remote), keyFile },
       ];
     });
-    const problems = [...found.problems, ...ensured.problems];
+    const problems = [...found.problems, ...ensured.problems, ...findUnprotectedLinks()];
     const recoveryKit = accounts.length === 0 ? null : this.#writeKit(ensured, problems);
     return {
       stateDirectory: this.#config.state,

@@ -27,6 +27,8 @@ import { dumpDatabase } from '../databases/mariadb/dump.ts';
 import { SalvorError } from '../errors.ts';
 import { walkTree } from '../lib/beneath/walk-tree.ts';
 import type { DatabaseLogin } from '../databases/mariadb/connect.ts';
+import { linkOwnersOf } from '../sites/account-owners.ts';
+import { readHostTables } from '../sites/host-tables.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
 import { type DumpCut, chooseDumpCut } from './dump-cut.ts';
 import {
@@ -136,6 +138,8 @@ class Capture {
   readonly #tools: CaptureTools;
   readonly #cut: DumpCut;
   readonly #databases: ManifestDatabase[] = [];
+  /** Who a file with several names may belong to: all tenants' web servers are one user. */
+  readonly #linkOwners: readonly number[];
   readonly #users = new Set<number>();
   readonly #groups = new Set<number>();
   /** A site whose directory is gone is a point of its databases. */
@@ -155,6 +159,7 @@ class Capture {
     this.problems = [...wanted.problems];
     this.#hasFiles = existsSync(wanted.path);
     this.#moved = namePlaces(wanted.movedOut);
+    this.#linkOwners = linkOwnersOf(site.account, readHostTables());
   }
 
   tags(): readonly string[] {
@@ -186,7 +191,7 @@ class Capture {
   /** Files. What lies in a home the tenant may move about while it is read; where a restore has put it he may not. */
   #tree(name: string, path: string): SourceEntry {
     const { home } = this.#site.account;
-    const entry: SourceEntry = { kind: 'tree', name, path, exclude: leftOutWithin(path) };
+    const entry: SourceEntry = { kind: 'tree', name, path, linkOwners: this.#linkOwners, exclude: leftOutWithin(path) };
     return path.startsWith(`${home}/`) ? { ...entry, beneath: home } : entry;
   }
 

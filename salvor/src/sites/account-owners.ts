@@ -29,3 +29,13 @@ export function ownersOf(account: Account, { users, groups }: HostTables): Accou
     ]),
   };
 }
+
+/**
+ * Whose files may have more than one name in the account's homes: the account's own users. Not the web server's, which is
+ * the same for all tenants, and not root: a tenant could link to another one's file and have it in his backup.
+ */
+export function linkOwnersOf(account: Account, tables: HostTables): readonly number[] {
+  const web = new Set(tables.users.filter(({ name }) => WEB_NAMES.includes(name)).map(({ uid }) => uid));
+  const { uids } = ownersOf(account, tables);
+  return [...uids].filter((uid) => uid === account.uid || (uid !== 0 && !web.has(uid)));
+}
