@@ -59,6 +59,7 @@ export type {
 } from './plan-forget.ts';
 export { formatDuration, parseDuration } from './lib/zoned-time.ts';
 export type { Duration } from './lib/zoned-time.ts';
+export { matchesFilter } from './snapshot-filter.ts';
 export type { SnapshotFilter } from './snapshot-filter.ts';
 export { tag } from './tag.ts';
 export type { TagChange, TagOptions, TagResult } from './tag.ts';

@@ -1,7 +1,7 @@
 /** `salvor repo VERB`: the engine on any directory, with the verbs and flags that restic has. */
 import type { Command } from 'commander';
 import { addSnapshotVerbs } from './repo-snapshot-verbs.ts';
-import { addAlsoRepos, addOtherRepo, addPlaceVerb, addRepoVerb } from './repo-verb.ts';
+import { addAlsoRepos, addOtherRepo, addPlaceVerb, addRepoVerb, withFilter } from './repo-verb.ts';
 import { collect, exitCodes } from './verb.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { RepoFlags } from './commands/repo.ts';
@@ -10,6 +10,7 @@ import type { RepoBackupFlags } from './commands/repo-backup.ts';
 import type { RepoCheckFlags } from './commands/repo-check.ts';
 import type { RepoInitFlags } from './commands/repo-init.ts';
 import type { RepoConnectionFlags } from './commands/repo-test-connection.ts';
+import type { FilterFlags } from './commands/repo-filter.ts';
 import type { RepoKeyFlags } from './commands/repo-key.ts';
 import type { RepoPruneFlags } from './commands/repo-prune.ts';
 
@@ -22,26 +23,43 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     .addHelpText('after', `\nWhat a verb takes: salvor repo VERB --help\n\n${exitCodes()}`)
     .helpCommand(false);
 
-  addRepoVerb(repo, 'init', 'create a repository')
+  addRepoVerb(repo, 'init', 'create a repository', {
+    examples: [
+      'salvor repo init -r /srv/backup -p /root/password',
+      'salvor repo init -r sftp:me@backup.example:/srv/backup -p /root/password',
+    ],
+  })
     .option('--copy-chunker-params', 'cut files where --from-repo cuts them, so that copies are cheap')
     .option('--from-repo <url>', 'the repository whose cuts are taken')
     .option('--from-password-file <file>', 'file that holds its password')
     .action(async (flags: RepoInitFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-init.ts')).repoInit(flags, context)),
     );
-  addAlsoRepos(addRepoVerb(repo, 'backup', 'make a snapshot of files and directories'))
+  addAlsoRepos(
+    addRepoVerb(repo, 'backup', 'make a snapshot of files and directories', {
+      examples: [
+        'salvor repo backup /etc /home -r /srv/backup -p /root/password',
+        'salvor repo backup /home -r /srv/backup -p /root/password --also-repo sftp:me@other:/backup',
+      ],
+    }),
+  )
     .argument('<path...>', 'files and directories')
     .option('--tag <tag>', 'tag of the snapshot; may be given more than once', collect)
-    .option('--host <name>', "name of the host in the snapshot (default: this machine's)")
-    .option('--exclude <path>', 'leave out this file or directory; may be given more than once', collect)
-    .option('--force', 'read every file again, also those that did not change since the last snapshot')
+    .option('-H, --host <name>', "name of the host in the snapshot (default: this machine's)")
+    .option('-e, --exclude <path>', 'leave out this file or directory; may be given more than once', collect)
+    .option('-f, --force', 'read every file again, also those that did not change since the last snapshot')
     .action(async (paths: readonly string[], flags: RepoBackupFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-backup.ts')).repoBackup(paths, flags, context)),
     );
-  addRepoVerb(repo, 'restore', 'write a snapshot into a directory')
+  addRepoVerb(repo, 'restore', 'write a snapshot into a directory', {
+    examples: [
+      'salvor repo restore latest -r /srv/backup -p /root/password --target /tmp/yesterday',
+      'salvor repo restore latest:/home/me -r /srv/backup -p /root/password --target /tmp/me',
+    ],
+  })
     .argument('<snapshot>', `${SNAPSHOT}; ID:/DIR for what lies in that directory`)
-    .requiredOption('--target <dir>', 'directory to write into, missing or empty')
-    .option('--include <path>', 'restore only this path of the snapshot, and what lies in it', collect)
+    .requiredOption('-t, --target <dir>', 'directory to write into, missing or empty')
+    .option('-i, --include <path>', 'restore only this path of the snapshot, and what lies in it', collect)
     .option('--verify', 'read every file back and compare it')
     .action(
       async (snapshot: string, flags: RepoFlags & { target: string; include?: readonly string[]; verify?: boolean }) =>
@@ -51,7 +69,7 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     );
   addRepoVerb(repo, 'snapshots', 'list the snapshots, oldest first')
     .option('--tag <tag>', 'only those that have this tag; may be given more than once', collect)
-    .option('--host <name>', 'only those of this host')
+    .option('-H, --host <name>', 'only those of this host')
     .action(async (flags: RepoFlags & { tag?: readonly string[]; host?: string }) =>
       perform(flags, async (context) => (await import('./commands/repo-snapshots.ts')).repoSnapshots(flags, context)),
     );
@@ -61,7 +79,10 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     .action(async (snapshot: string, path: string | undefined, flags: RepoFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-ls.ts')).repoLs(snapshot, path, flags, context)),
     );
-  addRepoVerb(repo, 'dump', 'write a file of a snapshot to stdout', { json: 'print an error as a JSON document' })
+  addRepoVerb(repo, 'dump', 'write a file of a snapshot to stdout', {
+    json: 'print an error as a JSON document',
+    examples: ['salvor repo dump latest /etc/fstab -r /srv/backup -p /root/password > fstab'],
+  })
     .argument('<snapshot>', SNAPSHOT)
     .argument('<file>', 'absolute path of the file in the snapshot')
     .action(async (snapshot: string, file: string, flags: RepoFlags) =>
@@ -69,16 +90,30 @@ export function addRepoCommand(program: Command, perform: Perform): void {
         (await import('./commands/repo-dump.ts')).repoDump(snapshot, file, flags, context),
       ),
     );
-  addRepoVerb(repo, 'check', 'look for damage')
+  addRepoVerb(repo, 'check', 'look for damage', {
+    examples: [
+      'salvor repo check -r /srv/backup -p /root/password',
+      'salvor repo check -r /srv/backup -p /root/password --read-data-subset 3/30',
+    ],
+  })
     .option('--read-data', 'read every byte, not only what lists them')
     .option('--read-data-subset <share>', 'read part n of t (n/t), a random share (2.5%) or size (500M) of the packs')
     .option('--seed <text>', 'draw the same random packs as the run that printed this')
     .action(async (flags: RepoCheckFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-check.ts')).repoCheck(flags, context)),
     );
-  addOtherRepo(addRepoVerb(repo, 'copy', 'bring snapshots of another repository into this one'))
-    .argument('[snapshot...]', 'only these snapshots of the other repository (default: all)')
-    .action(async (snapshots: readonly string[], flags: OtherRepoFlags) =>
+  withFilter(
+    addOtherRepo(
+      addRepoVerb(repo, 'copy', 'bring snapshots of another repository into this one', {
+        examples: ['salvor repo copy -r /srv/copy -p copy.txt --from-repo /srv/backup --from-password-file main.txt'],
+      }),
+    ),
+  )
+    .argument(
+      '[snapshot...]',
+      "only these snapshots of the other repository: ids, the starts of them, or 'latest' (default: all)",
+    )
+    .action(async (snapshots: readonly string[], flags: OtherRepoFlags & FilterFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-copy.ts')).repoCopy(snapshots, flags, context)),
     );
   addOtherRepo(addRepoVerb(repo, 'heal', 'mend what is damaged or missing with what another copy has')).action(

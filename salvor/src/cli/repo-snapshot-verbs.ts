@@ -1,6 +1,7 @@
 /** The verbs of `salvor repo` that choose among snapshots: forget and tag, and those that look through many of them. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import { withFilter } from './repo-verb.ts';
 import { collect } from './verb.ts';
 import type { Perform } from './verb.ts';
 import type { FilterFlags } from './commands/repo-filter.ts';
@@ -18,15 +19,6 @@ export function addSnapshotVerbs(add: AddRepoVerb, perform: Perform): void {
 }
 
 const NAMED = "ids of snapshots or the starts of them, or 'latest'";
-
-function withFilter(verb: Command, { hasPath = true }: { readonly hasPath?: boolean } = {}): Command {
-  verb
-    .option('--host <name>', 'only snapshots of this host; may be given more than once', collect)
-    .option('--tag <tags>', 'only snapshots with all of these tags (a,b); may be given more than once', collect);
-  if (hasPath)
-    verb.option('--path <path>', 'only snapshots made of this absolute path; may be given more than once', collect);
-  return verb;
-}
 
 function addForget(add: AddRepoVerb, perform: Perform): void {
   const forget = withFilter(add('forget', 'remove the snapshots that a policy does not keep'))

@@ -60,6 +60,16 @@ export function addAlsoRepos(verb: Command): Command {
   return verb;
 }
 
+/** Flags that choose among snapshots. */
+export function withFilter(verb: Command, { hasPath = true }: { readonly hasPath?: boolean } = {}): Command {
+  verb
+    .option('--host <name>', 'only snapshots of this host; may be given more than once', collect)
+    .option('--tag <tags>', 'only snapshots with all of these tags (a,b); may be given more than once', collect);
+  if (hasPath)
+    verb.option('--path <path>', 'only snapshots made of this absolute path; may be given more than once', collect);
+  return verb;
+}
+
 /** How a repository that lies elsewhere is reached. */
 function addConnection(verb: Command): void {
   add(verb, CONNECTION, '--identity-file <file>', 'private key for SFTP (default: the first of ~/.ssh/id_*)');

@@ -35,7 +35,16 @@ describe('repo copy and heal', () => {
     assert.equal(RepoCopyDocument.parse(JSON.parse(first.out)).copied.length, 1);
     const again = RepoCopyDocument.parse(JSON.parse((await spawnCli(['repo', 'copy', ...into, '--json'])).out));
     assert.deepEqual([again.copied.length, again.skipped, again.blobs], [0, 1, 0]);
-    assert.match((await spawnCli(['repo', 'copy', ...into])).out, /1 were here already/);
+    assert.match((await spawnCli(['repo', 'copy', ...into, 'latest'])).out, /1 were here already/);
+  });
+
+  it('copy takes only what is chosen, and refuses a snapshot that is not there', async () => {
+    const other = RepoCopyDocument.parse(
+      JSON.parse((await spawnCli(['repo', 'copy', ...into, '--host', 'nobody', '--json'])).out),
+    );
+    assert.deepEqual([other.copied.length, other.skipped], [0, 0]);
+    const { exit, out } = await spawnCli(['repo', 'copy', ...into, 'abcdef', '--json']);
+    assert.deepEqual([exit, ErrorDocument.parse(JSON.parse(out)).error.code], [1, 'snapshot-unknown']);
   });
 
   it('heal mends this copy with the other one and says what it found', async () => {

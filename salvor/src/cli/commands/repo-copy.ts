@@ -1,7 +1,10 @@
-import { copy } from '@salvor/engine';
+import { copy, findSnapshot, matchesFilter } from '@salvor/engine';
+import type { Snapshot } from '@salvor/engine';
 import type { RepoCopyDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { counted, readableBytes } from '../readable.ts';
+import { toFilter } from './repo-filter.ts';
+import type { FilterFlags } from './repo-filter.ts';
 import { openOtherRepo } from './repo-other.ts';
 import type { OtherRepoFlags } from './repo-other.ts';
 import { openRepo } from './repo.ts';
@@ -9,13 +12,18 @@ import { openRepo } from './repo.ts';
 /** Brings snapshots of the other repository into this one. */
 export async function repoCopy(
   snapshots: readonly string[],
-  flags: OtherRepoFlags,
+  flags: OtherRepoFlags & FilterFlags,
   context: CommandContext,
 ): Promise<CommandResult> {
   const from = await openOtherRepo(flags, context);
   const to = await openRepo(flags, context);
-  const isWanted = (id: string): boolean => snapshots.length === 0 || snapshots.some((start) => id.startsWith(start));
-  const result = await copy({ from, to, wanted: ({ id }) => isWanted(id), signal: context.signal });
+  // A snapshot that was named by mistake is told, not passed over.
+  const named = new Set<string>();
+  for (const each of snapshots) named.add((await findSnapshot(from, each)).id);
+  const filter = toFilter(flags);
+  const wanted = (snapshot: Snapshot): boolean =>
+    named.size > 0 ? named.has(snapshot.id) : matchesFilter(snapshot, filter);
+  const result = await copy({ from, to, wanted, signal: context.signal });
   const document: RepoCopyDocument = { state: 'succeeded', ...result };
   const copied = counted(result.copied.length, 'snapshot');
   const stored = `${counted(result.blobs, 'blob')}, ${readableBytes(result.bytesStored)} stored`;
