@@ -28,6 +28,10 @@ export type ViewEntry = {
   readonly linkTarget: string | null;
   readonly linkTargetBytes: Uint8Array | null;
   readonly attributes: readonly ExtendedAttribute[];
+  /** Of the file system that was read: equal pairs are names of one file where `links` is more than one. */
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly links: bigint;
   /** Hashes of the pieces of a file: equal lists are equal contents where files are cut by content. */
   readonly contentIds: readonly string[];
 };
@@ -91,6 +95,34 @@ export class SnapshotView {
     }
   }
 
+  /** The bytes of a file whose entry is at hand: nothing is looked up on the way. The next piece is read meanwhile. */
+  async *readEntry({ contentIds }: Pick<ViewEntry, 'contentIds'>): AsyncGenerator<Uint8Array> {
+    const start = (at: number): Promise<Buffer> | null => {
+      const id = contentIds[at];
+      if (id === undefined) return null;
+      const piece = this.#piece(id);
+      // Whoever stops reading before it has no interest in what became of it.
+      piece.catch(() => undefined);
+      return piece;
+    };
+    let next = start(0);
+    for (let at = 1; next !== null; at++) {
+      const piece = await next;
+      next = start(at);
+      yield piece;
+    }
+  }
+
+  /** The bytes of several files at once, each whole: for small ones, of which many lie near each other. */
+  async readWhole(entries: readonly Pick<ViewEntry, 'contentIds'>[]): Promise<Buffer[]> {
+    const pieces = await this.#reader.readMany(entries.flatMap(({ contentIds }) => contentIds));
+    return entries.map(({ contentIds: [first, ...rest] }) => {
+      if (first === undefined) return Buffer.alloc(0);
+      if (rest.length === 0) return pieces.get(first) as Buffer;
+      return Buffer.concat([first, ...rest].map((id) => pieces.get(id) as Buffer));
+    });
+  }
+
   /** Everything below a path, parents before children. */
   async *walk(path: string): AsyncGenerator<Walked> {
     const node = await findNode(this.#reader, this.snapshot, path);
@@ -136,6 +168,9 @@ export function toEntry(node: TreeNode): ViewEntry {
     linkTarget: node.type === 'symlink' ? displayPath(node.linkTarget) : null,
     linkTargetBytes: node.type === 'symlink' ? Buffer.from(node.linkTarget, 'latin1') : null,
     attributes: node.extendedAttributes,
+    device: node.device,
+    inode: node.inode,
+    links: node.links,
     contentIds: node.content,
   };
 }

@@ -22,7 +22,8 @@ export type CompressOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-const DEFAULT_GZIP_LEVEL = 6;
+/** A third faster than 6; PHP comes out 1.3 % larger, SQL 2.6 %, a whole site 0.5 %. */
+const DEFAULT_GZIP_LEVEL = 5;
 const DEFAULT_ZSTD_LEVEL = 3;
 const DEFAULT_BZIP2_LEVEL = 9;
 /** Large enough that messages and thread changes cost nothing, small enough that a block in each thread's hands is little memory. */
@@ -34,14 +35,14 @@ const BZIP2_BLOCK_BYTES = 10 * 900_000;
 /** The one that a thread packs included: the next is there when one ends. */
 const BLOCKS_PER_THREAD = 2;
 
-/** Yields buffers that are the reader's own. */
+/** A piece is good until the next one is asked for. */
 export async function* compress(
   source: AsyncIterable<Uint8Array>,
   { compression, level = null, threads, signal }: CompressOptions,
 ): AsyncGenerator<Uint8Array> {
   switch (compression) {
     case 'none':
-      for await (const bytes of source) yield Uint8Array.from(bytes);
+      yield* source;
       return;
     case 'gzip':
       yield* gzip(source, level ?? DEFAULT_GZIP_LEVEL, threads);
@@ -152,24 +153,25 @@ async function* packInOrder(
     packed.catch(() => undefined);
     waiting.push(packed);
   };
-  const next = async (): Promise<Uint8Array> => {
-    const { bytes, block } = await (waiting.shift() as Promise<Packed>);
-    cutter.giveBack(block);
-    return bytes;
-  };
   try {
     for await (const bytes of source) {
       for (const block of cutter.add(bytes)) {
         start(block);
-        if (waiting.length >= most) yield await next();
+        if (waiting.length >= most) yield* handOut(waiting.shift() as Promise<Packed>, cutter);
       }
     }
     const last = cutter.end();
     if (last !== null) start(last);
-    while (waiting.length > 0) yield await next();
+    while (waiting.length > 0) yield* handOut(waiting.shift() as Promise<Packed>, cutter);
   } finally {
     await Promise.allSettled(waiting);
   }
+}
+
+async function* handOut(packed: Promise<Packed>, cutter: BlockCutter): AsyncGenerator<Uint8Array> {
+  const { bytes, block } = await packed;
+  yield bytes;
+  cutter.giveBack(block);
 }
 
 /** Collects pieces into blocks, each with the end of the one before in front of it. */

@@ -6,7 +6,7 @@ import type { BlockJob } from './pack-block.ts';
 export type PackReply = {
   readonly id: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The memory that the block came in, to be used again. */
+  /** The memory that the block came in, to be used again once `bytes` were, which lie in it. */
   readonly block: Uint8Array<ArrayBuffer>;
 };
 

@@ -8,9 +8,10 @@ const port = parentPort;
 
 port.on('message', ({ id, job }: { readonly id: number; readonly job: BlockJob }) => {
   const packed = packBlock(job);
-  // A copy of its own, which can change hands; the library's buffers belong to a pool or are far too large.
-  const bytes = new Uint8Array(packed.length);
+  // It goes back in the memory that the block came in: new memory for each block would keep the collector busy.
+  const memory = job.bytes.buffer;
+  const bytes = packed.length <= memory.byteLength ? new Uint8Array(memory, 0, packed.length) : Uint8Array.from(packed);
   bytes.set(packed);
-  const reply: PackReply = { id, bytes, block: job.bytes };
-  port.postMessage(reply, [bytes.buffer, job.bytes.buffer]);
+  const reply: PackReply = { id, bytes, block: new Uint8Array(memory) };
+  port.postMessage(reply, bytes.buffer === memory ? [memory] : [bytes.buffer, memory]);
 });
