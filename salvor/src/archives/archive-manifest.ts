@@ -34,7 +34,7 @@ export const ArchiveAbout = z
     host: z.string(),
     account: z.string(),
     site: z
-      .object({ path: z.string(), cms: z.enum(['drupal', 'wordpress']), version: z.string().nullable() })
+      .object({ path: z.string(), cms: z.enum(['drupal', 'backdrop', 'wordpress']), version: z.string().nullable() })
       .readonly(),
     platform: z.object({ name: z.string(), root: z.string(), version: z.string().nullable() }).readonly(),
     databases: z
