@@ -79,23 +79,7 @@ export class SnapshotView {
     yield* this.#readContent(node.content, range.offset ?? 0, range.length ?? Number.MAX_SAFE_INTEGER);
   }
 
-  /** The bytes of a file that was listed or met on a walk: without looking for its path again. */
-  async *readEntry(entry: ViewEntry): AsyncGenerator<Uint8Array> {
-    yield* this.#readContent(entry.contentIds, 0, Number.MAX_SAFE_INTEGER);
-  }
-
-  async *#readContent(content: readonly string[], from: number, length: number): AsyncGenerator<Uint8Array> {
-    const to = from + length;
-    let at = 0;
-    for (const id of content) {
-      const place = this.#reader.place('data', id);
-      const bytes = place.plainBytes ?? place.length - SEAL_OVERHEAD_BYTES;
-      if (at + bytes > from && at < to) yield (await this.#piece(id)).subarray(Math.max(0, from - at), to - at);
-      at += bytes;
-    }
-  }
-
-  /** The bytes of a file whose entry is at hand: nothing is looked up on the way. The next piece is read meanwhile. */
+  /** The bytes of a file that was listed or met on a walk, without looking for its path again; the next piece is read meanwhile. */
   async *readEntry({ contentIds }: Pick<ViewEntry, 'contentIds'>): AsyncGenerator<Uint8Array> {
     const start = (at: number): Promise<Buffer> | null => {
       const id = contentIds[at];
@@ -110,6 +94,17 @@ export class SnapshotView {
       const piece = await next;
       next = start(at);
       yield piece;
+    }
+  }
+
+  async *#readContent(content: readonly string[], from: number, length: number): AsyncGenerator<Uint8Array> {
+    const to = from + length;
+    let at = 0;
+    for (const id of content) {
+      const place = this.#reader.place('data', id);
+      const bytes = place.plainBytes ?? place.length - SEAL_OVERHEAD_BYTES;
+      if (at + bytes > from && at < to) yield (await this.#piece(id)).subarray(Math.max(0, from - at), to - at);
+      at += bytes;
     }
   }
 

@@ -20,6 +20,8 @@ const Module = z
   .readonly();
 export type Module = z.infer<typeof Module>;
 
+const Link = z.object({ path: z.string(), target: z.string() }).readonly();
+
 /** Known before the first file is read. */
 export const ArchiveAbout = z
   .object({
@@ -53,6 +55,8 @@ export const ArchiveAbout = z
           .readonly(),
       )
       .readonly(),
+    /** Directories that lie in the archive and were links to elsewhere in the site. */
+    moved: z.array(Link).readonly(),
     /** Paths below the site's directory whose content was left out. */
     excludes: z.array(z.string()).readonly(),
     passwords: z.enum(['replaced', 'left-out']),
@@ -60,8 +64,6 @@ export const ArchiveAbout = z
   })
   .readonly();
 export type ArchiveAbout = z.infer<typeof ArchiveAbout>;
-
-const Link = z.object({ path: z.string(), target: z.string() }).readonly();
 
 export const ArchiveManifest = z
   .object({
@@ -98,7 +100,7 @@ export const MAX_LISTED_MODULES = 20_000;
 export const MAX_LISTED_PROBLEMS = 10_000;
 
 /** What is known of an archive before it is written, but for what its source says. */
-export type AboutWanted = Omit<ArchiveAbout, 'format' | 'version' | 'databases' | 'excludes' | 'passwords'>;
+export type AboutWanted = Omit<ArchiveAbout, 'format' | 'version' | 'databases' | 'moved' | 'excludes' | 'passwords'>;
 
 export function serialiseJson(value: ArchiveAbout | ArchiveManifest): Buffer {
   return Buffer.from(`${JSON.stringify(value, null, 1)}\n`);

@@ -300,7 +300,7 @@ export class ArchiveMembers {
 const EMPTY = new Uint8Array(0);
 const ZEROS = Buffer.alloc(256 * 1024);
 
-function describe({ databases }: ArchiveSource, { about, excludes, passwords }: MembersWanted): ArchiveAbout {
+function describe({ databases, moved }: ArchiveSource, { about, excludes, passwords }: MembersWanted): ArchiveAbout {
   return {
     format: 'salvor-archive',
     version: 1,
@@ -314,6 +314,7 @@ function describe({ databases }: ArchiveSource, { about, excludes, passwords }: 
       collation,
       tables,
     })),
+    moved,
     excludes,
     passwords,
   };

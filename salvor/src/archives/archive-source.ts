@@ -9,6 +9,8 @@ export type ArchiveSource = {
   entries(): AsyncIterable<SourceEntry>;
   /** The site's own database first. */
   readonly databases: readonly SourceDatabase[];
+  /** Directories among the entries that are links to elsewhere in the site. */
+  readonly moved: readonly { readonly path: string; readonly target: string }[];
 };
 
 /** Paths and targets are byte strings, one character per byte. */

@@ -81,7 +81,7 @@ const OWNERS = {
 };
 
 export function sourceOf(site: string, databases: readonly SourceDatabase[] = [databaseOf('example')]): ArchiveSource {
-  return { entries: () => entriesOfDirectory(site, OWNERS), databases };
+  return { entries: () => entriesOfDirectory(site, OWNERS), databases, moved: [] };
 }
 
 export function wantedOf(told: Partial<ArchiveWanted> = {}): ArchiveWanted {

@@ -4,27 +4,53 @@
  */
 import type { SnapshotView, ViewEntry } from '@salvor/engine';
 import type { ArchiveSource, SourceDatabase, SourceEntry } from '../archives/archive-source.ts';
-import type { ManifestDatabase } from './manifest.ts';
+import { textToName } from '../archives/tar/tar-member.ts';
+import type { ManifestDatabase, ManifestMoved } from './manifest.ts';
 import type { OpenPoint } from './open-point.ts';
 
 type View = Pick<SnapshotView, 'list' | 'readEntry' | 'readWhole' | 'stat' | 'walk'>;
 
-/** Throws nothing by itself; what it yields throws the engine's codes for damage, and the source's reader gets them. */
+/**
+ * Directories that the site has moved out lie in their places, where the site has links: what is restored from it is the
+ * site of that instant. Throws nothing by itself; its reader gets the engine's codes for damage.
+ */
 export function sourceOfPoint(point: { readonly manifest: OpenPoint['manifest']; readonly view: View }): ArchiveSource {
+  const { manifest, view } = point;
+  const moved = manifest.moved.filter(({ linked }) => linked);
   return {
-    entries: () => withContents(point.view, walkSite(point.view)),
-    databases: point.manifest.databases.map((database) => databaseOf(point.view, database)),
+    entries: () => withContents(view, walkSite(view, moved)),
+    databases: manifest.databases.map((database) => databaseOf(view, database)),
+    moved: moved.map(({ link, target }) => ({ path: link, target })),
   };
 }
 
 const SITE = '/site';
 
-async function* walkSite(view: View): AsyncGenerator<Walked> {
+async function* walkSite(view: View, moved: readonly ManifestMoved[]): AsyncGenerator<Walked> {
   const root = await view.stat(SITE);
   yield { source: toSourceEntry(view, root, ''), entry: root };
-  for await (const { pathBytes, entry } of view.walk(SITE)) {
-    const path = Buffer.from(pathBytes).toString('latin1').slice(SITE.length + 1);
-    yield { source: toSourceEntry(view, entry, path), entry };
+  yield* walkBelow(view, SITE, '', moved);
+}
+
+/** What lies in a directory of the point, `path` being its place in the site (a byte string). */
+async function* walkBelow(
+  view: View,
+  stored: string,
+  path: string,
+  moved: readonly ManifestMoved[],
+): AsyncGenerator<Walked> {
+  const cut = Buffer.byteLength(stored) + 1;
+  for await (const { pathBytes, entry } of view.walk(stored)) {
+    const below = Buffer.from(pathBytes).subarray(cut).toString('latin1');
+    const at = path === '' ? below : `${path}/${below}`;
+    const via = entry.type === 'symlink' ? moved.find(({ link }) => textToName(link) === at) : undefined;
+    if (via === undefined) {
+      yield { source: toSourceEntry(view, entry, at), entry };
+      continue;
+    }
+    const directory = await view.stat(via.place);
+    yield { source: toSourceEntry(view, directory, at), entry: directory };
+    yield* walkBelow(view, via.place, at, moved);
   }
 }
 

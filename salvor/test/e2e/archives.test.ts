@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { findSnapshot, listSnapshots } from '@salvor/engine';
 import type { DemoSite } from '../../../demo/host.ts';
-import { differences, observeSite } from '../../../demo/observe-site.ts';
+import { differences, observeSite, observeTree } from '../../../demo/observe-site.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { quoteName } from '../../../demo/sql.ts';
 import { archiveNames } from '../../src/archives/archive-name.ts';
@@ -131,4 +131,20 @@ describe('an archive of a point', () => {
       assert.deepEqual([now.page.status, now.page.body], [200, original.page.body]);
     });
   }
+
+  it('holds what the site has moved out in its place, and says where it lay', async () => {
+    const site = test.host.site('market.example.org');
+    const target = join(test.host.home, 'static/files/market.example.org.files');
+    mkdirSync(join(test.host.home, 'static/files'));
+    renameSync(join(site.path, 'files'), target);
+    symlinkSync(target, join(site.path, 'files'));
+    const written = await archive(site);
+    assert.deepEqual(written.manifest.about.moved, [{ path: 'files', target }]);
+    const into = join(out, 'moved');
+    mkdirSync(into);
+    execFileSync('tar', ['-xpzf', join(out, written.name), '-C', into]);
+    const [before, after] = [observeTree(target), observeTree(join(into, 'files'))];
+    assert.ok(before.size > 10);
+    assert.deepEqual(differences(before, after), []);
+  });
 });
