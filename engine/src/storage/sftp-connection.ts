@@ -1,8 +1,7 @@
 /** One SSH connection with its SFTP channel: the calls as promises, and the truth about why one failed. */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { Client } from 'ssh2';
-import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
+import type { Client, FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
 import { EngineError, reasonOf, systemCode } from '../errors.ts';
 import { KnownHost } from './known-hosts.ts';
 import type { HostTrust } from './known-hosts.ts';
@@ -67,7 +66,9 @@ export class SftpConnection {
   static async open(address: SftpAddress, login: SftpLogin): Promise<SftpConnection> {
     const { location } = address;
     const known = readKnownHost(address, login.trust);
-    const client = new Client();
+    // Its 50 ms of loading are for those who connect, not for every command.
+    const ssh2 = await import('ssh2');
+    const client = new ssh2.Client();
     const socket = connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
     const hostKey: { fault: string | null } = { fault: null };
     try {
