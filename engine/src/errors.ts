@@ -154,7 +154,7 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   },
   'repository-locked': {
     message: (c) => `The repository is locked by ${text(c['holder'])}.`,
-    hint: 'Wait until that is done. If that machine is gone, remove its locks with: salvor repo unlock',
+    hint: 'Wait until that is done; a lock that was not renewed for 30 minutes counts no more. If you know that nobody works there, remove it now with: salvor repo unlock --remove-all',
     exit: 1,
     retry: 'later',
   },

@@ -2,7 +2,8 @@
  * A model of two copies under everything that happens to them: what each snapshot must give back is remembered, then
  * operations are drawn at random (some killed in the middle, some side by side) and the repositories are held to it.
  *
- *   change the source · back up (local, or both) · forget · prune · copy · heal after damage · check · kill · side by side
+ *   change the source · back up (one, or both) · forget · prune · copy · check · damage and heal · kill any of these ·
+ *   two of these side by side, of which a lock may refuse one
  *
  * The claims, after every step that may have written: no listed snapshot lacks anything (`check`); after a sequence:
  * stock restic agrees, all data read, and snapshots drawn at random restore to what their source was.
@@ -67,9 +68,11 @@ const KINDS = [
   'forget',
   'prune',
   'copy',
+  'check',
   'heal',
   'kill',
   'kill',
+  'together',
   'together',
 ] as const;
 type Kind = (typeof KINDS)[number];
@@ -147,6 +150,8 @@ class Model {
         return this.#act({ kind: 'prune', place: one, maxUnusedPercent: this.#pick([0, 5, 50]) });
       case 'copy':
         return this.#act({ kind: 'copy', from: one, to: other });
+      case 'check':
+        return this.#expectWhole(one, 'nothing', true);
       case 'heal':
         return this.#damageAndHeal(one, other);
       case 'kill':
@@ -159,9 +164,18 @@ class Model {
             { kind: 'forget', place: one, keep: 2 },
           ]),
         );
-      case 'together':
-        await Promise.all([this.#act(backUp([one])), this.#act(backUp([one, other]))]);
+      case 'together': {
+        const second = this.#pick<Act>([
+          backUp([one]),
+          backUp([one, other]),
+          { kind: 'prune', place: one, maxUnusedPercent: 0 },
+          { kind: 'forget', place: one, keep: 2 },
+          { kind: 'copy', from: one, to: other },
+          { kind: 'copy', from: other, to: one },
+        ]);
+        await Promise.all([this.#act(backUp([one, other])), this.#act(second)]);
         return;
+      }
       default:
         kind satisfies never;
     }
@@ -212,11 +226,14 @@ class Model {
       if (this.#random() < 0.3) rmSync(path);
       else damage(path, this.#random);
     }
-    await this.#act({ kind: 'heal', damaged, healthy });
+    const wanted: Act = { kind: 'heal', damaged, healthy };
+    // One that is killed in the middle is begun again.
+    if (this.#random() < 0.3) await this.#kill(wanted);
+    await this.#act(wanted);
   }
 
-  async #expectWhole(place: Place, after: string): Promise<void> {
-    const { errors } = await check(await open(place));
+  async #expectWhole(place: Place, after: string, readData = false): Promise<void> {
+    const { errors } = await check(await open(place), { readData });
     assert.deepEqual(errors, [], `after ${after}`);
   }
 
