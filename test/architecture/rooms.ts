@@ -114,6 +114,7 @@ export const ROOMS: readonly Room[] = [
 /** The entries of a workspace's `exports` by the room that they open. */
 export const PACKAGE_ROOMS: Readonly<Record<string, string>> = {
   '@salvor/contract': 'contract',
+  '@salvor/contract/error-codes': 'contract',
   '@salvor/engine': 'engine',
   '@salvor/engine/libc': 'engine',
 };

@@ -1,4 +1,5 @@
-import { ERROR_CODES } from '@salvor/contract';
+// Without the schemas, whose library takes 60 ms to load: every command comes by here, few check a document.
+import { ERROR_CODES } from '@salvor/contract/error-codes';
 import type { ErrorDocument } from '@salvor/contract';
 import { CommanderError } from 'commander';
 import { SALVOR_ERRORS, SalvorError } from '../errors.ts';
