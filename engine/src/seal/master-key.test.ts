@@ -63,6 +63,23 @@ describe('MasterKey', () => {
     );
   });
 
+  it('seals what is longer than a piece as a whole, and tells whether that holds a plaintext', () => {
+    const key = MasterKey.generate();
+    for (const length of [0, 1, 65_535, 65_536, 65_537, 200_000]) {
+      const plain = randomBytes(length);
+      const sealed = key.seal(plain);
+      assert.ok(key.open(sealed)?.equals(plain) === true && key.holds(sealed, plain));
+      if (length === 0) continue;
+      for (const changed of [plain, sealed]) {
+        const at = changed.length - 1;
+        changed[at] = (changed[at] ?? 0) ^ 1;
+        assert.ok(!key.holds(sealed, plain));
+        changed[at] = (changed[at] ?? 0) ^ 1;
+      }
+      assert.ok(key.holds(sealed, plain) && !key.holds(sealed, plain.subarray(1)));
+    }
+  });
+
   it('never seals twice with one nonce', () => {
     const key = MasterKey.generate();
     const nonces = new Set(Array.from({ length: 5000 }, () => key.seal(new Uint8Array(1)).toString('hex', 0, 16)));

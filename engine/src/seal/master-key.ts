@@ -20,6 +20,8 @@ export const SEAL_OVERHEAD_BYTES = 32;
 const NONCE_BYTES = 16;
 const TAG_BYTES = 16;
 const NONCE_POOL_BYTES = 4096;
+/** Ciphers give buffers of their own, which wait for the garbage collector: large ones were a third of the memory. */
+const PIECE_BYTES = 64 * 1024;
 
 /** The secret parts of a key as they lie in key files: plain bytes. */
 export type MasterKeyParts = { readonly encrypt: Uint8Array; readonly k: Uint8Array; readonly r: Uint8Array };
@@ -60,10 +62,24 @@ export class MasterKey {
   sealInto(plain: Uint8Array, target: Buffer, at: number): number {
     const nonce = this.#nextNonce();
     nonce.copy(target, at);
-    const ciphertext = createCipheriv('aes-256-ctr', this.#encrypt, nonce).update(plain);
-    ciphertext.copy(target, at + NONCE_BYTES);
-    this.#tag(nonce, ciphertext).copy(target, at + NONCE_BYTES + ciphertext.length);
+    const ciphertext = target.subarray(at + NONCE_BYTES, at + NONCE_BYTES + plain.length);
+    const cipher = createCipheriv('aes-256-ctr', this.#encrypt, nonce);
+    for (let done = 0; done < plain.length; done += PIECE_BYTES)
+      cipher.update(plain.subarray(done, done + PIECE_BYTES)).copy(ciphertext, done);
+    this.#tag(nonce, ciphertext).copy(target, at + NONCE_BYTES + plain.length);
     return plain.length + SEAL_OVERHEAD_BYTES;
+  }
+
+  /** Whether sealed bytes hold exactly this plaintext. */
+  holds(sealed: Uint8Array, plain: Uint8Array): boolean {
+    if (sealed.length !== plain.length + SEAL_OVERHEAD_BYTES || !this.#isGenuine(sealed)) return false;
+    const ciphertext = sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES);
+    const decipher = createDecipheriv('aes-256-ctr', this.#encrypt, sealed.subarray(0, NONCE_BYTES));
+    for (let done = 0; done < plain.length; done += PIECE_BYTES) {
+      const piece = decipher.update(ciphertext.subarray(done, done + PIECE_BYTES));
+      if (piece.compare(plain, done, done + piece.length) !== 0) return false;
+    }
+    return true;
   }
 
   /** Seals into a buffer of its own. */
@@ -75,12 +91,17 @@ export class MasterKey {
 
   /** The plaintext, or null where the tag does not fit: wrong key, or bytes that were changed. */
   open(sealed: Uint8Array): Buffer | null {
-    if (sealed.length < SEAL_OVERHEAD_BYTES) return null;
+    if (!this.#isGenuine(sealed)) return null;
+    const ciphertext = sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES);
+    return createDecipheriv('aes-256-ctr', this.#encrypt, sealed.subarray(0, NONCE_BYTES)).update(ciphertext);
+  }
+
+  #isGenuine(sealed: Uint8Array): boolean {
+    if (sealed.length < SEAL_OVERHEAD_BYTES) return false;
     const nonce = sealed.subarray(0, NONCE_BYTES);
     const ciphertext = sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES);
-    if (isZero(nonce)) return null;
-    if (!timingSafeEqual(this.#tag(nonce, ciphertext), sealed.subarray(sealed.length - TAG_BYTES))) return null;
-    return createDecipheriv('aes-256-ctr', this.#encrypt, nonce).update(ciphertext);
+    const tag = sealed.subarray(sealed.length - TAG_BYTES);
+    return !isZero(nonce) && timingSafeEqual(this.#tag(nonce, ciphertext), tag);
   }
 
   #tag(nonce: Uint8Array, ciphertext: Uint8Array): Buffer {

@@ -33,6 +33,9 @@ export function describeFailure(error: unknown): WorkerFailure {
   };
 }
 
+/** Workers make much that is garbage at once. A large young generation keeps it, and the buffers behind it, for longer. */
+const YOUNG_GENERATION_MB = 4;
+
 const isCode = (code: string): code is EngineErrorCode => Object.hasOwn(ENGINE_ERRORS, code);
 
 type Waiting<Answer> = {
@@ -64,7 +67,11 @@ export class WorkerPool<Job, Answer, News = never> implements AsyncDisposable {
     this.size = Math.max(1, options.size ?? availableParallelism());
     for (let n = 0; n < this.size; n++) {
       const { value, transfer } = options.data(n);
-      const worker = new Worker(options.script, { workerData: value, transferList: [...transfer] });
+      const worker = new Worker(options.script, {
+        workerData: value,
+        transferList: [...transfer],
+        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+      });
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#ready.push(promise);
       worker.on('message', (reply: WorkerReply<Answer, News>) => {

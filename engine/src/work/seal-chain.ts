@@ -149,8 +149,7 @@ export class SealChain {
   #append(repository: number, target: Target, type: BlobType, id: string, stored: StoredBlob, claim: number): void {
     const builder = this.#builder(target, type);
     const sealed = builder.append(target.key, id, stored.bytes, stored.plainBytes, claim);
-    const opened = target.key.open(sealed);
-    if (opened === null || !opened.equals(stored.bytes))
+    if (!target.key.holds(sealed, stored.bytes))
       throw new Error(`the blob ${id} did not open again after it was sealed`);
     if (builder.isFull) this.#finish(repository, target, builder);
   }

@@ -72,6 +72,16 @@ describe('a table', () => {
   });
 });
 
+describe('a table of very many rows', () => {
+  test('is as wide as its widest', () => {
+    const rows = Array.from({ length: 200_000 }, (_, n) => (n === 150_000 ? 'widest' : 'row'));
+    const columns = [{ title: 'A', value: (row: string) => row, align: 'right' as const }];
+    const lines = renderTable(rows, columns, makePaint(false)).split('\n');
+    assert.equal(lines.length, 200_001);
+    assert.deepEqual(new Set(lines.map((line) => line.length)), new Set([6]));
+  });
+});
+
 describe('progress', () => {
   const progress = { step: 'read files', files: 1204, bytes: 512 * 1024, filesTotal: 2000, bytesTotal: 1024 * 1024 };
 

@@ -12,7 +12,8 @@ export function renderTable<Row>(rows: readonly Row[], columns: readonly Column<
   const cells = rows.map((row) => columns.map((column) => escapeControl(column.value(row))));
   const shown = columns.flatMap((column, i) => {
     if (cells.every((row) => row[i] === '')) return [];
-    const width = Math.max(column.title.length, ...cells.map((row) => widthOf(row[i] ?? '')));
+    // Not `Math.max(...)`: a listing has more rows than a call takes arguments.
+    const width = cells.reduce((most, row) => Math.max(most, widthOf(row[i] ?? '')), column.title.length);
     return [{ column, i, width }];
   });
   const line = (texts: readonly string[]): string =>
