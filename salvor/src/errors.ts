@@ -53,6 +53,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'archive-unknown': {
+    message: (c) => `${String(c['archive'])} is no archive that is known here: ${String(c['why'])}.`,
+    hint: 'Archives of Salvor, Aegir, BOA and Backup and Migrate are read, and plain dumps.',
+    exit: 1,
+    retry: 'never',
+  },
   'archive-unsupported': {
     message: (c) => `${String(c['archive'])} can't be restored by this version: ${String(c['why'])}.`,
     hint: 'Unpack it with the program that made it, and import what comes out.',

@@ -7,6 +7,8 @@ import type { TarMember } from './tar/tar-member.ts';
  */
 export class MemberSum {
   count = 0;
+  /** The sum of what stood before the manifest, where one was met. */
+  atManifest: string | null = null;
   readonly #hash: Hash = createHash('sha256');
 
   /** `content`: the SHA-256 of a file's bytes, null of everything else. */
