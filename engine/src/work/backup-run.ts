@@ -114,7 +114,7 @@ export class BackupRun {
     const names = new Set<string>();
     for await (const entry of entries) {
       const name = byteString(entry.name);
-      if (names.has(name) || name === '' || name.includes('/'))
+      if (names.has(name) || ['', '.', '..'].includes(name) || /[/\0]/.test(name))
         throw new RangeError(`the entry name ${JSON.stringify(entry.name)} can't be used`);
       names.add(name);
       const text = await this.#entry(`${path}/${entry.name}`, entry, before.get(name) ?? null);

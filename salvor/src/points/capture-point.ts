@@ -89,6 +89,9 @@ export type CapturedPoint = {
 
 /** Throws what the dump or the engine throws; then nothing was committed. */
 export async function capturePoint(site: Site, wanted: CaptureWanted, tools: CaptureTools): Promise<CapturedPoint> {
+  // Where it is about to be replaced it may be gone; else its disk went away, and its databases alone are no backup of it.
+  if (!wanted.safety && !existsSync(wanted.path))
+    throw new SalvorError('source-missing', { path: wanted.path, reason: 'the directory of the site is gone' });
   const { snapshots } = await listSnapshots(tools.repository, { tags: ['salvor', `account:${site.account.name}`] });
   const cut = chooseDumpCut(snapshots, site.uri, sizeOfDatabases(wanted));
   const capture = new Capture(site, wanted, tools, cut);

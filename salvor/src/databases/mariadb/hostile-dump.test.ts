@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openConnection } from './connect.ts';
+import { findLoadUser } from './load-user.ts';
 import type { LoadPart } from './load.ts';
 import { type FoundDefiner, rewriteDefiners } from './rewrite-definers.ts';
 import { createScratch, dropScratch, type Scratch } from './scratch.ts';
@@ -70,6 +72,7 @@ describe('a hostile dump', () => {
     'a foreign definer': 'CREATE DEFINER=`root`@`localhost` VIEW v AS SELECT 1;',
     'a trigger beside the tool’s form': '/*!50003 CREATE DEFINER=`root`@`localhost` PROCEDURE p() SELECT 1 */;',
     'a server’s shutdown': 'SHUTDOWN;',
+    'a command behind another delimiter': 'DELIMITER ;;\n\\! touch LOOT/x\n;;',
   };
   for (const [what, statement] of Object.entries(refused)) {
     test(`is stopped at ${what}, its file and line named, and nothing outside changed`, async () => {
@@ -100,6 +103,15 @@ describe('a hostile dump', () => {
         assert.rejects(loadAll(server, scratch, poison(refused[what] ?? '')), { code: 'dump-refused' }),
       );
     }
+  });
+
+  test('reads no file through the server: its function gives nothing', async () => {
+    await withScratch(async (scratch) => {
+      const statement = "CREATE TABLE read_file (l TEXT); INSERT INTO read_file VALUES (LOAD_FILE('/etc/passwd'));";
+      await loadAll(server, scratch, poison(statement));
+      await using connection = await openConnection(scratch.login, { database: scratch.database });
+      assert.deepEqual(await connection.query('SELECT l FROM read_file'), [{ l: null }]);
+    });
   });
 
   test('that drops its own database only makes its load fail', async () => {
@@ -174,6 +186,23 @@ describe('a hostile dump', () => {
       assert.match(seen[0] ?? '', /^CapBnd:\t0+$/m);
     });
   });
+});
+
+test('a load runs as the host’s own user for loads where it has one, else as nobody, and never as root', async () => {
+  const top = await mkdtemp(join(tmpdir(), 'salvor-load-user-'));
+  try {
+    const passwd = join(top, 'passwd');
+    const of = async (text: string): Promise<number> => {
+      await writeFile(passwd, text);
+      return findLoadUser(passwd).uid;
+    };
+    assert.equal(await of('root:x:0:0::/root:/bin/sh\n'), 65_534);
+    assert.equal(await of('xsalvor-load:x:7:7:::\nsalvor-load:x:998:997::/:/bin/false\n'), 998);
+    assert.equal(await of('salvor-load:x:0:0::/:/bin/false\n'), 65_534);
+    assert.equal(await of('salvor-load:broken\n'), 65_534);
+  } finally {
+    await rm(top, { recursive: true });
+  }
 });
 
 test('definers are taken out only where the dump tool writes them, however the stream is cut', async () => {

@@ -9,9 +9,10 @@
  * read, not when the client ended well, because it does so in the middle of a cut-off statement too.
  */
 import { SalvorError, type SalvorErrorCode } from '../../errors.ts';
-import { NOBODY, openRun, type OsUser } from '../../lib/run.ts';
+import { openRun, type OsUser } from '../../lib/run.ts';
 import { type DatabaseConnection, type DatabaseLogin, openConnection } from './connect.ts';
 import { openDefaultsFile } from './defaults-file.ts';
+import { findLoadUser } from './load-user.ts';
 import { type FoundDefiner, rewriteDefiners } from './rewrite-definers.ts';
 import type { Scratch } from './scratch.ts';
 import { END_MARKER } from './split-dump.ts';
@@ -28,7 +29,7 @@ export type LoadOptions = {
   readonly defaultsDirectory: string;
   /** The administrator's: lets values through that are larger than the server takes, for as long as the load runs. */
   readonly admin: DatabaseLogin;
-  /** Who the client runs as; default `nobody`. Must be able to reach the server's socket. */
+  /** Who the client runs as; by default `salvor-load` or `nobody`. Must be able to reach the server's socket. */
   readonly osUser?: OsUser;
   /** Sessions at a time; default 2. */
   readonly parallel?: number;
@@ -110,7 +111,7 @@ class Load {
   /** One client: the head, then parts until there are no more. */
   async runSession(take: () => LoadPart | undefined, signal: AbortSignal | undefined): Promise<void> {
     const { login, database } = this.#scratch;
-    const user = this.#options.osUser ?? NOBODY;
+    const user = this.#options.osUser ?? findLoadUser();
     const given: { readonly part: LoadPart; readonly firstLine: number }[] = [];
     const marks = new MarkReader();
     const input = this.#feed(take, given);

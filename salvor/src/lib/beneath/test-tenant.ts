@@ -63,7 +63,7 @@ export async function makeTenantHome(): Promise<TenantHome> {
       chownSync(full, TENANT.uid, TENANT.gid);
       return full;
     },
-    run: async (program) => running.use(await runAsTenant(program, home)),
+    run: async (program) => running.use(await runProgram(program, home)),
     [Symbol.asyncDispose]: async () => {
       await running.disposeAsync();
       rmSync(top, { recursive: true, force: true });
@@ -84,9 +84,9 @@ export function asUser(user: OsUser, command: readonly string[]): readonly [stri
   ];
 }
 
-// Perl is on every Debian and can be read by everybody, which a checkout's Node need not be.
-async function runAsTenant(program: string, home: string): Promise<Tenant> {
-  const [file, ...args] = asUser(TENANT, ['perl', '-e', `$| = 1; ${program}`]);
+/** Runs a Perl program as a user: Perl is on every Debian and can be read by everybody, which a checkout's Node need not be. */
+export async function runProgram(program: string, home: string, user: OsUser = TENANT): Promise<Tenant> {
+  const [file, ...args] = asUser(user, ['perl', '-e', `$| = 1; ${program}`]);
   const child = spawn(file, args, { cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = once(child, 'close');
   const [first] = (await Promise.race([once(child.stdout, 'data'), closed])) as [Buffer | number | null];
