@@ -57,5 +57,15 @@ export type Growth = {
 };
 
 /** The rows' names on the command line, in the order in which they run. */
-export const ROW_KEYS = ['first', 'unchanged', 'restore', 'copies', 'file', 'memory', 'index'] as const;
+export const ROW_KEYS = [
+  'first',
+  'unchanged',
+  'restore',
+  'copies',
+  'file',
+  'memory',
+  'index',
+  'away',
+  'whole',
+] as const;
 export type RowKey = (typeof ROW_KEYS)[number];

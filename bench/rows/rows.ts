@@ -4,6 +4,7 @@ import { measureLargeIndex } from './large-index.ts';
 import { measureMemory } from './memory.ts';
 import { measureOneFile } from './one-file.ts';
 import { measureRestore } from './restore.ts';
+import { measureSiteAway, measureWholeRestore } from './site-away.ts';
 import { measureTwoCopies } from './two-copies.ts';
 import { measureUnchanged } from './unchanged.ts';
 import type { WorkPlace } from '../work-place.ts';
@@ -27,4 +28,6 @@ export const ROWS: Readonly<Record<RowKey, (context: RowContext) => Promise<RowF
   file: measureOneFile,
   memory: measureMemory,
   index: measureLargeIndex,
+  away: measureSiteAway,
+  whole: measureWholeRestore,
 };

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { BackupDocument, InitDocument, RestoreDocument, StatusDocument } from '@salvor/contract';
 import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
-import { type ObservedSite, differences, observeSite } from '../../../demo/observe-site.ts';
+import { type ObservedSite, differences, observePage, observeSite } from '../../../demo/observe-site.ts';
 import { initFlags, runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 
 const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
@@ -23,6 +23,9 @@ export type Killed = 'backup' | 'restore' | 'undo';
 
 export type KillSince = 'start' | 'switch';
 
+/** What happens at that instant: SIGKILL of salvor, of the database server, all connections cut by the server, or Ctrl-C. */
+export type KillKind = 'salvor' | 'server' | 'connections' | 'cancel';
+
 export type KillHost = AsyncDisposable & {
   readonly host: DemoHost;
   /** How long the operation takes when nobody kills it. */
@@ -31,7 +34,7 @@ export type KillHost = AsyncDisposable & {
    * Runs it from the state that it begins in, kills it after `afterMs`, lets one command recover and holds all to their
    * claims. `since` its start, or since its journal said that the switch begins, which lasts a fraction of a second.
    */
-  killAt(operation: Killed, afterMs: number, since?: KillSince): Promise<KillOutcome>;
+  killAt(operation: Killed, afterMs: number, since?: KillSince, kind?: KillKind): Promise<KillOutcome>;
 };
 
 export type KillOutcome = { readonly ended: boolean; readonly site: 'whole' | 'ruined' };
@@ -40,13 +43,14 @@ export async function openKillHost(): Promise<KillHost> {
   await using made = new AsyncDisposableStack();
   const host = made.use(await buildHost({ withoutWordPress: true, nodes: 25, files: 30 }));
   const site = host.site('harbour.example.org');
+  await host.serve();
   const run = new KillRun(host, site);
   await run.prepare();
   const resources = made.move();
   return {
     host,
     durationsMs: run.durationsMs,
-    killAt: (operation, afterMs, since = 'start') => run.killAt(operation, afterMs, since),
+    killAt: (operation, afterMs, since = 'start', kind = 'salvor') => run.killAt(operation, afterMs, since, kind),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -55,6 +59,7 @@ class KillRun {
   readonly durationsMs: Record<Killed, number> = { backup: 0, restore: 0, undo: 0 };
   readonly #host: DemoHost;
   readonly #site: DemoSite;
+  readonly #pages = { whole: 0, ruined: 0 };
   #point = '';
   #whole!: ObservedSite;
   #ruined!: ObservedSite;
@@ -70,26 +75,30 @@ class KillRun {
   async prepare(): Promise<void> {
     InitDocument.parse(await this.#run(['init', ...initFlags(this.#host)]));
     this.#whole = await observeSite(this.#host, this.#site);
+    this.#pages.whole = (await observePage(this.#site.url)).status;
     const began = performance.now();
     this.#point = BackupDocument.parse(await this.#run(['backup', this.#site.uri])).point;
     this.durationsMs.backup = performance.now() - began;
     await this.#ruin();
     this.#ruined = await observeSite(this.#host, this.#site);
+    this.#pages.ruined = (await observePage(this.#site.url)).status;
     this.durationsMs.restore = await this.#restore();
     this.durationsMs.undo = await this.#undo();
     assert.equal(await this.#look(), 'ruined');
   }
 
-  async killAt(operation: Killed, afterMs: number, since: KillSince): Promise<KillOutcome> {
+  async killAt(operation: Killed, afterMs: number, since: KillSince, kind: KillKind): Promise<KillOutcome> {
     if (operation === 'undo' && this.#state === 'ruined') await this.#restore();
     if (operation === 'restore' && this.#state === 'whole') await this.#undo();
     const before = this.#state;
     const committed = await this.#listSnapshots();
 
-    const ended = await this.#kill(this.#argsOf(operation), afterMs, since);
+    const ended = await this.#kill(this.#argsOf(operation), afterMs, since, kind);
+    await this.#host.mariadb.start();
 
     const status = StatusDocument.parse(await this.#run(['status']));
     this.#state = await this.#look();
+    assert.equal((await observePage(this.#site.url)).status, this.#pages[this.#state], 'the page answers otherwise');
     if (operation === 'backup') assert.equal(this.#state, before, 'a backup changed the site');
     assert.ok(
       status.tasks.every((task) => task.state !== 'running' && task.state !== 'rollback-failed'),
@@ -139,19 +148,55 @@ class KillRun {
     return performance.now() - began;
   }
 
-  /** True where the command had ended before it could be killed. */
-  async #kill(args: readonly string[], afterMs: number, since: KillSince): Promise<boolean> {
+  /** True where the command had ended well, before it could be hit or in spite of it. */
+  async #kill(args: readonly string[], afterMs: number, since: KillSince, kind: KillKind): Promise<boolean> {
     const child: ChildProcess = spawn(SALVOR, [...args, '--json'], {
       env: { ...process.env, HOME: this.#host.directory, SALVOR_CONFIG: salvorPlaces(this.#host).config },
       stdio: ['ignore', 'ignore', 'ignore'],
     });
     const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
     if (since === 'switch') await this.#waitForSwitch(child);
-    const timer = setTimeout(() => child.kill('SIGKILL'), afterMs);
+    const late = new AbortController();
+    const hit = sleep(afterMs, undefined, { signal: late.signal }).then(
+      async () => {
+        await this.#hit(child, kind);
+        return true;
+      },
+      () => false,
+    );
     const [code, signal] = await exited;
-    clearTimeout(timer);
-    if (signal === null) assert.equal(code, 0, `${args[0]} was not killed and failed`);
-    return signal === null;
+    late.abort();
+    const wasHit = await hit;
+    // Killed at its last instant it has ended all the same; told to stop or cut off it says so by its exit code.
+    assert.ok(
+      code === 0 || code === 3 || (code === null && signal === 'SIGKILL') || wasHit,
+      `${args[0]} failed: ${code}`,
+    );
+    return code === 0 || code === 3;
+  }
+
+  async #hit(child: ChildProcess, kind: KillKind): Promise<void> {
+    switch (kind) {
+      case 'salvor':
+        child.kill('SIGKILL');
+        return;
+      case 'cancel':
+        child.kill('SIGINT');
+        return;
+      case 'server':
+        await this.#host.mariadb.kill('SIGKILL');
+        return;
+      case 'connections': {
+        const others = await this.#host.mariadb.query(
+          "SELECT CONCAT('KILL ', ID, ';') FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND USER NOT IN ('system user', 'event_scheduler')",
+        );
+        // One by one: a connection may have ended by itself meanwhile.
+        for (const kill of linesOf(others)) await this.#host.mariadb.query(kill).catch(() => '');
+        return;
+      }
+      default:
+        kind satisfies never;
+    }
   }
 
   /** Looks every millisecond: the switch is over soon. Ends with the process too. */

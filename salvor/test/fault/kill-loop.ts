@@ -1,5 +1,5 @@
 import { Random } from '../../../demo/random.ts';
-import { type Killed, openKillHost } from './kill-host.ts';
+import { type KillKind, type Killed, openKillHost } from './kill-host.ts';
 
 /** A command that is killed later than it takes is a command that ends: a few of these are wanted too. */
 const LATEST = 1.05;
@@ -11,13 +11,14 @@ const EARLIEST_MS = 120;
 export type KillCounts = Readonly<Record<string, number>>;
 
 /**
- * Kills backups, restores and undos at `count` random instants, one after another on one host. The same seed gives the
+ * Hits backups, restores and undos at `count` random instants, one after another on one host. The same seed gives the
  * same instants; when exactly a machine reaches a line is its own. Throws at the first broken claim.
  */
 export async function killAtRandom(
   count: number,
   seed: number,
   operations: readonly Killed[],
+  kinds: readonly KillKind[],
   tell: (line: string) => void,
 ): Promise<KillCounts> {
   const random = new Random(seed);
@@ -25,6 +26,7 @@ export async function killAtRandom(
   const counts: Record<string, number> = {};
   for (let i = 0; i < count; i++) {
     const operation = operations[i % operations.length] ?? 'restore';
+    const kind = kinds[random.between(0, kinds.length - 1)] ?? 'salvor';
     const share = random.between(0, 1_000_000) / 1_000_000;
     // Every other switch is hit on purpose: by chance alone one kill in ten would meet it.
     const since = operation !== 'backup' && random.between(0, 1) === 1 ? 'switch' : 'start';
@@ -33,10 +35,10 @@ export async function killAtRandom(
         ? share * SWITCH_MS
         : EARLIEST_MS + share * (host.durationsMs[operation] * LATEST - EARLIEST_MS),
     );
-    const when = `${operation} ${afterMs} ms after its ${since}`;
+    const when = `${operation}, ${kind} hit ${afterMs} ms after its ${since}`;
     try {
-      const { ended, site } = await host.killAt(operation, afterMs, since);
-      const what = `${operation} ${ended ? 'ended by itself' : 'killed'}${since === 'switch' ? ' in its switch' : ''}, site ${site}`;
+      const { ended, site } = await host.killAt(operation, afterMs, since, kind);
+      const what = `${kind}: ${operation} ${ended ? 'ended well' : 'hit'}${since === 'switch' ? ' in its switch' : ''}, site ${site}`;
       counts[what] = (counts[what] ?? 0) + 1;
       tell(`${i + 1}/${count} ${when}: ${what}`);
     } catch (error) {

@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Visit } from '../away/clients.ts';
+import { visitDuring } from '../away/clients.ts';
+import { type AwaySite, aegirCommand, countFiles, listKept, openAwaySite, salvor, sh } from '../away/away-site.ts';
+import { othersBetween, readCpuTimes, waitForCalm } from '../measure/cpu-time.ts';
+import { median, roundFigure } from '../measure/figures.ts';
+import { SIDES } from '../programs.ts';
+import type { Side } from '../programs.ts';
+import type { Pair, Round, RowFigures } from '../row.ts';
+import type { RowContext } from './rows.ts';
+
+const GOAL_SECONDS = 1;
+const PEER = 'aegir';
+
+type AwayRun = {
+  readonly figure: number;
+  readonly seconds: number;
+  readonly cpu: number;
+  readonly other: number;
+  readonly isCalm: boolean;
+  readonly said: string;
+};
+
+/**
+ * How long four visitors, who ask and write all the time, get no right answer while the site is restored under them, an
+ * open transaction of three seconds being in the way. Goal: less than a second. The peer restores as Aegir does.
+ */
+export async function measureSiteAway(context: RowContext): Promise<RowFigures> {
+  return await measure('site away during a restore', context, async (away, side) => {
+    const visit = await visitDuring(away, () => restoreBy(side, away));
+    const lost = await findLost(away, visit);
+    if (side === 'ours' && lost > 0)
+      throw new Error(`${lost} acknowledged writes are in neither the site nor what is kept`);
+    return { figure: visit.awaySeconds, said: describe(visit, lost) };
+  });
+}
+
+/** The same site with nobody on it: from the command to the site being the old one, against `tar xzf` and an import. */
+export async function measureWholeRestore(context: RowContext): Promise<RowFigures> {
+  return await measure('whole restore of a site', context, async (away, side) => {
+    const began = performance.now();
+    await restoreBy(side, away);
+    return { figure: (performance.now() - began) / 1000, said: '' };
+  });
+}
+
+async function measure(
+  row: string,
+  context: RowContext,
+  body: (away: AwaySite, side: Side) => Promise<{ figure: number; said: string }>,
+): Promise<RowFigures> {
+  const directory = join(context.place.work, row.replaceAll(/\W+/g, '-'));
+  // The server and the site's user have to get there.
+  chmodSync(context.place.work, 0o711);
+  await using away = await openAwaySite(directory, context.scale, context.signal);
+  const files = countFiles(away.site.path);
+  const rounds: Record<Side, AwayRun>[] = [];
+  for (let number = 0; number < context.runs; number++) {
+    const runs: Partial<Record<Side, AwayRun>> = {};
+    for (const side of number % 2 === 0 ? SIDES : SIDES.toReversed()) {
+      await away.moveOn();
+      const isCalm = context.isPatient ? await waitForCalm(context.signal) : false;
+      const before = readCpuTimes();
+      const began = performance.now();
+      const { figure, said } = await body(away, side);
+      const after = readCpuTimes();
+      await check(away, files);
+      runs[side] = {
+        figure,
+        seconds: (performance.now() - began) / 1000,
+        cpu: after.children - before.children,
+        other: othersBetween(before, after),
+        isCalm,
+        said,
+      };
+      context.say(`${row}, round ${number + 1}, ${side === 'ours' ? side : PEER}: ${figure.toFixed(2)} s ${said}`);
+    }
+    rounds.push(runs as Record<Side, AwayRun>);
+  }
+  const medians = (of: (run: AwayRun) => number): Pair => ({
+    ours: roundFigure(median(rounds.map(({ ours }) => of(ours)))),
+    peer: roundFigure(median(rounds.map(({ peer }) => of(peer)))),
+  });
+  const figures = medians(({ figure }) => figure);
+  const isAway = row.startsWith('site away');
+  return {
+    row,
+    ...figures,
+    peerName: PEER,
+    ratio: roundFigure(figures.ours / figures.peer),
+    // Of the row that has a goal in seconds: what part of the peer's time that is.
+    goal: isAway ? roundFigure(GOAL_SECONDS / figures.peer) : 0.4,
+    unit: 's',
+    runs: rounds.map(toRound),
+    seconds: medians(({ seconds }) => seconds),
+    cpu: medians(({ cpu }) => cpu),
+    memoryMiB: { ours: 0, peer: 0 },
+    files,
+    bytes: away.bytes,
+    growth: null,
+    note: isAway
+      ? `goal < ${GOAL_SECONDS} s; ${rounds.at(-1)?.ours.said ?? ''}; ${PEER}: ${rounds.at(-1)?.peer.said ?? ''}`
+      : '',
+  };
+}
+
+async function restoreBy(side: Side, away: AwaySite): Promise<void> {
+  if (side === 'ours') await salvor(away.host, ['restore', away.site.uri, away.point, '--yes']);
+  else await shellOut(aegirCommand(away));
+}
+
+/** Beside us, so that visitors go on. */
+async function shellOut(command: string): Promise<void> {
+  const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const code = await new Promise((settle) => child.once('exit', settle));
+  if (code !== 0) throw new Error(`the peer's restore ended with ${String(code)}`);
+}
+
+/** The old state, and all of it. */
+async function check({ host, site }: AwaySite, files: number): Promise<void> {
+  sh(`test "$(cat '${site.path}/files/state.txt')" = old`);
+  const state = await host.mariadb.query(`SELECT state FROM \`${site.database}\`.bench_state`);
+  if (state.trim() !== 'old') throw new Error(`the rows are of the state '${state.trim()}'`);
+  if (countFiles(site.path) !== files) throw new Error('files are missing, or too many');
+}
+
+/** Writes that are in no table any more: neither in the live one nor in one that is kept. */
+async function findLost(away: AwaySite, { writes }: Visit): Promise<number> {
+  const left = new Set(writes);
+  for (const database of [away.site.database, ...(await listKept(away))]) {
+    const rows = await away.host.mariadb.query(`SELECT client, number FROM \`${database}\`.bench_writes`);
+    for (const line of rows.split('\n')) left.delete(line.replace('\t', ' '));
+  }
+  return left.size;
+}
+
+function describe({ answers, failures, writes, mixedSeconds }: Visit, lost: number): string {
+  return `${answers} right answers, ${failures} failures, mixed for ${mixedSeconds.toFixed(2)} s, ${lost} of ${writes.size} writes lost`;
+}
+
+function toRound({ ours, peer }: Record<Side, AwayRun>): Round {
+  return {
+    ours: roundFigure(ours.figure),
+    peer: roundFigure(peer.figure),
+    cpu: { ours: roundFigure(ours.cpu), peer: roundFigure(peer.cpu) },
+    other: { ours: roundFigure(ours.other), peer: roundFigure(peer.other) },
+    calm: { ours: ours.isCalm, peer: peer.isCalm },
+  };
+}
