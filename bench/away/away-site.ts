@@ -46,7 +46,7 @@ export async function openAwaySite(directory: string, scale: number, signal: Abo
   await host.mariadb.query(
     `USE \`${site.database}\`; ${own.join('\n')}
      CREATE TABLE bench_state (id INT PRIMARY KEY, state VARCHAR(10)); INSERT INTO bench_state VALUES (1, 'old');
-     CREATE TABLE bench_writes (client INT, number INT, PRIMARY KEY (client, number));`,
+     CREATE TABLE bench_writes (client INT, number BIGINT, PRIMARY KEY (client, number));`,
   );
   writeFileSync(join(site.path, 'files/state.txt'), 'old');
   execFileSync('chown', [

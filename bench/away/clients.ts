@@ -66,7 +66,8 @@ class Client {
   #connection: DatabaseConnection | null = null;
   #rightAt = performance.now();
   #mixedSince: number | null = null;
-  #next = 0;
+  /** No number of an earlier round is used again: what is lost must not be found there. */
+  #next = Date.now() * 1000;
 
   constructor(away: AwaySite, number: number) {
     this.#away = away;

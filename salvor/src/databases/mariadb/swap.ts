@@ -176,8 +176,10 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
   // A view stands where a table comes: it goes first. All other views stay till they are made anew.
   const views = plan.outgoing.filter((object) => object.kind === 'view' && coming.has(object.name));
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
+  let patienceMs = attempts * PATIENCE_PER_ATTEMPT_MS;
   for (let attempt = 1; ; attempt += 1) {
     try {
+      patienceMs -= await passOpenTransactions(connection, plan.live, { ...options, patienceMs });
       options.signal?.throwIfAborted();
       await dropObjects(connection, plan.scratch, plan.scratchTriggers);
       await dropObjects(connection, plan.live, [...triggers, ...views]);
@@ -201,6 +203,41 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
       await sleep(PAUSE_MS);
     }
   }
+}
+
+/** A try that meets an open transaction keeps every visitor behind it for a second: better to look before. All of it may be used for the first. */
+const PATIENCE_PER_ATTEMPT_MS = 500;
+const LOOK_STEP_MS = 50;
+
+/**
+ * Waits until no transaction in the live database is open for longer than the time between two looks, or until it has
+ * waited long enough: then the rename is tried all the same, and says what is in its way. Gives the time that it took.
+ */
+async function passOpenTransactions(
+  connection: DatabaseConnection,
+  live: string,
+  options: Pick<SwapOptions, 'signal'> & { readonly patienceMs: number },
+): Promise<number> {
+  let before = await listTransactions(connection, live);
+  let waited = 0;
+  for (; before.size > 0 && waited < options.patienceMs; waited += LOOK_STEP_MS) {
+    options.signal?.throwIfAborted();
+    await sleep(LOOK_STEP_MS);
+    const now = await listTransactions(connection, live);
+    before = new Set([...now].filter((transaction) => before.has(transaction)));
+  }
+  return waited;
+}
+
+/** Those of sessions that are in this database, each with its beginning: one of the same session a moment later is another. */
+async function listTransactions(connection: DatabaseConnection, live: string): Promise<ReadonlySet<string>> {
+  const rows = await connection.query<{ id: string; began: string; trx: string }>(
+    `SELECT t.trx_mysql_thread_id AS id, t.trx_started AS began, t.trx_id AS trx
+     FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id
+     WHERE p.DB = ? AND p.ID <> ?`,
+    [live, connection.id],
+  );
+  return new Set(rows.map(({ id, began, trx }) => `${id} ${began} ${trx}`));
 }
 
 /** Makes again what was dropped for a rename that did not come about. Throws 'swap-obstructed' naming what is missing. */
