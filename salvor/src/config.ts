@@ -17,7 +17,7 @@ export type Config = {
   readonly file: string;
   /** The agent's store, keys and journals. */
   readonly state: string;
-  /** Absolute; empty where the homes are to be found (`/data/disk/*`, `/var/aegir`). */
+  /** Absolute; empty where the homes are to be found (`sites/find-homes.ts`). */
   readonly homes: readonly string[];
   /** The directory under which each account's repository lies: `<local>/<account>`. */
   readonly local: string;

@@ -39,7 +39,7 @@ function newConfig(change: ConfigChange): string {
   const homes = change.homes ?? [];
   return `# Salvor's configuration.
 
-# The homes of the accounts. Where none is named they are found: /data/disk/* and /var/aegir.
+# The homes of the accounts. Where none is named they are found: /var/aegir, /data/disk/*, /home/*, /var/www and the like.
 ${homes.length > 0 ? line('homes', homes) : '# homes:\n#   - /data/disk/o1\n'}
 # The agent's store, journals and the repositories' keys. Keep a copy of its directory 'keys' somewhere else:
 # without them no backup can be read.

@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { evaluatePhp, valueAt } from './php-evaluate.ts';
 import type { PhpResult } from './php-evaluate.ts';
-import type { PhpFiles, PhpOptions } from './php-reading.ts';
+import { type PhpFiles, type PhpOptions, PhpSession } from './php-reading.ts';
 import { fromText, PhpArray, phpArrayOf, Unresolved } from './php-values.ts';
 import type { PhpValue } from './php-values.ts';
 
@@ -280,6 +280,12 @@ describe('conditions', () => {
 });
 
 describe('the request', () => {
+  test('hands on the environment that the virtual host gives, and no more', () => {
+    const environment = new Map([['DB', 'shop']]);
+    assert.equal(variable(`$a = getenv('DB');`, 'a', { environment }), 'shop');
+    assertUnresolved(variable(`$a = getenv('PW');`, 'a', { environment }), 2, /PW/);
+  });
+
   const server = phpArrayOf({ db_name: 'shop', db_port: '3306' }, new Unresolved('comes from the request', '', 0));
 
   test('gives what it is said to hold, until that is unset', () => {
@@ -338,6 +344,23 @@ describe('includes', () => {
         ['not-included', 5],
       ],
     );
+  });
+
+  test('of an address or a stream are code from elsewhere', () => {
+    for (const path of ['https://x.test/a.php', 'phar://a.phar/b.php', 'data:text/plain,<?php $a = 2;']) {
+      const result = evaluate(`$a = 1;\ninclude '${path}';`);
+      assert.deepEqual(
+        result.notes.map(({ kind, line }) => [kind, line]),
+        [['not-included', 3]],
+      );
+    }
+  });
+
+  test('and looks at files go by the working directory where the path is relative', () => {
+    const options = { workingDirectory: '/home/site' };
+    const others = { '/home/site/b.inc': '<?php $a = 2;' };
+    assert.equal(variable(`$a = 1; if (is_readable('b.inc')) { include 'b.inc'; }`, 'a', options, others), 2n);
+    assert.equal(variable(`$a = 1; if (file_exists('c.inc')) { $a = 3; }`, 'a', options, others), 1n);
   });
 
   test('in circles end', () => {
@@ -399,6 +422,25 @@ describe('limits', () => {
       assert.ok(performance.now() - start < 10_000);
     });
   }
+
+  test('what all files of a session may cost together is used up by some, and the others are not read', () => {
+    const source = `<?php\n$a = [${'1,'.repeat(500)}];${'$a[] = 1;'.repeat(200)}`;
+    const files = { ...inMemory({ '/home/a.php': source }), session: new PhpSession(500_000) };
+    const read = Array.from({ length: 6 }, () => evaluatePhp('/home/a.php', { files }));
+    assert.deepEqual([read[0]?.ok, read[5]?.ok], [true, false]);
+    assert.match(read[5]?.notes[0]?.message ?? '', /of this account/);
+  });
+
+  test('a file that many include is parsed once, and again when it has changed', () => {
+    const sources = {
+      '/home/a.php': `<?php include '/home/b.php';`,
+      '/home/b.php': `<?php $a = 1;${' '.repeat(60_000)}`,
+    };
+    const files = { ...inMemory(sources), session: new PhpSession(80_000) };
+    for (let i = 0; i < 20; i++) assert.equal(evaluatePhp('/home/a.php', { files }).variables.get('a'), 1n);
+    sources['/home/b.php'] = '<?php $a = 2;';
+    assert.equal(evaluatePhp('/home/a.php', { files }).variables.get('a'), 2n);
+  });
 
   test('a string that doubles forty times is given up, not built', () => {
     assertUnresolved(variable(`$a = 'x';${'$a .= $a;'.repeat(40)}`), 2, /“\.”/);

@@ -6,10 +6,9 @@
  *   parse → statements in order → both sides of every unknown condition → merge
  */
 import { PhpExpressions } from './php-expressions.ts';
-import { PhpReading, PhpStop } from './php-reading.ts';
+import { PhpReading, PhpSession, PhpStop } from './php-reading.ts';
 import type { PhpNote, PhpOptions } from './php-reading.ts';
 import { PhpState } from './php-state.ts';
-import { parsePhp } from './php-syntax.ts';
 import type { PhpExpression, PhpStatement } from './php-syntax.ts';
 import { mergeValues, PhpArray, Unresolved } from './php-values.ts';
 import type { PhpKey, PhpValue } from './php-values.ts';
@@ -86,7 +85,9 @@ class Evaluation {
     reading.included.add(path);
     reading.fileDepth++;
     try {
-      const syntax = parsePhp(bytes);
+      const { session = new PhpSession() } = reading.options.files;
+      // What a file includes others include too.
+      const syntax = reading.fileDepth === 1 ? session.parseOnce(bytes) : session.parse(path, bytes);
       if (!syntax.ok) {
         reading.note(syntax.code, { loc: { start: { line: syntax.line } } }, syntax.message);
         return null;

@@ -202,7 +202,7 @@ export class PhpExpressions {
 
   constant(name: string, node: PhpExpression): PhpValue {
     const short = name.slice(name.lastIndexOf('\\') + 1);
-    const value = this.#reading.state.constants.get(short);
+    const value = this.#reading.state.constants.get(short) ?? this.#reading.options.wellKnown?.[short];
     if (value !== undefined) return value;
     const wellKnown = WELL_KNOWN[short.toUpperCase()];
     return wellKnown ?? this.#reading.unresolved(node, `uses the constant ${printable(short)}, which nothing set`);
@@ -211,7 +211,8 @@ export class PhpExpressions {
   #classConstant(node: PhpExpression & { readonly kind: 'staticlookup' }): PhpValue {
     if (node.what.kind === 'name' && node.offset.kind === 'identifier') {
       const className = node.what.name.slice(node.what.name.lastIndexOf('\\') + 1).toLowerCase();
-      const value = this.#reading.state.constants.get(`${className}::${node.offset.name}`);
+      const name = `${className}::${node.offset.name}`;
+      const value = this.#reading.state.constants.get(name) ?? this.#reading.options.wellKnown?.[name];
       if (value !== undefined) return value;
     }
     return this.#reading.unresolved(node, 'uses something of a class that was not read');

@@ -2,16 +2,55 @@
  * One reading of a PHP file and what it includes: what is known so far, what was noted, how much may
  * still be spent. Expressions and statements are evaluated against it.
  */
-import { lineOfNode } from './php-syntax.ts';
-import type { PhpStatement } from './php-syntax.ts';
+import { lineOfNode, parsePhp } from './php-syntax.ts';
+import type { PhpStatement, PhpSyntax } from './php-syntax.ts';
 import { PhpState } from './php-state.ts';
 import { Unresolved } from './php-values.ts';
 import type { PhpArray, PhpValue } from './php-values.ts';
 
 /** Nodes evaluated and array entries copied, over all files of one reading: a second or two of work. */
 const MAX_STEPS = 2_000_000;
+/**
+ * Over all readings of one session, half a minute of work: fifty files that are made to cost as much as one may, or more
+ * than a thousand sites with all that BOA includes into each (83,000 steps).
+ */
+const MAX_SESSION_STEPS = 100_000_000;
+/** Files that many settings include; more are parsed again. */
+const MAX_SYNTAXES = 100;
 const MAX_DEPTH = 600;
 const MAX_NOTES = 100;
+
+const USED_UP = 'was not read: the settings of this account take too many steps together';
+
+/** What the readings of one tenant's settings have together: files that all include, parsed once, and what they may cost. */
+export class PhpSession {
+  readonly #syntaxes = new Map<string, { readonly bytes: Uint8Array; readonly syntax: PhpSyntax }>();
+  #stepsLeft: number;
+
+  constructor(maxSteps: number = MAX_SESSION_STEPS) {
+    this.#stepsLeft = maxSteps;
+  }
+
+  /** Throws nothing: false where the tenant has used up what all of his settings may cost. */
+  spend(steps: number): boolean {
+    this.#stepsLeft -= steps;
+    return this.#stepsLeft >= 0;
+  }
+
+  /** The syntax of a file's bytes, remembered by its path as long as they are the same. */
+  parse(path: string, bytes: Uint8Array): PhpSyntax {
+    const known = this.#syntaxes.get(path);
+    if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) return known.syntax;
+    const syntax = this.parseOnce(bytes);
+    if (this.#syntaxes.size < MAX_SYNTAXES) this.#syntaxes.set(path, { bytes, syntax });
+    return syntax;
+  }
+
+  /** Of a file that no other includes. To parse a byte takes about as long as a step. */
+  parseOnce(bytes: Uint8Array): PhpSyntax {
+    return this.spend(bytes.length) ? parsePhp(bytes) : { ok: false, code: 'too-large', message: USED_UP, line: 1 };
+  }
+}
 
 /** How files that the source names are looked at. Refuses everything outside of what may be read. */
 export type PhpFiles = {
@@ -19,6 +58,7 @@ export type PhpFiles = {
   probe(path: string): 'file' | 'directory' | 'missing' | 'refused';
   /** Whether a file that was read is the host's own and not a tenant's. */
   isShared?(path: string): boolean;
+  readonly session?: PhpSession;
 };
 
 /** `path` of a file that was read is without symbolic links. */
@@ -40,6 +80,8 @@ export type PhpOptions = {
   /** Set before the first line, by whoever includes the file in real life. */
   readonly variables?: Readonly<Record<string, PhpValue>>;
   readonly constants?: Readonly<Record<string, PhpValue>>;
+  /** Constants of PHP and its extensions, which no source changes; those of classes as `class::NAME`. */
+  readonly wellKnown?: Readonly<Record<string, PhpValue>>;
   /** `$_SERVER` as far as it is known. */
   readonly server?: PhpArray;
   /** What `getenv()` gives as far as it is known; one character per byte. */
@@ -83,6 +125,7 @@ export class PhpReading {
   readonly spend = (steps: number): void => {
     this.#steps += steps;
     if (this.#steps > MAX_STEPS) throw new PhpStop('limit', 'takes too many steps to read');
+    if (this.options.files.session?.spend(steps) === false) throw new PhpStop('limit', USED_UP);
   };
 
   /** Runs `work` one level deeper. */

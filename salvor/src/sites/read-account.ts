@@ -44,10 +44,15 @@ export function readAccount(path: string, options: AccountOptions): Account | Ac
   return { name, home, uid, gid, logins: loginsOf(name, home, user, options), webGroup: webGroupOf(name, options) };
 }
 
-/** Whose home the host's list says that it is; of several users the one that owns the directory. */
+/** Whose home the host's list says that it is; of several users the one that owns the directory, or bears its name. */
 function userOf(home: string, ownerUid: number, { users }: HostTables): HostUser | undefined {
   const named = users.filter((user) => withoutSlash(user.home) === home);
-  return named.find(({ uid }) => uid === ownerUid) ?? (named.length === 1 ? named[0] : undefined);
+  const last = home.slice(home.lastIndexOf('/') + 1);
+  return (
+    named.find(({ uid }) => uid === ownerUid) ??
+    named.find(({ name }) => name === last) ??
+    (named.length === 1 ? named[0] : undefined)
+  );
 }
 
 /** The name must not change when another home comes or goes, so it depends on this path and the users only. */

@@ -5,7 +5,7 @@
 import { lstatSync, readSync, realpathSync, statSync } from 'node:fs';
 import { openFileAt } from '../lib/beneath/read-file.ts';
 import { openSpot } from '../lib/beneath/spot.ts';
-import type { PhpFile, PhpFiles } from '../lib/php-reading.ts';
+import { type PhpFile, type PhpFiles, PhpSession } from '../lib/php-reading.ts';
 import { MAX_PHP_FILE_BYTES } from '../lib/php-syntax.ts';
 
 /**
@@ -32,6 +32,7 @@ export function filesBeneath(roots: readonly string[], sharedRoots: readonly str
         return isMissing(error) && isAllowed(nearestDirectory(path)) ? 'missing' : 'refused';
       }
     },
+    session: new PhpSession(),
     isShared: (path) =>
       !roots.some((root) => isBeneath(path, root)) && sharedRoots.some((root) => isBeneath(path, root)),
   };

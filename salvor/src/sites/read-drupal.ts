@@ -36,8 +36,8 @@ export function readDrupal(place: SettingsPlace): ReadSettings {
       app_root: fromText(place.platformRoot),
       site_path: fromText(place.sitePath.slice(place.platformRoot.length + 1)),
     },
+    wellKnown: TLS_CONSTANTS,
     constants: {
-      ...TLS_CONSTANTS,
       DRUPAL_ROOT: fromText(place.platformRoot),
       BACKDROP_ROOT: fromText(place.platformRoot),
     },

@@ -30,7 +30,8 @@ export function readWordpress(place: SettingsPlace): ReadWordpress {
     applicationFiles: APPLICATION_FILES,
     environment: place.environment,
     // wp-load.php sets it before it reads the configuration.
-    constants: { ...TLS_CONSTANTS, ABSPATH: fromText(`${place.platformRoot}/`) },
+    wellKnown: TLS_CONSTANTS,
+    constants: { ABSPATH: fromText(`${place.platformRoot}/`) },
   });
   if (!result.ok && !isComplete(override)) {
     const says = isUnreadable(result.notes, file) ? 'unreadable' : 'named';

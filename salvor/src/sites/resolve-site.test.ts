@@ -48,6 +48,15 @@ test('a URI that one account carries is enough', () => {
   assert.equal(resolveSite(sites, 'o2/twin.test'), sites[2]);
 });
 
+test('another name of a site is taken for it where no site is called so', () => {
+  const named = sites.map((one) =>
+    one.uri === 'shop.test' ? { ...one, aliases: ['www.shop.test', 'twin.test'] } : one,
+  );
+  assert.equal(resolveSite(named, 'www.shop.test'), named[0]);
+  assert.equal(resolveSite(named, 'o1/www.shop.test'), named[0]);
+  assert.equal(resolveSite(named, 'o2/twin.test'), named[2]);
+});
+
 test('a URI that two accounts carry is refused with both names', () => {
   const error = refusal('twin.test');
   assert.equal(error.code, 'site-ambiguous');

@@ -4,9 +4,13 @@ import { nearestName } from '../lib/nearest-name.ts';
 import { siteKey } from './site.ts';
 import type { Site } from './site.ts';
 
-/** `name` is a URI or ACCOUNT/URI. Throws `site-unknown` with the nearest name, or `site-ambiguous` with all that fit. */
+/**
+ * `name` is a URI or ACCOUNT/URI; where no site has that, another name of one (`www.example.com`). Throws `site-unknown` with the
+ * nearest name, or `site-ambiguous` with all that fit.
+ */
 export function resolveSite(sites: readonly Site[], name: string): Site {
-  const fitting = sites.filter((site) => site.uri === name || siteKey(site) === name);
+  const called = sites.filter((site) => site.uri === name || siteKey(site) === name);
+  const fitting = called.length > 0 ? called : sites.filter((site) => hasAlias(site, name));
   const [site] = fitting;
   const near = site === undefined ? nameNear(sites, name) : null;
   if (site === undefined) throw new SalvorError('site-unknown', { site: name, ...(near === null ? {} : { near }) });
@@ -16,6 +20,10 @@ export function resolveSite(sites: readonly Site[], name: string): Site {
     site: name,
     candidates: fitting.map((other) => (isOneAccount ? other.path : siteKey(other))),
   });
+}
+
+function hasAlias({ account, aliases }: Site, name: string): boolean {
+  return aliases.some((alias) => alias === name || `${account.name}/${alias}` === name);
 }
 
 function nameNear(sites: readonly Site[], name: string): string | null {
