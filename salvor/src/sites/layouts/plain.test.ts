@@ -270,7 +270,13 @@ const layouts: readonly Layout[] = [
       'tls.test: mariadb d@db.test:3307 tls',
       'wp.test: mariadb w@db.test:3309 wp_ tls',
     ],
-    problems: ['unknown.test: database-unresolved'],
+    problems: [
+      'new.test: database-tls',
+      'number.test: database-tls',
+      'tls.test: database-tls',
+      'unknown.test: database-unresolved',
+      'wp.test: database-tls',
+    ],
     check(found) {
       const tls = found.sites.map(({ databases }) => databases[0]?.tls);
       assert.deepEqual(tls[3], { ca: '/etc/ssl/ca.pem', caPath: null, cert: null, key: null, verify: false });
