@@ -316,6 +316,11 @@ describe('a site with mounts in it', () => {
       differences(wanted, observe(), (name) => name === '.'),
       [],
     );
+  /** Whether restores before this one keep something on the mount. */
+  const kept = (path: string): boolean =>
+    readdirSync(join(test.config.state, 'journals')).some((name) =>
+      readFileSync(join(test.config.state, 'journals', name), 'utf8').includes(`"${path}/.salvor/`),
+    );
   const ruin = (): void => {
     rmSync(within('files/pictures'), { recursive: true });
     writeFileSync(within('files/stray.txt'), 'not in the point\n');
@@ -363,6 +368,27 @@ describe('a site with mounts in it', () => {
     assert.equal(existsSync(within('private/stray.txt')), false);
     assert.equal(existsSync(within('private/files/stray.txt')), false);
     assertSame(original);
+  });
+
+  it('stays as it is where a mount is full before all of it is built, and nothing is left there', async () => {
+    const ballast = within('files/ballast');
+    const before = observe();
+    await using agent = await test.open((line) => {
+      if (line !== 'build the files: begins') return;
+      try {
+        for (let i = 0; ; i++) writeFileSync(`${ballast}${i}`, Buffer.alloc(1024 * 1024));
+      } catch {
+        // As full as it gets.
+      }
+    });
+    await assert.rejects(agent.restore(test.site.uri, { ...EVERYTHING, point }), hasCode('disk-full'));
+    for (const name of readdirSync(within('files'))) if (name.startsWith('ballast')) rmSync(within(`files/${name}`));
+    assert.deepEqual(
+      differences(before, observe(), (name) => name === 'files' || name === '.'),
+      [],
+    );
+    for (const path of mounted) assert.equal(existsSync(join(path, '.salvor', test.host.account.name)), kept(path));
+    assert.ok((await agent.status()).tasks.some(({ state }) => state === 'rolled-back'));
   });
 
   it('is not mixed up by a point that has no such directory: the mount is emptied and stays', async () => {
