@@ -7,7 +7,7 @@ import { SEAL_OVERHEAD_BYTES } from '../seal/master-key.ts';
 import type { MasterKey } from '../seal/master-key.ts';
 
 /** Room behind the target for a usual last blob and the header; larger blobs make the buffer grow. */
-const BUFFER_BYTES = PACK_TARGET_BYTES + 2 * 1024 * 1024;
+export const PACK_BUFFER_BYTES: number = PACK_TARGET_BYTES + 2 * 1024 * 1024;
 
 /** A blob of a pack, and the entry of the index that it settles. */
 export type BuiltEntry = PackEntry & { readonly claim: number };
@@ -24,7 +24,7 @@ export class PackBuilder {
   /** `buffer`: one that an earlier pack gave back. */
   constructor(type: BlobType, buffer?: ArrayBuffer) {
     this.type = type;
-    this.#buffer = buffer === undefined ? Buffer.allocUnsafeSlow(BUFFER_BYTES) : Buffer.from(buffer);
+    this.#buffer = buffer === undefined ? Buffer.allocUnsafeSlow(PACK_BUFFER_BYTES) : Buffer.from(buffer);
   }
 
   get payloadBytes(): number {

@@ -6,6 +6,7 @@ import type { Polynomial } from '../chunk/polynomial.ts';
 import { EngineError, reasonOf } from '../errors.ts';
 import { encodeListing, encodeTree } from '../format/tree-node.ts';
 import { openStored } from '../pack/open-blob.ts';
+import { PACK_BUFFER_BYTES } from '../pack/pack-builder.ts';
 import { MasterKey } from '../seal/master-key.ts';
 import type { MasterKeyParts } from '../seal/master-key.ts';
 import { readFile } from '../tree/read-file.ts';
@@ -49,7 +50,9 @@ function collectReturns(): void {
     message = receiveMessageOnPort(data.returns)
   ) {
     shipped -= 1;
-    spare.push(message.message as ArrayBuffer);
+    const buffer = message.message as ArrayBuffer;
+    // One that grew for a huge listing is not kept.
+    if (buffer.byteLength <= PACK_BUFFER_BYTES) spare.push(buffer);
   }
 }
 
