@@ -27,8 +27,8 @@ export const MAX_INDEX_BYTES: number = 128 * MiB;
 /** Largest plaintext that a small file (config, key, lock, snapshot) may have. */
 export const MAX_SMALL_FILE_BYTES: number = 16 * MiB;
 
-/** Largest plaintext of an index file. */
-export const MAX_INDEX_PLAIN_BYTES: number = 512 * MiB;
+/** Largest plaintext of an index file: what JavaScript holds as one text ends at 512 MiB. */
+export const MAX_INDEX_PLAIN_BYTES: number = 256 * MiB;
 
 /** Largest plaintext of one blob that is opened: data blobs end at 8 MiB, single trees of 500 MB were seen. */
 export const MAX_BLOB_BYTES: number = 1024 * MiB;

@@ -2,13 +2,13 @@
 import { parsePolynomial } from '../chunk/polynomial.ts';
 import type { Polynomial } from '../chunk/polynomial.ts';
 import { isId } from '../ids.ts';
-import { countOf, parseObject, textOf } from './json.ts';
+import { countOf, parseSmallFile, textOf } from './json.ts';
 
 export type RepositoryConfig = { readonly version: 1 | 2; readonly id: string; readonly polynomial: Polynomial };
 
 /** @throws RangeError with the reason, where the text is no config; `version` other than 1 and 2 included. */
 export function decodeConfig(json: string): RepositoryConfig {
-  const object = parseObject(json);
+  const object = parseSmallFile(json);
   const version = countOf(object, 'version');
   if (version !== 1 && version !== 2) throw new RangeError(`version ${version} is not known`);
   const id = textOf(object, 'id');

@@ -1,8 +1,21 @@
 /** Reading JSON that came from a disk: checked shapes, no trust. */
+import { MAX_SMALL_FILE_BYTES } from '../limits.ts';
+
 export type JsonObject = { readonly [key: string]: unknown };
 
-/** @throws RangeError where the text is no JSON object. */
+/** Deeper than anything that is stored; and how long a text must be before its depth can cost anything. */
+const MAX_DEPTH = 64;
+const DEPTH_COUNTS_AFTER = 64 * 1024;
+
+/** A small file. @throws RangeError where the text is too long, or no JSON object. */
+export function parseSmallFile(text: string): JsonObject {
+  if (text.length > MAX_SMALL_FILE_BYTES) throw new RangeError('it is too large');
+  return parseObject(text);
+}
+
+/** @throws RangeError where the text is no JSON object, or is nested deeper than anything that is stored. */
 export function parseObject(text: string): JsonObject {
+  if (text.length > DEPTH_COUNTS_AFTER) refuseDepth(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -11,6 +24,22 @@ export function parseObject(text: string): JsonObject {
   }
   if (!isObject(value)) throw new RangeError('it is not a JSON object');
   return value;
+}
+
+function refuseDepth(text: string): void {
+  let depth = 0;
+  let isText = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    if (isText) {
+      if (character === 0x5c) at += 1;
+      else if (character === 0x22) isText = false;
+    } else if (character === 0x22) isText = true;
+    else if (character === 0x5b || character === 0x7b) {
+      depth += 1;
+      if (depth > MAX_DEPTH) throw new RangeError('it is nested too deep');
+    } else if (character === 0x5d || character === 0x7d) depth -= 1;
+  }
 }
 
 export function isObject(value: unknown): value is JsonObject {

@@ -3,7 +3,7 @@
  * Plain JSON around it; numbers as rustic and all versions of restic write them are read.
  */
 import { MasterKey } from '../seal/master-key.ts';
-import { countOf, isObject, parseObject, textOf } from './json.ts';
+import { countOf, isObject, parseSmallFile, textOf } from './json.ts';
 import type { JsonObject } from './json.ts';
 
 export type ScryptCost = { readonly N: number; readonly r: number; readonly p: number };
@@ -39,7 +39,7 @@ export function encodeKeyFile(file: KeyFile): string {
 
 /** @throws RangeError where the text is no key file. */
 export function decodeKeyFile(json: string): KeyFile {
-  const object = parseObject(json);
+  const object = parseSmallFile(json);
   if (textOf(object, 'kdf') !== 'scrypt') throw new RangeError('its key derivation is not scrypt');
   const N = countOf(object, 'N');
   const r = countOf(object, 'r');
@@ -70,7 +70,7 @@ export function encodeMasterKey(key: MasterKey): string {
 
 /** @throws RangeError where it is no master key. */
 export function decodeMasterKey(json: string): MasterKey {
-  const object = parseObject(json);
+  const object = parseSmallFile(json);
   const mac = object['mac'];
   if (!isObject(mac)) throw new RangeError('its "mac" is missing');
   const bytes = (from: JsonObject, name: string): Buffer => Buffer.from(textOf(from, name), 'base64');

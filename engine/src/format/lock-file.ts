@@ -1,5 +1,5 @@
 /** Lock files: who works on a repository, since when, and whether alone. */
-import { countOf, parseObject, textOf } from './json.ts';
+import { countOf, parseSmallFile, textOf } from './json.ts';
 import { parseTime } from './time.ts';
 
 export type LockRecord = {
@@ -16,7 +16,7 @@ export function encodeLock(lock: LockRecord): string {
 
 /** @throws RangeError where the text is no lock. */
 export function decodeLock(json: string): LockRecord {
-  const object = parseObject(json);
+  const object = parseSmallFile(json);
   const time = textOf(object, 'time');
   parseTime(time);
   return {

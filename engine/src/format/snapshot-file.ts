@@ -2,7 +2,7 @@
 import { isId, parseSnapshotId, parseTreeId } from '../ids.ts';
 import type { SnapshotId, TreeId } from '../ids.ts';
 import { goJsonString } from './go-json.ts';
-import { isObject, parseObject, textOf, textsOf } from './json.ts';
+import { isObject, parseSmallFile, textOf, textsOf } from './json.ts';
 import type { JsonObject } from './json.ts';
 import { parseTime } from './time.ts';
 
@@ -48,7 +48,7 @@ const texts = (values: readonly string[]): string => `[${values.map(goJsonString
 
 /** @throws RangeError where the text is no snapshot. */
 export function decodeSnapshot(id: SnapshotId, json: string): Snapshot {
-  const object = parseObject(json);
+  const object = parseSmallFile(json);
   const time = textOf(object, 'time');
   parseTime(time);
   const tree = textOf(object, 'tree');

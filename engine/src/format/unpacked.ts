@@ -16,20 +16,26 @@ export function sealUnpacked(key: MasterKey, json: string): Buffer {
 
 /** The JSON text. @throws RangeError where the bytes were changed, sealed with another key, or are of no known form. */
 export function openUnpacked(key: MasterKey, sealed: Uint8Array, maxBytes: number): string {
-  return openWith(key, sealed, (frame) => decompress(frame, maxBytes)).toString('utf8');
+  return openWith(key, sealed, maxBytes, (frame) => decompress(frame, maxBytes)).toString('utf8');
 }
 
 /** The same as bytes, which the next call on this thread may write over: for those who need no text of all of it. */
 export function openUnpackedForLook(key: MasterKey, sealed: Uint8Array, maxBytes: number): Buffer {
-  return openWith(key, sealed, (frame) => {
+  return openWith(key, sealed, maxBytes, (frame) => {
     const bytes = contentBytesOf(frame);
     return bytes === null || bytes > maxBytes ? decompress(frame, maxBytes) : decompressForLook(frame, bytes);
   });
 }
 
-function openWith(key: MasterKey, sealed: Uint8Array, decompressFrame: (frame: Buffer) => Buffer): Buffer {
+function openWith(
+  key: MasterKey,
+  sealed: Uint8Array,
+  maxBytes: number,
+  decompressFrame: (frame: Buffer) => Buffer,
+): Buffer {
   const plain = key.open(sealed);
   if (plain === null) throw new RangeError('its seal is broken');
+  if (plain.length > maxBytes) throw new RangeError('it is too large');
   if (plain.length === 0 || plain[0] === OPEN_BRACE || plain[0] === OPEN_BRACKET) return plain;
   if (plain[0] !== COMPRESSED) throw new RangeError('it is neither JSON nor compressed');
   try {
