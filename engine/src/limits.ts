@@ -66,5 +66,8 @@ export const TREE_CACHE_BYTES: number = 48 * MiB;
 /** Kept in memory of data blobs while files are read out of a snapshot. */
 export const DATA_CACHE_BYTES: number = 32 * MiB;
 
+/** Small pieces of one file that are read together: enough to hide what a read costs, and two such are held. */
+export const VIEW_BATCH_BYTES: number = 2 * MiB;
+
 /** Problems that one run keeps in full; further ones are counted. */
 export const MAX_PROBLEMS: number = 10_000;

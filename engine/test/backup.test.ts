@@ -174,6 +174,19 @@ describe('backup', () => {
     assert.equal(first.dataBlobs, 3000 + 3 + 1 - 1, 'the first two pieces of 1 MiB of the same letter are one blob');
     assert.equal(first.bytesProcessed, texts.join('').length);
     assert.ok((await contentOf(repository, 'latest', '/table.sql')) === texts.join(''));
+    const view = await openView(repository, await findSnapshot(repository, 'latest'));
+    const whole = texts.join('');
+    for (const [offset, length] of [
+      [0, 1],
+      [5000, 700_000],
+      [whole.length - 2_600_000, 2_000_000],
+      [whole.length - 3, 100],
+      [whole.length, 10],
+    ] as const) {
+      const parts: Uint8Array[] = [];
+      for await (const part of view.read('/table.sql', { offset, length })) parts.push(part);
+      assert.ok(Buffer.concat(parts).toString() === whole.slice(offset, offset + length), `from ${offset}`);
+    }
     const second = await given([...texts.slice(0, 1000), 'one more,', ...texts.slice(1000)]);
     assert.equal(second.dataBlobs, 1);
     assert.equal((await given([])).bytesProcessed, 0);

@@ -5,7 +5,7 @@
 import { EngineError } from '../errors.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import type { ExtendedAttribute, NodeType, TreeNode } from '../format/tree-node.ts';
-import { DATA_CACHE_BYTES } from '../limits.ts';
+import { DATA_CACHE_BYTES, VIEW_BATCH_BYTES } from '../limits.ts';
 import { BlobReader } from '../pack/blob-reader.ts';
 import type { Repository } from '../repository.ts';
 import { SEAL_OVERHEAD_BYTES } from '../seal/master-key.ts';
@@ -79,33 +79,59 @@ export class SnapshotView {
     yield* this.#readContent(node.content, range.offset ?? 0, range.length ?? Number.MAX_SAFE_INTEGER);
   }
 
-  /** The bytes of a file that was listed or met on a walk, without looking for its path again; the next piece is read meanwhile. */
+  /** The bytes of a file that was listed or met on a walk, without looking for its path again; the next batch is read meanwhile. */
   async *readEntry({ contentIds }: Pick<ViewEntry, 'contentIds'>): AsyncGenerator<Uint8Array> {
-    const start = (at: number): Promise<Buffer> | null => {
-      const id = contentIds[at];
-      if (id === undefined) return null;
-      const piece = this.#piece(id);
-      // Whoever stops reading before it has no interest in what became of it.
-      piece.catch(() => undefined);
-      return piece;
-    };
-    let next = start(0);
-    for (let at = 1; next !== null; at++) {
-      const piece = await next;
-      next = start(at);
-      yield piece;
-    }
+    yield* this.#readPieces(contentIds.map((id) => ({ id, bytes: this.#bytesOf(id) })));
   }
 
   async *#readContent(content: readonly string[], from: number, length: number): AsyncGenerator<Uint8Array> {
     const to = from + length;
+    const wanted: { readonly id: string; readonly bytes: number }[] = [];
+    let start = 0;
     let at = 0;
     for (const id of content) {
-      const place = this.#reader.place('data', id);
-      const bytes = place.plainBytes ?? place.length - SEAL_OVERHEAD_BYTES;
-      if (at + bytes > from && at < to) yield (await this.#piece(id)).subarray(Math.max(0, from - at), to - at);
+      const bytes = this.#bytesOf(id);
+      if (at + bytes > from && at < to) {
+        if (wanted.length === 0) start = at;
+        wanted.push({ id, bytes });
+      }
       at += bytes;
     }
+    for await (const piece of this.#readPieces(wanted)) {
+      yield piece.subarray(Math.max(0, from - start), to - start);
+      start += piece.length;
+    }
+  }
+
+  #bytesOf(id: string): number {
+    const { plainBytes, length } = this.#reader.place('data', id);
+    return plainBytes ?? length - SEAL_OVERHEAD_BYTES;
+  }
+
+  /** Pieces in order. Small ones lie side by side in their packs, by the hundred: they are read in batches, one ahead. */
+  async *#readPieces(pieces: readonly { readonly id: string; readonly bytes: number }[]): AsyncGenerator<Buffer> {
+    const batches = gatherBatches(pieces);
+    const start = (at: number): Promise<readonly Buffer[]> | null => {
+      const ids = batches[at];
+      if (ids === undefined) return null;
+      const batch = this.#readBatch(ids);
+      // Whoever stops reading before it has no interest in what became of it.
+      batch.catch(() => undefined);
+      return batch;
+    };
+    let next = start(0);
+    for (let at = 1; next !== null; at++) {
+      const batch = await next;
+      next = start(at);
+      yield* batch;
+    }
+  }
+
+  async #readBatch(ids: readonly string[]): Promise<readonly Buffer[]> {
+    const [first] = ids;
+    if (ids.length === 1 && first !== undefined) return [await this.#piece(first)];
+    const read = await this.#reader.readMany(ids);
+    return ids.map((id) => read.get(id) as Buffer);
   }
 
   /** The bytes of several files at once, each whole: for small ones, of which many lie near each other. */
@@ -145,6 +171,21 @@ export class SnapshotView {
     }
     return piece;
   }
+}
+
+/** Runs of pieces that have this much together, or one that has more. */
+function gatherBatches(pieces: readonly { readonly id: string; readonly bytes: number }[]): string[][] {
+  const batches: string[][] = [];
+  let held = Infinity;
+  for (const { id, bytes } of pieces) {
+    if (held + bytes > VIEW_BATCH_BYTES) {
+      batches.push([]);
+      held = 0;
+    }
+    batches.at(-1)?.push(id);
+    held += bytes;
+  }
+  return batches;
 }
 
 /** A node as it is shown. */
