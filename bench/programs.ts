@@ -55,6 +55,7 @@ export function restic(
   return ['restic', '--repo', directory, '--password-file', passwordFile, '--cache-dir', cache, verb, ...args];
 }
 
-function salvor({ directory, passwordFile }: Repository, verb: string, ...args: readonly string[]): Command {
+/** Ours, on a repository. */
+export function salvor({ directory, passwordFile }: Repository, verb: string, ...args: readonly string[]): Command {
   return [SALVOR, 'repo', verb, '--repo', directory, '--password-file', passwordFile, ...args];
 }

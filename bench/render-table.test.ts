@@ -46,3 +46,10 @@ test('times that others had a part in are named, memory is not', () => {
   assert.match(renderTable([{ ...row, runs }]), /Others used the machine during: a row\./);
   assert.doesNotMatch(renderTable([{ ...row, runs, unit: 'MiB' }]), /Others used/);
 });
+
+test('a row by bytes names its peer and has neither time nor memory', () => {
+  const stored = { ...row, row: 'stored', unit: 'MB', peerName: 'tar czf', runs: [], ours: 12.34, peer: 99 } as const;
+  const table = renderTable([row, stored]);
+  assert.match(table, /^stored +1,000 files, 4 MB +12\.3 MB +99\.0 MB \(tar czf\) +0\.62 +≤ 0\.8 +met$/m);
+  assert.match(table, /Medians of 1 runs/);
+});

@@ -21,7 +21,7 @@ export function renderTable(rows: readonly Row[]): string {
   return [
     `Salvor ${salvor} on Node ${node} beside ${PROGRAMS.peer.name} ${restic}`,
     first.machine,
-    `Medians of ${first.runs.length} runs, order turned each round, every result checked; ours / ${PROGRAMS.peer.name}`,
+    `Medians of ${Math.max(...rows.map(({ runs }) => runs.length))} runs, order turned each round, every result checked; ours / ${PROGRAMS.peer.name}`,
     '',
     ...table,
     ...growths(rows),
@@ -31,18 +31,16 @@ export function renderTable(rows: readonly Row[]): string {
 
 function cellsOf(row: Row): readonly string[] {
   const { unit, ratio, goal } = row;
-  const digits = unit === 's' ? 2 : 0;
+  const digits = { s: 2, MiB: 0, MB: 1 }[unit];
   return [
     row.row,
     describeWork(row),
     `${row.ours.toFixed(digits)} ${unit}`,
-    `${row.peer.toFixed(digits)} ${unit}`,
+    `${row.peer.toFixed(digits)} ${unit}${row.peerName === PROGRAMS.peer.name ? '' : ` (${row.peerName})`}`,
     ratio.toFixed(2),
     `≤ ${goal.toFixed(1)}`,
     { met: 'met', 'goal missed': 'goal missed', worse: unit === 's' ? 'SLOWER' : 'MORE' }[judge(row)],
-    pair(row.seconds, 1, 's'),
-    pair(row.cpu, 1, 's'),
-    pair(row.memoryMiB, 0, 'MiB'),
+    ...(row.runs.length === 0 ? [] : [pair(row.seconds, 1, 's'), pair(row.cpu, 1, 's'), pair(row.memoryMiB, 0, 'MiB')]),
   ];
 }
 

@@ -6,8 +6,8 @@ export type Row = RowFigures & {
   readonly date: string;
 };
 
-/** What a row is judged by: the time of a run, or the most memory that all its processes had at once. */
-export type Unit = 's' | 'MiB';
+/** What a row is judged by: the time of a run, the most memory that all its processes had at once, or bytes on the disk. */
+export type Unit = 's' | 'MiB' | 'MB';
 
 export type RowFigures = {
   readonly row: string;
@@ -19,6 +19,7 @@ export type RowFigures = {
   readonly ratio: number;
   readonly goal: number;
   readonly unit: Unit;
+  /** None in rows by bytes on the disk: they are the same each time, and time and memory are 0 there. */
   readonly runs: readonly Round[];
   /** Medians. In rows by memory the looking at it is part of this time. */
   readonly seconds: Pair;
@@ -67,5 +68,9 @@ export const ROW_KEYS = [
   'index',
   'away',
   'whole',
+  'append',
+  'clustered',
+  'spread',
+  'archives',
 ] as const;
 export type RowKey = (typeof ROW_KEYS)[number];

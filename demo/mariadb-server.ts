@@ -65,9 +65,11 @@ const SERVER_OPTIONS = [
 
 /**
  * Starts a server on `options.directory`, where its data stays, or on a directory of its own, which is removed at the
- * end. As root the server runs as Debian's user `mysql`, else as the user that we are.
+ * end. `serverOptions` come after our own, and win. As root the server runs as Debian's user `mysql`, else as the user that we are.
  */
-export async function openMariaDb(options: { readonly directory?: string } = {}): Promise<MariaDbServer> {
+export async function openMariaDb(
+  options: { readonly directory?: string; readonly serverOptions?: readonly string[] } = {},
+): Promise<MariaDbServer> {
   await using made = new AsyncDisposableStack();
   const directory =
     options.directory === undefined
@@ -80,7 +82,7 @@ export async function openMariaDb(options: { readonly directory?: string } = {})
   let server: ChildProcess | null = null;
   const start = async (): Promise<void> => {
     if (server !== null && isRunning(server)) return;
-    server = await startServer(directory, socket, runAs);
+    server = await startServer(directory, socket, runAs, options.serverOptions ?? []);
   };
   const kill = async (signal: NodeJS.Signals): Promise<void> => {
     if (server === null || !isRunning(server)) return;
@@ -175,7 +177,12 @@ async function isOurs(path: string, uid: number): Promise<boolean> {
   return stats !== null && stats.isDirectory() && stats.uid === uid && (stats.mode & 0o022) === 0;
 }
 
-async function startServer(directory: string, socket: string, runAs: ServerUser): Promise<ChildProcess> {
+async function startServer(
+  directory: string,
+  socket: string,
+  runAs: ServerUser,
+  more: readonly string[],
+): Promise<ChildProcess> {
   const user = runAs.isOther ? [`--reuid=${runAs.uid}`, `--regid=${runAs.gid}`, '--clear-groups'] : [];
   const server = spawn(
     'setpriv',
@@ -189,6 +196,7 @@ async function startServer(directory: string, socket: string, runAs: ServerUser)
       `--socket=${socket}`,
       `--pid-file=${join(directory, 'mysqld.pid')}`,
       ...SERVER_OPTIONS,
+      ...more,
     ],
     // A group of its own: Ctrl-C at the terminal is ours to handle, and the server stops when we say so or when we die.
     { stdio: ['ignore', 'ignore', 'pipe'], env: ENV, detached: true, cwd: directory },

@@ -5,6 +5,7 @@ import { measureMemory } from './memory.ts';
 import { measureOneFile } from './one-file.ts';
 import { measureRestore } from './restore.ts';
 import { measureSiteAway, measureWholeRestore } from './site-away.ts';
+import { measureStored, measureStoredArchives } from './stored.ts';
 import { measureTwoCopies } from './two-copies.ts';
 import { measureUnchanged } from './unchanged.ts';
 import type { WorkPlace } from '../work-place.ts';
@@ -30,4 +31,8 @@ export const ROWS: Readonly<Record<RowKey, (context: RowContext) => Promise<RowF
   index: measureLargeIndex,
   away: measureSiteAway,
   whole: measureWholeRestore,
+  append: measureStored('append'),
+  clustered: measureStored('clustered'),
+  spread: measureStored('spread'),
+  archives: measureStoredArchives,
 };
