@@ -128,10 +128,11 @@ function partsOf(point: OpenPoint, { stored, incoming, isWhole }: PlannedDatabas
   const coming = new Set(incoming);
   return stored.files
     .filter(({ table }) => table === null || coming.has(table))
-    .map(({ name, kind, table }) => ({
+    .map(({ name, kind, table, bytes }) => ({
       file: name,
       kind,
       table,
+      size: bytes,
       open: () => (kind === 'tail' && !isWhole ? emptyTail() : point.view.read(`/databases/${stored.name}/${name}`)),
     }));
 }

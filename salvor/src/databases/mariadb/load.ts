@@ -21,6 +21,8 @@ export type LoadPart = {
   readonly file: string;
   readonly kind: 'head' | 'table' | 'tail';
   readonly table: string | null;
+  /** Where it is known: the largest are loaded first, so that no session is left alone with one at the end. */
+  readonly size?: number;
   open(): AsyncIterable<Uint8Array>;
 };
 
@@ -31,7 +33,7 @@ export type LoadOptions = {
   readonly admin: DatabaseLogin;
   /** Who the client runs as; by default `salvor-load` or `nobody`. Must be able to reach the server's socket. */
   readonly osUser?: OsUser;
-  /** Sessions at a time; default 2. */
+  /** Sessions at a time; default 3: while one waits for the disk or its client, two processors have work. */
   readonly parallel?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -48,6 +50,8 @@ export type LoadResult = {
   /** Who defined what in the tail; in the scratch database all of it is defined by the load's user. */
   readonly definers: readonly FoundDefiner[];
 };
+
+const DEFAULT_SESSIONS = 3;
 
 /** The largest packet that server and client know; a value in hexadecimal takes twice its size. */
 const MAX_PACKET_BYTES = 1024 * 1024 * 1024;
@@ -66,14 +70,14 @@ export async function loadDump(
   if (head === undefined || tail === undefined) {
     throw new SalvorError('dump-incomplete', { database: scratch.database, why: 'its head or its tail is missing' });
   }
-  const queue = parts.filter((part) => part.kind === 'table');
+  const queue = parts.filter((part) => part.kind === 'table').toSorted((a, b) => (b.size ?? 0) - (a.size ?? 0));
   const load = new Load(scratch, head, parts.length - 1, options);
   await using packets = await widenPackets(options);
   void packets;
 
   const first = new AbortController();
   const signal = AbortSignal.any([first.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-  const sessions = Math.max(1, Math.min(options.parallel ?? 2, queue.length));
+  const sessions = Math.max(1, Math.min(options.parallel ?? DEFAULT_SESSIONS, queue.length));
   const failures: unknown[] = [];
   await Promise.all(
     Array.from({ length: sessions }, async () => {
