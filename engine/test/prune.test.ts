@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -19,8 +19,6 @@ import {
   repairSnapshots,
 } from '../src/index.ts';
 import type { PruneOptions, Repository } from '../src/index.ts';
-import { readIndexFiles } from '../src/index/load-index.ts';
-import { findUsedBlobs } from '../src/prune/find-used.ts';
 import { FaultStorage } from './storage/fault-storage.ts';
 import { KEY, makeCheapRepository, openWorkplace, restic, tryRestic } from './cheap-repository.ts';
 
@@ -369,109 +367,6 @@ describe('prune and backup', () => {
   });
 });
 
-describe('prune of a damaged repository', () => {
-  type Damage = (directory: string, repository: Repository) => Promise<void>;
-  const remove = (directory: string, kind: string, id: string): void =>
-    rmSync(join(directory, kind, ...(kind === 'data' ? [id.slice(0, 2)] : []), id));
-  const rewrite = (directory: string, kind: string, id: string, change: (bytes: Buffer) => Buffer): void => {
-    const path = join(directory, kind, ...(kind === 'data' ? [id.slice(0, 2)] : []), id);
-    const bytes = change(readFileSync(path));
-    rmSync(path);
-    writeFileSync(path, bytes);
-  };
-  /** A pack of each sort: needed, and not needed at all. */
-  const findPack = async (repository: Repository, wanted: { isUsed: boolean }): Promise<string> => {
-    const used = await findUsedBlobs(repository);
-    for await (const file of readIndexFiles(repository.storage, repository.key)) {
-      for (const pack of file.packs) {
-        if (
-          pack.blobs.some(({ type, id }) => used.find(type, id) !== -1) === wanted.isUsed &&
-          pack.blobs[0]?.type === 'data'
-        )
-          return pack.id;
-      }
-    }
-    throw new Error('no such pack');
-  };
-  const flip = (bytes: Buffer): Buffer => {
-    bytes[100] = (bytes[100] ?? 0) ^ 1;
-    return bytes;
-  };
-
-  const damages: readonly [string, string | null, Damage][] = [
-    [
-      'a needed pack is missing',
-      'pack-damaged',
-      async (d, r) => remove(d, 'data', await findPack(r, { isUsed: true })),
-    ],
-    [
-      'a needed pack is cut off',
-      'pack-damaged',
-      async (d, r) => rewrite(d, 'data', await findPack(r, { isUsed: true }), (bytes) => bytes.subarray(0, -7)),
-    ],
-    [
-      'a pack that nothing needs is missing',
-      null,
-      async (d, r) => remove(d, 'data', await findPack(r, { isUsed: false })),
-    ],
-    [
-      'a pack that nothing needs is cut off',
-      null,
-      async (d, r) => rewrite(d, 'data', await findPack(r, { isUsed: false }), (bytes) => bytes.subarray(0, -7)),
-    ],
-    [
-      'all index files are missing',
-      'blob-missing',
-      async (d, r) => {
-        for (const { id } of await r.storage.list('index')) remove(d, 'index', id);
-      },
-    ],
-    [
-      'an index file is damaged',
-      'index-damaged',
-      async (d, r) => rewrite(d, 'index', (await r.storage.list('index'))[0]?.id ?? '', flip),
-    ],
-    [
-      'a snapshot file is damaged',
-      'snapshot-damaged',
-      async (d, r) => rewrite(d, 'snapshots', (await r.storage.list('snapshots'))[0]?.id ?? '', flip),
-    ],
-    [
-      'a stray file lies among the packs',
-      null,
-      async (d) => writeFileSync(join(d, 'data', 'bb', 'b'.repeat(64)), 'stray'),
-    ],
-  ];
-  for (const [claim, code, damage] of damages) {
-    it(`${code === null ? 'goes on' : 'refuses, and deletes nothing'} where ${claim}, as restic does`, async () => {
-      using place = openWorkplace();
-      const [ours, theirs] = [join(place.path, 'ours'), join(place.path, 'theirs')] as const;
-      const source = join(place.path, 'source');
-      const repository = await makeCheapRepository(ours);
-      writeFiles(source, 3, () => true);
-      await backUp(repository, source);
-      writeFiles(source, 3, () => true);
-      await backUp(repository, source);
-      await forgetOldest(repository, 1);
-      await damage(ours, repository);
-      cpSync(ours, theirs, { recursive: true });
-      const verdict = tryRestic(theirs, ['prune']);
-      const listing = (): string[] => readdirSync(ours, { recursive: true, encoding: 'utf8' }).toSorted();
-      const before = listing();
-      if (code === null) {
-        assert.equal(verdict.status, 0, verdict.stderr);
-        await prune(repository);
-        assertWhole(ours);
-      } else {
-        assert.notEqual(verdict.status, 0);
-        await assert.rejects(prune(repository), { code });
-        assert.deepEqual(listing(), before);
-      }
-    });
-  }
-});
-
 function codesOf(error: unknown): string {
-  if (error instanceof SuppressedError) return `${codesOf(error.error)} ${codesOf(error.suppressed)}`;
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
