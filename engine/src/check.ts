@@ -118,8 +118,13 @@ class CheckRun {
 
   #addPacks(packs: readonly PackListing[]): void {
     for (const { id, blobs } of packs) {
-      if (this.#packs.has(id)) this.#hint('pack-listed-twice', `data/${id}`, 'is listed by more than one index file');
-      this.#packs.set(id, packBytes(blobs));
+      const [known, bytes] = [this.#packs.get(id), packBytes(blobs)];
+      // Which of the two a reader meets first is chance.
+      if (known !== undefined && known !== bytes)
+        this.#error('pack-listed-differently', `data/${id}`, 'is listed differently by two index files');
+      else if (known !== undefined)
+        this.#hint('pack-listed-twice', `data/${id}`, 'is listed by more than one index file');
+      this.#packs.set(id, bytes);
       this.#blobs += blobs.length;
     }
   }

@@ -127,7 +127,7 @@ function chooseOwners(input: PruneInput, packs: readonly PackFacts[]): Uint32Arr
   const copies = new Uint8Array(used.size);
   const broken = new Map<number, PackFacts>();
   for (const pack of packs) {
-    const isSound = stored.get(pack.id) === pack.expectedBytes;
+    const isSound = isSoundPack(pack, stored);
     for (const number of numbersOf(pack)) {
       if (isSound) copies[number] = Math.min(2, (copies[number] ?? 0) + 1);
       else broken.set(number, pack);
@@ -137,11 +137,19 @@ function chooseOwners(input: PruneInput, packs: readonly PackFacts[]): Uint32Arr
     if (copies[number] !== 0) continue;
     const pack = broken.get(number);
     if (pack === undefined) throw new EngineError('blob-missing', { ...used.at(number), blob: used.at(number).id });
-    const bytes = stored.get(pack.id);
-    const reason = bytes === undefined ? 'it is missing' : `it has ${bytes} bytes instead of ${pack.expectedBytes}`;
-    throw new EngineError('pack-damaged', { file: pack.id, reason });
+    throw new EngineError('pack-damaged', { file: pack.id, reason: whyUnsound(pack, stored) });
   }
   return settle(used.size, packs, stored, copies);
+}
+
+const isSoundPack = (pack: PackFacts, stored: ReadonlyMap<string, number>): boolean =>
+  !pack.isContradicted && stored.get(pack.id) === pack.expectedBytes;
+
+function whyUnsound(pack: PackFacts, stored: ReadonlyMap<string, number>): string {
+  const bytes = stored.get(pack.id);
+  if (bytes === undefined) return 'it is missing';
+  if (pack.isContradicted) return 'two index files list it differently';
+  return `it has ${bytes} bytes instead of ${pack.expectedBytes}`;
 }
 
 /**
@@ -157,7 +165,7 @@ function settle(
 ): Uint32Array {
   const owners = new Uint32Array(size).fill(NOBODY);
   const merits = packs.flatMap((pack, place) => {
-    if (stored.get(pack.id) !== pack.expectedBytes) return [];
+    if (!isSoundPack(pack, stored)) return [];
     let only = 0;
     let dead = 0;
     let all = 0;

@@ -219,7 +219,6 @@ async function pruneRefuses(directory: string): Promise<boolean> {
 /** Where we are deliberately of another mind, with the reason. */
 const NOT_KNOWN = 'what a damaged listing reaches is not known, so that nothing may be called unused; restic goes on';
 const APART: Readonly<Record<string, string>> = {
-  'pack-listed-twice-and-differently: prune': 'we write it anew, each blob compared with its hash; restic gives up',
   'directory-without-listing: prune': NOT_KNOWN,
   'node-of-unknown-type: prune': NOT_KNOWN,
   'node-without-name: prune': NOT_KNOWN,

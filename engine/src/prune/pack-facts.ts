@@ -22,6 +22,8 @@ export type PackFacts = {
   holdsUncompressed: boolean;
   /** Listed differently by two index files, as restic before 0.10 did: written anew. */
   isTorn: boolean;
+  /** One of its blobs is said to have two lengths: which is right is for a repair of the index to find out. */
+  isContradicted: boolean;
 };
 
 export type IndexFileFacts = { readonly id: string; readonly blobs: number; readonly packs: readonly PackFacts[] };
@@ -58,6 +60,7 @@ export class PackCatalogue {
       holdsTrees: false,
       holdsUncompressed: false,
       isTorn: false,
+      isContradicted: false,
     };
     this.packs.set(id, pack);
     this.#append(pack, entries);
@@ -66,10 +69,12 @@ export class PackCatalogue {
 
   #merge(pack: PackFacts, entries: readonly PackEntry[]): void {
     this.repeated.add(pack);
-    const offsets = new Set<number>();
-    for (let at = 0; at < pack.entries.length; at += 3) offsets.add(pack.entries[at + 1] ?? 0);
-    const more = entries.filter((entry) => !offsets.has(entry.offset));
-    if (more.length === 0 && entries.length === offsets.size) return;
+    const lengths = new Map<number, number>();
+    for (let at = 0; at < pack.entries.length; at += 3)
+      lengths.set(pack.entries[at + 1] ?? 0, pack.entries[at + 2] ?? 0);
+    const more = entries.filter((entry) => !lengths.has(entry.offset));
+    if (entries.some(({ offset, length }) => (lengths.get(offset) ?? length) !== length)) pack.isContradicted = true;
+    if (more.length === 0 && entries.length === lengths.size) return;
     pack.isTorn = true;
     this.#append(pack, more);
   }
