@@ -31,6 +31,7 @@ import { ParentTrees } from './work/parent-trees.ts';
 import { StorePass } from './work/store-pass.ts';
 import type { CopyState } from './work/store-pass.ts';
 
+/** What to back up, and into which repositories; `slowAfterMs` in milliseconds. */
 export type BackupOptions = {
   /** The root of the snapshot. */
   readonly source: readonly SourceEntry[];
@@ -60,6 +61,7 @@ export type BackupProgress = {
   readonly current: string;
 };
 
+/** What a backup made and met. Complete where `problems` is empty and every one of `copies` is complete; bytes throughout. */
 export type BackupResult = {
   readonly snapshots: readonly {
     readonly repository: Repository;

@@ -24,6 +24,7 @@ import { displayPath } from './tree/byte-path.ts';
 import { readListing } from './tree/read-listing.ts';
 import { WorkerPool } from './work/pool.ts';
 
+/** How much is read; by default structure only, no data. */
 export type CheckOptions = {
   /** Read all packs, or those of a share, not only their sizes. */
   readonly readData?: boolean | DataShare;
@@ -32,6 +33,7 @@ export type CheckOptions = {
   readonly onProgress?: (progress: CheckProgress) => void;
 };
 
+/** How far a check is: packs read and snapshots walked. */
 export type CheckProgress = {
   /** Packs that were read, of those to be read; 0 before that begins. */
   readonly packs: number;
@@ -40,6 +42,7 @@ export type CheckProgress = {
   readonly snapshotsTotal: number;
 };
 
+/** What a check found. `errors` are damage, `hints` are not; whole where `errors` is empty. */
 export type CheckResult = {
   readonly errors: readonly Problem[];
   readonly hints: readonly Problem[];

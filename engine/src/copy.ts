@@ -18,6 +18,7 @@ import { listSnapshots, saveSnapshot } from './snapshots.ts';
 import { readListing } from './tree/read-listing.ts';
 import { StorePass } from './work/store-pass.ts';
 
+/** From where to where, and which snapshots. */
 export type CopyOptions = {
   readonly from: Repository;
   readonly to: Repository;
@@ -28,8 +29,10 @@ export type CopyOptions = {
   readonly onProgress?: (progress: CopyProgress) => void;
 };
 
+/** What was handled so far. */
 export type CopyProgress = { readonly snapshots: number; readonly blobs: number };
 
+/** What was brought over; `bytesStored` as sealed in the target. */
 export type CopyResult = {
   readonly copied: readonly { readonly from: SnapshotId; readonly to: SnapshotId }[];
   /** Were there already. */

@@ -6,6 +6,7 @@
  */
 import { hash } from 'node:crypto';
 
+/** Which share of all data a check reads. */
 export type DataShare =
   /** Part `part` (from 1) of `of` parts, at most `MAX_PARTS`. */
   | { readonly kind: 'part'; readonly part: number; readonly of: number }

@@ -20,6 +20,7 @@ import { findNode, readListing } from './tree/read-listing.ts';
 /** A snapshot, or one directory of it. */
 export type DiffSide = { readonly snapshot: Snapshot; readonly path?: string };
 
+/** What is compared beside types and content. */
 export type DiffOptions = {
   /** Also tell where only owner, mode, times or attributes differ (`U`). */
   readonly metadata?: boolean;

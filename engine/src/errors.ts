@@ -4,6 +4,7 @@
  */
 export type ErrorContext = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
+/** What is said of a code: `exit` is the exit code of a command, `retry` whether trying later can help. */
 export type ErrorEntry = {
   readonly message: (context: ErrorContext) => string;
   readonly hint: string;
@@ -13,6 +14,7 @@ export type ErrorEntry = {
 
 const text = (value: unknown): string => String(value);
 
+/** Stable names of failures; each stands in docs/errors.md with what to do about it. */
 export type EngineErrorCode =
   | 'blob-missing'
   | 'cancelled'

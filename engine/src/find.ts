@@ -24,6 +24,7 @@ import type { SnapshotFilter } from './snapshot-filter.ts';
 import { displayPath } from './tree/byte-path.ts';
 import { readListing, rootNode } from './tree/read-listing.ts';
 
+/** Which names are looked for, and where. */
 export type FindOptions = {
   /** Names or paths with `*`, `?`, `[…]` and `**`; what fits one of them is found, with everything below it. */
   readonly patterns: readonly string[];
@@ -36,6 +37,7 @@ export type FindOptions = {
   readonly signal?: AbortSignal;
 };
 
+/** An entry that fits, with the snapshot that has it. */
 export type FoundPath = { readonly snapshot: Snapshot; readonly path: string; readonly entry: ViewEntry };
 
 /**
@@ -60,6 +62,7 @@ export async function* find(
 const toNs = (date: Date | undefined): bigint | null =>
   date === undefined ? null : BigInt(date.getTime()) * 1_000_000n;
 
+/** Which blobs, listings or packs are looked for, and where. */
 export type FindBlobsOptions = {
   /** What the ids are of. */
   readonly kind: 'blob' | 'tree' | 'pack';

@@ -10,6 +10,7 @@ import { dayOf, parseZonedTime } from './lib/zoned-time.ts';
 import { planForget } from './plan-forget.ts';
 import type { ForgetGroup, ForgetPolicy, KeepRule, KeptSnapshot } from './plan-forget.ts';
 
+/** What is kept of one day, in the zone of its snapshots. */
 export type CalendarDay = {
   /** `2026-11-23`, in the zone of its snapshots. */
   readonly day: string;
@@ -40,6 +41,7 @@ export function calendarOf(group: Pick<ForgetGroup, 'keep' | 'remove'>): ForgetC
   };
 }
 
+/** How many runs are played through, from when on, and how far apart. */
 export type SimulateOptions = {
   /** When the first snapshot is made. */
   readonly from: Date;

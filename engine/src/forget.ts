@@ -15,6 +15,7 @@ import type { Repository } from './repository.ts';
 import { isFilterEmpty, selectSnapshots } from './snapshot-filter.ts';
 import type { SnapshotFilter } from './snapshot-filter.ts';
 
+/** A policy, and which snapshots it is applied to. */
 export type ForgetOptions = Omit<PlanForgetOptions, 'now'> & {
   readonly policy: ForgetPolicy;
   /** Only these snapshots are planned for; others are left alone. */
@@ -24,6 +25,7 @@ export type ForgetOptions = Omit<PlanForgetOptions, 'now'> & {
   readonly signal?: AbortSignal;
 };
 
+/** What a policy decided and what became of it. Complete where `problems` is empty. */
 export type ForgetResult = {
   readonly plan: ForgetPlan;
   /** What was removed, or would be. */
@@ -55,6 +57,7 @@ export async function forget(repository: Repository, options: ForgetOptions): Pr
   });
 }
 
+/** As `ForgetOptions`, where a caller names the snapshots himself. */
 export type ForgetNamedOptions = Pick<ForgetOptions, 'isPinned' | 'dryRun' | 'signal'>;
 
 /**

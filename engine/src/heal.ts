@@ -27,6 +27,7 @@ import { listSnapshots } from './snapshots.ts';
 import { readListing } from './tree/read-listing.ts';
 import { StorePass } from './work/store-pass.ts';
 
+/** Which repository is healed, and what from; `workers` are threads, by default one per processor. */
 export type HealOptions = {
   readonly damaged: Repository;
   /** The other copy. */
@@ -35,6 +36,7 @@ export type HealOptions = {
   readonly signal?: AbortSignal;
 };
 
+/** What was found and mended. Whole where `left` is empty. */
 export type HealResult = {
   /** What was found damaged or missing. */
   readonly found: readonly Problem[];

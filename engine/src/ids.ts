@@ -34,6 +34,7 @@ export const parseBlobId = (text: string): BlobId => parse<BlobId>(text, 'blob')
 export const parseTreeId = (text: string): TreeId => parse<TreeId>(text, 'tree');
 export const parsePackId = (text: string): PackId => parse<PackId>(text, 'pack');
 export const parseIndexId = (text: string): IndexId => parse<IndexId>(text, 'index');
+/** An id of 64 hex digits. @throws RangeError where the text is none. */
 export const parseSnapshotId = (text: string): SnapshotId => parse<SnapshotId>(text, 'snapshot');
 
 /** A tree is a blob too: its id is used to look the blob up. */

@@ -17,6 +17,7 @@ import { FileMissing } from './storage/storage.ts';
 import type { ListedFile, Storage } from './storage/storage.ts';
 import { takeBack } from './storage/take-back.ts';
 
+/** What a key file says of itself, in the open (docs/format.md, Files). */
 export type KeyListing = {
   readonly id: string;
   /** RFC 3339 as stored; empty where the writer left it out. */
@@ -30,6 +31,7 @@ export type KeyListing = {
 /** Damaged key files are told in `damaged`. */
 export type KeyList = { readonly keys: readonly KeyListing[]; readonly damaged: readonly EngineError[] };
 
+/** The signal ends every call but those of a commit. */
 export type KeyOptions = { readonly signal?: AbortSignal };
 
 /** Who a new key is said to be of; by default this user on this machine. */

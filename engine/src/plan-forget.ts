@@ -14,8 +14,10 @@ import type { Duration, ZonedTime } from './lib/zoned-time.ts';
 
 /** How many to keep of each kind; −1 is all of them, 0 and absence none. */
 export type KeepCounts = Readonly<Partial<Record<'last' | CalendarUnit, number>>>;
+/** Spans of the calendar, in the zone of each snapshot. */
 export type CalendarUnit = 'hourly' | 'daily' | 'weekly' | 'monthly' | 'yearly';
 
+/** The rules; a snapshot stays that one of them keeps. */
 export type ForgetPolicy = {
   readonly keep?: KeepCounts;
   /** Everything younger than this (`all`), or the newest of each hour … year that is younger than this. */
@@ -24,8 +26,10 @@ export type ForgetPolicy = {
   readonly tags?: readonly (readonly string[])[];
 };
 
+/** By what snapshots are put into groups, to each of which a policy is applied for itself. */
 export type GroupKey = 'host' | 'paths' | 'tags';
 
+/** What a decision needs beside the policy; the time is handed in. */
 export type PlanForgetOptions = {
   /** What is later than this is in the future, and no rule counts from it. */
   readonly now: Date;
@@ -41,6 +45,7 @@ export type PlanForgetOptions = {
 export type KeepRule = 'last' | CalendarUnit | 'within' | `within-${CalendarUnit}` | 'tag' | 'pin';
 /** `text` is what restic says, where it has the rule. */
 export type KeepReason = { readonly rule: KeepRule; readonly text: string };
+/** A snapshot that stays, with every rule that keeps it. */
 export type KeptSnapshot = { readonly snapshot: Snapshot; readonly reasons: readonly KeepReason[] };
 
 /** Newest first. What is not grouped by is null. */
@@ -52,6 +57,7 @@ export type ForgetGroup = {
   readonly remove: readonly Snapshot[];
 };
 
+/** What a policy keeps and what it lets go, group by group. */
 export type ForgetPlan = { readonly groups: readonly ForgetGroup[] };
 
 /** A snapshot with this tag is removed by no rule. */

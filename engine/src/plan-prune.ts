@@ -21,6 +21,7 @@ export type UnusedLimit =
   | { readonly kind: 'bytes'; readonly bytes: number }
   | { readonly kind: 'unlimited' };
 
+/** How much may stay unused, and how much is written anew for it; bytes. */
 export type PruneLimits = {
   /** 5 % by default, as restic's. */
   readonly maxUnused?: UnusedLimit;

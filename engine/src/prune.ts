@@ -29,6 +29,7 @@ import { planRanges } from './restore/pack-ranges.ts';
 import type { FileKind } from './storage/storage.ts';
 import { FileMissing } from './storage/storage.ts';
 
+/** Limits, and whether to plan only. */
 export type PruneOptions = PruneLimits & {
   /** Plan only: nothing but the lock is written. */
   readonly dryRun?: boolean;
@@ -36,12 +37,14 @@ export type PruneOptions = PruneLimits & {
   readonly onProgress?: (progress: PruneProgress) => void;
 };
 
+/** Which step a prune is at; `done` and `of` count packs or files, with `repack` bytes. */
 export type PruneProgress = {
   readonly step: 'find used' | 'delete unlisted' | 'repack' | 'write index' | 'remove index' | 'delete packs';
   readonly done: number;
   readonly of: number;
 };
 
+/** The plan, and what was done of it; bytes of packs as stored. */
 export type PruneResult = {
   /** `owners` and `packOrder` left out: what may be shown. */
   readonly plan: Omit<PrunePlan, 'owners' | 'packOrder'>;

@@ -25,6 +25,7 @@ import type { Repository } from './repository.ts';
 import { FileMissing } from './storage/storage.ts';
 import type { Storage } from './storage/storage.ts';
 
+/** How much of the index is believed. */
 export type RepairIndexOptions = {
   /** Believe no index file: read the header of each pack. */
   readonly readAllPacks?: boolean;
@@ -32,6 +33,7 @@ export type RepairIndexOptions = {
   readonly onProgress?: (packsRead: number, of: number) => void;
 };
 
+/** What was listed anew and what was dropped. Complete where `problems` is empty. */
 export type RepairIndexResult = {
   /** Packs whose headers were read, and listed by them. */
   readonly packsRelisted: readonly string[];

@@ -23,12 +23,14 @@ import { readPackHeader } from './repair/read-header.ts';
 import type { Repository } from './repository.ts';
 import type { Storage } from './storage/storage.ts';
 
+/** What happens to the damaged bytes before they go. */
 export type RepairPacksOptions = {
   readonly signal?: AbortSignal;
   /** Gets the bytes of each damaged pack before it goes, to keep them elsewhere. */
   readonly keep?: (pack: string, bytes: Uint8Array) => Promise<void>;
 };
 
+/** What was saved out of the packs; what is lost stands in `problems`. */
 export type RepairPacksResult = {
   readonly packs: readonly string[];
   readonly blobsSaved: number;

@@ -20,6 +20,7 @@ import { TreeRewriter } from './repair/rewrite-tree.ts';
 import type { Repository } from './repository.ts';
 import { findSnapshot, listSnapshots, saveSnapshot } from './snapshots.ts';
 
+/** Which snapshots are mended, and whether the originals go. */
 export type RepairSnapshotsOptions = {
   /** Ids, or starts of ids; all by default. */
   readonly snapshots?: readonly string[];
@@ -29,6 +30,7 @@ export type RepairSnapshotsOptions = {
   readonly signal?: AbortSignal;
 };
 
+/** A snapshot that lacked something. */
 export type RepairedSnapshot = {
   readonly id: SnapshotId;
   /** Null in a dry run, and where not even the root can be read. */
@@ -38,6 +40,7 @@ export type RepairedSnapshot = {
   readonly losses: readonly Problem[];
 };
 
+/** Which snapshots lacked something, and what became of them. */
 export type RepairSnapshotsResult = {
   /** Those of which something was missing. */
   readonly repaired: readonly RepairedSnapshot[];

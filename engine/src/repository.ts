@@ -27,7 +27,9 @@ import { signalStorage } from './storage/signal-storage.ts';
 import { takeBack } from './storage/take-back.ts';
 import type { Storage } from './storage/storage.ts';
 
+/** The clock decides whether locks are stale and what time snapshots have; the signal ends opening, not what follows. */
 export type OpenOptions = { readonly clock?: () => Date; readonly signal?: AbortSignal };
+/** How a repository is made (docs/format.md, Files). */
 export type InitOptions = OpenOptions & {
   /** Cut files as this repository does, so that copies between the two are cheap. */
   readonly polynomialOf?: Pick<Repository, 'polynomial'>;
@@ -36,6 +38,7 @@ export type InitOptions = OpenOptions & {
 /** The index, loaded once; views of one repository share it. */
 type IndexCell = { loading: Promise<BlobIndex> | undefined };
 
+/** An open repository: what all verbs take. Opened by `openRepository`, made by `initRepository`; needs no closing. */
 export class Repository {
   readonly storage: Storage;
   readonly key: MasterKey;

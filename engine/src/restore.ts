@@ -27,6 +27,7 @@ import { byteString, displayPath, joinBytes, systemPath } from './tree/byte-path
 import { findNode, readListing } from './tree/read-listing.ts';
 import { WorkerPool } from './work/pool.ts';
 
+/** What of a snapshot is restored, where to, and with which owners. */
 export type RestoreOptions = {
   readonly repository: Repository;
   readonly snapshot: Snapshot;
@@ -52,8 +53,10 @@ export type RestoreOptions = {
   readonly onProgress?: (progress: RestoreProgress) => void;
 };
 
+/** What was written so far; bytes of files. */
 export type RestoreProgress = { readonly files: number; readonly bytes: number };
 
+/** What a restore wrote. Complete where `problems` is empty; bytes of files. */
 export type RestoreResult = {
   readonly files: number;
   readonly directories: number;

@@ -5,6 +5,7 @@ import { hasTags } from './plan-forget.ts';
 import type { Repository } from './repository.ts';
 import { findSnapshot, listSnapshots } from './snapshots.ts';
 
+/** Which snapshots a verb is about. */
 export type SnapshotFilter = {
   /** Ids, their beginnings, or `latest`; the other members are not asked then. */
   readonly ids?: readonly string[];

@@ -12,6 +12,7 @@ import type { Repository } from './repository.ts';
 import { loadVerified, saveHashed } from './storage/load-verified.ts';
 import { FileMissing } from './storage/storage.ts';
 
+/** Which snapshots are listed; by default all. */
 export type ListOptions = {
   /** Only snapshots that carry all of these. */
   readonly tags?: readonly string[];

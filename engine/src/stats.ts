@@ -20,9 +20,12 @@ import { selectSnapshots } from './snapshot-filter.ts';
 import type { SnapshotFilter } from './snapshot-filter.ts';
 import { readListing } from './tree/read-listing.ts';
 
+/** The ways to count, as restic names them. */
 export const STATS_MODES = ['restore-size', 'files-by-contents', 'raw-data', 'blobs-per-file'] as const;
+/** One way to count. */
 export type StatsMode = (typeof STATS_MODES)[number];
 
+/** How to count, and in which snapshots. */
 export type StatsOptions = {
   /** By default `restore-size`. */
   readonly mode?: StatsMode;
@@ -31,6 +34,7 @@ export type StatsOptions = {
   readonly signal?: AbortSignal;
 };
 
+/** What was counted. Complete where `problems` is empty. */
 export type StatsResult = {
   readonly mode: StatsMode;
   readonly snapshots: number;

@@ -20,6 +20,7 @@ export type TagChange =
   | { readonly set: readonly string[] }
   | { readonly add?: readonly string[]; readonly remove?: readonly string[] };
 
+/** Which tags change on which snapshots. */
 export type TagOptions = {
   readonly change: TagChange;
   /** By default all snapshots. */
@@ -27,6 +28,7 @@ export type TagOptions = {
   readonly signal?: AbortSignal;
 };
 
+/** Which snapshots took the place of which. Complete where `problems` is empty. */
 export type TagResult = {
   /** A snapshot that has its tags already is not written again. */
   readonly changed: readonly { readonly old: SnapshotId; readonly new: SnapshotId; readonly tags: readonly string[] }[];

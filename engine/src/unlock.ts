@@ -5,6 +5,7 @@ import { isStale, readLock } from './lock/lock.ts';
 import type { Repository } from './repository.ts';
 import { signalStorage } from './storage/signal-storage.ts';
 
+/** Which locks go; by default stale ones only. */
 export type UnlockOptions = {
   /** Also locks that are held, or can't be read: only where it is known that nobody works on the repository. */
   readonly all?: boolean;
@@ -14,6 +15,7 @@ export type UnlockOptions = {
 /** `record` is null where the file can't be read. */
 export type FoundLock = { readonly id: string; readonly record: LockRecord | null };
 
+/** Which locks went and which stayed. */
 export type UnlockResult = { readonly removed: readonly FoundLock[]; readonly left: readonly FoundLock[] };
 
 /**

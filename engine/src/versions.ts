@@ -15,12 +15,14 @@ import { selectSnapshots } from './snapshot-filter.ts';
 import type { SnapshotFilter } from './snapshot-filter.ts';
 import { findNode } from './tree/read-listing.ts';
 
+/** In which snapshots the path is looked for. */
 export type VersionsOptions = {
   /** By default all snapshots. */
   readonly filter?: SnapshotFilter;
   readonly signal?: AbortSignal;
 };
 
+/** One content that a path had, with the snapshots that hold it. */
 export type PathVersion = {
   /** Equal for equal contents of the same type: files by their pieces, links by target, directories by listing. */
   readonly content: string;
@@ -32,6 +34,7 @@ export type PathVersion = {
   readonly lastSeen: Snapshot;
 };
 
+/** All contents of a path. Complete where `problems` is empty. */
 export type VersionsResult = {
   /** The one that was seen last first; empty where no snapshot has the path. */
   readonly versions: readonly PathVersion[];

@@ -44,6 +44,7 @@ export async function openView(repository: Repository, snapshot: Snapshot): Prom
   return new SnapshotView(await BlobReader.open(repository), snapshot);
 }
 
+/** A snapshot as a read-only file system; opened by `openView`. */
 export class SnapshotView {
   readonly snapshot: Snapshot;
   readonly #reader: BlobReader;

@@ -15,6 +15,7 @@ import { countOf, isObject, listOf, parseObject, textOf, textsOf } from './json.
 import type { JsonObject } from './json.ts';
 import { formatTime, parseTime } from './time.ts';
 
+/** Kinds of nodes, in restic's words (docs/format.md, Trees). */
 export type NodeType = 'file' | 'dir' | 'symlink' | 'dev' | 'chardev' | 'fifo' | 'socket' | 'irregular';
 
 const NODE_TYPES: ReadonlySet<string> = new Set<NodeType>([

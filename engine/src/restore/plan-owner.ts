@@ -5,6 +5,7 @@ import { displayPath } from '../tree/byte-path.ts';
 import { type KnownIds, planAttributes } from './plan-attributes.ts';
 import type { Metadata } from './restore-jobs.ts';
 
+/** Users and groups that entries keep as stored; any other becomes the fallback, and is a problem. */
 export type OwnerRules = {
   readonly uids: readonly number[];
   readonly gids: readonly number[];

@@ -4,8 +4,10 @@ import { EngineError, reasonOf, throwIfCancelled } from '../errors.ts';
 import { FileMissing, CONFIG_FILE } from './storage.ts';
 import type { FileHandle, Storage } from './storage.ts';
 
+/** The steps of a connection test, in their order. */
 export type ConnectionStep = 'connect' | 'write' | 'read' | 'list' | 'delete';
 
+/** Whether a storage can be used, and at which step it can not. */
 export type ConnectionVerdict =
   | {
       readonly isUsable: true;

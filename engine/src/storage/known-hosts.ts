@@ -4,6 +4,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
+/** What is believed of the host keys of a server. */
 export type HostTrust =
   /** A file as OpenSSH writes it: plain or hashed names, patterns, `@revoked`. */
   | { readonly knownHostsFile: string }

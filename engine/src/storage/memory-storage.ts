@@ -5,6 +5,7 @@ import { endsEarly, expectLoadable, movePieces, runCall } from './storage-call.t
 import { FileMissing } from './storage.ts';
 import type { CallOptions, FileHandle, FileKind, ListedFile, LoadRange, Storage } from './storage.ts';
 
+/** An empty storage that lasts as long as the process; `name` is for messages. */
 export function openMemoryStorage(name = 'memory'): Storage {
   return new MemoryStorage(name);
 }

@@ -22,6 +22,7 @@ import { SYSTEM_TIMERS } from './timers.ts';
 import type { Timers } from './timers.ts';
 import { watchStorage } from './watch-storage.ts';
 
+/** Login, trust, limits and a cache for a storage that is not a local directory. */
 export type OpenStorageOptions = {
   /** How to log in to SFTP servers, and which of them are trusted. */
   readonly ssh?: SshLogin | undefined;
@@ -39,6 +40,7 @@ export type OpenStorageOptions = {
   readonly random?: (() => number) | undefined;
 };
 
+/** How to log in at an SSH server; no password is taken. */
 export type SshLogin = {
   /** For addresses that name none. */
   readonly user?: string | undefined;
@@ -48,6 +50,7 @@ export type SshLogin = {
   readonly connections?: number | undefined;
 };
 
+/** Bounds of traffic and patience: bytes per second and milliseconds, as each name says. */
 export type StorageLimits = {
   readonly uploadBytesPerSecond?: number | undefined;
   readonly downloadBytesPerSecond?: number | undefined;

@@ -1,6 +1,7 @@
 /** Addresses of storages, written as restic writes them. Pure. */
 import { EngineError } from '../errors.ts';
 
+/** Where a storage lies, taken apart. */
 export type StorageAddress =
   | { readonly kind: 'local'; readonly path: string }
   | {

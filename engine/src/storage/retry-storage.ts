@@ -24,6 +24,7 @@ export type RetryOptions = {
   readonly onRetry?: ((retry: StorageRetry) => void) | undefined;
 };
 
+/** A call that failed and will be tried again after `waitMs` milliseconds. */
 export type StorageRetry = {
   readonly action: string;
   readonly error: EngineError;

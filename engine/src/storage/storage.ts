@@ -35,6 +35,7 @@ export const CONFIG_FILE: FileHandle = { kind: 'config', id: '' };
 /** The kinds that are directories. */
 export const LISTED_KINDS: readonly Exclude<FileKind, 'config'>[] = ['keys', 'locks', 'snapshots', 'index', 'data'];
 
+/** A file as listings name it. */
 export type ListedFile = { readonly id: string; readonly bytes: number };
 
 /** A file that should be there is not. */
@@ -48,8 +49,10 @@ export class FileMissing extends Error {
   }
 }
 
+/** A part of a file, in bytes from its start. */
 export type LoadRange = { readonly offset: number; readonly length: number };
 
+/** What every call of a storage takes. */
 export type CallOptions = {
   readonly signal?: AbortSignal | undefined;
   /** See the contract: progress for who watches, and a brake for who limits. */
@@ -59,6 +62,7 @@ export type CallOptions = {
 /** Largest piece between two calls of `onBytes`: small beside a second of a slow line. */
 export const MAX_PIECE_BYTES: number = 256 * 1024;
 
+/** Where a repository lies: see the contract at the top of this file. Whoever writes one runs the conformance suite on it. */
 export interface Storage {
   /** For messages: never with a password in it. */
   readonly location: string;

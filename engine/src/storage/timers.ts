@@ -1,6 +1,7 @@
 /** Time as the wrappers see it, so that tests have hours in an instant. */
 import { setTimeout as sleepFor } from 'node:timers/promises';
 
+/** Time as the wrappers of storages see it, in milliseconds. */
 export type Timers = {
   /** Milliseconds that only grow. */
   readonly now: () => number;

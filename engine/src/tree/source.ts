@@ -43,6 +43,7 @@ export type StreamEntry = Owner & {
   readonly open: () => AsyncIterable<Uint8Array>;
 };
 
+/** One entry of a snapshot in the making: a part of the machine, a made-up directory, or a stream of bytes. */
 export type SourceEntry = TreeEntry | DirectoryEntry | StreamEntry;
 
 /**
