@@ -6,13 +6,13 @@
  * Owns: what is compared and by which rules (design: "Performance"). Knows nothing of how the engine works: both
  * programs are run by their command lines, and every result is checked before its time counts. Memory is measured in a
  * round of its own that is not timed and that warms the caches of both sides: looking at it costs the watched time.
- * What lies here is removed at the end; `results.json` is written by a run of full size over all rows.
+ * What lies here is removed at the end; `results.json` keeps the rows of runs of full size.
  *
  * Exit codes: 0 done; 1 a result was wrong or, at full size, ours was worse than the peer; 2 wrong usage.
  */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { judge } from './judge.ts';
+import { keepRows } from './keep-rows.ts';
 import { describeMachine, readVersions } from './machine.ts';
 import { HELP, parseOptions } from './options.ts';
 import type { Options } from './options.ts';
@@ -57,18 +57,12 @@ async function measure(options: Options, signal: AbortSignal): Promise<readonly 
   using place = openWorkPlace(options);
   const about = { machine: describeMachine(place), versions: readVersions(), date: new Date().toISOString() };
   const rows: Row[] = [];
+  const { runs, scale } = options;
   for (const key of options.rows) {
-    rows.push({
-      ...(await ROWS[key]({
-        place,
-        runs: options.runs,
-        scale: options.scale,
-        isPatient: options.scale === 1,
-        signal,
-        say,
-      })),
-      ...about,
-    });
+    const row = { ...(await ROWS[key]({ place, runs, scale, isPatient: scale === 1, signal, say })), ...about };
+    rows.push(row);
+    // At once: an hour of measuring is not lost with the row after it.
+    if (options.isKept) keepRows(RESULTS, [row]);
   }
   return rows;
 }
@@ -81,10 +75,7 @@ function report(rows: readonly Row[], options: Options): number {
     say('A try at a tenth of the size: its figures are not to be quoted, and nothing is judged by them.');
     return 0;
   }
-  if (options.isFull) {
-    writeFileSync(RESULTS, `${JSON.stringify(rows, null, 2)}\n`);
-    say(`Written to ${RESULTS}`);
-  }
+  if (options.isKept) say(`Kept in ${RESULTS}`);
   const worse = rows.filter((row) => judge(row) === 'worse');
   if (worse.length === 0) return 0;
   say(`bench: worse than the peer: ${worse.map(({ row }) => row).join('; ')}`);

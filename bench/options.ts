@@ -9,8 +9,8 @@ export type Options = {
   /** Part of the full size: 1 or 0.1. */
   readonly scale: number;
   readonly isJson: boolean;
-  /** Full size, all rows, enough runs: figures to keep. */
-  readonly isFull: boolean;
+  /** Full size and enough runs: figures to keep. */
+  readonly isKept: boolean;
   /** Where trees and repositories lie, and where restores go; null: the system's own. */
   readonly work: string | null;
   readonly target: string | null;
@@ -59,7 +59,7 @@ export function parseOptions(args: readonly string[]): Options | string {
     runs,
     scale: values.quick ? 0.1 : 1,
     isJson: values.json,
-    isFull: !values.quick && runs >= LEAST_RUNS && ROW_KEYS.every((key) => rows.includes(key)),
+    isKept: !values.quick && runs >= LEAST_RUNS,
     work: values.work ?? null,
     target: values.target ?? null,
   };
