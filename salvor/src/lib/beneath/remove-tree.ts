@@ -65,33 +65,35 @@ class Removal {
   }
 
   #remove(level: Level, spot: Spot, isDirectory: boolean): void {
-    if (!isDirectory) {
-      try {
-        return unlinkIfThere(spot);
-      } catch (error) {
-        // A file system that does not say what an entry is, or a directory since.
-        if (lookAt(spot)?.isDirectory() !== true) throw error;
-      }
-    }
+    // A file system may not say what an entry is, and what it said may be over.
+    if (!isDirectory && hasUnlinked(spot)) return;
     if (this.#levels.length < MAX_LEVELS) return this.#enter(spot, 0);
     this.#moveUp(level, spot);
   }
 
   #enter(spot: Spot, rounds: number): void {
-    let directory: OpenDirectory;
-    try {
-      directory = openDirectory(aboveOf(spot), spot.name, { onOneMount: this.#options.acrossMounts !== true });
-    } catch (error) {
-      const now = lookAt(spot);
-      if (now === null) return;
-      if (!now.isDirectory()) return unlinkIfThere(spot);
-      throw error;
-    }
+    const directory = this.#open(spot);
+    if (directory === null) return;
     const names = opendirSync(`/proc/self/fd/${directory.fd}`, {
       encoding: 'buffer' as BufferEncoding,
       bufferSize: NAMES_AT_A_TIME,
     });
     this.#levels.push({ spot, directory, names, rounds });
+  }
+
+  /** Null where it is gone, or was a file or a link and is removed. Tried again where it is swapped under our hands. */
+  #open(spot: Spot): OpenDirectory | null {
+    for (let round = 0; ; round++) {
+      try {
+        return openDirectory(aboveOf(spot), spot.name, { onOneMount: this.#options.acrossMounts !== true });
+      } catch (error) {
+        const code = errnoOf(error instanceof SalvorError ? error.cause : error);
+        if (code !== 'ELOOP' && code !== 'ENOTDIR' && code !== 'ENOENT') throw error;
+        if (round > MAX_ROUNDS) throw new SalvorError('tree-in-use', { path: spot.path }, { cause: error });
+      }
+      const now = lookAt(spot);
+      if (now === null || (!now.isDirectory() && hasUnlinked(spot))) return null;
+    }
   }
 
   #leave(level: Level): void {
@@ -102,7 +104,8 @@ class Removal {
     } catch (error) {
       const code = errnoOf(error);
       if (code === 'ENOENT') return;
-      if (code === 'ENOTDIR') return unlinkIfThere(level.spot);
+      // A link or a file stands there now, or did a moment ago.
+      if (code === 'ENOTDIR') return this.#enter(level.spot, level.rounds + 1);
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
       // What we moved up ourselves is none of what others put there.
       const rounds = this.#moved > this.#movedBefore ? 0 : level.rounds + 1;
@@ -138,5 +141,18 @@ function unlinkIfThere(spot: Spot): void {
     unlinkAt(spot);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** False where a directory stands there; by the time that one asks again it may be another thing. */
+function hasUnlinked(spot: Spot): boolean {
+  try {
+    unlinkIfThere(spot);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EISDIR') return false;
+    // Systems that say EPERM instead.
+    if (lookAt(spot)?.isDirectory() !== true) throw error;
+    return false;
   }
 }
