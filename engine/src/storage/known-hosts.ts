@@ -106,10 +106,17 @@ function matches(patterns: string, name: string): boolean {
   return all.some((each) => !each.startsWith('!') && matchesPattern(each, name));
 }
 
+/** `*` and `?`; in time that grows with the product of the two lengths, whatever stars a pattern has. */
 function matchesPattern(pattern: string, name: string): boolean {
-  const source = pattern
-    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`).test(name);
+  let [at, from] = [0, 0];
+  /** Behind the last star, and where in the name its rest is tried. */
+  let [star, tried] = [-1, 0];
+  while (from < name.length) {
+    if (pattern[at] === '*') [star, tried, at] = [at + 1, from, at + 1];
+    else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === name[from]))
+      [at, from] = [at + 1, from + 1];
+    else if (star === -1) return false;
+    else [at, from] = [star, ++tried];
+  }
+  return pattern.slice(at).replaceAll('*', '') === '';
 }

@@ -88,8 +88,8 @@ export class SftpConnection {
           },
         });
       });
-      const sftp = await openChannel(client, location);
-      return new SftpConnection(location, client, socket, sftp);
+      // Made as soon as there is a channel: what is lost before anybody listens would never be missed.
+      return await openChannel(client, location, (sftp) => new SftpConnection(location, client, socket, sftp));
     } catch (error) {
       socket.destroy();
       if (hostKey.fault !== null)
@@ -241,10 +241,10 @@ function keyTypes(known: KnownHost): (typeof HOST_KEY_TYPES)[number][] {
   return fitting.length > 0 ? fitting : [...HOST_KEY_TYPES];
 }
 
-async function openChannel(client: Client, location: string): Promise<SFTPWrapper> {
-  return new Promise<SFTPWrapper>((resolve, reject) => {
+async function openChannel<T>(client: Client, location: string, use: (sftp: SFTPWrapper) => T): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
     client.sftp((error, sftp) => {
-      if (error === undefined || error === null) resolve(sftp);
+      if (error === undefined || error === null) resolve(use(sftp));
       else
         reject(
           new EngineError(
