@@ -1,6 +1,7 @@
-import type { BigIntStats } from 'node:fs';
 import type { SnapshotView, ViewEntry } from '@salvor/engine';
-import { readFileBeneath } from '../lib/beneath/read-file.ts';
+import { SalvorError } from '../errors.ts';
+import { readFileAt } from '../lib/beneath/read-file.ts';
+import type { TreeEntry } from '../lib/beneath/walk-tree.ts';
 import { pairTrees, walkDisk, walkView } from './pair-trees.ts';
 import { type FilePart, isRestored } from './file-parts.ts';
 
@@ -39,12 +40,11 @@ export async function compareFiles(view: SnapshotView, part: FilePart, signal: A
       files += left.type === 'dir' ? 0 : 1;
       bytes += left.type === 'file' ? left.size : 0;
     }
-    liveBytes += right?.isFile() === true ? Number(right.size) : 0;
+    liveBytes += right?.stat.isFile() === true ? Number(right.stat.size) : 0;
     if (left === null) counts.deleted += 1;
     else if (right === null) counts.new += 1;
-    else if (left.type === 'dir' && right.isDirectory()) continue;
-    else if (await isSameFile(view.read(`${stored}/${path}`), left, readFileBeneath(live, path), right))
-      counts.kept += 1;
+    else if (left.type === 'dir' && right.stat.isDirectory()) continue;
+    else if (await isSameFile(view, left, right)) counts.kept += 1;
     else counts.changed += 1;
   }
   return { counts, bytes, files, liveBytes };
@@ -54,17 +54,12 @@ async function* walkStored(view: SnapshotView, stored: string | null): ReturnTyp
   if (stored !== null) yield* walkView(view, stored);
 }
 
-async function isSameFile(
-  storedBytes: AsyncIterable<Uint8Array>,
-  stored: ViewEntry,
-  liveBytes: AsyncIterable<Uint8Array>,
-  live: BigIntStats,
-): Promise<boolean> {
+async function isSameFile(view: SnapshotView, stored: ViewEntry, { stat: live, spot }: TreeEntry): Promise<boolean> {
   const isPlain = stored.type === 'file' && live.isFile();
   if (stored.type === 'symlink' && live.isSymbolicLink()) return stored.mtimeNs === live.mtimeNs;
   if (!isPlain || BigInt(stored.size) !== live.size) return false;
   if (stored.mtimeNs === live.mtimeNs) return true;
-  return await hasSameBytes(storedBytes, liveBytes);
+  return await hasSameBytesStill(view.readEntry(stored), readFileAt(spot));
 }
 
 /** Compares two streams of bytes, whatever pieces they come in. Both are left before their end where they differ. */
@@ -79,6 +74,19 @@ export async function hasSameBytes(one: AsyncIterable<Uint8Array>, other: AsyncI
     if (!a.subarray(0, length).equals(b.subarray(0, length))) return false;
     left.take(length);
     right.take(length);
+  }
+}
+
+/** The same of files of a site that is served: one that is gone or something else by now has not the same bytes. */
+export async function hasSameBytesStill(
+  one: AsyncIterable<Uint8Array>,
+  other: AsyncIterable<Uint8Array>,
+): Promise<boolean> {
+  try {
+    return await hasSameBytes(one, other);
+  } catch (error) {
+    if (error instanceof SalvorError && (error.code === 'not-a-file' || error.code === 'path-leads-out')) return false;
+    throw error;
   }
 }
 

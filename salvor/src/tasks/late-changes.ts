@@ -1,7 +1,7 @@
-import type { BigIntStats } from 'node:fs';
 import type { ViewEntry } from '@salvor/engine';
 import { type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
 import { checksumTables } from '../databases/mariadb/probe.ts';
+import type { TreeEntry } from '../lib/beneath/walk-tree.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { stayingNames } from '../points/left-out.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
@@ -23,7 +23,7 @@ export async function findLateFiles(safety: OpenPoint, moves: readonly Move[]): 
     const stays = new Set('entries' in move ? stayingNames(move.live) : []);
     const stored = storedPathAt(safety, move.live);
     for await (const { path, left, right } of pairTrees(walkStored(safety, stored), walkDisk(move.staged))) {
-      if (stays.has(path.split('/')[0] ?? '') || isSame(left, right)) continue;
+      if (stays.has(path.split('/')[0] ?? '') || isSame(left, right?.stat ?? null)) continue;
       late.push([move.path ?? '', path].filter((part) => part !== '').join('/'));
     }
   }
@@ -87,7 +87,7 @@ async function addSums(
     sums.set(`${shownAs}.${table}`, `${rows} ${checksum ?? 'unknown'}`);
 }
 
-async function* walkStored(safety: OpenPoint, path: string): AsyncGenerator<{ path: string; value: ViewEntry }> {
+async function* walkStored(safety: OpenPoint, path: string): ReturnType<typeof walkView> {
   try {
     yield* walkView(safety.view, path);
   } catch (error) {
@@ -97,7 +97,7 @@ async function* walkStored(safety: OpenPoint, path: string): AsyncGenerator<{ pa
 }
 
 /** The times of directories change with every file in them and are no change of their own. */
-function isSame(stored: ViewEntry | null, now: BigIntStats | null): boolean {
+function isSame(stored: ViewEntry | null, now: TreeEntry['stat'] | null): boolean {
   if (stored === null || now === null) return false;
   const isSameOwner = BigInt(stored.uid) === now.uid && BigInt(stored.gid) === now.gid;
   const isSameMode = (Number(now.mode) & 0o7777) === stored.mode;

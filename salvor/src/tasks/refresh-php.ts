@@ -3,31 +3,29 @@
  * that is served now has other content and happens to have the same time, or a newer one was cached, visitors would
  * go on seeing it. So each PHP file whose content the switch changes gets the time of the switch.
  */
-import { join } from 'node:path';
 import { hold, setTimes } from '../lib/beneath/held.ts';
 import { openOwnDirectory } from '../lib/beneath/own-directory.ts';
-import { readFileBeneath } from '../lib/beneath/read-file.ts';
+import { readFileAt } from '../lib/beneath/read-file.ts';
 import { parseSafePath } from '../lib/beneath/safe-path.ts';
 import { ownerOfDirectory, spotBeneath } from '../lib/beneath/spot.ts';
 import { stayingNames } from '../points/left-out.ts';
-import { hasSameBytes } from './compare-files.ts';
+import { hasSameBytesStill } from './compare-files.ts';
 import type { Move } from './move-site.ts';
 import { pairTrees, walkDisk } from './pair-trees.ts';
 
 /** What PHP runs on the systems that are recognised: Drupal's own endings count. */
 const PHP_FILE = /\.(?:php\d?|phtml|phar|inc|module|install|theme|profile|engine)$/i;
 
-/** Files, relative to both, that are PHP in both trees and differ in content. */
+/** Files that are PHP in both trees and differ in content, by their bytes relative to both, a character each. */
 export async function findChangedPhp(now: string, next: string, signal?: AbortSignal): Promise<readonly string[]> {
   const changed: string[] = [];
-  for await (const { path, left, right } of pairTrees(walkDisk(now), walkDisk(next))) {
+  for await (const { path, key, left, right } of pairTrees(walkDisk(now), walkDisk(next))) {
     signal?.throwIfAborted();
-    if (left === null || right === null || !left.isFile() || !right.isFile()) continue;
+    if (left === null || right === null || !left.stat.isFile() || !right.stat.isFile()) continue;
     // Of `--path FILE` the root is the file.
     if (!PHP_FILE.test(path === '' ? next : path)) continue;
-    const isSame =
-      left.size === right.size && (await hasSameBytes(readFileBeneath(now, path), readFileBeneath(next, path)));
-    if (!isSame) changed.push(path);
+    if (left.stat.size !== right.stat.size || !(await hasSameBytesStill(readFileAt(left.spot), readFileAt(right.spot))))
+      changed.push(key);
   }
   return changed;
 }
@@ -35,7 +33,7 @@ export async function findChangedPhp(now: string, next: string, signal?: AbortSi
 /** The files of a switch that need it. */
 export type ChangedPhp = {
   readonly staging: string;
-  /** What comes, where it was built, and the paths of such files in it; empty for itself. */
+  /** What comes, where it was built, and the paths of such files in it, a character a byte; empty for itself. */
   readonly staged: string;
   readonly paths: readonly string[];
   /** The same files as the site sees them. */
@@ -48,8 +46,8 @@ export async function findChangedIn(moves: readonly Move[], signal: AbortSignal)
   for (const move of moves) {
     const stays = new Set('entries' in move ? stayingNames(move.live) : []);
     const found = await findChangedPhp(move.live, move.staged, signal);
-    const paths = found.filter((path) => !stays.has(path.split('/')[0] ?? ''));
-    const shown = paths.map((path) => [move.path ?? '', path].filter((part) => part !== '').join('/'));
+    const paths = found.filter((path) => !stays.has(bytesOf(path.split('/')[0] ?? '').toString()));
+    const shown = paths.map((path) => [move.path ?? '', bytesOf(path).toString()].filter(Boolean).join('/'));
     changed.push({ staging: move.staging, staged: move.staged, paths, shown });
   }
   return changed;
@@ -63,9 +61,14 @@ export function refreshTimes({ staging, staged, paths }: ChangedPhp, now: Date):
   const ns = BigInt(now.getTime()) * 1_000_000n;
   using place = openOwnDirectory(staging);
   for (const path of paths) {
-    using spot = spotBeneath(place, parseSafePath(join(staged.slice(staging.length + 1), path)));
+    const top = Buffer.from(staged.slice(staging.length + 1) + (path === '' ? '' : '/'));
+    using spot = spotBeneath(place, parseSafePath(Buffer.concat([top, bytesOf(path)])));
     using held = hold(spot, null);
     if (held === null || (held.stat.nlink > 1n && held.stat.uid !== ownerOfDirectory(spot))) continue;
     setTimes(held, { accessNs: ns, modifiedNs: ns });
   }
+}
+
+function bytesOf(path: string): Buffer {
+  return Buffer.from(path, 'latin1');
 }

@@ -57,6 +57,11 @@ export function* readPieces(file: Pick<OpenFile, 'fd'>): Generator<Buffer> {
  */
 export async function* readFileBeneath(root: string, path: string): AsyncGenerator<Buffer> {
   using spot = path === '' ? openSpot(dirname(root), root) : openSpot(root, join(root, path));
+  yield* readFileAt(spot);
+}
+
+/** The bytes of the file at a spot, which stays open as long. Throws as `openFileAt`, and where nothing is. */
+export async function* readFileAt(spot: Spot): AsyncGenerator<Buffer> {
   using file = openFileAt(spot);
   if (file === null) throw new SalvorError('not-a-file', { path: spot.path });
   yield* readPieces(file);

@@ -11,7 +11,13 @@ import { type Spot, lookAt, spotIn } from './spot.ts';
  * replacement characters, as in a snapshot's walk; the file is found by its bytes all the same, at `spot`, which is
  * there until the walk goes on.
  */
-export type TreeEntry = { readonly path: string; readonly stat: BigIntStats; readonly spot: Spot };
+export type TreeEntry = {
+  readonly path: string;
+  /** The path's own bytes, a character each. */
+  readonly key: string;
+  readonly stat: BigIntStats;
+  readonly spot: Spot;
+};
 
 export type WalkOptions = {
   /** Nothing on another mount is entered. A mount point is an entry, with what its own root is. */
@@ -35,7 +41,7 @@ export async function* walkTree(root: string | Spot, options: WalkOptions = {}):
   const leftOut = typeof root === 'string' ? (options.leftOut ?? []).map((path) => relative(root, path)) : [];
   const walk = new Walk(options, new Set(leftOut));
   if (typeof root !== 'string') {
-    yield* walk.visit(root, '', 0);
+    yield* walk.visit(root, '', '', 0);
     return;
   }
   let above: OpenDirectory;
@@ -46,7 +52,7 @@ export async function* walkTree(root: string | Spot, options: WalkOptions = {}):
     throw error;
   }
   using parent = above;
-  yield* walk.visit(spotIn(parent, basename(root)), '', 0);
+  yield* walk.visit(spotIn(parent, basename(root)), '', '', 0);
 }
 
 class Walk {
@@ -59,10 +65,10 @@ class Walk {
     this.#leftOut = leftOut;
   }
 
-  async *visit(spot: Spot, path: string, depth: number): AsyncGenerator<TreeEntry> {
+  async *visit(spot: Spot, path: string, key: string, depth: number): AsyncGenerator<TreeEntry> {
     const stat = lookAt(spot);
     if (stat === null) return;
-    yield { path, stat, spot };
+    yield { path, key, stat, spot };
     if (++this.#seen % ENTRIES_AT_A_TIME === 0) await breathe();
     if (!stat.isDirectory()) return;
     if (depth >= MAX_DEPTH) throw new SalvorError('tree-too-deep', { path: spot.path, levels: MAX_DEPTH });
@@ -72,7 +78,9 @@ class Walk {
     for (const name of listNames(directory)) {
       const shown = name.toString('utf8');
       const below = path === '' ? shown : `${path}/${shown}`;
-      if (!this.#leftOut.has(below)) yield* this.visit(spotIn(directory, name), below, depth + 1);
+      const ownKey = name.toString('latin1');
+      const keyBelow = key === '' ? ownKey : `${key}/${ownKey}`;
+      if (!this.#leftOut.has(below)) yield* this.visit(spotIn(directory, name), below, keyBelow, depth + 1);
     }
   }
 
@@ -92,19 +100,14 @@ export function aboveOf(spot: Spot): Pick<OpenDirectory, 'fd' | 'path'> {
   return { fd: spot.fd, path: dirname(spot.path) };
 }
 
-/** By bytes, as names are ordered in a snapshot's trees. */
-export function compareNames(one: string, other: string): number {
-  return Buffer.compare(Buffer.from(one), Buffer.from(other));
-}
-
-/** The order of a walk: component by component, so that what lies in `a` comes before `a.b`. */
-export function comparePaths(one: string, other: string): number {
+/** The order of a walk by its keys: component by component, so that what lies in `a` comes before `a.b`. */
+export function compareKeys(one: string, other: string): number {
   const left = one === '' ? [] : one.split('/');
   const right = other === '' ? [] : other.split('/');
   const shared = Math.min(left.length, right.length);
   for (let i = 0; i < shared; i++) {
-    const order = compareNames(left[i] ?? '', right[i] ?? '');
-    if (order !== 0) return order;
+    const [a = '', b = ''] = [left[i], right[i]];
+    if (a !== b) return a < b ? -1 : 1;
   }
   return left.length - right.length;
 }
