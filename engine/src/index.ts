@@ -1,4 +1,6 @@
 /** The public face of the engine. */
+export { arrange } from './arrange.ts';
+export type { Arranged, ArrangedEntry } from './arrange.ts';
 export { backup } from './backup.ts';
 export type { BackupOptions, BackupProgress, BackupResult } from './backup.ts';
 export { ENGINE_ERRORS, EngineError } from './errors.ts';

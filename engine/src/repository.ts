@@ -47,6 +47,8 @@ export class Repository {
   readonly polynomial: Polynomial;
   readonly clock: () => Date;
   #cell: IndexCell = { loading: undefined };
+  /** Of a view: listings that no pack holds (`arrange`). */
+  #listings: ReadonlyMap<string, Buffer> = new Map();
   /** Of a view: the storage that goes on when the signal says stop, and the signal. */
   #cancellable: { readonly storage: Storage; readonly signal: AbortSignal } | undefined;
 
@@ -70,6 +72,7 @@ export class Repository {
     if (storage.uncached === undefined) return this;
     const view = new Repository(storage.uncached, key, { id, version, polynomial }, clock);
     view.#cancellable = this.#cancellable;
+    view.#listings = this.#listings;
     return view;
   }
 
@@ -82,8 +85,24 @@ export class Repository {
     const { storage, key, id, version, polynomial, clock } = this;
     const view = new Repository(signalStorage(storage, signal), key, { id, version, polynomial }, clock);
     view.#cell = this.#cell;
+    view.#listings = this.#listings;
     view.#cancellable = { storage, signal };
     return view;
+  }
+
+  /** The same repository with listings that are stored nowhere, by their ids. */
+  withListings(listings: ReadonlyMap<string, Buffer>): Repository {
+    const { storage, key, id, version, polynomial, clock } = this;
+    const view = new Repository(storage, key, { id, version, polynomial }, clock);
+    view.#cell = this.#cell;
+    view.#cancellable = this.#cancellable;
+    view.#listings = listings;
+    return view;
+  }
+
+  /** The listing of an id that is stored nowhere; undefined for all others. */
+  listing(id: string): Buffer | undefined {
+    return this.#listings.get(id);
   }
 
   /** The index, read once. @throws EngineError `index-damaged`. */

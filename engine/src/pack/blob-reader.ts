@@ -21,14 +21,14 @@ const WHOLE_PACK_BYTES = TREE_CACHE_BYTES / 2;
 const RANGES_IN_FLIGHT = 4;
 
 export class BlobReader {
-  readonly #repository: Pick<Repository, 'storage' | 'key'>;
+  readonly #repository: Pick<Repository, 'storage' | 'key' | 'listing'>;
   readonly #index: BlobIndex;
   readonly #signal: AbortSignal | undefined;
   readonly #packs = new Map<string, Promise<Buffer>>();
   #cachedBytes = 0;
 
   private constructor(
-    repository: Pick<Repository, 'storage' | 'key'>,
+    repository: Pick<Repository, 'storage' | 'key' | 'listing'>,
     index: BlobIndex,
     signal: AbortSignal | undefined,
   ) {
@@ -64,6 +64,8 @@ export class BlobReader {
 
   /** The plaintext of a listing, which may be huge. @throws EngineError as `read`. */
   async readPieces(tree: string): Promise<Pieces> {
+    const made = this.#repository.listing(tree);
+    if (made !== undefined) return () => [made];
     return this.#open('tree', tree, openPieces);
   }
 
