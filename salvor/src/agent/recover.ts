@@ -13,6 +13,7 @@ import { isAlive } from '../lib/process-identity.ts';
 import { recoverTask } from '../tasks/recover-task.ts';
 import { parseTaskId } from '../tasks/task-id.ts';
 import { type TaskRoom, closeTask, scratchOf } from './run-task.ts';
+import { Words } from './words.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
 
 /** Another command's recovery is waited for; it may have to remove a large tree. */
@@ -50,18 +51,23 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
 async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals']['read']>[0]): Promise<void> {
   const place = room.journals.read(task)?.site;
   if (place === undefined) return;
-  const say = (line: string): void => room.say(`recovering ${task}: ${line}`);
+  const told = { ...room, say: (line: string): void => room.say(`recovering ${task}: ${line}`) };
+  const words = new Words(told, task);
+  const say = (line: string): void => words.say(line);
   using held = new DisposableStack();
   try {
     held.use(room.locks.lockSite(place, task));
     const journal = room.journals.read(task);
     if (journal === null) return;
+    say(`its process is gone; it had come to “${journal.phase}”`);
     const recovered = await recoverTask(journal, { ...room, say, audit: room.auditLog.for(task) });
-    await closeTask(room, recovered.journal, { state: recovered.state, error: 'the process was killed' });
     say(`ended ${recovered.state}`);
+    await words.flush();
+    await closeTask(room, recovered.journal, { state: recovered.state, error: 'the process was killed' });
   } catch (error) {
     if (!(error instanceof SalvorError)) throw error;
     say(`could not be done now: ${error.message}`);
+    await words.flush();
   }
 }
 

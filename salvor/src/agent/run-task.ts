@@ -12,6 +12,7 @@ import type { Journals } from './journals.ts';
 import type { Locks } from './locks.ts';
 import type { TaskLog } from './task-log.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
+import { Words } from './words.ts';
 
 /** What tasks run in: the same for all of one agent. */
 export type TaskRoom = {
@@ -192,27 +193,3 @@ function findFullDisk(error: unknown): string | null {
 
 /** No chain of ours is as long; one that bites its tail ends here. */
 const MAX_CAUSES = 10;
-
-/** What a task says, on its way to the list of tasks. */
-class Words {
-  readonly #room: TaskRoom;
-  readonly #task: TaskId;
-  #lines: { number: number; time: Date; line: string }[] = [];
-  #count = 0;
-
-  constructor(room: TaskRoom, task: TaskId) {
-    this.#room = room;
-    this.#task = task;
-  }
-
-  say(line: string): void {
-    this.#room.say(line);
-    this.#lines.push({ number: this.#count++, time: this.#room.clock(), line });
-  }
-
-  async flush(): Promise<void> {
-    const lines = this.#lines;
-    this.#lines = [];
-    await this.#room.log.say(this.#task, lines);
-  }
-}

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { TaskState, TaskSummary } from '@salvor/contract';
 import type { ProcessIdentity } from '../lib/process-identity.ts';
 import type { Store } from '../store/open-store.ts';
@@ -89,14 +90,30 @@ export class TaskLog {
   }
 
   /** Adds lines to what the task said. */
-  async say(
-    id: string,
-    lines: readonly { readonly number: number; readonly time: Date; readonly line: string }[],
-  ): Promise<void> {
+  async say(id: string, lines: readonly { readonly time: Date; readonly line: string }[]): Promise<void> {
     if (lines.length === 0) return;
+    // One statement: a transaction that reads first is refused where another command writes in between.
+    const last = sql<number>`(select coalesce(max(number), -1) from task_log where task = ${id})`;
     await this.#store
       .insertInto('task_log')
-      .values(lines.map(({ number, time, line }) => ({ task: id, number, time: time.toISOString(), line })))
+      .values(
+        lines.map(({ time, line }, at) => ({
+          task: id,
+          number: sql<number>`${last} + ${at + 1}`,
+          time: time.toISOString(),
+          line,
+        })),
+      )
+      .execute();
+  }
+
+  /** What it said, in order. */
+  async readLines(id: string): Promise<readonly { readonly time: string; readonly line: string }[]> {
+    return await this.#store
+      .selectFrom('task_log')
+      .select(['time', 'line'])
+      .where('task', '=', id)
+      .orderBy('number')
       .execute();
   }
 }
