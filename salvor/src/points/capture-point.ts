@@ -7,7 +7,6 @@
  * Databases go first: what a page wrote into both is then rather in the files too. The manifest goes last, because
  * it says what was read. Knows nothing of tasks, locks and what a point is used for.
  */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
@@ -22,24 +21,15 @@ import {
   findSnapshot,
   listSnapshots,
 } from '@salvor/engine';
-import type { DatabaseFacts } from '../databases/mariadb/probe.ts';
-import { dumpDatabase } from '../databases/mariadb/dump.ts';
 import { SalvorError } from '../errors.ts';
-import { walkTree } from '../lib/beneath/walk-tree.ts';
-import type { DatabaseLogin } from '../databases/mariadb/connect.ts';
 import { linkOwnersOf } from '../sites/account-owners.ts';
 import { readHostTables } from '../sites/host-tables.ts';
-import type { Site, SiteDatabase } from '../sites/site.ts';
+import type { Site } from '../sites/site.ts';
+import { countFiles } from './count-files.ts';
 import { type DumpCut, chooseDumpCut } from './dump-cut.ts';
-import {
-  type Manifest,
-  type ManifestDatabase,
-  type ManifestFile,
-  type ManifestMoved,
-  serialiseManifest,
-} from './manifest.ts';
+import { type CaptureDatabase, dumpEntries } from './dump-entries.ts';
+import { type Manifest, type ManifestDatabase, type ManifestMoved, serialiseManifest } from './manifest.ts';
 import { type OpenPoint, openPoint, readBackPoint } from './open-point.ts';
-import { nameGroup, nameUser } from './owner-names.ts';
 import { leftOutWithin } from './left-out.ts';
 import { makePointId } from './point-id.ts';
 import { namePlaces } from './moved-places.ts';
@@ -62,13 +52,6 @@ export type CaptureWanted = {
 
 /** A directory of the site outside of its own: where it belongs, and where it lies just now. */
 export type CaptureMoved = Pick<ManifestMoved, 'link' | 'target' | 'linked'> & { readonly path: string };
-
-/** A database of the site, and where its tables are read: under its own name as its own user, or where a restore has put them. */
-export type CaptureDatabase = {
-  readonly database: SiteDatabase;
-  readonly facts: DatabaseFacts;
-  readonly readFrom: { readonly login: DatabaseLogin; readonly name: string };
-};
 
 export type CaptureTools = {
   readonly repository: Repository;
@@ -143,14 +126,9 @@ class Capture {
   readonly #databases: ManifestDatabase[] = [];
   /** Who a file with several names may belong to: all tenants' web servers are one user. */
   readonly #linkOwners: readonly number[];
-  readonly #users = new Set<number>();
-  readonly #groups = new Set<number>();
   /** A site whose directory is gone is a point of its databases. */
   readonly #hasFiles: boolean;
   readonly #moved: readonly (ManifestMoved & { readonly path: string })[];
-  #files = 0;
-  #fileBytes = 0;
-  #firstDatabaseAt: Date | null = null;
 
   constructor(site: Site, wanted: CaptureWanted, tools: CaptureTools, cut: DumpCut) {
     this.#site = site;
@@ -186,7 +164,7 @@ class Capture {
     const trees = this.#moved.map(({ place, path }) => this.#tree(basename(place), path));
     if (trees.length > 0) files.push(this.#directory('moved', trees));
     const manifest: SourceEntry = { ...this.#stream('manifest.json'), open: () => this.#writeManifest() };
-    const names = this.#wanted.databases.map((wanted) => this.#directory(wanted.database.name, this.#dump(wanted)));
+    const names = this.#wanted.databases.map((wanted) => this.#dump(wanted));
     const databases = names.length === 0 ? [] : [this.#directory('databases', names)];
     return [...databases, ...files, manifest];
   }
@@ -198,73 +176,26 @@ class Capture {
     return path.startsWith(`${home}/`) ? { ...entry, beneath: home } : entry;
   }
 
-  /** Yields the next file of the dump when the one before was read: one pass over the tool's output, nothing held. */
-  async *#dump({ database, facts, readFrom }: CaptureDatabase): AsyncGenerator<SourceEntry> {
-    const files: ManifestFile[] = [];
-    const time = this.#tools.clock();
-    this.#firstDatabaseAt ??= time;
-    const parts = dumpDatabase(readFrom.login, readFrom.name, {
-      defaultsDirectory: this.#tools.scratch,
-      signal: this.#tools.signal,
+  #dump(wanted: CaptureDatabase): SourceEntry {
+    const { scratch, clock, signal } = this.#tools;
+    return dumpEntries(wanted, {
+      scratch,
+      clock,
+      signal,
       cutBytes: this.#cut.cutBytes,
-      onProblem: (problem) => {
-        const path = `${database.name}.${problem.name}`;
-        this.problems.push({ code: problem.code, message: problem.message, path });
-      },
+      time: this.time,
+      onProblem: (problem) => this.problems.push(problem),
+      onDone: (database) => this.#databases.push(database),
     });
-    for await (const part of parts) {
-      const { file, kind, table } = part;
-      const hash = createHash('sha256');
-      let bytes = 0;
-      const open = async function* (): AsyncGenerator<Uint8Array> {
-        for await (const chunk of part.bytes) {
-          hash.update(chunk);
-          bytes += chunk.length;
-          yield chunk;
-        }
-      };
-      yield { ...this.#stream(file), cut: kind === 'table' ? 'given' : 'content', open };
-      files.push({
-        name: file,
-        kind,
-        table,
-        rows: kind === 'table' ? part.rows() : null,
-        bytes,
-        sha256: hash.digest('hex'),
-      });
-    }
-    this.#databases.push({
-      engine: 'mariadb',
-      name: database.name,
-      user: database.login.user,
-      prefix: database.prefix,
-      charset: facts.charset,
-      collation: facts.collation,
-      server: facts.serverVersion,
-      time: time.toISOString(),
-      views: [...facts.views],
-      files,
-    });
-  }
-
-  /** A second look at what the engine has just read, for the manifest: how much it is and whose. */
-  async #countFiles(): Promise<void> {
-    for (const root of [this.#wanted.path, ...this.#moved.map(({ path }) => path)]) {
-      for await (const { stat } of walkTree(root, { leftOut: leftOutWithin(root) })) {
-        this.#users.add(Number(stat.uid));
-        this.#groups.add(Number(stat.gid));
-        if (!stat.isFile()) continue;
-        this.#files += 1;
-        this.#fileBytes += Number(stat.size);
-      }
-    }
   }
 
   async *#writeManifest(): AsyncGenerator<Uint8Array> {
     const read = this.#tools.clock();
-    await this.#countFiles();
+    const roots = [this.#wanted.path, ...this.#moved.map(({ path }) => path)];
+    const { count, bytes, owners } = await countFiles(roots);
     const { account, platform, uri, path, cms, version } = this.#site;
-    const since = this.#firstDatabaseAt ?? this.time;
+    const first = this.#databases[0];
+    const since = first === undefined ? this.time : new Date(first.time);
     const manifest: Manifest = {
       format: 'salvor-point',
       version: 1,
@@ -278,14 +209,11 @@ class Capture {
       account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
       site: { uri, path, cms, version, schema: this.#wanted.schema },
       platform: { name: platform.name, root: platform.root, version: platform.version },
-      files: this.#hasFiles ? { count: this.#files, bytes: this.#fileBytes } : null,
+      files: this.#hasFiles ? { count, bytes } : null,
       moved: this.#moved.map(({ link, target, place, linked }) => ({ link, target, place, linked })),
       databases: this.#databases,
       seconds: Math.max(0, (read.getTime() - since.getTime()) / 1000),
-      owners: {
-        users: [...this.#users].toSorted((a, b) => a - b).map((id) => ({ id, name: nameUser(id) })),
-        groups: [...this.#groups].toSorted((a, b) => a - b).map((id) => ({ id, name: nameGroup(id) })),
-      },
+      owners,
       tools: {
         node: process.version,
         ...Object.fromEntries(this.#databases.map((d) => [`server of ${d.name}`, d.server])),
