@@ -5,23 +5,17 @@
  *   sealed = nonce (16) ‖ ciphertext ‖ tag (16)
  *   tag    = Poly1305(key = r ‖ AES-128(k, nonce), message = ciphertext)
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createMac,
-  createSecretKey,
-  randomFillSync,
-  timingSafeEqual,
-} from 'node:crypto';
-import type { Cipheriv, KeyObject } from 'node:crypto';
+import { createCipheriv, createMac, randomFillSync, timingSafeEqual } from 'node:crypto';
+import type { Cipheriv } from 'node:crypto';
+import { AesCtr } from './aes-ctr.ts';
 
 /** What sealing adds to a plaintext, bytes: nonce and tag. */
 export const SEAL_OVERHEAD_BYTES = 32;
 const NONCE_BYTES = 16;
 const TAG_BYTES = 16;
 const NONCE_POOL_BYTES = 4096;
-/** Ciphers give buffers of their own, which wait for the garbage collector: large ones were a third of the memory. */
-const PIECE_BYTES = 64 * 1024;
+/** What is opened only to be compared is opened in pieces that stay in the processor's cache. */
+const PIECE_BYTES = 128 * 1024;
 
 /** The secret parts of a key as they lie in key files: plain bytes. */
 export type MasterKeyParts = { readonly encrypt: Uint8Array; readonly k: Uint8Array; readonly r: Uint8Array };
@@ -31,11 +25,12 @@ const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 /** Seals and opens. One instance per thread: it reuses a cipher object. */
 export class MasterKey {
   readonly parts: MasterKeyParts;
-  readonly #encrypt: KeyObject;
+  readonly #cipher: AesCtr;
   readonly #nonceCipher: Cipheriv;
   readonly #macKey: Buffer;
   readonly #nonces: Buffer;
   #nonceAt: number;
+  #piece: Buffer | undefined;
 
   /** @throws RangeError where a part has the wrong length or is all zero, which no writer makes. */
   constructor(parts: MasterKeyParts) {
@@ -43,8 +38,7 @@ export class MasterKey {
       throw new RangeError('key has wrong size');
     if (isZero(parts.encrypt) || isZero(parts.k) || isZero(parts.r)) throw new RangeError('key is all zero');
     this.parts = parts;
-    // A KeyObject spares 13 µs a blob against raw key bytes (measured).
-    this.#encrypt = createSecretKey(parts.encrypt);
+    this.#cipher = new AesCtr(parts.encrypt);
     this.#nonceCipher = createCipheriv('aes-128-ecb', parts.k, null).setAutoPadding(false);
     this.#macKey = Buffer.alloc(32);
     this.#macKey.set(parts.r, 0);
@@ -63,9 +57,7 @@ export class MasterKey {
     const nonce = this.#nextNonce();
     nonce.copy(target, at);
     const ciphertext = target.subarray(at + NONCE_BYTES, at + NONCE_BYTES + plain.length);
-    const cipher = createCipheriv('aes-256-ctr', this.#encrypt, nonce);
-    for (let done = 0; done < plain.length; done += PIECE_BYTES)
-      cipher.update(plain.subarray(done, done + PIECE_BYTES)).copy(ciphertext, done);
+    this.#cipher.run(nonce, plain, ciphertext);
     this.#tag(nonce, ciphertext).copy(target, at + NONCE_BYTES + plain.length);
     return plain.length + SEAL_OVERHEAD_BYTES;
   }
@@ -73,11 +65,14 @@ export class MasterKey {
   /** Whether sealed bytes hold exactly this plaintext. */
   holds(sealed: Uint8Array, plain: Uint8Array): boolean {
     if (sealed.length !== plain.length + SEAL_OVERHEAD_BYTES || !this.#isGenuine(sealed)) return false;
-    const ciphertext = sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES);
-    const decipher = createDecipheriv('aes-256-ctr', this.#encrypt, sealed.subarray(0, NONCE_BYTES));
+    this.#piece ??= Buffer.allocUnsafeSlow(PIECE_BYTES);
+    const counter = Buffer.from(sealed.subarray(0, NONCE_BYTES));
     for (let done = 0; done < plain.length; done += PIECE_BYTES) {
-      const piece = decipher.update(ciphertext.subarray(done, done + PIECE_BYTES));
-      if (piece.compare(plain, done, done + piece.length) !== 0) return false;
+      const end = Math.min(done + PIECE_BYTES, plain.length);
+      const piece = this.#piece.subarray(0, end - done);
+      this.#cipher.run(counter, sealed.subarray(NONCE_BYTES + done, NONCE_BYTES + end), piece);
+      if (piece.compare(plain, done, end) !== 0) return false;
+      countOn(counter, PIECE_BYTES / NONCE_BYTES);
     }
     return true;
   }
@@ -93,7 +88,9 @@ export class MasterKey {
   open(sealed: Uint8Array): Buffer | null {
     if (!this.#isGenuine(sealed)) return null;
     const ciphertext = sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES);
-    return createDecipheriv('aes-256-ctr', this.#encrypt, sealed.subarray(0, NONCE_BYTES)).update(ciphertext);
+    const plain = Buffer.allocUnsafe(ciphertext.length);
+    this.#cipher.run(sealed.subarray(0, NONCE_BYTES), ciphertext, plain);
+    return plain;
   }
 
   #isGenuine(sealed: Uint8Array): boolean {
@@ -117,5 +114,14 @@ export class MasterKey {
     const nonce = this.#nonces.subarray(this.#nonceAt, this.#nonceAt + NONCE_BYTES);
     this.#nonceAt += NONCE_BYTES;
     return nonce;
+  }
+}
+
+/** The counter of a later block: the nonce is the first one's, a number of 128 bits with its highest byte first. */
+function countOn(counter: Buffer, blocks: number): void {
+  for (let at = counter.length - 4, carry = blocks; at >= 0 && carry > 0; at -= 4) {
+    const sum = counter.readUInt32BE(at) + carry;
+    counter.writeUInt32BE(sum % 2 ** 32, at);
+    carry = sum >= 2 ** 32 ? 1 : 0;
   }
 }
