@@ -24,6 +24,8 @@ export const RepoHealDocument = z
     found: list(Problem),
     blobsHealed: Count,
     snapshotsHealed: Count,
+    /** Snapshots of the other copy that this one lacks: forgotten here, or lost without a trace. */
+    onlyThere: list(z.string().min(1)),
     /** What neither copy has. */
     left: list(Problem),
   })

@@ -97,29 +97,32 @@ const TRANSFER_BATCH = 20_000;
 export async function backup(options: BackupOptions): Promise<BackupResult> {
   throwIfCancelled(options.signal);
   requireOnePolynomial(options.repositories);
-  let abort: (error: unknown) => void = () => undefined;
-  using roots = new TreeRoots();
   // Not the caller's own: what ends calls that are under way must not reach those of the commit.
   const stopping = new AbortController();
-  await using pass = await StorePass.open(options.repositories, {
+  let abort: (error: unknown) => void = () => undefined;
+  const cancel = (): void => {
+    abort(new EngineError('cancelled', {}, { cause: options.signal?.reason }));
+    stopping.abort(options.signal?.reason);
+  };
+  options.signal?.addEventListener('abort', cancel, { once: true });
+  using cleanup = new DisposableStack();
+  cleanup.defer(() => options.signal?.removeEventListener('abort', cancel));
+  using roots = new TreeRoots();
+  const given = new Map(options.repositories.map((each) => [each.withSignal(stopping.signal), each]));
+  await using pass = await StorePass.open([...given.keys()], {
     workers: options.workers,
     slowAfterMs: options.slowAfterMs,
-    signal: stopping.signal,
     onFailure: (error) => abort(error),
   });
   const base = pass.base.repository;
   const began = options.time ?? base.clock();
   const parent = await findParent(base, options, began);
-  const reader = await BlobReader.open(base, stopping.signal);
+  const reader = await BlobReader.open(base);
   const run = new BackupRun(pass.pool, new ParentTrees(reader), roots, began);
   abort = (error) => run.abort(error);
-  const cancel = (): void => {
-    run.abort(new EngineError('cancelled', {}, { cause: options.signal?.reason }));
-    stopping.abort(options.signal?.reason);
-  };
-  options.signal?.addEventListener('abort', cancel, { once: true });
   const ticking = setInterval(() => reportProgress(options, run, pass), PROGRESS_MS).unref();
   try {
+    throwIfCancelled(options.signal);
     const tree = parseTreeId(await run.root(options.source, parent?.tree ?? null));
     await run.until(transferLacking(pass, reader, run.lacking, options.signal));
     throwIfCancelled(options.signal);
@@ -128,9 +131,12 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
     await run.until(pass.finish());
     const snapshots = await commit(options, pass, tree, parent, began);
     reportProgress(options, run, pass);
+    const asGiven = <T extends { readonly repository: Repository }>(each: T): T => {
+      return { ...each, repository: given.get(each.repository) ?? each.repository };
+    };
     return {
-      snapshots,
-      copies: pass.copies,
+      snapshots: snapshots.map(asGiven),
+      copies: pass.copies.map(asGiven),
       files: run.files,
       directories: run.directories,
       bytesProcessed: run.bytesProcessed,
@@ -142,7 +148,6 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
     };
   } finally {
     clearInterval(ticking);
-    options.signal?.removeEventListener('abort', cancel);
   }
 }
 

@@ -58,10 +58,11 @@ export type CheckResult = {
  * @throws EngineError `repository-locked`, `storage-failed`, `cancelled`; damage is returned, not thrown.
  * @throws RangeError for a share that is none.
  */
-export async function check(repository: Repository, options: CheckOptions = {}): Promise<CheckResult> {
+export async function check(given: Repository, options: CheckOptions = {}): Promise<CheckResult> {
+  const repository = given.uncached().withSignal(options.signal);
   return repository.withLock('exclusive', async (confirmed) => {
     await confirmed;
-    const run = new CheckRun(repository.uncached(), options);
+    const run = new CheckRun(repository, options);
     await run.readIndexes();
     await run.comparePacks();
     await run.walkSnapshots();

@@ -46,7 +46,7 @@ const BATCH_BLOBS = 20_000;
 
 /**
  * @throws EngineError `repository-locked`, `storage-failed`, `pack-damaged`, `blob-missing`, `tree-damaged`,
- *   `cancelled`. Snapshots that were copied before stay; none is made whose blobs are not all there.
+ *   `lock-lost`, `cancelled`. Snapshots that were copied before stay; none is made whose blobs are not all there.
  */
 export async function copy(given: CopyOptions): Promise<CopyResult> {
   const { signal } = given;
@@ -72,8 +72,11 @@ export async function copy(given: CopyOptions): Promise<CopyResult> {
     // Packs and index first, then the snapshots that refer to them: from there on nothing may be cancelled.
     await pass.finish();
     throwIfCancelled(signal);
+    // Whoever took the lock away may have pruned what the snapshots need.
+    await pass.base.lock.requireHeld();
     const copied: CopyResult['copied'][number][] = [];
     for (const snapshot of lacking.snapshots) {
+      if (copied.length > 0) await pass.base.lock.requireHeld({});
       const { id } = await saveSnapshot(given.to, {
         ...snapshot,
         parent: null,

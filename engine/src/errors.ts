@@ -71,7 +71,7 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   },
   'config-damaged': {
     message: (c) => `The repository's config file is damaged: ${text(c['reason'])}.`,
-    hint: 'Copy the file "config" from the other copy of this repository, if that has the same id.',
+    hint: 'Only a byte-for-byte copy of this file mends it (a snapshot of the disk, a mirror of this place): another repository has keys of its own, and its config does not fit. Without one, make a new repository (salvor repo init --copy-chunker-params) and fill it from the other copy (salvor repo copy).',
     exit: 1,
     retry: 'never',
   },
@@ -83,7 +83,7 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   },
   'key-damaged': {
     message: (c) => `The key file ${text(c['file'])} is damaged: ${text(c['reason'])}.`,
-    hint: 'Use another key of this repository, or copy the key file from the other copy.',
+    hint: 'Use another password of this repository (the recovery key is one), then add this one again: salvor repo key add. A byte-for-byte copy of the key file, from a mirror of this very repository, mends it too; a key of another repository does not fit.',
     exit: 1,
     retry: 'never',
   },

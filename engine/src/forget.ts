@@ -9,6 +9,7 @@ import type { Problem } from './errors.ts';
 import type { Snapshot } from './format/snapshot-file.ts';
 import type { SnapshotId } from './ids.ts';
 import { inParallel } from './lib/in-parallel.ts';
+import type { HeldLock } from './lock/lock.ts';
 import { PIN_TAG, isEmptyPolicy, planForget } from './plan-forget.ts';
 import type { ForgetPlan, ForgetPolicy, PlanForgetOptions } from './plan-forget.ts';
 import type { Repository } from './repository.ts';
@@ -40,19 +41,19 @@ const REMOVALS_AT_ONCE = 8;
 /**
  * Applies a policy to the snapshots of a repository.
  * @throws EngineError `policy-empty`, `policy-removes-all`, `repository-locked`, `repository-version`,
- *   `storage-failed`, `cancelled`. Whatever is thrown, nothing was removed.
+ *   `storage-failed`, `lock-lost`, `cancelled`. Whatever is thrown, nothing was removed.
  */
 export async function forget(repository: Repository, options: ForgetOptions): Promise<ForgetResult> {
   const { policy, filter = {}, dryRun = false, signal } = options;
   // "Everything of this host" may be meant; "everything" is not said by leaving things out.
   if (isEmptyPolicy(policy) && isFilterEmpty(filter)) throw new EngineError('policy-empty');
   const cancellable = repository.withSignal(signal);
-  return withForgetLock(cancellable, dryRun, async () => {
+  return withForgetLock(cancellable, dryRun, async (lock) => {
     const { snapshots, problems } = await selectSnapshots(cancellable, filter, signal);
     const plan = planForget(snapshots, policy, { ...options, now: repository.clock() });
     throwIfCancelled(signal);
     const gone = plan.groups.flatMap(({ remove }) => remove);
-    const { removed, failed } = await removeSnapshots(repository, gone, dryRun);
+    const { removed, failed } = await removeSnapshots(repository, gone, dryRun, lock);
     return { plan, removed, problems: [...problems, ...failed] };
   });
 }
@@ -63,7 +64,7 @@ export type ForgetNamedOptions = Pick<ForgetOptions, 'isPinned' | 'dryRun' | 'si
 /**
  * Removes named snapshots, whatever a policy says. A pinned one stays, and is a problem `snapshot-pinned`.
  * @throws EngineError `snapshot-unknown`, `snapshot-ambiguous`, `snapshot-damaged`, `repository-locked`,
- *   `repository-version`, `cancelled`. Whatever is thrown, nothing was removed.
+ *   `repository-version`, `lock-lost`, `cancelled`. Whatever is thrown, nothing was removed.
  */
 export async function forgetNamed(
   repository: Repository,
@@ -73,23 +74,27 @@ export async function forgetNamed(
   const { isPinned, dryRun = false, signal } = options;
   if (ids.length === 0) return { removed: [], problems: [] };
   const cancellable = repository.withSignal(signal);
-  return withForgetLock(cancellable, dryRun, async () => {
+  return withForgetLock(cancellable, dryRun, async (lock) => {
     const { snapshots } = await selectSnapshots(cancellable, { ids }, signal);
     const pinned = snapshots.filter((each) => each.tags.includes(PIN_TAG) || isPinned?.(each) === true);
     throwIfCancelled(signal);
     const gone = snapshots.filter((each) => !pinned.includes(each));
-    const { removed, failed } = await removeSnapshots(repository, gone, dryRun);
+    const { removed, failed } = await removeSnapshots(repository, gone, dryRun, lock);
     return { removed, problems: [...pinned.map(pinnedProblem), ...failed] };
   });
 }
 
 /** A preview changes nothing, so that it need not keep backups out. */
-async function withForgetLock<T>(repository: Repository, dryRun: boolean, work: () => Promise<T>): Promise<T> {
+async function withForgetLock<T>(
+  repository: Repository,
+  dryRun: boolean,
+  work: (lock: HeldLock) => Promise<T>,
+): Promise<T> {
   if (repository.version !== 2)
     throw new EngineError('repository-version', { version: repository.version, reason: 'only version 2 is written' });
-  return repository.withLock(dryRun ? 'shared' : 'exclusive', async (confirmed) => {
+  return repository.withLock(dryRun ? 'shared' : 'exclusive', async (confirmed, lock) => {
     await confirmed;
-    return work();
+    return work(lock);
   });
 }
 
@@ -98,7 +103,9 @@ async function removeSnapshots(
   repository: Repository,
   snapshots: readonly Snapshot[],
   dryRun: boolean,
+  lock: HeldLock,
 ): Promise<{ readonly removed: readonly SnapshotId[]; readonly failed: readonly Problem[] }> {
+  if (!dryRun && snapshots.length > 0) await lock.requireHeld();
   const failed: Problem[] = [];
   const removed = new Set<SnapshotId>();
   await inParallel(snapshots, REMOVALS_AT_ONCE, async ({ id }) => {

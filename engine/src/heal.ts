@@ -6,20 +6,26 @@
  *   2. packs that only a damaged index listed are listed again, from their own headers
  *   3. what the snapshots need and whole packs lack comes from the other copy, and whatever else is whole in damaged
  *      packs out of these, sealed into new packs with a new index
- *   4. only then do damaged index files, packs and snapshot files go
- *   5. snapshots that are gone come from the other copy, with everything they need
- *   6. all is read once more
+ *   4. only then do damaged index files and packs go
+ *   5. snapshots whose files are damaged come from the other copy, with everything they need
+ *   6. only then do the damaged snapshot files go
+ *   7. all is read once more
  *
- * A crash before 4 leaves everything that was there and some packs more, during 4 some damaged files; the next heal
- * goes on. What neither copy has is named by 6.
+ * A snapshot that is not there was forgotten, as far as anybody can tell: it does not come back only because the other
+ * copy has it. It is told (`onlyThere`), and `copy` brings it.
+ *
+ * A crash before 4 leaves everything that was there and some packs more, later some damaged files; the next heal goes
+ * on. What neither copy has is named by 7.
  */
 import { check } from './check.ts';
-import { copy } from './copy.ts';
+import { copy, isSameSnapshot } from './copy.ts';
 import { EngineError, throwIfCancelled } from './errors.ts';
 import type { Problem } from './errors.ts';
 import { findDamage } from './find-damage.ts';
 import type { Damage } from './find-damage.ts';
 import type { BlobType } from './format/pack-header.ts';
+import type { Snapshot } from './format/snapshot-file.ts';
+import type { SnapshotId } from './ids.ts';
 import { IndexWriter } from './index/index-writer.ts';
 import { BlobReader } from './pack/blob-reader.ts';
 import type { Repository } from './repository.ts';
@@ -42,14 +48,17 @@ export type HealResult = {
   readonly found: readonly Problem[];
   /** Blobs that were stored anew. */
   readonly blobsHealed: number;
+  /** Snapshots that came from the other copy, because their files were damaged. */
   readonly snapshotsHealed: number;
+  /** Snapshots of the other copy that are not here: forgotten here, or their files are gone. `copy` brings them. */
+  readonly onlyThere: readonly SnapshotId[];
   /** What is still wrong, because neither copy has it. Empty where the repository is whole again. */
   readonly left: readonly Problem[];
 };
 
 type Wanted = { readonly type: BlobType; readonly id: string };
 
-/** @throws EngineError `repository-locked`, `storage-failed`, `cancelled`. What can't be healed is returned. */
+/** @throws EngineError `repository-locked`, `storage-failed`, `lock-lost`, `cancelled`. What can't be healed is returned. */
 export async function heal(options: HealOptions): Promise<HealResult> {
   const { signal } = options;
   throwIfCancelled(signal);
@@ -59,23 +68,42 @@ export async function heal(options: HealOptions): Promise<HealResult> {
   const damage = await findAndList(direct);
   const blobsHealed = await storeTrusting(direct, damage);
   options.damaged.dropIndex();
-  await damaged.withLock('exclusive', async (confirmed) => {
-    await confirmed;
-    throwIfCancelled(signal);
-    await removeDamage(whole, damage);
-  });
+  await removeLocked(damaged, () => removeDamage(whole, damage)); // 4
+  const lost = await findLost(direct, damage.snapshots);
+  const wanted = ({ id }: Snapshot): boolean => lost.wanted.has(id);
   const more = signal === undefined ? {} : { signal };
-  const { copied } = await copy({ from: healthy, to: damaged, ...more });
-  const { errors } = await check(damaged, { readData: true, ...more });
-  return { found: damage.problems, blobsHealed, snapshotsHealed: copied.length, left: errors };
+  if (lost.wanted.size > 0) await copy({ from: options.healthy, to: whole, wanted, ...more }); // 5
+  if (damage.snapshots.length > 0)
+    await removeLocked(damaged, async () => {
+      for (const id of damage.snapshots) await whole.storage.remove({ kind: 'snapshots', id });
+    }); // 6
+  const { errors } = await check(whole, { readData: true, ...more });
+  return {
+    found: damage.problems,
+    blobsHealed,
+    snapshotsHealed: lost.wanted.size,
+    onlyThere: lost.onlyThere,
+    left: [...lost.problems, ...errors],
+  };
+}
+
+/** Removes alone. The lock was not held since the damage was found. */
+async function removeLocked(damaged: Repository, remove: () => Promise<void>): Promise<void> {
+  await damaged.withLock('exclusive', async (confirmed, lock) => {
+    await confirmed;
+    await lock.requireHeld();
+    await remove();
+  });
 }
 
 /** Steps 1 and 2. */
 async function findAndList(options: HealOptions): Promise<Damage> {
   const { damaged } = options;
-  return damaged.withLock('exclusive', async (confirmed) => {
+  return damaged.withLock('exclusive', async (confirmed, lock) => {
     await confirmed;
     const damage = await findDamage(damaged, options);
+    // That took a while: a prune in it may have taken away what is about to be listed.
+    await lock.requireHeld();
     const writer = new IndexWriter(damaged);
     for (const pack of damage.salvaged) await writer.add(pack);
     await writer.flush();
@@ -135,6 +163,50 @@ async function storeAnew(
   });
 }
 
+type Lost = {
+  /** Snapshots of the other copy that come back. */
+  readonly wanted: ReadonlySet<SnapshotId>;
+  readonly onlyThere: readonly SnapshotId[];
+  readonly problems: readonly Problem[];
+};
+
+/**
+ * Which snapshots of the other copy those were whose files are damaged. One that was copied from here says so. Of
+ * others nothing tells it for sure, as ids are each repository's own: those that are not here, and whose root is (it
+ * outlives the file of a snapshot, unless that was forgotten and pruned); where these are too few, all that are not here.
+ */
+async function findLost({ damaged, healthy }: HealOptions, damagedFiles: readonly string[]): Promise<Lost> {
+  const here = (await listSnapshots(damaged)).snapshots;
+  const there = (await listSnapshots(healthy)).snapshots;
+  const lacking = there.filter((snapshot) => !here.some((other) => isSameSnapshot(snapshot, other)));
+  const files = new Set(damagedFiles);
+  // Those that a heal that was killed has brought, and what it had not removed yet.
+  for (const { original } of here) if (original !== null) files.delete(original);
+  const sure = lacking.filter(({ original, id }) => files.delete(original ?? id));
+  const others = lacking.filter((each) => !sure.includes(each));
+  const index = await damaged.index();
+  const likely = others.filter(({ tree }) => index.has('tree', tree));
+  const guessed = files.size === 0 ? [] : likely.length < files.size ? others : likely;
+  const wanted = new Set([...sure, ...guessed].map(({ id }) => id));
+  return {
+    wanted,
+    onlyThere: lacking.map(({ id }) => id).filter((id) => !wanted.has(id)),
+    problems: unfound(files, guessed.length + broughtBefore(here, there)),
+  };
+}
+
+/** Snapshots here that came from the other copy, by a heal that was killed maybe. */
+function broughtBefore(here: readonly Snapshot[], there: readonly Snapshot[]): number {
+  const ids = new Set(there.map(({ id, original }) => original ?? id));
+  return here.filter(({ original }) => original !== null && ids.has(original)).length;
+}
+
+function unfound(files: ReadonlySet<string>, found: number): readonly Problem[] {
+  if (found >= files.size) return [];
+  const message = `can't be read and was removed; of ${files.size} such snapshots the other copy has ${found}`;
+  return Array.from(files, (id) => ({ code: 'snapshot-damaged', path: `snapshots/${id}`, message }));
+}
+
 /** Everything that the snapshots of the damaged repository need and its whole packs lack; listings are read where they can be. */
 async function findWanted(
   damaged: Repository,
@@ -192,6 +264,5 @@ async function removeDamage(damaged: Repository, damage: Damage): Promise<void> 
   await writer.flush();
   for (const id of damage.indexFiles) await damaged.storage.remove({ kind: 'index', id });
   for (const id of damage.packs) await damaged.storage.remove({ kind: 'data', id });
-  for (const id of damage.snapshots) await damaged.storage.remove({ kind: 'snapshots', id });
   damaged.dropIndex();
 }

@@ -78,7 +78,7 @@ export async function addKey(repository: Repository, secret: Secret, options: Ad
  * Removes the key whose id begins with `wanted`, once another one was seen to open with `current`.
  * @param current what the repository was opened with: the key that it opens stays, so that one always does.
  * @throws EngineError `key-unknown`, `key-in-use`, `wrong-password` where `current` opens none of the others,
- *   `repository-locked`, `storage-failed`, `cancelled`.
+ *   `repository-locked`, `storage-failed`, `lock-lost`, `cancelled`.
  */
 export async function removeKey(
   given: Repository,
@@ -87,7 +87,7 @@ export async function removeKey(
   options: KeyOptions = {},
 ): Promise<string> {
   const repository = given.withSignal(options.signal);
-  return repository.withLock('exclusive', async (confirmed) => {
+  return repository.withLock('exclusive', async (confirmed, lock) => {
     await confirmed;
     const files = await repository.storage.list('keys');
     const found = /^[0-9a-f]{1,64}$/.test(wanted) ? files.filter(({ id }) => id.startsWith(wanted)) : [];
@@ -98,6 +98,8 @@ export async function removeKey(
     // What can't be read just now may be the only key that opens: another one must be seen to.
     if (!(await opensAnother(repository, files, only.id, current)))
       throw new EngineError('wrong-password', { location: repository.location });
+    // Whoever took the lock away may have removed the other one.
+    await lock.requireHeld();
     await repository.storage.remove({ kind: 'keys', id: only.id });
     return only.id;
   });
@@ -108,7 +110,7 @@ export async function removeKey(
  *   1. a new key, seen to open    killed here: both passwords are valid
  *   2. the old one goes
  * @throws EngineError `wrong-password` where `current` opens no key, `repository-locked`, `key-damaged`,
- *   `storage-failed`, `storage-full`, `cancelled` before 2. Whatever is thrown, one of the two passwords opens.
+ *   `storage-failed`, `storage-full`, `lock-lost` and `cancelled` before 2. Whatever is thrown, one of the two passwords opens.
  */
 export async function changePassword(
   repository: Repository,
@@ -117,11 +119,12 @@ export async function changePassword(
   options: KeyOptions = {},
 ): Promise<{ readonly added: string; readonly removed: string }> {
   const cancellable = repository.withSignal(options.signal);
-  return cancellable.withLock('exclusive', async (confirmed) => {
+  return cancellable.withLock('exclusive', async (confirmed, lock) => {
     await confirmed;
     const old = (await listKeys(cancellable, current)).keys.find(({ isCurrent }) => isCurrent);
     if (old === undefined) throw new EngineError('wrong-password', { location: repository.location });
     const added = await writeKey(cancellable, repository.storage, next, options);
+    await lock.requireHeld();
     throwIfCancelled(options.signal);
     await repository.storage.remove({ kind: 'keys', id: old.id });
     return { added, removed: old.id };

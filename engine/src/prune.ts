@@ -17,7 +17,7 @@ import { IndexWriter } from './index/index-writer.ts';
 import { readIndexFile, readIndexFiles } from './index/load-index.ts';
 import type { ListedIndexFile } from './index/load-index.ts';
 import { inParallel } from './lib/in-parallel.ts';
-import type { RepositoryLock } from './lock/lock.ts';
+import type { HeldLock } from './lock/lock.ts';
 import { planPrune } from './plan-prune.ts';
 import type { PruneLimits, PrunePlan } from './plan-prune.ts';
 import type { BlobNumbers } from './prune/blob-numbers.ts';
@@ -114,7 +114,7 @@ class PruneRun {
   readonly #repository: Repository;
   readonly #plan: PrunePlan;
   readonly #used: BlobNumbers;
-  readonly #lock: Pick<RepositoryLock, 'requireHeld'>;
+  readonly #lock: HeldLock;
   readonly #options: PruneOptions;
   readonly #writer: IndexWriter;
   readonly #packs: PackWriter;
@@ -124,13 +124,7 @@ class PruneRun {
   readonly #relisted = new Set<string>();
   #repacked = 0;
 
-  constructor(
-    repository: Repository,
-    plan: PrunePlan,
-    used: BlobNumbers,
-    lock: Pick<RepositoryLock, 'requireHeld'>,
-    options: PruneOptions,
-  ) {
+  constructor(repository: Repository, plan: PrunePlan, used: BlobNumbers, lock: HeldLock, options: PruneOptions) {
     this.#repository = repository;
     this.#plan = plan;
     this.#used = used;

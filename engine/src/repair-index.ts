@@ -18,6 +18,7 @@ import { IndexWriter } from './index/index-writer.ts';
 import { readIndexFile } from './index/load-index.ts';
 import type { ListedIndexFile } from './index/load-index.ts';
 import { inParallel } from './lib/in-parallel.ts';
+import type { HeldLock } from './lock/lock.ts';
 import { packBytes } from './pack/pack-builder.ts';
 import { refuseVersion1 } from './prune.ts';
 import { readPackHeader } from './repair/read-header.ts';
@@ -44,17 +45,17 @@ export type RepairIndexResult = {
   readonly problems: readonly Problem[];
 };
 
-/** @throws EngineError `repository-locked`, `repository-version`, `storage-failed`, `storage-full`, `cancelled`. */
+/** @throws EngineError `repository-locked`, `repository-version`, `storage-failed`, `storage-full`, `lock-lost`, `cancelled`. */
 export async function repairIndex(
   repository: Repository,
   options: RepairIndexOptions = {},
 ): Promise<RepairIndexResult> {
   refuseVersion1(repository);
   const cancellable = repository.withSignal(options.signal);
-  return cancellable.withLock('exclusive', async (confirmed) => {
+  return cancellable.withLock('exclusive', async (confirmed, lock) => {
     await confirmed;
     try {
-      return await new IndexRepair(cancellable, repository.storage, options).run();
+      return await new IndexRepair(cancellable, repository.storage, lock, options).run();
     } finally {
       repository.dropIndex();
     }
@@ -68,6 +69,7 @@ class IndexRepair {
   readonly #repository: Repository;
   /** For the last step, which nobody cancels. */
   readonly #committed: Storage;
+  readonly #lock: HeldLock;
   readonly #options: RepairIndexOptions;
   readonly #problems: Problem[] = [];
   readonly #claims = new Map<string, Claim>();
@@ -75,9 +77,10 @@ class IndexRepair {
   readonly #old = new Set<string>();
   readonly #files: string[] = [];
 
-  constructor(repository: Repository, committed: Storage, options: RepairIndexOptions) {
+  constructor(repository: Repository, committed: Storage, lock: HeldLock, options: RepairIndexOptions) {
     this.#repository = repository;
     this.#committed = committed;
+    this.#lock = lock;
     this.#options = options;
   }
 
@@ -104,6 +107,7 @@ class IndexRepair {
     const dropped = [...this.#claims.keys()].filter((id) => !isBelieved(id) && !relisted.has(id));
     await this.#markOld(isBelieved);
     await this.#relist(writer, isBelieved); // 1, with what the headers said
+    if (this.#old.size > 0) await this.#lock.requireHeld();
     for (const id of this.#old) await this.#committed.remove({ kind: 'index', id }); // 2
     for (const id of missing)
       this.#report('pack-missing', `data/${id}`, 'is missing: what was in it is not listed any more');

@@ -17,6 +17,7 @@ import { isId } from './ids.ts';
 import { IndexWriter } from './index/index-writer.ts';
 import { readIndexFiles } from './index/load-index.ts';
 import { MAX_PACK_BYTES } from './limits.ts';
+import type { HeldLock } from './lock/lock.ts';
 import { refuseVersion1 } from './prune.ts';
 import { PackWriter } from './prune/pack-writer.ts';
 import { readPackHeader } from './repair/read-header.ts';
@@ -40,7 +41,8 @@ export type RepairPacksResult = {
 
 /**
  * @param packs ids of pack files, 64 hex digits each.
- * @throws EngineError `pack-unknown` where a pack is neither there nor listed, `index-damaged`, `repository-locked`.
+ * @throws EngineError `pack-unknown` where a pack is neither there nor listed, `index-damaged`, `repository-locked`,
+ *   `lock-lost`, `cancelled`.
  */
 export async function repairPacks(
   repository: Repository,
@@ -50,10 +52,10 @@ export async function repairPacks(
   refuseVersion1(repository);
   for (const id of packs) if (!isId(id)) throw new EngineError('pack-unknown', { pack: id });
   const cancellable = repository.withSignal(options.signal);
-  return cancellable.withLock('exclusive', async (confirmed) => {
+  return cancellable.withLock('exclusive', async (confirmed, lock) => {
     await confirmed;
     try {
-      return await salvage(cancellable, repository.storage, new Set(packs), options);
+      return await salvage(cancellable, repository.storage, lock, new Set(packs), options);
     } finally {
       repository.dropIndex();
     }
@@ -64,6 +66,7 @@ export async function repairPacks(
 async function salvage(
   repository: Repository,
   committed: Storage,
+  lock: HeldLock,
   packs: ReadonlySet<string>,
   options: RepairPacksOptions,
 ): Promise<RepairPacksResult> {
@@ -93,6 +96,7 @@ async function salvage(
     for (const pack of file.packs) if (!packs.has(pack.id)) await index.add(pack);
   }
   await index.flush(); // 2
+  await lock.requireHeld();
   for (const id of files) await committed.remove({ kind: 'index', id }); // 3
   for (const id of packs) await committed.remove({ kind: 'data', id }); // 4
   return { packs: [...packs], blobsSaved: writer.written.blobs, problems };

@@ -13,6 +13,7 @@ import type { Snapshot } from './format/snapshot-file.ts';
 import { parseTreeId } from './ids.ts';
 import type { SnapshotId } from './ids.ts';
 import { IndexWriter } from './index/index-writer.ts';
+import type { HeldLock } from './lock/lock.ts';
 import { BlobReader } from './pack/blob-reader.ts';
 import { refuseVersion1 } from './prune.ts';
 import { PackWriter } from './prune/pack-writer.ts';
@@ -51,17 +52,17 @@ export type RepairSnapshotsResult = {
 
 const TAG = 'repaired';
 
-/** @throws EngineError `snapshot-unknown`, `index-damaged`, `repository-locked`, `storage-failed`, `cancelled`. */
+/** @throws EngineError `snapshot-unknown`, `index-damaged`, `repository-locked`, `storage-failed`, `lock-lost`, `cancelled`. */
 export async function repairSnapshots(
   repository: Repository,
   options: RepairSnapshotsOptions = {},
 ): Promise<RepairSnapshotsResult> {
   refuseVersion1(repository);
   const cancellable = repository.withSignal(options.signal);
-  return cancellable.withLock('exclusive', async (confirmed) => {
+  return cancellable.withLock('exclusive', async (confirmed, lock) => {
     await confirmed;
     try {
-      return await mend(cancellable, repository, options);
+      return await mend(cancellable, repository, lock, options);
     } finally {
       repository.dropIndex();
     }
@@ -74,6 +75,7 @@ type Mended = { readonly snapshot: Snapshot; readonly tree: string | null; reado
 async function mend(
   repository: Repository,
   committed: Repository,
+  lock: HeldLock,
   options: RepairSnapshotsOptions,
 ): Promise<RepairSnapshotsResult> {
   const { snapshots, problems } = await chooseSnapshots(repository, options);
@@ -94,7 +96,10 @@ async function mend(
   await indexWriter.flush(); // 2
   throwIfCancelled(options.signal);
   const repaired: RepairedSnapshot[] = [];
-  for (const each of mended) repaired.push(await succeed(committed, each, options));
+  for (const each of mended) {
+    if (options.dryRun !== true) await lock.requireHeld(repaired.length === 0 ? undefined : {});
+    repaired.push(await succeed(committed, each, options));
+  }
   return { repaired, whole: snapshots.length - mended.length, problems };
 }
 

@@ -18,6 +18,7 @@ import type { IgnoredParts } from './index/load-index.ts';
 import type { BlobIndex } from './index/blob-index.ts';
 import { MAX_KEYS_TRIED } from './limits.ts';
 import { RepositoryLock } from './lock/lock.ts';
+import type { HeldLock } from './lock/lock.ts';
 import { MasterKey } from './seal/master-key.ts';
 import { chooseCost, deriveKey } from './seal/password.ts';
 import type { Secret } from './seal/password.ts';
@@ -86,7 +87,11 @@ export class Repository {
     const view = new Repository(signalStorage(storage, signal), key, { id, version, polynomial }, clock);
     view.#cell = this.#cell;
     view.#listings = this.#listings;
-    view.#cancellable = { storage, signal };
+    const outer = this.#cancellable;
+    view.#cancellable =
+      outer === undefined
+        ? { storage, signal }
+        : { storage: outer.storage, signal: AbortSignal.any([outer.signal, signal]) };
     return view;
   }
 
@@ -139,14 +144,18 @@ export class Repository {
 
   /**
    * Runs `work` under a lock of this repository. The lock is confirmed 200 ms after it was written: `work` may read
-   * before, and must await `confirmed` before it writes anything or reports success.
+   * before, and must await `confirmed` before it writes anything or reports success. Before it commits or removes it
+   * asks the lock `requireHeld`.
    * @throws EngineError `repository-locked`.
    */
-  async withLock<T>(kind: 'shared' | 'exclusive', work: (confirmed: Promise<void>) => Promise<T>): Promise<T> {
+  async withLock<T>(
+    kind: 'shared' | 'exclusive',
+    work: (confirmed: Promise<void>, lock: HeldLock) => Promise<T>,
+  ): Promise<T> {
     await using lock = await this.lock(kind);
     const confirmed = lock.confirm();
     confirmed.catch(() => undefined);
-    const result = await work(confirmed);
+    const result = await work(confirmed, lock);
     await confirmed;
     return result;
   }

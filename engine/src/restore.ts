@@ -77,10 +77,11 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   throwIfCancelled(options.signal);
   const target = byteString(options.target);
   requireEmpty(target, options.target);
-  return options.repository.withLock('shared', async () => {
-    options.repository.dropIndex();
-    const reader = await BlobReader.open(options.repository, options.signal);
-    const data: RestoreWorkerData = { key: options.repository.key.parts };
+  const repository = options.repository.withSignal(options.signal);
+  return repository.withLock('shared', async () => {
+    repository.dropIndex();
+    const reader = await BlobReader.open(repository);
+    const data: RestoreWorkerData = { key: repository.key.parts };
     await using pool = new WorkerPool<RestoreJob, RestoreAnswer>({
       script: new URL('./restore/restore-worker.ts', import.meta.url),
       size: options.workers,

@@ -37,13 +37,13 @@ export type TagResult = {
 
 /**
  * @throws EngineError `snapshot-unknown`, `snapshot-ambiguous`, `snapshot-damaged`, `repository-locked`,
- *   `repository-version`, `storage-failed`, `storage-full`; `cancelled` before the first change.
+ *   `repository-version`, `storage-failed`, `storage-full`, `lock-lost`; `cancelled` before the first change.
  */
 export async function tag(repository: Repository, options: TagOptions): Promise<TagResult> {
   if (repository.version !== 2)
     throw new EngineError('repository-version', { version: repository.version, reason: 'only version 2 is written' });
   const cancellable = repository.withSignal(options.signal);
-  return cancellable.withLock('exclusive', async (confirmed) => {
+  return cancellable.withLock('exclusive', async (confirmed, lock) => {
     await confirmed;
     const { snapshots, problems } = await selectSnapshots(cancellable, options.filter, options.signal);
     throwIfCancelled(options.signal);
@@ -51,6 +51,8 @@ export async function tag(repository: Repository, options: TagOptions): Promise<
     for (const snapshot of snapshots) {
       const tags = changeTags(snapshot.tags, options.change);
       if (isSame(tags, snapshot.tags)) continue;
+      // Whoever took the lock away may have forgotten the snapshot, and pruned what it needs.
+      await lock.requireHeld(changed.length === 0 ? undefined : {});
       const saved = await saveSnapshot(repository, withTags(snapshot, tags));
       await repository.storage.remove({ kind: 'snapshots', id: snapshot.id });
       changed.push({ old: snapshot.id, new: saved.id, tags });

@@ -10,12 +10,14 @@ import {
   copy,
   entriesOfPaths,
   findSnapshot,
+  forgetNamed,
   generateKey,
   heal,
   initRepository,
   listSnapshots,
   openLocalStorage,
   openRepository,
+  prune,
   restore,
 } from '../src/index.ts';
 import type { BackupOptions, BackupResult, Repository, Storage } from '../src/index.ts';
@@ -227,6 +229,20 @@ describe('copy', () => {
     assert.deepEqual(describeTree(join(place.path, 'out')), describeTree(source));
     assert.deepEqual(await copy({ from: theirs, to: ours }), { copied: [], skipped: 1, blobs: 0, bytesStored: 0 });
   });
+
+  it('commits no snapshot when the lock of the target was taken away meanwhile', async () => {
+    using place = openWorkplace();
+    const source = join(place.path, 'source');
+    makeFiles(source, 20);
+    const pair = await makePair(place.path);
+    await backup({ source: entriesOfPaths([source]), repositories: [pair.local], paths: [source] });
+    const storage = intercept(openLocalStorage(pair.remoteAt), async () => {
+      for (const name of readdirSync(join(pair.remoteAt, 'locks'))) rmSync(join(pair.remoteAt, 'locks', name));
+    });
+    const to = await openRepository(storage, pair.keys[1]);
+    await assert.rejects(copy({ from: pair.local, to }), { code: 'lock-lost' });
+    assert.deepEqual((await listSnapshots(pair.remote)).snapshots, []);
+  });
 });
 
 describe('heal', () => {
@@ -254,16 +270,53 @@ describe('heal', () => {
     assert.deepEqual(describeTree(join(place.path, 'out')), describeTree(source));
   });
 
-  it('brings back files of the repository that were deleted', async () => {
+  it('brings back packs and index files that were deleted', async () => {
     using place = openWorkplace();
     const source = join(place.path, 'source');
     makeFiles(source, 120);
     const pair = await makePair(place.path);
     await both(pair, source);
-    for (const path of filesOf(pair.localAt)) rmSync(path);
+    for (const path of filesOf(pair.localAt).filter((each) => !each.includes('/snapshots/'))) rmSync(path);
     const result = await heal({ damaged: pair.local, healthy: pair.remote });
-    assert.deepEqual([result.snapshotsHealed, result.left.length], [1, 0]);
+    assert.deepEqual([result.onlyThere, result.left], [[], []]);
+    assert.ok(result.blobsHealed > 120);
     assert.match(restic(pair.localAt, ['check', '--read-data'], pair.keys[0]), /no errors/);
+  });
+
+  it('leaves what was forgotten here forgotten, also where the file of another snapshot is damaged, and counts it', async () => {
+    using place = openWorkplace();
+    const source = join(place.path, 'source');
+    const pair = await makePair(place.path);
+    for (const salt of ['a', 'b', 'c']) {
+      makeFiles(source, 60, salt);
+      await both(pair, source, { tags: [`point:${salt}`] });
+    }
+    const oldest = (await listSnapshots(pair.local)).snapshots[0];
+    await forgetNamed(pair.local, [oldest?.id ?? '']);
+    const untouched = await heal({ damaged: pair.local, healthy: pair.remote });
+    assert.deepEqual([untouched.found, untouched.snapshotsHealed, untouched.onlyThere.length], [[], 0, 1]);
+    await prune(pair.local);
+    const newest = (await listSnapshots(pair.local)).snapshots.at(-1);
+    flip(join(pair.localAt, 'snapshots', newest?.id ?? ''), 30);
+    const mended = await heal({ damaged: pair.local, healthy: pair.remote });
+    assert.deepEqual([mended.snapshotsHealed, mended.onlyThere.length, mended.left], [1, 1, []]);
+    assert.deepEqual(
+      (await listSnapshots(pair.local)).snapshots.map(({ tags }) => tags),
+      [['point:b'], ['point:c']],
+    );
+    assert.match(restic(pair.localAt, ['check', '--read-data'], pair.keys[0]), /no errors/);
+  });
+
+  it('names a snapshot that can not be read and that the other copy does not have', async () => {
+    using place = openWorkplace();
+    const source = join(place.path, 'source');
+    makeFiles(source, 20);
+    const pair = await makePair(place.path);
+    await backup({ source: entriesOfPaths([source]), repositories: [pair.local], paths: [source] });
+    for (const path of filesOf(pair.localAt).filter((each) => each.includes('/snapshots/'))) flip(path, 30);
+    const { left, snapshotsHealed } = await heal({ damaged: pair.local, healthy: pair.remote });
+    assert.deepEqual([left.map(({ code }) => code), snapshotsHealed], [['snapshot-damaged'], 0]);
+    assert.deepEqual((await listSnapshots(pair.local)).problems, []);
   });
 
   it('lists packs again whose index was lost, without the other copy', async () => {

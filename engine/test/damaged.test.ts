@@ -1,7 +1,7 @@
 /** Repositories with one thing wrong, named by the damage: a coded error, never a wrong byte. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -9,13 +9,16 @@ import {
   check,
   entriesOfPaths,
   findSnapshot,
+  generateKey,
   initRepository,
   listSnapshots,
   openLocalStorage,
+  openMemoryStorage,
   openRepository,
   restore,
 } from '../src/index.ts';
 import type { Repository } from '../src/index.ts';
+import { CONFIG_FILE } from '../src/storage/storage.ts';
 import { PASSWORD, makeRepository, openWorkplace, restic, tryRestic } from './fixtures.ts';
 
 const place = openWorkplace();
@@ -154,7 +157,16 @@ describe('a damaged repository', () => {
 
   it('with a damaged config or key is told from a wrong password and from no repository at all', async () => {
     const config = await damaged('config-bit', (at) => flip(join(at, 'config'), 20));
+    await assert.rejects(config.open(), { code: 'config-damaged', hint: /^Only a byte-for-byte copy of this file/ });
+    // The config of another repository is sealed with another key: it is no help, and the hint says so.
+    const other = openMemoryStorage();
+    await initRepository(other, { kind: 'key', text: generateKey() });
+    rmSync(join(config.directory, 'config'));
+    writeFileSync(join(config.directory, 'config'), await other.load(CONFIG_FILE));
     await assert.rejects(config.open(), { code: 'config-damaged' });
+    rmSync(join(config.directory, 'config'));
+    copyFileSync(join(whole, 'config'), join(config.directory, 'config'));
+    await config.open();
     const key = await damaged('key-bit', (at) => flip(filesOf(at, 'keys')[0] ?? '', 5));
     await assert.rejects(key.open(), { code: 'key-damaged' });
     await assert.rejects(openRepository(openLocalStorage(whole), 'another password'), { code: 'wrong-password' });

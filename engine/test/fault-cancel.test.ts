@@ -3,13 +3,17 @@
  * the calls of a commit, which are waited for (here until the watch over the storage ends them).
  */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import {
   EngineError,
   addKey,
+  backup,
   changePassword,
+  check,
   copy,
   diff,
+  entriesOfPaths,
   find,
   findBlobs,
   forget,
@@ -23,6 +27,7 @@ import {
   repairIndex,
   repairPacks,
   repairSnapshots,
+  restore,
   stats,
   tag,
   unlock,
@@ -42,6 +47,7 @@ const PATIENCE_MS = 1500;
 
 let base: FaultBase;
 let pack = '';
+let targets = 0;
 before(async () => {
   base = await FaultBase.make();
   pack = (await listingsOf(base.base))[0]?.id ?? '';
@@ -57,6 +63,28 @@ const next: Secret = { kind: 'key', text: generateKey() };
 
 /** Verb, what it does, and its calls that a cancellation does not end: those of its commit. */
 const VERBS: readonly [string, (run: Run) => Promise<unknown>, ...committed: readonly string[]][] = [
+  [
+    'backup',
+    async ({ repository, signal }) =>
+      backup({
+        source: entriesOfPaths([base.source]),
+        repositories: [repository],
+        paths: [base.source],
+        workers: 1,
+        signal,
+      }),
+    'save data',
+    'save index',
+    'size locks',
+    'save snapshots',
+    'load snapshots',
+  ],
+  [
+    'restore',
+    async ({ repository, signal }) =>
+      restore({ repository, snapshot: base.newer, target: join(base.path, `out ${++targets}`), workers: 1, signal }),
+  ],
+  ['check', async ({ repository, signal }) => check(repository, { readData: true, workers: 1, signal })],
   ['open', async ({ repository, signal }) => openRepository(repository.storage, base.secret, { signal })],
   [
     'forget',
@@ -75,6 +103,7 @@ const VERBS: readonly [string, (run: Run) => Promise<unknown>, ...committed: rea
     'save snapshots',
     'load snapshots',
     'remove snapshots',
+    'size locks',
   ],
   ['find', async ({ repository, signal }) => drain(find(repository, { patterns: ['changes'], signal }))],
   [

@@ -37,6 +37,9 @@ export type LockedRepository = {
   readonly clock: () => Date;
 };
 
+/** What a verb asks of its lock before it commits or removes anything. */
+export type HeldLock = Pick<RepositoryLock, 'requireHeld'>;
+
 /** A held lock; `close` (or `await using`) gives it up. */
 export class RepositoryLock implements AsyncDisposable {
   readonly #repository: LockedRepository;
@@ -91,14 +94,15 @@ export class RepositoryLock implements AsyncDisposable {
 
   /**
    * Asked before what only the holder of the lock may do: a machine that slept for longer than half an hour finds its
-   * lock taken away by the next who came, who may rely on what is about to be deleted.
-   * @throws EngineError `lock-lost`.
+   * lock taken away by the next who came, who may rely on what is about to be deleted. Between the steps of a commit
+   * nobody is cancelled: it is asked there with no signal.
+   * @throws EngineError `lock-lost`, `cancelled`.
    */
-  async requireHeld(): Promise<void> {
+  async requireHeld(options: CallOptions = { signal: this.#signal }): Promise<void> {
     await this.#renewal;
     const { storage, clock } = this.#repository;
     if (!this.#isLost && clock().getTime() - this.#writtenMs > 2 * RENEW_MS) await this.#renew();
-    if (this.#isLost || (await storage.size({ kind: 'locks', id: this.#id }, { signal: this.#signal })) === null)
+    if (this.#isLost || (await storage.size({ kind: 'locks', id: this.#id }, options)) === null)
       throw new EngineError('lock-lost', { location: storage.location });
   }
 

@@ -230,6 +230,8 @@ class Model {
     // One that is killed in the middle is begun again.
     if (this.#random() < 0.3) await this.#kill(wanted);
     await this.#act(wanted);
+    // Snapshots whose files were removed count as forgotten: a copy brings them.
+    await this.#act({ kind: 'copy', from: healthy, to: damaged });
   }
 
   async #expectWhole(place: Place, after: string, readData = false): Promise<void> {

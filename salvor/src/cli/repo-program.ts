@@ -116,9 +116,16 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     .action(async (snapshots: readonly string[], flags: OtherRepoFlags & FilterFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-copy.ts')).repoCopy(snapshots, flags, context)),
     );
-  addOtherRepo(addRepoVerb(repo, 'heal', 'mend what is damaged or missing with what another copy has')).action(
-    async (flags: OtherRepoFlags) =>
-      perform(flags, async (context) => (await import('./commands/repo-heal.ts')).repoHeal(flags, context)),
+  addOtherRepo(
+    addRepoVerb(repo, 'heal', 'mend what is damaged or missing with what another copy has', {
+      examples: ['salvor repo heal -r /srv/backup -p main.txt --from-repo /srv/copy --from-password-file copy.txt'],
+      notes: [
+        'Mended is what the snapshots of this repository need, and snapshots whose files are damaged.',
+        'Snapshots that are not here count as forgotten: they are told, and only copy brings them back.',
+      ],
+    }),
+  ).action(async (flags: OtherRepoFlags) =>
+    perform(flags, async (context) => (await import('./commands/repo-heal.ts')).repoHeal(flags, context)),
   );
   addPlaceVerb(repo, 'test-connection', 'try whether a place can be written, read, listed and cleaned').action(
     async (flags: GlobalFlags & RepoConnectionFlags) =>

@@ -1,13 +1,18 @@
 import type { Command } from 'commander';
 import type { CommandContext, CommandResult } from './command.ts';
 
-/** What every verb has. `examples` are lines that can be typed as they are. */
+/** What every verb has. `examples` are lines that can be typed as they are, `notes` what a person must know before. */
 export function addVerb(
   parent: Command,
   name: string,
   summary: string,
-  { examples = [], json = 'print one JSON document' }: { examples?: readonly string[]; json?: string } = {},
+  {
+    examples = [],
+    notes = [],
+    json = 'print one JSON document',
+  }: { examples?: readonly string[]; notes?: readonly string[]; json?: string } = {},
 ): Command {
+  const noted = notes.length === 0 ? '' : `\n${notes.join('\n')}\n`;
   const shown = examples.length === 0 ? '' : `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}\n`;
   return parent
     .command(name)
@@ -16,7 +21,7 @@ export function addVerb(
     .option('--config <file>', 'configuration (default: $SALVOR_CONFIG, ./salvor.yaml, /etc/salvor/salvor.yaml)')
     .option('--json', json)
     .helpOption('-h, --help', 'show this help')
-    .addHelpText('after', `${shown}\n${exitCodes()}`);
+    .addHelpText('after', `${noted}${shown}\n${exitCodes()}`);
 }
 
 /** For options that may be given more than once, and take one value each time. */

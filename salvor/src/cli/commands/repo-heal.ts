@@ -18,6 +18,7 @@ export async function repoHeal(flags: OtherRepoFlags, context: CommandContext): 
     found: result.found.map(toProblem),
     blobsHealed: result.blobsHealed,
     snapshotsHealed: result.snapshotsHealed,
+    onlyThere: result.onlyThere,
     left: result.left.map(toProblem),
   };
   const { output } = context.terminal;
@@ -32,6 +33,14 @@ export async function repoHeal(flags: OtherRepoFlags, context: CommandContext): 
     ...renderProblems(document.found, output, 'hint'),
     ...renderProblems(document.left, output, 'error'),
     `${verdict}.`,
+    ...renderOnlyThere(result.onlyThere.length, output.dim),
   ].join('\n');
   return { document, text, exit: isWhole ? 0 : 1 };
+}
+
+/** They are not brought: what was forgotten here must not come back by mending. */
+function renderOnlyThere(count: number, dim: (text: string) => string): readonly string[] {
+  if (count === 0) return [];
+  const what = `The other copy has ${counted(count, 'snapshot')} that this one has not.`;
+  return [what, dim('If they were not forgotten here, bring them with: salvor repo copy')];
 }
