@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { DEFAULTS, configPlaces, loadConfig, parseConfig } from './config.ts';
 import { SalvorError } from './errors.ts';
+import { policyOfSite } from './policies/policy-levels.ts';
 import { writeConfig } from './write-config.ts';
 
 const FILE = '/etc/salvor/salvor.yaml';
@@ -131,6 +132,43 @@ describe('the file', () => {
     assert.throws(() => loadConfig([file]), { code: 'config-exposed' });
     chmodSync(file, 0o600);
     assert.equal(loadConfig([file]).file, file);
+  });
+
+  test('that somebody else may write is not used by root', (t) => {
+    if (process.getuid?.() !== 0) return t.diagnostic('not root: nothing is done with rights of another');
+    writeFileSync(file, 'policy: { hooks: { postRestore: [drush, cr] } }');
+    for (const mode of [0o664, 0o646]) {
+      chmodSync(file, mode);
+      assert.throws(() => loadConfig([file]), { code: 'config-foreign' });
+    }
+    chmodSync(file, 0o644);
+    assert.deepEqual(loadConfig([file]).policies.host, { postRestore: ['drush', 'cr'] });
+    chownSync(file, 65_534, 0);
+    assert.throws(() => loadConfig([file]), { code: 'config-foreign' });
+  });
+
+  test('says the policy of host, account and site, each over the one above', () => {
+    const { policies, sites } = parseConfig(
+      `policy: { restore: { maintenance: yes }, page: { url: 'https://{uri}/' } }
+accounts: { o1: { policy: { page: { status: 403 } } } }
+sites:
+  example.org: { policy: { restore: { maintenance: no } } }
+  o1/example.org: { policy: { page: { url: } }, database: { name: x } }
+`,
+      FILE,
+    );
+    const of = (account: string, uri: string): readonly unknown[] => {
+      const { policy } = policyOfSite(policies, { account, uri });
+      return [policy.maintenance, policy.pageUrl, policy.pageStatus];
+    };
+    assert.deepEqual(of('o1', 'other.org'), [true, 'https://{uri}/', 403]);
+    assert.deepEqual(of('o2', 'example.org'), [false, 'https://{uri}/', 200]);
+    assert.deepEqual(of('o1', 'example.org'), [false, null, 403]);
+    assert.deepEqual(sites['example.org']?.databases, []);
+    assert.equal(
+      faultOf('accounts: { o1: { polcy: {} } }'),
+      "1:19 unknown key 'polcy' in 'o1'; the nearest is 'policy'",
+    );
   });
 
   test('that is a directory is a coded error', () => {

@@ -10,6 +10,9 @@ import { dirname, resolve } from 'node:path';
 import { SalvorError } from './errors.ts';
 import { errnoOf } from './lib/errno.ts';
 import { openSection } from './lib/yaml-section.ts';
+import type { PolicyLevels } from './policies/policy-levels.ts';
+import { readPolicy } from './policies/read-policy.ts';
+import type { PolicyChange } from './policies/settings.ts';
 import type { Section } from './lib/yaml-section.ts';
 
 export type Config = {
@@ -28,6 +31,8 @@ export type Config = {
   readonly mariadb: { readonly socket: string | null; readonly defaultsFile: string | null };
   /** What a site's own settings don't say, by `URI` or `ACCOUNT/URI`. */
   readonly sites: Readonly<Record<string, SiteOverride>>;
+  /** `policy` of the file, of its `accounts` and of its `sites`. */
+  readonly policies: PolicyLevels;
 };
 
 /** The second place of the repositories, and how to get there. */
@@ -88,12 +93,13 @@ export function configPlaces(named: string | null, environment: Pick<Environment
   return [resolve('salvor.yaml'), SYSTEM_CONFIG];
 }
 
-/** Throws `config-missing`, `config-invalid` (with line and column), `config-exposed`. */
+/** Throws `config-missing`, `config-invalid` (with line and column), `config-exposed`, `config-foreign`. */
 export function loadConfig(places: readonly string[]): Config {
   for (const file of places) {
     const read = readConfigFile(file);
     if (read === null) continue;
     const config = parseConfig(read.text, file);
+    requireTrusted(file, read);
     if (holdsPassword(config) && (read.mode & 0o077) !== 0) throw new SalvorError('config-exposed', { file });
     return config;
   }
@@ -106,7 +112,7 @@ export function parseConfig(text: string, file: string): Config {
     throw new SalvorError('config-invalid', { file, line, column, problem });
   });
   const here = dirname(resolve(file));
-  top.allow(['state', 'homes', 'local', 'remote', 'staging', 'mariadb', 'sites']);
+  top.allow(['state', 'homes', 'local', 'remote', 'staging', 'mariadb', 'accounts', 'sites', 'policy']);
 
   const mariadb = top.section('mariadb');
   mariadb.allow(['socket', 'defaultsFile']);
@@ -121,6 +127,11 @@ export function parseConfig(text: string, file: string): Config {
     staging: top.path('staging', here),
     mariadb: { socket: mariadb.path('socket', here), defaultsFile: mariadb.path('defaultsFile', here) },
     sites: readSites(top.section('sites'), here),
+    policies: {
+      host: readPolicy(top.section('policy')),
+      accounts: readPolicies(top.section('accounts'), ['policy']),
+      sites: readPolicies(top.section('sites'), SITE_KEYS),
+    },
   };
   return deepFreeze(config);
 }
@@ -137,7 +148,16 @@ export function localDirectory(named: string, relativeTo: string): string | null
   return resolve(relativeTo, path);
 }
 
-function readConfigFile(file: string): { readonly text: string; readonly mode: number } | null {
+type ReadFile = { readonly text: string; readonly mode: number; readonly uid: number };
+
+/** What is in it is done with root's rights: where somebody else may write it, these are his. */
+function requireTrusted(file: string, { uid, mode }: ReadFile): void {
+  if (process.getuid?.() !== 0) return;
+  if (uid !== 0) throw new SalvorError('config-foreign', { file, why: `it belongs to user ${uid}` });
+  if ((mode & 0o022) !== 0) throw new SalvorError('config-foreign', { file, why: 'others may write it' });
+}
+
+function readConfigFile(file: string): ReadFile | null {
   let descriptor: number;
   try {
     descriptor = openSync(file, 'r');
@@ -150,7 +170,7 @@ function readConfigFile(file: string): { readonly text: string; readonly mode: n
     if (!stat.isFile()) throw new SalvorError('config-unreadable', { file, reason: 'it is not a file' });
     if (stat.size > MAX_CONFIG_BYTES)
       throw new SalvorError('config-unreadable', { file, reason: 'it is over 1 MiB long' });
-    return { text: readFileSync(descriptor, 'utf8'), mode: stat.mode };
+    return { text: readFileSync(descriptor, 'utf8'), mode: stat.mode, uid: stat.uid };
   } finally {
     closeSync(descriptor);
   }
@@ -178,11 +198,24 @@ export function remoteUrl(named: string, relativeTo: string): string | null {
   return /^sftp:./.test(named) ? named.replace(/\/+$/, '') : localDirectory(named, relativeTo);
 }
 
+const SITE_KEYS = ['database', 'databases', 'policy'] as const;
+
+/** Of each section that says something of it. */
+function readPolicies(parents: Section, keys: readonly string[]): Record<string, PolicyChange> {
+  return Object.fromEntries(
+    parents.names().flatMap((name) => {
+      const section = parents.section(name);
+      section.allow(keys);
+      return section.has('policy') ? [[name, readPolicy(section.section('policy'))]] : [];
+    }),
+  );
+}
+
 function readSites(sites: Section, here: string): Record<string, SiteOverride> {
   return Object.fromEntries(
     sites.names().map((name) => {
       const site = sites.section(name);
-      site.allow(['database', 'databases']);
+      site.allow(SITE_KEYS);
       const sections = site.has('database') ? [site.section('database')] : site.sections('databases');
       return [name, { databases: sections.map((section) => readDatabase(section, here)) }];
     }),

@@ -95,6 +95,12 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
+  'config-foreign': {
+    message: (c) => `${String(c['file'])} is not root's alone to write: ${String(c['why'])}. Nothing in it was used.`,
+    hint: 'If it is yours: chown root FILE; chmod go-w FILE. It names what is done with the rights of root.',
+    exit: 2,
+    retry: 'never',
+  },
   'config-invalid': {
     message: (c) => `${String(c['file'])}:${String(c['line'])}:${String(c['column'])}: ${String(c['problem'])}.`,
     hint: 'Mend that line of the configuration and run the command again. Nothing was done.',
@@ -201,6 +207,12 @@ export const SALVOR_ERRORS = {
     hint: 'Give the home to its account with chown, and run the same command again.',
     exit: 1,
     retry: 'never',
+  },
+  'hook-failed': {
+    message: (c) => `The ${String(c['hook'])} hook of ${String(c['site'])} failed: ${String(c['why'])}.`,
+    hint: 'Nothing of the site was touched. Mend the command under hooks in salvor.yaml, or take it out, and run it again.',
+    exit: 1,
+    retry: 'later',
   },
   'home-missing': {
     message: (c) => `There is no directory ${String(c['home'])}.`,

@@ -42,7 +42,11 @@ export const ROOMS: readonly Room[] = [
     imports: ['contract', 'errors', { to: 'engine', limit: 'libc', targets: /^@salvor\/engine\/libc$/ }],
   },
   { name: 'store', at: ['salvor/src/store/'], imports: ['contract', 'errors', 'lib'] },
-  { name: 'config', at: ['salvor/src/config.ts', 'salvor/src/write-config.ts'], imports: ['errors', 'lib'] },
+  {
+    name: 'config',
+    at: ['salvor/src/config.ts', 'salvor/src/write-config.ts'],
+    imports: ['errors', 'lib', 'policies'],
+  },
   { name: 'policies', at: ['salvor/src/policies/'], imports: [...COMMON] },
   { name: 'databases', at: ['salvor/src/databases/'], imports: [...COMMON] },
   {

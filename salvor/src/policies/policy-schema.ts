@@ -1,5 +1,5 @@
 import { PRESETS, SETTING_NAMES, settingOf } from './settings.ts';
-import type { Kind, Setting } from './settings.ts';
+import type { Setting } from './settings.ts';
 import { WEEKDAYS, formatSetting } from './setting-text.ts';
 
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -15,7 +15,7 @@ export function policySchema(): JsonSchema {
     const [first = '', second] = setting.key.split('.');
     const place = second === undefined ? top : (groups.get(first) ?? {});
     if (second !== undefined) groups.set(first, place);
-    place[second ?? first] = { ...schemaOf(setting.kind), description: describe(setting) };
+    place[second ?? first] = { ...schemaOf(setting), description: describe(setting) };
   }
   for (const [name, properties] of groups) top[name] = { type: 'object', additionalProperties: false, properties };
   return { type: 'object', additionalProperties: false, properties: top };
@@ -25,7 +25,7 @@ function describe(setting: Setting): string {
   return `${setting.about} Default: ${formatSetting(setting, setting.standard)}.`;
 }
 
-function schemaOf(kind: Kind): JsonSchema {
+function schemaOf({ kind, choices }: Setting): JsonSchema {
   switch (kind) {
     case 'clock':
       return { type: 'string', pattern: '^([01]?\\d|2[0-3]):[0-5]\\d$' };
@@ -45,6 +45,16 @@ function schemaOf(kind: Kind): JsonSchema {
       return { type: 'array', items: { type: 'string' } };
     case 'weekdays':
       return { type: 'array', items: { enum: WEEKDAYS }, minItems: 1 };
+    case 'text':
+      return { type: ['string', 'null'] };
+    case 'url':
+      return { type: ['string', 'null'], pattern: '^https?://' };
+    case 'address':
+      return { type: ['string', 'null'], pattern: ':\\d{1,5}$' };
+    case 'command':
+      return { type: ['array', 'null'], items: { type: 'string' } };
+    case 'choice':
+      return { enum: choices ?? [] };
     default:
       return kind satisfies never;
   }

@@ -34,6 +34,9 @@ databases: { every: 1h, window: 22:00-05:00 }
 keep: { files: 30d, remoteDeletes: 0 }
 limits: { workers: 1, upload: 10M, nice: no }
 leaveOut: { rows: ['sessions', 'cache_*'] }
+restore: { maintenance: yes, reloadPhp: [systemctl, reload, php8.2-fpm] }
+page: { url: 'https://{uri}/?x', connectTo: '[::1]:443', text: Welcome, within: 1m, onFailure: rollBack }
+hooks: { postRestore: [/usr/bin/drush, cr], preRestore: , user: deploy }
 `);
     assert.deepEqual(change, {
       preset: 'strict',
@@ -49,7 +52,19 @@ leaveOut: { rows: ['sessions', 'cache_*'] }
       uploadPerSecond: 10 * 1024 * 1024,
       isNice: false,
       leaveOutRows: ['sessions', 'cache_*'],
+      maintenance: true,
+      reloadPhp: ['systemctl', 'reload', 'php8.2-fpm'],
+      pageUrl: 'https://{uri}/?x',
+      pageConnectTo: { host: '::1', port: 443 },
+      pageText: 'Welcome',
+      pageWithinMs: 60_000,
+      pageFailure: 'rollBack',
+      postRestore: ['/usr/bin/drush', 'cr'],
+      preRestore: null,
+      hookUser: 'deploy',
     });
+    assert.equal(formatSetting(settingOf('pageConnectTo'), change.pageConnectTo ?? null), '[::1]:443');
+    assert.equal(formatSetting(settingOf('postRestore'), change.postRestore ?? null), '[/usr/bin/drush, cr]');
   });
 
   it('that can not be meant is refused at its place, with what is near', () => {
@@ -65,6 +80,11 @@ leaveOut: { rows: ['sessions', 'cache_*'] }
       ['databases: {window: 22:00}', "1:21 'window' must be two times of day such as 22:00-05:00"],
       ['timeZone: Mars/Olympus', "1:11 'timeZone' must be a time zone such as Europe/Oslo"],
       ['limits: {workers: 0}', "1:19 'workers' must be 1 at least"],
+      ['hooks: {postRestore: drush cr}', "1:22 'postRestore' must be a list: each item on its own line after '- '"],
+      ['page: {url: ftp://x/}', "1:13 'url' must be an address such as https://{uri}/"],
+      ['page: {url: "https://me:secret@x/"}', "1:13 'url' must be an address such as https://{uri}/"],
+      ['page: {connectTo: localhost}', "1:19 'connectTo' must be HOST:PORT such as 127.0.0.1:443"],
+      ['page: {onFailure: panic}', "1:19 'onFailure' must be one of warn, rollBack"],
       ['limits: {nice: perhaps}', "1:16 'nice' must be yes or no"],
     ];
     for (const [text, why] of refused) assert.throws(() => read(text), new Refused(why), text);

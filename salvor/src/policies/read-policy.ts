@@ -1,9 +1,18 @@
 import { formatDurationMs, parseDurationMs } from '../lib/duration.ts';
 import { isZone } from '../lib/host-zone.ts';
 import type { Section } from '../lib/yaml-section.ts';
-import { formatClock, parseClock, parseRate, parseWeekday, parseWindow, WEEKDAYS } from './setting-text.ts';
+import {
+  WEEKDAYS,
+  formatClock,
+  parseAddress,
+  parseClock,
+  parsePageUrl,
+  parseRate,
+  parseWeekday,
+  parseWindow,
+} from './setting-text.ts';
 import { PRESETS, SETTING_NAMES, settingOf } from './settings.ts';
-import type { KindValues, PolicyChange, Preset, Setting } from './settings.ts';
+import type { Kind, KindValues, PolicyChange, Preset, Setting } from './settings.ts';
 
 /**
  * What one level of the configuration says of the policy. What is not known or can't be meant fails at its place in
@@ -46,16 +55,17 @@ function readPreset(section: Section): Preset | null {
 }
 
 /** Undefined where the level says nothing. */
-function readSetting(section: Section, key: string, setting: Setting): KindValues[keyof KindValues] | undefined {
+function readSetting(section: Section, key: string, setting: Setting): KindValues[Kind] | undefined {
   if (!section.has(key)) return undefined;
   const value = readKind(section, key, setting);
   if (typeof value === 'number') requireRange(section, key, setting, value);
-  return value === null && setting.kind !== 'zone' && setting.kind !== 'window' && setting.kind !== 'rate'
-    ? undefined
-    : value;
+  return value === null && !NULLABLE.has(setting.kind) ? undefined : value;
 }
 
-function readKind(section: Section, key: string, { kind }: Setting): KindValues[keyof KindValues] | null {
+/** An empty value of these says none, also where the level above says something. */
+const NULLABLE: ReadonlySet<Kind> = new Set(['zone', 'window', 'rate', 'text', 'url', 'address', 'command']);
+
+function readKind(section: Section, key: string, { kind, choices = [] }: Setting): KindValues[Kind] | null {
   switch (kind) {
     case 'clock':
       return section.parsed(key, parseClock, 'must be a time of day such as 02:00');
@@ -75,6 +85,20 @@ function readKind(section: Section, key: string, { kind }: Setting): KindValues[
       return section.texts(key) ?? [];
     case 'weekdays':
       return readWeekdays(section, key);
+    case 'text':
+      return section.parsed(key, (text) => (/[\0\r\n]/.test(text) ? null : text), 'must be one line');
+    case 'url':
+      return section.parsed(key, parsePageUrl, 'must be an address such as https://{uri}/');
+    case 'address':
+      return section.parsed(key, parseAddress, 'must be HOST:PORT such as 127.0.0.1:443');
+    case 'command':
+      return readCommand(section, key);
+    case 'choice':
+      return section.parsed(
+        key,
+        (text) => choices.find((choice) => choice === text) ?? null,
+        `must be one of ${choices.join(', ')}`,
+      );
     default:
       return kind satisfies never;
   }
@@ -86,6 +110,13 @@ function readWeekdays(section: Section, key: string): readonly number[] {
   );
   if (days.length === 0) section.fail(key, 'must name a day at least');
   return [...new Set(days)].toSorted((a, b) => a - b);
+}
+
+/** No shell reads it, so one text with blanks in it would be the name of a program that nobody has. */
+function readCommand(section: Section, key: string): readonly string[] | null {
+  const words = section.texts(key) ?? [];
+  if (words.some((word) => word.includes('\0'))) section.fail(key, 'must be words');
+  return words.length === 0 ? null : words;
 }
 
 function requireRange(section: Section, key: string, { kind, least, most }: Setting, value: number): void {

@@ -39,6 +39,21 @@ export function parseRate(text: string): number | null {
   return match === null || unit === undefined ? null : Number(match[1]) * unit;
 }
 
+/** An address of the web with a place for the site's name; null also where it holds a user or password. */
+export function parsePageUrl(text: string): string | null {
+  const url = URL.parse(text.replaceAll('{uri}', 'example.org'));
+  const isPage = url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '';
+  return isPage && url.username === '' && url.password === '' ? text : null;
+}
+
+/** `127.0.0.1:443`, `[::1]:443`, `web.example:80`. */
+export function parseAddress(text: string): { host: string; port: number } | null {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port < 1 || port > 65_535 ? null : { host, port };
+}
+
 function formatRate(rate: number): string {
   for (const unit of ['G', 'M', 'K'] as const) {
     const size = RATE_UNITS[unit] ?? 1;
@@ -60,7 +75,9 @@ export function formatSetting({ kind }: Setting, value: KindValues[keyof KindVal
           ? formatRate(value)
           : String(value);
   if (typeof value === 'string') return value;
+  if ('host' in value) return `${value.host.includes(':') ? `[${value.host}]` : value.host}:${value.port}`;
   if ('from' in value) return `${formatClock(value.from)}-${formatClock(value.to)}`;
+  if (kind === 'command') return `[${value.join(', ')}]`;
   if (kind !== 'weekdays') return value.length === 0 ? 'none' : value.join(', ');
   return value.length === WEEKDAYS.length ? 'every day' : value.map((day) => WEEKDAYS[Number(day) - 1]).join(', ');
 }

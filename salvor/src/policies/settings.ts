@@ -29,6 +29,16 @@ export type KindValues = {
   flag: boolean;
   /** Patterns of names or paths. */
   names: readonly string[];
+  /** One line; null is none. */
+  text: string | null;
+  /** An address of a page, `{uri}` standing for the site's name; null is none. */
+  url: string | null;
+  /** Written `127.0.0.1:443`; null is none. */
+  address: { readonly host: string; readonly port: number } | null;
+  /** A program and its arguments, each an item of a list: no shell reads them. Null is none. */
+  command: readonly string[] | null;
+  /** One of the setting's `choices`. */
+  choice: string;
 };
 export type Kind = keyof KindValues;
 
@@ -40,6 +50,7 @@ type SettingOf<K extends Kind> = {
   readonly strict?: KindValues[K];
   readonly least?: number;
   readonly most?: number;
+  readonly choices?: readonly string[];
   readonly about: string;
 };
 export type Setting = { [K in Kind]: SettingOf<K> }[Kind];
@@ -187,6 +198,93 @@ export const SETTINGS = {
     kind: 'names',
     standard: [],
     about: 'Further tables whose rows the nightly job leaves out; * stands for any letters.',
+  },
+  maintenance: {
+    key: 'restore.maintenance',
+    kind: 'flag',
+    standard: false,
+    about:
+      'Whether the file .maintenance lies in the directory of the site while a restore or undo switches; WordPress looks for it, other sites where the web server does.',
+  },
+  emptiedTables: {
+    key: 'restore.emptyTables',
+    kind: 'names',
+    standard: [],
+    about:
+      'Tables that a restore brings back without their rows, such as cache_*; named without the prefix of the site, * stands for any letters.',
+  },
+  reloadPhp: {
+    key: 'restore.reloadPhp',
+    kind: 'command',
+    standard: null,
+    about:
+      'Run after the switch of a restore or undo, so that PHP forgets compiled files: [systemctl, reload, php8.2-fpm].',
+  },
+  pageUrl: {
+    key: 'page.url',
+    kind: 'url',
+    standard: null,
+    about: 'A page that is asked for after a restore or undo; {uri} stands for the name of the site.',
+  },
+  pageConnectTo: {
+    key: 'page.connectTo',
+    kind: 'address',
+    standard: null,
+    about: 'Where to connect for it, whatever the name in its address says: HOST:PORT.',
+  },
+  pageStatus: {
+    key: 'page.status',
+    kind: 'count',
+    standard: 200,
+    least: 100,
+    most: 599,
+    about: 'The status that it must answer with.',
+  },
+  pageText: {
+    key: 'page.text',
+    kind: 'text',
+    standard: null,
+    about: 'A text that must stand in it.',
+  },
+  pageWithinMs: {
+    key: 'page.within',
+    kind: 'duration',
+    standard: 30_000,
+    most: HOUR_MS,
+    about: 'How long it is asked for again before it counts as broken.',
+  },
+  pageFailure: {
+    key: 'page.onFailure',
+    kind: 'choice',
+    choices: ['warn', 'rollBack'],
+    standard: 'warn',
+    about: 'What a restore does where it is broken: warn, or switch back what was there.',
+  },
+  preRestore: {
+    key: 'hooks.preRestore',
+    kind: 'command',
+    standard: null,
+    about: 'Run before a restore touches anything; where it fails, the site is not restored.',
+  },
+  postRestore: {
+    key: 'hooks.postRestore',
+    kind: 'command',
+    standard: null,
+    about: 'Run after a restore or undo, when the site is the new one: [drush, cr], [wp, cache, flush].',
+  },
+  hookUser: {
+    key: 'hooks.user',
+    kind: 'text',
+    standard: null,
+    about: 'The system user that the hooks run as; by default the user of the account.',
+  },
+  hookWithinMs: {
+    key: 'hooks.timeLimit',
+    kind: 'duration',
+    standard: 5 * MINUTE_MS,
+    least: 1000,
+    most: 24 * HOUR_MS,
+    about: 'How long a hook, and the reload of PHP, may run.',
   },
 } as const satisfies Record<string, Setting>;
 
