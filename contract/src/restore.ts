@@ -32,6 +32,16 @@ export const RestorePlan = z
         databases: z.enum(['rename', 'write', 'none']),
       })
       .readonly(),
+    /** What the policy has done around the switch: the file that keeps visitors out, commands, the page that is asked. */
+    around: z
+      .object({
+        maintenance: z.string().nullable(),
+        reloadPhp: list(z.string()).nullable(),
+        preRestore: list(z.string()).nullable(),
+        postRestore: list(z.string()).nullable(),
+        page: z.object({ url: z.string(), rollsBack: z.boolean() }).readonly().nullable(),
+      })
+      .readonly(),
     /** What has to be removed first. With any of these nothing is done. */
     obstacles: list(Problem),
     /** What is well to know before: nothing of it keeps the restore from being done. */
@@ -53,6 +63,10 @@ export const RestoreDocument = z
     refreshed: list(z.string()),
     /** What changed between the safety point and the switch, and was added to the safety point. */
     changedMeanwhile: z.object({ files: Count, tables: Count }).readonly().nullable(),
+    /** What the page of the policy was found to be; null where none is named. */
+    page: z.enum(['well', 'broken']).nullable(),
+    /** The task that switched back what was there, because the page was broken. */
+    undoneBy: z.string().min(1).nullable(),
     undoUntil: Time.nullable(),
     problems: list(Problem),
   })

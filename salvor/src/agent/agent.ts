@@ -8,6 +8,7 @@
  *
  * Knows nothing of terminals and prints nothing.
  */
+import { basename } from 'node:path';
 import type {
   AllSitesDocument,
   BackupDocument,
@@ -27,6 +28,8 @@ import { findUnprotectedLinks } from '../lib/beneath/hard-links.ts';
 import { AuditLog } from '../lib/audit-log.ts';
 import { isAlive } from '../lib/process-identity.ts';
 import { findAdministrator } from '../sites/administrator.ts';
+import { policyOfSite } from '../policies/policy-levels.ts';
+import type { Account } from '../sites/account.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { openStore } from '../store/open-store.ts';
@@ -221,7 +224,20 @@ export class Agent implements AsyncDisposable {
       { operation: 'restore', site: placeOf(site), of: null, signal, onProgress },
       async (run) => await restoreSite(site, point, scope, tools, run),
     );
-    return { task, state, ...result, problems };
+    const done = { task, state, ...result, undoneBy: null, problems };
+    return result.page === 'broken' && tools.policy.pageFailure === 'rollBack' ? await this.#rollBack(done) : done;
+  }
+
+  /** The page of the restored site is broken: what was there comes back by an undo, which keeps what is broken. */
+  async #rollBack(done: RestoreDocument): Promise<RestoreDocument> {
+    try {
+      const undone = await this.undo(done.task ?? '');
+      const problems = [...done.problems, ...undone.problems];
+      return { ...done, state: 'rolled-back', undoneBy: undone.task, undoUntil: null, problems };
+    } catch (error) {
+      const message = `what was there could not be switched back: ${error instanceof Error ? error.message : String(error)}`;
+      return { ...done, problems: [...done.problems, { code: 'roll-back-failed', message }] };
+    }
   }
 
   /** Switches back what a task has switched. Throws `task-unknown` and `nothing-to-undo` with the reason. */
@@ -233,6 +249,8 @@ export class Agent implements AsyncDisposable {
       journals: this.#room.journals,
       readSite: () => this.#findSite(key, undefined),
       graceHours: GRACE_HOURS,
+      policy: policyOfSite(this.#config.policies, original.site).policy,
+      account: await this.#findAccount(original.site.account, options.signal),
     };
     const {
       task: id,
@@ -345,6 +363,11 @@ export class Agent implements AsyncDisposable {
     return 'it was undone already, or what it replaced is not kept any more';
   }
 
+  async #findAccount(name: string, signal: AbortSignal | undefined): Promise<Account | null> {
+    const { accounts } = await readHost(this.#config, signal);
+    return accounts.find((account) => account.name === name) ?? null;
+  }
+
   async #accounts(signal: AbortSignal | undefined): Promise<readonly string[]> {
     return (await readHost(this.#config, signal)).accounts.map((account) => account.name);
   }
@@ -361,6 +384,7 @@ export class Agent implements AsyncDisposable {
       readSite: () => this.#findSite(siteKey(site), undefined),
       graceHours: GRACE_HOURS,
       rates: this.#rates.read(),
+      policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy,
       measure: (kind, rate) => this.#rates.add(kind, rate),
       ...this.#readTasks(site),
     };
@@ -373,7 +397,9 @@ export class Agent implements AsyncDisposable {
       ({ phase, process, site: { account, uri } }) =>
         phase !== 'kept' && !isAlive(process) && account === site.account.name && uri === site.uri,
     );
-    return { known: new Set(journals.map(({ task }) => task)), unfinished: unfinished.map(({ task }) => task) };
+    // What an undo keeps lies where its restore has put it.
+    const known = journals.flatMap(({ task, stagings }) => [task, ...stagings.map((path) => basename(path))]);
+    return { known: new Set(known), unfinished: unfinished.map(({ task }) => task) };
   }
 
   #taskOptions(options: TaskCallOptions): { signal: AbortSignal; onProgress: (progress: TaskProgress) => void } {
@@ -397,6 +423,8 @@ function withoutTask(plan: RestoreDocument['plan'], problems: readonly Problem[]
     plan,
     refreshed: [],
     changedMeanwhile: null,
+    page: null,
+    undoneBy: null,
     undoUntil: null,
     problems,
   };

@@ -39,11 +39,32 @@ export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
   const time = seconds === null ? '' : `, about ${readableSeconds(seconds)}`;
   lines.push(line('to read', `${readableBytes(plan.bytes)}${time}`));
   lines.push(line('switch', switchText(plan)));
+  lines.push(...aroundText(plan.around));
   if (plan.notes.length > 0) lines.push('To know before:', ...renderProblems(plan.notes, paint, 'hint'));
   if (plan.obstacles.length > 0) {
     lines.push(`${counted(plan.obstacles.length, 'thing')} in the way:`, ...renderProblems(plan.obstacles, paint));
   }
   return lines;
+}
+
+/** What the hoster's policy has done around it. */
+function aroundText({
+  maintenance,
+  preRestore,
+  reloadPhp,
+  postRestore,
+  page,
+}: RestorePlan['around']): readonly string[] {
+  const words = (command: readonly string[]): string => escapeControl(command.join(' '));
+  return [
+    ...(preRestore === null ? [] : [line('before', words(preRestore))]),
+    ...(maintenance === null ? [] : [line('meanwhile', `${escapeControl(maintenance)} keeps visitors out`)]),
+    ...(reloadPhp === null ? [] : [line('PHP', `reloaded by ${words(reloadPhp)}`)]),
+    ...(postRestore === null ? [] : [line('after', words(postRestore))]),
+    ...(page === null
+      ? []
+      : [line('page', `${escapeControl(page.url)} must answer${page.rollsBack ? ', else it is switched back' : ''}`)]),
+  ];
 }
 
 function line(title: string, text: string): string {

@@ -15,7 +15,12 @@ import { pipeline } from 'node:stream/promises';
 import { SalvorError } from '../errors.ts';
 
 /** A user of the operating system, by number: names are looked up where the user is chosen. */
-export type OsUser = { readonly uid: number; readonly gid: number };
+export type OsUser = {
+  readonly uid: number;
+  readonly gid: number;
+  /** Further groups that it is in; none by default. */
+  readonly groups?: readonly number[];
+};
 
 /** The user without rights that every Debian has; what interprets foreign data runs as it. */
 export const NOBODY: OsUser = { uid: 65_534, gid: 65_534 };
@@ -32,7 +37,9 @@ export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Struck out of the tool's words wherever they would appear. */
   readonly secrets?: readonly string[];
-  /** SIGTERM, and SIGKILL `killAfterMs` later. */
+  /** Told what the child writes to stderr, as it comes. */
+  readonly onWords?: (bytes: Uint8Array) => void;
+  /** SIGTERM, and SIGKILL `killAfterMs` later; then nothing is waited for that a child of the child holds open. */
   readonly signal?: AbortSignal | undefined;
   readonly killAfterMs?: number;
 };
@@ -98,7 +105,9 @@ export async function run(command: string, options: RunOptions & { readonly maxB
 function dropRights(user: OsUser | undefined): string[] {
   const args = ['--pdeathsig', 'KILL'];
   if (user !== undefined) {
-    args.push(`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--no-new-privs');
+    const groups = user.groups ?? [];
+    args.push(`--reuid=${user.uid}`, `--regid=${user.gid}`, '--no-new-privs');
+    args.push(groups.length === 0 ? '--clear-groups' : `--groups=${groups.join()}`);
     args.push('--inh-caps=-all', '--bounding-set=-all');
   }
   return args;
@@ -205,8 +214,14 @@ class StartedProcess {
   }
 
   async #listen(): Promise<void> {
-    for await (const bytes of this.#child.stderr as Readable) {
-      this.#words = Buffer.concat([this.#words, bytes as Uint8Array]).subarray(-MAX_LAST_WORDS_BYTES);
+    try {
+      for await (const bytes of this.#child.stderr as Readable) {
+        this.#options.onWords?.(bytes as Uint8Array);
+        this.#words = Buffer.concat([this.#words, bytes as Uint8Array]).subarray(-MAX_LAST_WORDS_BYTES);
+      }
+    } catch (error) {
+      // Cut by `#cutOff`: how the process ended says why.
+      if (!(this.#child.stderr as Readable).destroyed) throw error;
     }
   }
 
@@ -225,8 +240,15 @@ class StartedProcess {
 
   #terminate(): void {
     const child = this.#child;
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    if (child.pid === undefined) return;
     child.kill('SIGTERM');
-    this.#killTimer ??= setTimeout(() => child.kill('SIGKILL'), this.#options.killAfterMs ?? DEFAULT_KILL_AFTER_MS);
+    this.#killTimer ??= setTimeout(() => this.#cutOff(), this.#options.killAfterMs ?? DEFAULT_KILL_AFTER_MS);
+  }
+
+  /** What the child has started may live on and hold its pipes open: they end here. */
+  #cutOff(): void {
+    this.#child.kill('SIGKILL');
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
   }
 }

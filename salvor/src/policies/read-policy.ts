@@ -116,6 +116,7 @@ function readWeekdays(section: Section, key: string): readonly number[] {
 function readCommand(section: Section, key: string): readonly string[] | null {
   const words = section.texts(key) ?? [];
   if (words.some((word) => word.includes('\0'))) section.fail(key, 'must be words');
+  if (words[0]?.includes('=') === true) section.fail(key, 'must begin with a program');
   return words.length === 0 ? null : words;
 }
 

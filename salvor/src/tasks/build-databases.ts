@@ -14,6 +14,7 @@ import { SalvorError } from '../errors.ts';
 import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
+import { emptyTables } from './empty-tables.ts';
 import { isOfOther, keepOwnAddresses } from './into-site.ts';
 import type { ScratchDatabase } from './journal.ts';
 import { type PlannedDatabase, bytesOfDump } from './plan-database.ts';
@@ -82,6 +83,7 @@ export async function buildDatabase(
     const what = differences.slice(0, 5).map(({ message }) => message);
     throw new SalvorError('restore-differs', { site: site.uri, what: what.join('; ') });
   }
+  await emptyTables(connection, built.name, planned.emptied);
   if (isOfOther(site, point.manifest) && planned.facts !== null && coming.has(`${database.prefix}options`))
     await keepOwnAddresses(admin, site, database, built.name);
   const wish = { live: database.name, scratch: built.name };

@@ -26,7 +26,12 @@ export type Journal = {
   /** What changes places with what; null until all of it is built and compared. */
   readonly switch: Switch | null;
   readonly undoUntil: string | null;
+  /** The file that keeps visitors out while parts change places; null or absent where there is none. */
+  readonly maintenance?: MaintenanceFile | null;
 };
+
+/** The times are those of its directory before it was made: nanoseconds since 1970, as text. */
+export type MaintenanceFile = { readonly path: string; readonly accessNs: string; readonly modifiedNs: string };
 
 /** The site as it was when the task began: recovery must not need its settings, which may be what is being restored. */
 export type JournalSite = {

@@ -1,5 +1,6 @@
 /** What a restore is going to do to one database of a site, and what stands in its way: found by looking. */
 import { statSync } from 'node:fs';
+import type { Problem } from '@salvor/contract';
 import { type DatabaseConnection, type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
 import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts';
@@ -7,6 +8,7 @@ import { SalvorError } from '../errors.ts';
 import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
+import { findNamedTables } from './empty-tables.ts';
 import { databaseFor } from './into-site.ts';
 import { findOutsiders } from './outsiders.ts';
 import type { PlanFindings, PlanTools } from './plan-restore.ts';
@@ -24,6 +26,8 @@ export type PlannedDatabase = {
   readonly outgoing: readonly string[];
   /** Views of the point and of now; both empty where only some tables are restored. */
   readonly isWhole: boolean;
+  /** Of those that come, the ones that come without their rows. */
+  readonly emptied: readonly string[];
 };
 
 /** What the point's dump of the tables in scope takes. */
@@ -79,8 +83,20 @@ export async function planDatabase(
   await refuseRights(database, refuse, tools.signal);
   if (facts !== null)
     await refuseForeignKeys(administrator, database.name, { outgoing, incoming }, refuse, tools.signal);
-  return { stored, database, facts, incoming, outgoing, isWhole };
+  // A table that is asked for by its name is wanted as it was.
+  const emptied = isWhole ? findNamedTables(incoming, database.prefix, tools.policy.emptiedTables) : [];
+  if (emptied.length > 0) findings.notes.push(nameEmptied(database.name, emptied));
+  return { stored, database, facts, incoming, outgoing, isWhole, emptied };
 }
+
+function nameEmptied(path: string, tables: readonly string[]): Problem {
+  const more = tables.length > MAX_NAMED ? ` and ${tables.length - MAX_NAMED} more` : '';
+  const message = `${tables.slice(0, MAX_NAMED).join(', ')}${more} come back without their rows, as the policy says`;
+  return { code: 'tables-emptied', message, path };
+}
+
+/** More names than a person reads. */
+const MAX_NAMED = 10;
 
 function usesDatabase(site: Site, database: SiteDatabase): boolean {
   return site.databases.some(

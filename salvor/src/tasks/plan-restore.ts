@@ -3,6 +3,7 @@
  * in it as obstacles, all of them at once, so that a person removes them in one go.
  */
 import type { Problem, RestorePlan } from '@salvor/contract';
+import type { Policy } from '../policies/settings.ts';
 import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
@@ -10,6 +11,7 @@ import { type Rates, estimateSeconds } from './estimate-restore.ts';
 import type { FilePart } from './file-parts.ts';
 import { type PlannedDatabase, bytesOfDump, planDatabase } from './plan-database.ts';
 import { isOfOther, judgeInto } from './into-site.ts';
+import { locateMaintenance } from './maintenance.ts';
 import { planFiles } from './plan-files.ts';
 import type { RestoreScope } from './restore-scope.ts';
 import { locateStaging } from './staging.ts';
@@ -36,6 +38,8 @@ export type PlanTools = {
   readonly sites: readonly Site[];
   /** What earlier tasks of this host took. */
   readonly rates: Rates;
+  /** The rules for this site. */
+  readonly policy: Policy;
   /** Tasks of this host whose journals are there; of the site, those that could be neither finished nor undone. */
   readonly known: ReadonlySet<string>;
   readonly unfinished: readonly string[];
@@ -82,10 +86,23 @@ export async function planRestore(
     bytes: (files?.bytes ?? 0) + dumpBytes,
     seconds: estimateSeconds(tools.rates, { safety: liveBytes, files: files?.bytes ?? 0, tables: dumpBytes }),
     switch: { files: files?.way ?? 'none', databases: databases.length > 0 ? 'rename' : 'none' },
+    around: planAround(site, tools.policy),
     obstacles: findings.obstacles,
     notes: findings.notes,
   };
   return { document, scope, parts: files?.parts ?? [], databases, liveBytes, fileBytes: files?.bytes ?? 0 };
+}
+
+function planAround(site: Site, policy: Policy): RestorePlan['around'] {
+  const { maintenance, reloadPhp, preRestore, postRestore, pageUrl, pageFailure } = policy;
+  return {
+    maintenance: maintenance ? locateMaintenance(site.path) : null,
+    reloadPhp,
+    preRestore,
+    postRestore,
+    page:
+      pageUrl === null ? null : { url: pageUrl.replaceAll('{uri}', site.uri), rollsBack: pageFailure === 'rollBack' },
+  };
 }
 
 function nameUnfinished(site: Site, task: string): Problem {

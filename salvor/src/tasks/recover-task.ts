@@ -23,6 +23,7 @@ import { type DatabaseLogin, openConnection } from '../databases/mariadb/connect
 import { readTables } from '../databases/mariadb/probe.ts';
 import { dropScratch } from '../databases/mariadb/scratch.ts';
 import type { Journal, ScratchDatabase } from './journal.ts';
+import { openSite } from './maintenance.ts';
 import { removeStaging } from './staging.ts';
 import { type Switch, type SwitchTools, finishSwitch, revertSwitch, surveySwitch } from './switch-site.ts';
 import type { TaskId } from './task-id.ts';
@@ -88,6 +89,7 @@ async function revert(journal: Journal, wanted: Switch, tools: RecoveryTools): P
 
 /** The site is as it was: what was built for it goes. */
 async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
+  openSite(journal);
   for (const staging of journal.stagings) await tools.audit('remove-files', staging, () => removeStaging(staging));
   await dropScratchDatabases(journal, journal.scratchDatabases, tools);
   return { journal, state: journal.operation === 'backup' ? 'failed' : 'rolled-back' };
@@ -95,6 +97,7 @@ async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recover
 
 /** The site is the new one: the old stays for `undo`. What moved away left databases without tables: they go. */
 export async function keep(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
+  openSite(journal);
   await dropEmptied(journal, tools);
   const original = journal.of === null ? null : tools.journals.read(journal.of);
   const stagings = journal.stagings.length > 0 ? journal.stagings : (original?.stagings ?? []);

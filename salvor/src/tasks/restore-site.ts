@@ -13,22 +13,24 @@ import type { RestoreDocument } from '@salvor/contract';
 import type { Repository } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import type { Site } from '../sites/site.ts';
+import { type Site, siteKey } from '../sites/site.ts';
 import { type SitePlaces, backUpSite, placesOf } from './back-up-site.ts';
 import { type BuiltPart, buildFiles, locateBuilt, planMoves } from './build-files.ts';
 import { buildDatabase, nameDatabases } from './build-databases.ts';
 import type { Rate, RateKind } from './estimate-restore.ts';
+import { followSwitch, reloadPhp } from './follow-switch.ts';
 import { sumLiveTables } from './late-changes.ts';
+import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { bytesOfDump } from './plan-database.ts';
 import { type PlanTools, type RestorePlanned, planRestore } from './plan-restore.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { type ChangedPhp, findChangedIn, refreshTimes } from './refresh-php.ts';
 import type { RestoreScope } from './restore-scope.ts';
 import { locateStaging, makeStaging } from './staging.ts';
+import { type HookPlace, runHook } from './run-hook.ts';
 import { type Switch, type SwitchTools, type TableSwap, makeSwitch } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 import { type Safety, tellLate } from './tell-late.ts';
-import { verifySite } from './verify-site.ts';
 
 export type RestoreTools = Omit<PlanTools, 'signal'> &
   Pick<RecoveryTools, 'journals' | 'administratorOf'> & {
@@ -43,7 +45,7 @@ export type RestoreTools = Omit<PlanTools, 'signal'> &
     readonly measure: (kind: RateKind, rate: Rate) => void;
   };
 
-export type Restored = Omit<RestoreDocument, 'task' | 'state' | 'problems'>;
+export type Restored = Omit<RestoreDocument, 'task' | 'state' | 'problems' | 'undoneBy'>;
 
 /** Throws `restore-obstructed` and what a step throws; then the site is as it was, or as the switch has made it. */
 export async function restoreSite(
@@ -55,6 +57,9 @@ export async function restoreSite(
 ): Promise<Restored> {
   const plan = await run.step('plan', () => planRestore(site, point, scope, { ...tools, signal: run.signal }));
   requireUnobstructed(plan);
+  const place = placeOfHook(site);
+  const why = await run.step('hook', () => runHook('preRestore', place, tools.policy, run, run.signal));
+  if (why !== null) throw new SalvorError('hook-failed', { hook: 'preRestore', site: siteKey(site), why });
 
   const before = await run.step('sum the tables', () =>
     sumLiveTables(site, plan.databases, { ...tools, signal: run.signal }),
@@ -68,16 +73,20 @@ export async function restoreSite(
   await run.commit('switch', async () => {
     for (const changed of built.changed) refreshTimes(changed, run.clock());
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
-    run.record({ phase: 'switching', switch: built.switch, undoUntil }); // (1)
+    const maintenance = tools.policy.maintenance ? planMaintenance(site.path) : null;
+    run.record({ phase: 'switching', switch: built.switch, undoUntil, maintenance }); // (1)
+    closeSite(run.journal, run.clock(), run);
     run.note(...(await makeSwitch(built.switch, site.account.home, switchTools(tools, run)))); // (2)
+    openSite(run.journal);
     run.record({ phase: 'switched' }); // (3)
   });
 
   // The site is the new one: nothing below may fail the task, and what it finds is told.
+  await reloadPhp(tools, run);
   const late = await run.commit('look for late changes', () =>
     tellLate({ site, plan, done: built.switch, before, safety }, tools, run),
   );
-  run.note(...(await run.commit('verify', () => verifySite(tools.readSite))));
+  const page = await followSwitch(place, tools, run);
   const kept = await run.commit('keep', () =>
     keep(run.journal, { ...tools, ...switchTools(tools, run), clock: run.clock }),
   );
@@ -87,8 +96,13 @@ export async function restoreSite(
     plan: plan.document,
     refreshed: built.changed.flatMap(({ shown }) => shown),
     changedMeanwhile: late,
+    page: page?.verdict ?? null,
     undoUntil: run.journal.undoUntil,
   };
+}
+
+function placeOfHook({ account, uri, path, platform, cms }: Site): HookPlace {
+  return { operation: 'restore', account, accountName: account.name, uri, path, platform: platform.root, cms };
 }
 
 function switchTools(tools: RestoreTools, run: TaskRun): SwitchTools {

@@ -3,18 +3,24 @@
  * what they replace is kept in turn. Nothing is built and nothing is read from a repository.
  */
 import { SalvorError } from '../errors.ts';
+import type { Policy } from '../policies/settings.ts';
+import type { Account } from '../sites/account.ts';
 import type { Site } from '../sites/site.ts';
+import { followSwitch, reloadPhp } from './follow-switch.ts';
 import type { Journal } from './journal.ts';
+import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { findChangedIn, refreshTimes } from './refresh-php.ts';
 import { isMoveKept } from './move-site.ts';
 import { type Switch, type SwitchTools, makeSwitch, planSwitchBack } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
-import { verifySite } from './verify-site.ts';
 
 export type UndoTools = Pick<RecoveryTools, 'journals' | 'administratorOf'> & {
   readonly readSite: () => Promise<Site>;
   readonly graceHours: number;
+  readonly policy: Policy;
+  /** Whose site it is; null where the host has none of that name any more. */
+  readonly account: Account | null;
 };
 
 /** Throws `nothing-to-undo` where it is too late, before anything is touched. Returns the PHP files that got a new time. */
@@ -42,11 +48,25 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   await run.commit('switch', async () => {
     for (const files of changed) refreshTimes(files, run.clock());
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
-    run.record({ phase: 'switching', switch: back, undoUntil }); // (1)
+    const maintenance = tools.policy.maintenance ? planMaintenance(original.site.path) : null;
+    run.record({ phase: 'switching', switch: back, undoUntil, maintenance }); // (1)
+    closeSite(run.journal, run.clock(), run);
     run.note(...(await makeSwitch(back, home, switching))); // (2)
+    openSite(run.journal);
     run.record({ phase: 'switched' }); // (3)
   });
-  run.note(...(await run.commit('verify', () => verifySite(tools.readSite))));
+  await reloadPhp(tools, run);
+  const { account: accountName, uri, path } = original.site;
+  const place = {
+    operation: 'undo',
+    account: tools.account,
+    accountName,
+    uri,
+    path,
+    platform: null,
+    cms: null,
+  } as const;
+  await followSwitch(place, tools, run);
   const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
   run.record(kept.journal);
   return changed.flatMap(({ shown }) => shown);

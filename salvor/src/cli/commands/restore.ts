@@ -66,6 +66,11 @@ function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: Co
         : `Restored ${partOf(flags)}point ${from} of ${escapeControl(plan.uri)} into ${escapeControl(plan.into)}.`
       : `Wrote ${partOf(flags)}point ${from} to ${escapeControl(plan.target)}.`,
   ];
+  if (document.undoneBy !== null) {
+    lines.push(
+      `But its page is broken, so what was there before is back (task ${document.undoneBy}). What was restored: ${paint.bold(`salvor undo ${document.undoneBy}`)}`,
+    );
+  }
   if (changedMeanwhile !== null && changedMeanwhile.files + changedMeanwhile.tables > 0) {
     const { files, tables } = changedMeanwhile;
     lines.push(

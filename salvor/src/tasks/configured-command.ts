@@ -1,0 +1,79 @@
+import { SalvorError } from '../errors.ts';
+import { type OsUser, openRun } from '../lib/run.ts';
+import type { TaskRun } from './task-run.ts';
+
+/** A command that the hoster names in `salvor.yaml`: a program with its arguments, and no shell. */
+export type ConfiguredCommand = {
+  /** For the task's log. */
+  readonly title: string;
+  readonly words: readonly string[];
+  /** Null for who we are. */
+  readonly user: OsUser | null;
+  /** Entered by the user himself. */
+  readonly directory: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly withinMs: number;
+  readonly signal?: AbortSignal;
+};
+
+/** More than a person reads of one command in a log. */
+const MAX_LINES = 200;
+const MAX_LINE_CHARS = 500;
+
+/** Runs it, with what it prints in the task's log. Null where it ended well, else why not. */
+export async function runConfigured(command: ConfiguredCommand, run: Pick<TaskRun, 'say'>): Promise<string | null> {
+  const { title, words, user, directory, env, withinMs, signal } = command;
+  run.say(`${title}: ${words.join(' ')}`);
+  const printed = new Lines((line) => run.say(`${title}: ${line}`));
+  const limit = AbortSignal.timeout(withinMs);
+  try {
+    await using child = openRun('env', {
+      args: [`--chdir=${directory}`, '--', ...words],
+      env,
+      ...(user === null ? {} : { user }),
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+      onWords: (bytes) => printed.take(bytes),
+    });
+    for await (const bytes of child.stdout) printed.take(bytes);
+    return null;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (limit.aborted) return `it did not end within ${withinMs / 1000} s`;
+    if (!(error instanceof SalvorError)) throw error;
+    const { outcome, words: last } = error.context;
+    const lastLine =
+      String(last ?? '')
+        .split('\n')
+        .at(-1) ?? '';
+    return [outcome ?? error.message, lastLine.slice(0, MAX_LINE_CHARS)].filter((part) => part !== '').join(': ');
+  } finally {
+    printed.end();
+  }
+}
+
+/** Lines out of what two streams write, as it comes. */
+class Lines {
+  readonly #say: (line: string) => void;
+  #rest = '';
+  #count = 0;
+
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+  }
+
+  take(bytes: Uint8Array): void {
+    const lines = (this.#rest + Buffer.from(bytes).toString('utf8')).split('\n');
+    this.#rest = (lines.pop() ?? '').slice(0, MAX_LINE_CHARS);
+    for (const line of lines) this.#tell(line);
+  }
+
+  end(): void {
+    if (this.#rest !== '') this.#tell(this.#rest);
+    if (this.#count > MAX_LINES) this.#say(`… and ${this.#count - MAX_LINES} more lines`);
+  }
+
+  #tell(line: string): void {
+    this.#count += 1;
+    if (this.#count <= MAX_LINES) this.#say(line.slice(0, MAX_LINE_CHARS));
+  }
+}
