@@ -16,6 +16,12 @@ export type ErrorEntry = {
 
 /** Code → what is said of it. Alphabetical. */
 export const SALVOR_ERRORS = {
+  'administrator-unknown': {
+    message: (c) => `No log-in of an administrator is known for the database server at ${String(c['server'])}.`,
+    hint: 'Write it into /root/.my.cnf (or the file that mariadb.defaultsFile of salvor.yaml names) with host and port in [client].',
+    exit: 1,
+    retry: 'never',
+  },
   'archive-damaged': {
     message: (c) => `${String(c['archive'])} is damaged: ${String(c['why'])}.`,
     hint: 'Take another archive or point of the site. What could be read of this one was not used.',
@@ -133,13 +139,20 @@ export const SALVOR_ERRORS = {
   },
   'database-login-refused': {
     message: (c) => `${String(c['server'])} refuses the log-in ${String(c['user'])}: ${String(c['words'])}.`,
-    hint: 'Look at the user and the password in the settings of the site.',
+    hint: 'Look at the user and the password in the settings of the site. Over the network the server may demand TLS, which the settings have to ask for.',
     exit: 1,
     retry: 'never',
   },
   'database-missing': {
     message: (c) => `There is no database ${String(c['database'])} at ${String(c['server'])}.`,
     hint: 'Look at the name in the settings of the site, and at the server.',
+    exit: 1,
+    retry: 'never',
+  },
+  'database-tls-failed': {
+    message: (c) =>
+      `The connection to the database server at ${String(c['server'])} was not secured: ${String(c['why'])}.`,
+    hint: 'Look at the certificates that the site’s settings name and at the server’s own. Without TLS nothing is sent there.',
     exit: 1,
     retry: 'never',
   },

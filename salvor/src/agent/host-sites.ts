@@ -33,11 +33,11 @@ export function documentOfSite(site: Site): SiteDocument {
     aliases,
     enabled,
     network: isNetwork,
-    databases: site.databases.map(({ engine, name, login, tls, prefix, sharedWith }) => ({
+    databases: site.databases.map(({ engine, name, login, prefix, sharedWith }) => ({
       engine,
       name,
       server: engine === 'sqlite' ? null : showServer(login.address),
-      tls: tls !== null,
+      tls: 'tls' in login.address && login.address.tls !== undefined,
       prefix,
       sharedWith,
     })),

@@ -7,6 +7,7 @@ import type { Problem } from '@salvor/contract';
 import type { SourceEntry } from '@salvor/engine';
 import type { DatabaseLogin } from '../databases/mariadb/connect.ts';
 import { dumpDatabase } from '../databases/mariadb/dump.ts';
+import { makeDirectoryName } from '../databases/mariadb/part-name.ts';
 import type { DatabaseFacts } from '../databases/mariadb/probe.ts';
 import type { SiteDatabase } from '../sites/site.ts';
 import type { ManifestDatabase, ManifestFile } from './manifest.ts';
@@ -34,7 +35,7 @@ export type DumpEntriesOptions = {
 
 /** The directory of one database. Reading it throws what the dump throws, its database named in the message. */
 export function dumpEntries(wanted: CaptureDatabase, options: DumpEntriesOptions): SourceEntry {
-  const { name } = wanted.database;
+  const name = makeDirectoryName(wanted.database.name);
   return { kind: 'directory', name, mode: 0o700, mtimeNs: toNs(options.time), entries: dumpParts(wanted, options) };
 }
 
@@ -67,9 +68,11 @@ async function* dumpParts(
     const rows = kind === 'table' ? part.rows() : null;
     files.push({ name: file, kind, table, rows, bytes, sha256: hash.digest('hex') });
   }
+  const directory = makeDirectoryName(database.name);
   onDone({
     engine: 'mariadb',
     name: database.name,
+    ...(directory === database.name ? {} : { directory }),
     user: database.login.user,
     prefix: database.prefix,
     charset: facts.charset,

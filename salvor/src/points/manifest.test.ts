@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Manifest, bytesOfManifest, parseManifest, serialiseManifest } from './manifest.ts';
+import { type Manifest, bytesOfManifest, dumpPathOf, parseManifest, serialiseManifest } from './manifest.ts';
 
 const MANIFEST: Manifest = {
   format: 'salvor-point',
@@ -41,6 +41,17 @@ const MANIFEST: Manifest = {
 test('a manifest that was written is read back as it was', () => {
   assert.deepEqual(parseManifest(serialiseManifest(MANIFEST)), { manifest: MANIFEST });
   assert.equal(bytesOfManifest(MANIFEST), 1024);
+});
+
+test('a database’s directory is below /databases and nowhere else: one that leads out makes the manifest unreadable', () => {
+  const withDirectory = (directory: string): Uint8Array =>
+    Buffer.from(JSON.stringify({ ...MANIFEST, databases: [{ ...MANIFEST.databases[0], name: 'a/b', directory }] }));
+  const read = parseManifest(withDirectory('a%2Fb')).manifest?.databases[0];
+  assert.ok(read !== undefined);
+  assert.equal(dumpPathOf(read), '/databases/a%2Fb');
+  assert.equal(dumpPathOf({ name: 'old' }), '/databases/old');
+  for (const directory of ['', '.', '..', '../x', 'a/b', '/etc', 'x\n'])
+    assert.equal(parseManifest(withDirectory(directory)).manifest, null, directory);
 });
 
 test('what is no manifest of a known version is refused and says why', () => {

@@ -26,6 +26,11 @@ const ManifestDatabase = z
   .object({
     engine: z.enum(['mariadb', 'postgres', 'sqlite']),
     name: z.string().min(1),
+    /** The directory of the point below `/databases` that holds its files; where there is none it is the name itself. */
+    directory: z
+      .string()
+      .regex(/^(?!\.+$)[A-Za-z0-9_.%~-]{1,220}$/)
+      .optional(),
     /** The site's own user of it, for a host where it has to be made again. Never its password. */
     user: z.string(),
     prefix: z.string(),
@@ -125,6 +130,11 @@ export function parseManifest(
     manifest: null,
     why: `its manifest is not of a version known here: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`,
   };
+}
+
+/** Where a point holds a database's dump. */
+export function dumpPathOf({ name, directory }: Pick<ManifestDatabase, 'name' | 'directory'>): string {
+  return `/databases/${directory ?? name}`;
 }
 
 /** Of files and dumps, as they were read. */

@@ -1,6 +1,6 @@
 import { type Repository, type Snapshot, type SnapshotView, openView } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
-import { type Manifest, MAX_MANIFEST_BYTES, parseManifest } from './manifest.ts';
+import { dumpPathOf, type Manifest, MAX_MANIFEST_BYTES, parseManifest } from './manifest.ts';
 
 /** A point as one reads from it: its manifest, and its snapshot as a read-only file system. */
 export type OpenPoint = {
@@ -28,7 +28,7 @@ export async function readBackPoint(point: OpenPoint): Promise<void> {
     if ((await view.stat(place)).type !== 'dir') fail(`it holds no directory for ${link}`);
   for (const database of manifest.databases) {
     const found = new Map<string, number>();
-    for await (const entry of view.list(`/databases/${database.name}`)) found.set(entry.name, entry.size);
+    for await (const entry of view.list(dumpPathOf(database))) found.set(entry.name, entry.size);
     for (const file of database.files) {
       const bytes = found.get(file.name);
       if (bytes === undefined) fail(`${database.name}: ${file.name} is missing`);

@@ -5,7 +5,7 @@
 import type { SnapshotView, ViewEntry } from '@salvor/engine';
 import type { ArchiveSource, SourceDatabase, SourceEntry } from '../archives/archive-source.ts';
 import { textToName } from '../archives/tar/tar-member.ts';
-import type { ManifestDatabase, ManifestMoved } from './manifest.ts';
+import { dumpPathOf, type ManifestDatabase, type ManifestMoved } from './manifest.ts';
 import type { OpenPoint } from './open-point.ts';
 
 type View = Pick<SnapshotView, 'list' | 'readEntry' | 'readWhole' | 'stat' | 'walk'>;
@@ -77,6 +77,7 @@ function toSourceEntry(view: View, entry: ViewEntry, path: string): SourceEntry 
 
 function databaseOf(view: View, database: ManifestDatabase): SourceDatabase {
   const { name, server, charset, collation, files } = database;
+  const path = dumpPathOf(database);
   return {
     name,
     server,
@@ -86,7 +87,7 @@ function databaseOf(view: View, database: ManifestDatabase): SourceDatabase {
     tables: files.filter(({ kind }) => kind === 'table').length,
     open: async function* () {
       const parts = new Map<string, ViewEntry>();
-      for await (const entry of view.list(`/databases/${name}`)) parts.set(entry.name, entry);
+      for await (const entry of view.list(path)) parts.set(entry.name, entry);
       // The manifest's files in the order of their names are one plain dump.
       for (const file of files.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
         const entry = parts.get(file.name);

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import type { ServerAddress } from '../databases/mariadb/connect.ts';
 import { findAdministrator, parseMasterDb } from './administrator.ts';
 import { parseMyCnf } from './my-cnf.ts';
 
@@ -24,8 +25,7 @@ function server(name: string, url: string): void {
   );
 }
 
-const ask = (server?: { host: string; port: number } | { socket: string }) =>
-  findAdministrator({ homes: [home], optionFile, defaultSocket: SOCKET, server });
+const ask = (server?: ServerAddress) => findAdministrator({ homes: [home], optionFile, defaultSocket: SOCKET, server });
 
 describe('the administrator’s log-in', () => {
   test('comes from the master server’s context, url-decoded, before any other', async () => {
@@ -44,7 +44,39 @@ describe('the administrator’s log-in', () => {
   test('counts the socket and the loop-back address of one machine as one server', async () => {
     server('server_master', 'mysql://root:pw@localhost');
     assert.equal((await ask({ host: '127.0.0.1', port: 3306 })).password, 'pw');
-    assert.equal((await ask({ host: '127.0.0.1', port: 3307 })).password, '');
+    await assert.rejects(ask({ host: '127.0.0.1', port: 3307 }), { code: 'administrator-unknown' });
+  });
+
+  test('of the option file goes to the server that it names and to this machine, never to one that a site’s settings name', async () => {
+    writeFileSync(optionFile, '[client]\nuser=admin\npassword=pw\n');
+    assert.equal((await ask({ socket: SOCKET })).password, 'pw');
+    await assert.rejects(ask({ host: 'evil.test', port: 3306 }), { code: 'administrator-unknown' });
+    writeFileSync(optionFile, '[client]\nuser=admin\npassword=pw\nhost=db.test\n');
+    assert.deepEqual((await ask({ host: 'db.test', port: 3306 })).address, { host: 'db.test', port: 3306 });
+    await assert.rejects(ask({ host: 'db.test', port: 3307 }), { code: 'administrator-unknown' });
+  });
+
+  test('is secured as the option file says, else as the site’s own connection to that server', async () => {
+    const tls = {
+      ca: '/home/ca.pem',
+      caPath: null,
+      cert: null,
+      key: null,
+      verify: null,
+      reader: { homes: [], gids: [] },
+    };
+    server('server_master', 'mysql://root:pw@db.test');
+    assert.deepEqual((await ask({ host: 'db.test', port: 3306, tls })).address, { host: 'db.test', port: 3306, tls });
+    rmSync(join(home, '.drush', 'server_master.alias.drushrc.php'));
+    writeFileSync(
+      optionFile,
+      '[client]\nuser=admin\nhost=db.test\nssl_ca=/etc/mysql/ca.pem\nssl-cert=/etc/mysql/c.pem\nssl-verify-server-cert=0\n',
+    );
+    assert.deepEqual((await ask({ host: 'db.test', port: 3306, tls })).address, {
+      host: 'db.test',
+      port: 3306,
+      tls: { ca: '/etc/mysql/ca.pem', caPath: null, cert: '/etc/mysql/c.pem', key: null, verify: false, reader: null },
+    });
   });
 
   test('is root over the socket where nothing else is said, also where the option file is a link', async () => {

@@ -4,8 +4,10 @@
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
-import { DEFAULT_SOCKET, isSameServer, parseAddress } from './database-address.ts';
-import { parseMyCnf } from './my-cnf.ts';
+import { SalvorError } from '../errors.ts';
+import { DEFAULT_SOCKET, isSameServer, parseAddress, showServer } from './database-address.ts';
+import type { DatabaseTls } from '../databases/mariadb/tls.ts';
+import { type ClientOptions, parseMyCnf } from './my-cnf.ts';
 import type { AegirContext } from './read-alias.ts';
 import { readAliases } from './read-alias.ts';
 import { filesBeneath } from './read-beneath.ts';
@@ -25,7 +27,10 @@ export type AdministratorOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/** Never fails: the last resort is root without a password over the socket, which the server may refuse. */
+/**
+ * The last resort is root without a password over the socket, which the server may refuse; for a server elsewhere there is
+ * none. Throws 'administrator-unknown'. A log-in that does not say how it is secured is secured as the site's is.
+ */
 export async function findAdministrator(options: AdministratorOptions): Promise<DatabaseLogin> {
   const defaultSocket = options.defaultSocket ?? DEFAULT_SOCKET;
   const isMeant = (login: DatabaseLogin): boolean =>
@@ -34,17 +39,23 @@ export async function findAdministrator(options: AdministratorOptions): Promise<
     options.signal?.throwIfAborted();
     for (const context of serversIn(home)) {
       const login = parseMasterDb(context.values.get('master_db') ?? '', defaultSocket);
-      if (login !== null && isMeant(login)) return login;
+      if (login !== null && isMeant(login)) return secureAs(login, options.server);
     }
   }
   const login = readOptionFile(options.optionFile ?? '/root/.my.cnf', defaultSocket, options.server);
-  if (login !== null && isMeant(login)) return login;
-  const isSocket = options.server !== undefined && 'socket' in options.server;
-  return {
-    address: isSocket ? (options.server ?? { socket: defaultSocket }) : { socket: defaultSocket },
-    user: 'root',
-    password: '',
-  };
+  if (login !== null && isMeant(login)) return secureAs(login, options.server);
+  const local: ServerAddress =
+    options.server !== undefined && 'socket' in options.server ? options.server : { socket: defaultSocket };
+  if (options.server !== undefined && !isSameServer(local, options.server, defaultSocket))
+    throw new SalvorError('administrator-unknown', { server: showServer(options.server) });
+  return { address: local, user: 'root', password: '' };
+}
+
+function secureAs(login: DatabaseLogin, server: ServerAddress | undefined): DatabaseLogin {
+  const tls = server !== undefined && 'tls' in server ? server.tls : undefined;
+  const { address } = login;
+  if (tls === undefined || 'socket' in address || address.tls !== undefined) return login;
+  return { ...login, address: { ...address, tls } };
 }
 
 /** `mysql://user:password@host[:port]`, its parts url-encoded. Null for what is none of it. */
@@ -70,7 +81,8 @@ function serversIn(home: string): AegirContext[] {
 function readOptionFile(path: string, defaultSocket: string, server: ServerAddress | undefined): DatabaseLogin | null {
   const text = readOwn(path);
   if (text === null) return null;
-  const { user, password = '', host = '', socket, port } = parseMyCnf(text);
+  const options = parseMyCnf(text);
+  const { user, password = '', host = '', socket, port } = options;
   if (password === '' && user === undefined) return null;
   const isPlaceNamed = host !== '' || socket !== undefined;
   const parts = {
@@ -78,8 +90,30 @@ function readOptionFile(path: string, defaultSocket: string, server: ServerAddre
     ...(socket === undefined ? {} : { socket }),
     ...(port === undefined ? {} : { port: Number(port) }),
   };
-  const address = isPlaceNamed ? parseAddress(parts, defaultSocket) : (server ?? { socket: defaultSocket });
-  return address === null ? null : { address, user: user ?? 'root', password };
+  // Without a place it is for this machine: a server that a site's settings name may be anybody's.
+  const here = server !== undefined && 'socket' in server ? server : { socket: defaultSocket };
+  const address = isPlaceNamed ? parseAddress(parts, defaultSocket) : here;
+  if (address === null) return null;
+  const tls = readTls(options);
+  return {
+    address: 'host' in address && tls !== null ? { ...address, tls } : address,
+    user: user ?? 'root',
+    password,
+  };
+}
+
+function readTls(options: ClientOptions): DatabaseTls | null {
+  const path = (name: 'ssl-ca' | 'ssl-capath' | 'ssl-cert' | 'ssl-key'): string | null => options[name] ?? null;
+  const tls = { ca: path('ssl-ca'), caPath: path('ssl-capath'), cert: path('ssl-cert'), key: path('ssl-key') };
+  const isAsked = isOn(options['ssl']) || Object.values(tls).some((named) => named !== null);
+  // The client's own default of many years was not to look; whoever wants that says so here.
+  const verify = options['ssl-verify-server-cert'];
+  return isAsked ? { ...tls, verify: verify === undefined || isOn(verify), reader: null } : null;
+}
+
+/** An option without a value is switched on. */
+function isOn(value: string | undefined): boolean {
+  return value !== undefined && !['0', 'off', 'false'].includes(value.toLowerCase());
 }
 
 // Root's own file: a link or a pipe in its place is not root's doing.

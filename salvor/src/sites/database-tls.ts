@@ -1,7 +1,10 @@
 /** How settings ask for an encrypted connection: Drupal through options of PDO, WordPress through flags of the client. */
+import { resolve } from 'node:path';
+import type { DatabaseTls } from '../databases/mariadb/tls.ts';
 import { PhpArray, toText, Unresolved } from '../lib/php-values.ts';
 import type { PhpKey, PhpValue } from '../lib/php-values.ts';
-import type { DatabaseTls } from './site.ts';
+import { homesOf } from './account.ts';
+import type { SettingsPlace } from './settings-place.ts';
 
 /** PHP's numbers of the options; those of TLS are what is asked for, the others keep an array of them readable. */
 const PDO: Readonly<Record<string, bigint>> = {
@@ -56,7 +59,7 @@ export const TLS_CONSTANTS: Readonly<Record<string, bigint>> = {
 export type ReadTls = DatabaseTls | null | Unresolved;
 
 /** Of a connection's `pdo` options. PDO encrypts where one of key, certificate, authority or cipher is given. */
-export function readPdoTls(options: PhpValue | undefined): ReadTls {
+export function readPdoTls(options: PhpValue | undefined, place: TlsPlace): ReadTls {
   if (options instanceof Unresolved) return options;
   if (!(options instanceof PhpArray)) return null;
   if (options.rest !== null) return options.rest;
@@ -65,21 +68,34 @@ export function readPdoTls(options: PhpValue | undefined): ReadTls {
   for (const [field, name] of Object.entries(PATHS)) {
     const value = option(name);
     if (value instanceof Unresolved) return value;
-    paths[field as keyof typeof PATHS] = typeof value === 'string' && value !== '' ? toText(value) : null;
+    paths[field as keyof typeof PATHS] = pathOf(value, place);
   }
   const { ca = null, caPath = null, cert = null, key = null } = paths;
   const cipher = option('ATTR_SSL_CIPHER');
   const isAsked = [ca, caPath, cert, key].some((path) => path !== null) || typeof cipher === 'string';
   const verify = option('ATTR_SSL_VERIFY_SERVER_CERT');
-  return isAsked ? { ca, caPath, cert, key, verify: typeof verify === 'boolean' ? verify : null } : null;
+  if (!isAsked) return null;
+  return { ca, caPath, cert, key, verify: typeof verify === 'boolean' ? verify : null, reader: readerOf(place) };
 }
 
 const PATHS = { ca: 'ATTR_SSL_CA', caPath: 'ATTR_SSL_CAPATH', cert: 'ATTR_SSL_CERT', key: 'ATTR_SSL_KEY' } as const;
 
 /** Of WordPress' `MYSQL_CLIENT_FLAGS`, and the path of the authority where a plugin's constant names one. */
-export function readClientFlags(flags: PhpValue | undefined, ca: PhpValue | undefined): ReadTls {
+export function readClientFlags(flags: PhpValue | undefined, ca: PhpValue | undefined, place: TlsPlace): ReadTls {
   if (flags instanceof Unresolved) return flags;
   if (typeof flags !== 'bigint' || (flags & CLIENT_SSL) === 0n) return null;
   const verify = (flags & CLIENT_DO_NOT_VERIFY) !== 0n ? false : (flags & CLIENT_VERIFY) !== 0n ? true : null;
-  return { ca: typeof ca === 'string' ? toText(ca) : null, caPath: null, cert: null, key: null, verify };
+  return { ca: pathOf(ca, place), caPath: null, cert: null, key: null, verify, reader: readerOf(place) };
+}
+
+type TlsPlace = Pick<SettingsPlace, 'account' | 'platformRoot'>;
+
+/** PHP opens the files from the docroot. */
+function pathOf(value: PhpValue | undefined, { platformRoot }: TlsPlace): string | null {
+  const text = typeof value === 'string' ? toText(value) : null;
+  return text === null || text === '' ? null : resolve(platformRoot, text);
+}
+
+function readerOf({ account }: TlsPlace): DatabaseTls['reader'] {
+  return { homes: homesOf(account), gids: [account.gid, ...(account.webGroup === null ? [] : [account.webGroup.gid])] };
 }

@@ -148,7 +148,6 @@ describe('a Drupal site', () => {
             login: { address: { socket: SOCKET }, user: 'shopper', password: 'pw' },
             prefix: 'sh_',
             otherPrefixes: [],
-            tls: null,
             sharedWith: [],
           },
         ],
@@ -311,7 +310,6 @@ require_once ABSPATH . 'wp-settings.php';
         login: { address: { socket: '/run/x/m.sock' }, user: 'blogger', password: "p'w" },
         prefix: 'wp_7_',
         otherPrefixes: [],
-        tls: null,
         sharedWith: [],
       },
     ]);

@@ -170,7 +170,7 @@ function leadsTo(named: string, root: string, homes: readonly string[]): boolean
 function readSettings(
   candidate: SiteCandidate,
   hosts: readonly VirtualHost[],
-  { files, override, defaultSocket }: Evidence,
+  { account, files, override, defaultSocket }: Evidence,
 ): ReadSettings & Partial<ReadWordpress> {
   const { platform, path, settings, cms } = candidate;
   const environment = new Map<string, string>();
@@ -180,6 +180,7 @@ function readSettings(
       if (!environment.has(name)) environment.set(name, value);
   }
   const place: SettingsPlace = {
+    account,
     platformRoot: platform.root,
     sitePath: path,
     settings,

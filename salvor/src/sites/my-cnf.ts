@@ -1,15 +1,24 @@
 /** The client's section of an option file of MariaDB or MySQL. */
 
-export type ClientOptions = {
-  readonly user?: string;
-  readonly password?: string;
-  readonly host?: string;
-  readonly socket?: string;
-  readonly port?: string;
-};
+const NAMES = [
+  'user',
+  'password',
+  'host',
+  'socket',
+  'port',
+  'ssl',
+  'ssl-ca',
+  'ssl-capath',
+  'ssl-cert',
+  'ssl-key',
+  'ssl-verify-server-cert',
+] as const;
+
+/** What is said without a value is empty. */
+export type ClientOptions = { readonly [name in (typeof NAMES)[number]]?: string };
 
 const SECTIONS = new Set(['client', 'client-server', 'client-mariadb', 'mysql']);
-const NAMES = new Set(['user', 'password', 'host', 'socket', 'port']);
+const KNOWN: ReadonlySet<string> = new Set(NAMES);
 const ESCAPES: Readonly<Record<string, string>> = { b: '\b', t: '\t', n: '\n', r: '\r', s: ' ', '\\': '\\' };
 
 /** Later lines win, as in the client. Includes and other sections are passed over. */
@@ -24,8 +33,8 @@ export function parseMyCnf(text: string): ClientOptions {
       continue;
     }
     const equals = trimmed.indexOf('=');
-    const name = (equals === -1 ? trimmed : trimmed.slice(0, equals)).trim().toLowerCase();
-    if (SECTIONS.has(section) && NAMES.has(name))
+    const name = (equals === -1 ? trimmed : trimmed.slice(0, equals)).trim().toLowerCase().replaceAll('_', '-');
+    if (SECTIONS.has(section) && KNOWN.has(name))
       options[name] = equals === -1 ? '' : readValue(trimmed.slice(equals + 1).trim());
   }
   return options;

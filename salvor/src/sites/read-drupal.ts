@@ -11,6 +11,7 @@ import { readDatabaseUrl } from './database-url.ts';
 import { isComplete, isEmpty, makeDatabases, NOTHING_READ } from './site-database.ts';
 import type { DatabaseFields, ReadSettings } from './site-database.ts';
 import type { SettingsPlace } from './settings-place.ts';
+import { isSameServer } from './database-address.ts';
 import type { SiteDatabase, SiteProblem } from './site.ts';
 import { hasUnread, isUnreadable, problemsOf } from './settings-problems.ts';
 import { readDrushrc, serverOf } from './read-drushrc.ts';
@@ -49,7 +50,7 @@ export function readDrupal(place: SettingsPlace): ReadSettings {
     const problems = [...problemsOf(result.notes, files), ...drushrc.problems];
     return { databases: [], problems, says: isUnreadable(result.notes, file) ? 'unreadable' : 'named' };
   }
-  const connections = connectionsOf(result.variables, place.platformRoot, file);
+  const connections = connectionsOf(result.variables, place, file);
   const read = makeDatabases(connections, override, defaultSocket);
   return {
     says: !connections.every(isEmpty) ? 'named' : hasUnread(result.notes) ? 'unknown' : 'none',
@@ -67,14 +68,14 @@ export function readDrupal(place: SettingsPlace): ReadSettings {
 }
 
 /** The default connection first, also where the settings name none: a site has a database. */
-function connectionsOf(variables: ReadonlyMap<string, PhpValue>, root: string, file: string): DatabaseFields[] {
+function connectionsOf(variables: ReadonlyMap<string, PhpValue>, place: SettingsPlace, file: string): DatabaseFields[] {
   const databases = variables.get('databases');
   const keys = databases instanceof PhpArray ? [...databases.entries.keys()] : [];
   const isOld = databases instanceof PhpArray && databases.rest === null && keys.length === 0;
   const fromUrls = isOld ? urlConnections(variables, file) : [];
   if (fromUrls.length > 0) return fromUrls;
   return [...new Set(['default', ...keys])].map((key) =>
-    fieldsOf(primaryOf(valueAt(databases, key)), textOf(key), root, file),
+    fieldsOf(primaryOf(valueAt(databases, key)), textOf(key), place, file),
   );
 }
 
@@ -107,7 +108,7 @@ function primaryOf(connections: PhpValue | undefined): PhpValue | undefined {
     : connection;
 }
 
-function fieldsOf(connection: PhpValue | undefined, label: string, root: string, file: string): DatabaseFields {
+function fieldsOf(connection: PhpValue | undefined, label: string, place: SettingsPlace, file: string): DatabaseFields {
   const field = (key: string): PhpValue | undefined => valueAt(connection, key);
   const name = field('database');
   const isRelative = field('driver') === 'sqlite' && typeof name === 'string' && name !== '' && !name.startsWith('/');
@@ -115,14 +116,14 @@ function fieldsOf(connection: PhpValue | undefined, label: string, root: string,
     label,
     driver: field('driver'),
     // PHP opens the file of SQLite from the docroot.
-    name: isRelative ? `${fromText(root)}/${name.replace(/^(?:\.\/)+/, '')}` : name,
+    name: isRelative ? `${fromText(place.platformRoot)}/${name.replace(/^(?:\.\/)+/, '')}` : name,
     user: field('username'),
     password: field('password'),
     host: field('host'),
     port: field('port'),
     socket: field('unix_socket'),
     ...prefixesOf(field('prefix')),
-    tls: readPdoTls(field('pdo')),
+    tls: readPdoTls(field('pdo'), place),
     file,
   };
 }
@@ -145,7 +146,5 @@ function prefixProblems({ otherPrefixes, file }: DatabaseFields): SiteProblem[] 
 }
 
 function isSame(a: SiteDatabase, b: SiteDatabase): boolean {
-  return (
-    a.engine === b.engine && a.name === b.name && JSON.stringify(a.login.address) === JSON.stringify(b.login.address)
-  );
+  return a.engine === b.engine && a.name === b.name && isSameServer(a.login.address, b.login.address);
 }

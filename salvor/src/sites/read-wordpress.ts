@@ -49,7 +49,7 @@ export function readWordpress(place: SettingsPlace): ReadWordpress {
     socket: undefined,
     prefix: result.variables.get('table_prefix') ?? new Unresolved('is not set', file, 0),
     otherPrefixes: [],
-    tls: readClientFlags(constant('MYSQL_CLIENT_FLAGS'), constant('MYSQL_SSL_CA')),
+    tls: readClientFlags(constant('MYSQL_CLIENT_FLAGS'), constant('MYSQL_SSL_CA'), place),
     file,
   };
   const read = makeDatabases([fields], override, defaultSocket);

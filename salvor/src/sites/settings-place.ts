@@ -1,8 +1,10 @@
 import type { PhpFiles } from '../lib/php-reading.ts';
+import type { Account } from './account.ts';
 import type { SiteOverride } from './site-database.ts';
 
 /** Where the settings of a site lie, and what is known of it from elsewhere. */
 export type SettingsPlace = {
+  readonly account: Account;
   readonly platformRoot: string;
   readonly sitePath: string;
   /** The settings file where it is not the usual one in `sitePath`. */

@@ -4,7 +4,7 @@
  */
 import { toText, Unresolved } from '../lib/php-values.ts';
 import type { PhpValue } from '../lib/php-values.ts';
-import { parseAddress, showServer } from './database-address.ts';
+import { parseAddress } from './database-address.ts';
 import type { ReadTls } from './database-tls.ts';
 import type { SiteDatabase, SiteProblem } from './site.ts';
 
@@ -181,16 +181,9 @@ function makeDatabase(fields: DatabaseFields, override: DatabaseOverride = {}, d
   // In the clear where encryption was asked for: a password on the wire.
   if (tls instanceof Unresolved && 'host' in address)
     return { databases: [], problems: [unresolvedField(fields, 'way to encrypt the connection', tls.why, tls)] };
-  const known = tls instanceof Unresolved ? null : tls;
-  const login = { address, user, password };
-  // Connections are not encrypted yet: what the owner wants encrypted must not go over the wire in the clear unseen.
-  if (known !== null && 'host' in address)
-    problems.push({
-      code: 'database-tls',
-      message: `The settings ask for TLS to ${showServer(address)}, which is not supported yet: the site is listed and not backed up.`,
-      file: fields.file,
-    });
-  return { databases: [{ engine, name, login, prefix, otherPrefixes, tls: known, sharedWith: [] }], problems };
+  const isSecured = 'host' in address && tls !== null && !(tls instanceof Unresolved);
+  const login = { address: isSecured ? { ...address, tls } : address, user, password };
+  return { databases: [{ engine, name, login, prefix, otherPrefixes, sharedWith: [] }], problems };
 }
 
 function addressOf(

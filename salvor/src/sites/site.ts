@@ -18,17 +18,6 @@ export type Platform = {
   readonly version: string | null;
 };
 
-/** How a site wants its connection to a remote server secured; paths as the settings name them. */
-export type DatabaseTls = {
-  readonly ca: string | null;
-  /** A directory of certificates. */
-  readonly caPath: string | null;
-  readonly cert: string | null;
-  readonly key: string | null;
-  /** False where the settings say not to look at the server's certificate; null where they say nothing. */
-  readonly verify: boolean | null;
-};
-
 /** One database of a site, with the log-in that the site itself uses. */
 export type SiteDatabase = {
   readonly engine: 'mariadb' | 'postgres' | 'sqlite';
@@ -40,8 +29,6 @@ export type SiteDatabase = {
   readonly prefix: string;
   /** Prefixes that single tables have of their own in the settings of Drupal. */
   readonly otherPrefixes: readonly string[];
-  /** Null for a connection that nothing is said of: through a socket, or in the clear. */
-  readonly tls: DatabaseTls | null;
   /** ACCOUNT/URI of the other sites that use this database. */
   readonly sharedWith: readonly string[];
 };

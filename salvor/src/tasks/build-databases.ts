@@ -11,7 +11,7 @@ import { type LoadPart, loadDump } from '../databases/mariadb/load.ts';
 import { WHOLE_DATABASE, planSwap } from '../databases/mariadb/plan-swap.ts';
 import { type Scratch, createScratch } from '../databases/mariadb/scratch.ts';
 import { SalvorError } from '../errors.ts';
-import type { ManifestDatabase } from '../points/manifest.ts';
+import { dumpPathOf, type ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
 import { emptyTables } from './empty-tables.ts';
@@ -135,7 +135,7 @@ function partsOf(point: OpenPoint, { stored, incoming, isWhole }: PlannedDatabas
       kind,
       table,
       size: bytes,
-      open: () => (kind === 'tail' && !isWhole ? emptyTail() : point.view.read(`/databases/${stored.name}/${name}`)),
+      open: () => (kind === 'tail' && !isWhole ? emptyTail() : point.view.read(`${dumpPathOf(stored)}/${name}`)),
     }));
 }
 

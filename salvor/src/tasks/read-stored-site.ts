@@ -30,6 +30,7 @@ export async function readStoredSite(
     });
   const place = {
     ...configured,
+    account,
     platformRoot: platform.root,
     sitePath: site.path,
     files: layOver(await readTop(point), site.path, filesBeneath([account.home])),

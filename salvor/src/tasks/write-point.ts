@@ -4,6 +4,7 @@ import type { Problem, RestorePlan } from '@salvor/contract';
 import { restore } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { sitePathOf } from '../points/moved-places.ts';
+import { dumpPathOf, type ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Account } from '../sites/account.ts';
 import { type Rates, estimateSeconds } from './estimate-restore.ts';
@@ -101,17 +102,21 @@ function isWritten(scope: RestoreScope, point: OpenPoint, path: string): boolean
   if (top === 'moved') return point.manifest.moved.some(({ link }) => isInScope(scope, link));
   if (top !== 'databases') return false;
   if (name === undefined) return scope.databases.length > 0;
-  const wanted = scope.databases.find((database) => database.name === name);
+  const stored = databaseAt(point, name);
+  const wanted = scope.databases.find((database) => database.name === stored?.name);
   if (wanted === undefined || file === undefined) return wanted !== undefined;
-  const stored = point.manifest.databases.find((database) => database.name === name);
   const table = stored?.files.find((candidate) => candidate.name === file)?.table ?? null;
   return wanted.tables === 'all' || table === null || wanted.tables.includes(table);
 }
 
 function isTable(point: OpenPoint, path: string): boolean {
   const [, , name, file] = path.split('/');
-  const stored = point.manifest.databases.find((database) => database.name === name);
+  const stored = databaseAt(point, name);
   return stored?.files.some((candidate) => candidate.name === file && candidate.kind === 'table') ?? false;
+}
+
+function databaseAt(point: OpenPoint, directory: string | undefined): ManifestDatabase | undefined {
+  return point.manifest.databases.find((database) => dumpPathOf(database) === `/databases/${directory}`);
 }
 
 /**

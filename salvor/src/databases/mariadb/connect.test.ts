@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { run } from '../../lib/run.ts';
 import { openConnection, quoteName, quoteText, readAccount } from './connect.ts';
 import { openDefaultsFile } from './defaults-file.ts';
-import { makePartName } from './part-name.ts';
+import { makeDirectoryName, makePartName } from './part-name.ts';
 import { makeSite, openTestServer, type TestServer } from './test-database.ts';
 
 describe('a log-in', () => {
@@ -26,7 +26,7 @@ describe('a log-in', () => {
       using defaults = await openDefaultsFile(site.login, { directory: server.directory, user });
       const said = await run('mariadb', {
         args: [defaults.argument, '--batch', '--skip-column-names', '--execute=SELECT CURRENT_USER()'],
-        descriptors: [defaults.descriptor],
+        descriptors: defaults.descriptors,
         ...(user === undefined ? {} : { user }),
       });
       assert.equal(said.toString('utf8'), `${site.account.user}@localhost\n`);
@@ -80,4 +80,13 @@ test('a part’s name is plain, in order, and never longer than its bound or cut
   const long = makePartName(3, '漢'.repeat(64));
   assert.match(long, /^000003-(%[0-9A-F]{2})+\.sql$/);
   assert.ok(long.length <= '000003-.sql'.length + 200);
+});
+
+test('a database’s directory is a plain name of its own: no way up, and apart from others that are alike once cut', () => {
+  const names = ['shop', 'a/b', '.', '..', '../up', "it's `x`", '漢'.repeat(63), `${'漢'.repeat(62)}字`, 'Shop'].map(
+    makeDirectoryName,
+  );
+  assert.deepEqual(names.slice(0, 6), ['shop', 'a%2Fb', '%2E', '%2E%2E', '..%2Fup', 'it%27s%20%60x%60']);
+  assert.equal(new Set(names).size, names.length);
+  for (const name of names) assert.match(name, /^[A-Za-z0-9_.%~-]{1,210}$/);
 });

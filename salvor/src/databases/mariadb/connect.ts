@@ -2,12 +2,15 @@
  * Connections to MariaDB and MySQL. Owns how we log in, how a name becomes part of a statement and which
  * of the server's errors mean what; knows nothing of dumps, loads and switches.
  */
-import type { Socket } from 'node:net';
+import { createConnection as createSocket, type Socket } from 'node:net';
 import { createConnection, type Connection as DriverConnection, type ConnectionOptions } from 'mysql2/promise';
 import { SalvorError, type SalvorErrorCode } from '../../errors.ts';
+import { type DatabaseTls, readTlsMaterial } from './tls.ts';
 
-/** Where a server listens. */
-export type ServerAddress = { readonly socket: string } | { readonly host: string; readonly port: number };
+/** Where a server listens, and how it is spoken to over the network: in the clear only where nothing asks for TLS. */
+export type ServerAddress =
+  | { readonly socket: string }
+  | { readonly host: string; readonly port: number; readonly tls?: DatabaseTls };
 
 /** A user of a server. The password never leaves the process but through a defaults file. */
 export type DatabaseLogin = {
@@ -22,7 +25,7 @@ export type QueryValue = string | number | bigint | boolean | null | Uint8Array 
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * Logs in. Throws 'database-login-refused', 'database-unreachable', 'database-missing' or 'database-failed'.
+ * Logs in. Throws 'database-login-refused', 'database-unreachable', 'database-missing', 'database-tls-failed' or 'database-failed'.
  * The session has an empty `sql_mode` (so that quoting is the same everywhere), UTC, and waits at most
  * `lockWaitSeconds` (default 60) for a lock on a table: the server's own default is a day.
  */
@@ -35,9 +38,7 @@ export async function openConnection(
   } = {},
 ): Promise<DatabaseConnection> {
   options.signal?.throwIfAborted();
-  const { address } = login;
-  const where: ConnectionOptions =
-    'socket' in address ? { socketPath: address.socket } : { host: address.host, port: address.port };
+  const where = reachServer(login.address);
   let driver: DriverConnection;
   try {
     driver = await createConnection({
@@ -68,6 +69,23 @@ export async function openConnection(
     await connection.close();
     throw error;
   }
+}
+
+/** Throws 'database-tls-failed' where a certificate can't be used. */
+function reachServer(address: ServerAddress): ConnectionOptions {
+  if ('socket' in address) return { socketPath: address.socket };
+  const { host, port, tls } = address;
+  if (tls === undefined) return { host, port };
+  const { ca, cert, key, isVerified } = readTlsMaterial(tls, describeAddress(address));
+  const stream = (): Socket => {
+    const socket = createSocket({ host, port, noDelay: true });
+    // What the certificate's name is compared with where the host is a number: the driver gives TLS names only, and
+    // without this Node would take `localhost`.
+    Object.assign(socket, { _host: host });
+    return socket;
+  };
+  const shown = { ...(cert === null ? {} : { cert }), ...(key === null ? {} : { key }) };
+  return { host, port, stream, ssl: { ca, ...shown, rejectUnauthorized: isVerified, verifyIdentity: isVerified } };
 }
 
 /** One session. Not shared between tasks; `close()` and the end of its scope are the same. */
@@ -180,6 +198,8 @@ const CODES: Readonly<Record<string, SalvorErrorCode>> = {
   ER_NOT_SUPPORTED_AUTH_MODE: 'database-login-refused',
   AUTH_SWITCH_PLUGIN_ERROR: 'database-login-refused',
   ER_BAD_DB_ERROR: 'database-missing',
+  HANDSHAKE_NO_SSL_SUPPORT: 'database-tls-failed',
+  HANDSHAKE_SSL_ERROR: 'database-tls-failed',
   ER_CON_COUNT_ERROR: 'database-unreachable',
   ER_SERVER_SHUTDOWN: 'database-unreachable',
   ER_CONNECTION_KILLED: 'database-unreachable',
@@ -199,6 +219,7 @@ function asDatabaseError(error: unknown, login: DatabaseLogin, database: string 
     database: database ?? '',
     number: isServers ? errno : 0,
     words,
+    why: words,
   });
 }
 

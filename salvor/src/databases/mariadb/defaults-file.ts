@@ -11,21 +11,58 @@ import { closeSync, constants, fchownSync, openSync, unlinkSync, writeSync } fro
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OsUser } from '../../lib/run.ts';
-import type { DatabaseLogin } from './connect.ts';
+import { type DatabaseLogin, describeAddress } from './connect.ts';
+import { readTlsMaterial, type TlsMaterial } from './tls.ts';
 
 export type DefaultsFile = Disposable & {
-  /** For the child's descriptor 3, the first of `descriptors`. */
-  readonly descriptor: number;
+  /** For the child's descriptors from 3 on, in this order. */
+  readonly descriptors: readonly number[];
   /** Must be the client's first argument. */
   readonly argument: string;
 };
 
-/** Makes the file in `directory` (made with 0700 where it is missing) for a client that runs as `user`. */
+/**
+ * Makes the file in `directory` (made with 0700 where it is missing) for a client that runs as `user`. Certificates and key
+ * are files of the same kind: the client may not read what lies in a home, and must not be led elsewhere there.
+ */
 export async function openDefaultsFile(
   login: DatabaseLogin,
   options: { readonly directory: string; readonly user?: OsUser | undefined },
 ): Promise<DefaultsFile> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
+  const { address } = login;
+  const tls = 'tls' in address && address.tls !== undefined ? address.tls : null;
+  const material = tls === null ? null : readTlsMaterial(tls, describeAddress(address));
+  const pems = material === null ? [] : pemsOf(material).map(({ pem }) => pem);
+  using opened = new DisposableStack();
+  const descriptors = [renderDefaults(login, material), ...pems].map((text) =>
+    opened.adopt(writeNameless(text, options), closeSync),
+  );
+  const files = opened.move();
+  return { descriptors, argument: `--defaults-file=/dev/fd/${FIRST}`, [Symbol.dispose]: () => files.dispose() };
+}
+
+/** Of the child's descriptors. */
+const FIRST = 3;
+
+const PEM_OPTIONS = [
+  ['ca', 'ssl-ca'],
+  ['cert', 'ssl-cert'],
+  ['key', 'ssl-key'],
+] as const;
+
+/** An authority that is named makes the client look at the server's certificate, whatever else is said. */
+function pemsOf(tls: TlsMaterial): { readonly option: string; readonly pem: string }[] {
+  return PEM_OPTIONS.filter(([field]) => field !== 'ca' || tls.isVerified).flatMap(([field, option]) => {
+    const pem = tls[field];
+    return pem === null ? [] : [{ option, pem }];
+  });
+}
+
+function writeNameless(
+  text: string,
+  options: { readonly directory: string; readonly user?: OsUser | undefined },
+): number {
   const path = join(options.directory, `.client-${randomUUID()}`);
   const descriptor = openSync(
     path,
@@ -34,29 +71,33 @@ export async function openDefaultsFile(
   );
   try {
     unlinkSync(path);
-    writeSync(descriptor, renderDefaults(login));
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
     if (options.user !== undefined) fchownSync(descriptor, options.user.uid, options.user.gid);
+    return descriptor;
   } catch (error) {
     closeSync(descriptor);
     throw error;
   }
-  let isOpen = true;
-  return {
-    descriptor,
-    argument: '--defaults-file=/dev/fd/3',
-    [Symbol.dispose]: () => {
-      if (isOpen) closeSync(descriptor);
-      isOpen = false;
-    },
-  };
 }
 
 /** The option file's text: quoted values, with the escapes that the client's reader undoes. */
-export function renderDefaults(login: DatabaseLogin): string {
+function renderDefaults(login: DatabaseLogin, tls: TlsMaterial | null): string {
   const lines = ['[client]', `user=${quoteOption(login.user)}`, `password=${quoteOption(login.password)}`];
   if ('socket' in login.address) lines.push('protocol=socket', `socket=${quoteOption(login.address.socket)}`);
   else lines.push('protocol=tcp', `host=${quoteOption(login.address.host)}`, `port=${login.address.port}`);
+  lines.push(...renderTls(tls));
   return `${lines.join('\n')}\n`;
+}
+
+function renderTls(tls: TlsMaterial | null): string[] {
+  // Newer clients try it unasked, and end where the server's certificate is one of its own making.
+  if (tls === null) return ['skip-ssl'];
+  return [
+    'ssl',
+    ...pemsOf(tls).map(({ option }, index) => `${option}=/dev/fd/${FIRST + 1 + index}`),
+    tls.isVerified ? 'ssl-verify-server-cert' : 'skip-ssl-verify-server-cert',
+  ];
 }
 
 function quoteOption(value: string): string {

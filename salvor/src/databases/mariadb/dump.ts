@@ -13,6 +13,7 @@ import { openRun, type Run } from '../../lib/run.ts';
 import {
   type DatabaseConnection,
   type DatabaseLogin,
+  describeAddress,
   openConnection,
   quoteName,
   serverErrorNumber,
@@ -114,7 +115,7 @@ export async function* dumpDatabase(
     ...(keys.get(table) ?? NO_KEY),
     meanBytes: options.cutBytes ?? DEFAULT_CUT_BYTES,
   });
-  for await (const section of splitDump(naming(pass1, name), name, planOf)) {
+  for await (const section of splitDump(naming(pass1, name, login), name, planOf)) {
     if (section.kind === 'footer') {
       compareLists(name, before, seen, 'the dump');
       const bytes = joinTail(
@@ -158,10 +159,10 @@ async function* pass2(
   );
   const flags = [...TRIGGER_FLAGS, mayEvents ? '--events' : '--skip-events'];
   await using triggers = await openTool(login, [...flags, '--', name], options);
-  yield* requireWhole(naming(triggers, name), name);
+  yield* requireWhole(naming(triggers, name, login), name);
   if (views.length === 0) return;
   await using viewsOnly = await openTool(login, [...VIEW_FLAGS, '--', name, ...views], options);
-  yield* requireWhole(naming(viewsOnly, name), name);
+  yield* requireWhole(naming(viewsOnly, name, login), name);
 }
 
 /** Passes a dump through and throws 'dump-incomplete' where it does not end as the tool ends one. */
@@ -177,12 +178,14 @@ async function* requireWhole(source: AsyncIterable<Uint8Array>, database: string
 }
 
 /** The tool's output, its failure told as one of this database. */
-async function* naming(tool: Run, database: string): AsyncGenerator<Uint8Array> {
+async function* naming(tool: Run, database: string, { address }: DatabaseLogin): AsyncGenerator<Uint8Array> {
   try {
     yield* tool.stdout;
   } catch (error) {
     if (!(error instanceof SalvorError) || error.code !== 'command-failed') throw error;
     const words = `${String(error.context['outcome'])}; ${String(error.context['words'])}`;
+    if (/\berror: 2026\b/.test(words))
+      throw new SalvorError('database-tls-failed', { server: describeAddress(address), why: words }, { cause: error });
     throw new SalvorError('dump-failed', { database, words }, { cause: error });
   }
 }
@@ -191,7 +194,7 @@ async function openTool(login: DatabaseLogin, args: readonly string[], options: 
   using defaults = await openDefaultsFile(login, { directory: options.defaultsDirectory });
   return openRun('mariadb-dump', {
     args: [defaults.argument, ...COMMON_FLAGS, ...args],
-    descriptors: [defaults.descriptor],
+    descriptors: defaults.descriptors,
     secrets: [login.password],
     signal: options.signal,
   });

@@ -10,7 +10,7 @@
  */
 import { SalvorError, type SalvorErrorCode } from '../../errors.ts';
 import { openRun, type OsUser } from '../../lib/run.ts';
-import { type DatabaseConnection, type DatabaseLogin, openConnection } from './connect.ts';
+import { type DatabaseConnection, type DatabaseLogin, describeAddress, openConnection } from './connect.ts';
 import { openDefaultsFile } from './defaults-file.ts';
 import { findLoadUser } from './load-user.ts';
 import { type FoundDefiner, rewriteDefiners } from './rewrite-definers.ts';
@@ -124,7 +124,7 @@ class Load {
       using defaults = await openDefaultsFile(login, { directory: this.#options.defaultsDirectory, user });
       started = openRun('mariadb', {
         args: [defaults.argument, ...CLIENT_FLAGS, `--database=${database}`],
-        descriptors: [defaults.descriptor],
+        descriptors: defaults.descriptors,
         user,
         stdin: input,
         secrets: [login.password],
@@ -137,7 +137,7 @@ class Load {
         for (const index of marks.read(bytes)) this.#report(given[index]?.part.file ?? '');
       }
     } catch (error) {
-      throw explainFailure(error, given, database);
+      throw explainFailure(error, given, { database, server: describeAddress(login.address) });
     }
     if (marks.count < given.length) {
       const why = `${given[marks.count]?.part.file ?? ''} ends in the middle of a statement`;
@@ -218,18 +218,21 @@ class MarkReader {
 const REFUSED: ReadonlySet<number> = new Set([
   1044, 1045, 1095, 1142, 1143, 1148, 1227, 1290, 1345, 1370, 1410, 1419, 1698, 1959, 4166,
 ]);
-const LOST: ReadonlySet<number> = new Set([1053, 1927, 2002, 2003, 2006, 2013, 2026]);
+const LOST: ReadonlySet<number> = new Set([1053, 1927, 2002, 2003, 2006, 2013]);
+const TLS_FAILED = 2026;
 
 function explainFailure(
   error: unknown,
   given: readonly { part: LoadPart; firstLine: number }[],
-  database: string,
+  { database, server }: { readonly database: string; readonly server: string },
 ): unknown {
   if (!(error instanceof SalvorError) || error.code !== 'command-failed') return error;
   const words = String(error.context['words']);
   const match = /ERROR (?:(\d+) \([0-9A-Z]{5}\) )?at line (\d+)[^:]*: ([^]*)/.exec(words);
   const unplaced = /ERROR (\d+) \([0-9A-Z]{5}\): ([^]*)/.exec(words);
   const number = Number(match?.[1] ?? unplaced?.[1] ?? 0);
+  if (number === TLS_FAILED)
+    return new SalvorError('database-tls-failed', { server, why: unplaced?.[2] ?? words }, { cause: error });
   if (LOST.has(number)) {
     return new SalvorError('database-unreachable', { server: database, words }, { cause: error });
   }

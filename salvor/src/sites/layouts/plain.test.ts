@@ -270,17 +270,20 @@ const layouts: readonly Layout[] = [
       'tls.test: mariadb d@db.test:3307 tls',
       'wp.test: mariadb w@db.test:3309 wp_ tls',
     ],
-    problems: [
-      'new.test: database-tls',
-      'number.test: database-tls',
-      'tls.test: database-tls',
-      'unknown.test: database-unresolved',
-      'wp.test: database-tls',
-    ],
+    problems: ['unknown.test: database-unresolved'],
     check(found) {
-      const tls = found.sites.map(({ databases }) => databases[0]?.tls);
-      assert.deepEqual(tls[3], { ca: '/etc/ssl/ca.pem', caPath: null, cert: null, key: null, verify: false });
-      assert.deepEqual([tls[1]?.cert, tls[1]?.key, tls[1]?.verify, tls[5]?.verify], ['c.pem', 'k.pem', null, false]);
+      const tls = found.sites.map(({ databases }) => {
+        const address = databases[0]?.login.address;
+        return address !== undefined && 'tls' in address ? address.tls : undefined;
+      });
+      const { reader, ...asked } = tls[3] ?? { reader: null };
+      assert.deepEqual(asked, { ca: '/etc/ssl/ca.pem', caPath: null, cert: null, key: null, verify: false });
+      const docroot = found.sites[1]?.platform.root ?? '';
+      assert.deepEqual(reader?.homes[0], found.sites[3]?.account.home);
+      assert.deepEqual(
+        [tls[1]?.cert, tls[1]?.key, tls[1]?.verify, tls[5]?.verify],
+        [`${docroot}/c.pem`, `${docroot}/k.pem`, null, false],
+      );
     },
   },
   {

@@ -172,10 +172,10 @@ export class TestHost implements Disposable {
   /** `engine name@server prefix tls` of all sites' databases, by URI. */
   databasesOf(found: FoundSites): string[] {
     return found.sites.flatMap(({ uri, databases }) =>
-      databases.map(({ engine, name, login, prefix, tls }) => {
+      databases.map(({ engine, name, login, prefix }) => {
         const server = showServer(login.address).replace(SOCKET, 'local');
         const where = engine === 'sqlite' ? '' : `@${server}`;
-        return `${uri}: ${engine} ${this.#short(name)}${where}${prefix === '' ? '' : ` ${prefix}`}${tls === null ? '' : ' tls'}`;
+        return `${uri}: ${engine} ${this.#short(name)}${where}${prefix === '' ? '' : ` ${prefix}`}${'tls' in login.address ? ' tls' : ''}`;
       }),
     );
   }
