@@ -3,7 +3,7 @@
  */
 import { SalvorError } from '../../errors.ts';
 import { type DatabaseConnection, serverErrorNumber } from './connect.ts';
-import { countRows, type DatabaseProblem, readTables } from './probe.ts';
+import { countRows, type DatabaseProblem, readTables, type TableFacts } from './probe.ts';
 
 export type ExpectedTable = { readonly table: string; readonly rows: number };
 
@@ -17,27 +17,33 @@ export async function compareTables(
   expected: readonly ExpectedTable[],
 ): Promise<readonly DatabaseProblem[]> {
   const problems: DatabaseProblem[] = [];
-  const found = new Set((await readTables(connection, database)).map((table) => table.name));
+  const found = new Map((await readTables(connection, database)).map((table) => [table.name, table]));
   for (const { table, rows } of expected) {
-    if (!found.delete(table)) {
+    const facts = found.get(table);
+    found.delete(table);
+    if (facts === undefined) {
       problems.push({ code: 'table-missing', name: table, message: `${table} is missing` });
       continue;
     }
-    const counted = await countOrNull(connection, database, table);
+    const counted = await countOrNull(connection, database, facts);
     if (counted === rows) continue;
     const message =
       counted === null ? `${table} cannot be read` : `${table} has ${counted} rows and should have ${rows}`;
     problems.push({ code: counted === null ? 'table-unreadable' : 'rows-differ', name: table, message });
   }
-  for (const table of found) {
+  for (const table of found.keys()) {
     problems.push({ code: 'table-unexpected', name: table, message: `${table} is not in the manifest` });
   }
   return problems;
 }
 
-async function countOrNull(connection: DatabaseConnection, database: string, table: string): Promise<number | null> {
+async function countOrNull(
+  connection: DatabaseConnection,
+  database: string,
+  table: TableFacts,
+): Promise<number | null> {
   try {
-    return await countRows(connection, database, table);
+    return await countRows(connection, database, table.name, table);
   } catch (error) {
     // A damaged table is a finding; a lost server is none.
     if (error instanceof SalvorError && serverErrorNumber(error) !== null && error.code === 'database-failed')

@@ -20,6 +20,9 @@ import {
 } from './connect.ts';
 import type { CutPlan } from './cut-rows.ts';
 import { openDefaultsFile } from './defaults-file.ts';
+import { planHistory } from './dump-history.ts';
+import { orderViews } from './order-views.ts';
+import { writeOrphanedView } from './orphaned-views.ts';
 import { makePartName } from './part-name.ts';
 import { type DatabaseFacts, type DatabaseProblem, probeDatabase, readKeyColumns } from './probe.ts';
 import type { KeyColumns } from './row-key.ts';
@@ -84,6 +87,15 @@ const TABLE_FLAGS = [
   '--skip-events',
 ];
 
+/**
+ * Behind the tool's own head. Without the first a date like 2026-02-31 would come back as a zero one, without a word;
+ * without the second a row that was there before its check, or past it, could not come back at all.
+ */
+const MORE_HEAD = Buffer.from(
+  "/*!40101 SET SQL_MODE=CONCAT(@@SQL_MODE,',ALLOW_INVALID_DATES') */;\n" +
+    '/*M!100201 SET CHECK_CONSTRAINT_CHECKS=0 */;\n\n',
+);
+
 const TRIGGER_FLAGS = ['--no-data', '--no-create-info', '--triggers', '--routines'];
 const VIEW_FLAGS = ['--no-data', '--skip-triggers', '--skip-routines', '--skip-events'];
 
@@ -104,13 +116,14 @@ export async function* dumpDatabase(
   const before = facts.tables.map((table) => table.name);
   if (before.length === 0) throw new SalvorError('dump-empty', { database: name, user: login.user });
   for (const problem of facts.problems) options.onProblem?.(problem);
-  const { views, keys } = await lookCloser(login, name, facts.views, options);
+  const { views, orphaned, keys, keepsHistory } = await lookCloser(login, facts, options);
 
   let number = 0;
   const seen: string[] = [];
   // What exists but is no table of this pass is left out by name: a view in the place of a table would be dumped as one.
   const ignored = facts.views.map((view) => `--ignore-table=${name}.${view}`);
-  await using pass1 = await openTool(login, [...TABLE_FLAGS, ...ignored, '--', name], options);
+  const history = keepsHistory ? ['--dump-history'] : [];
+  await using pass1 = await openTool(login, [...TABLE_FLAGS, ...history, ...ignored, '--', name], options);
   const planOf = (table: string): CutPlan => ({
     ...(keys.get(table) ?? NO_KEY),
     meanBytes: options.cutBytes ?? DEFAULT_CUT_BYTES,
@@ -120,7 +133,7 @@ export async function* dumpDatabase(
       compareLists(name, before, seen, 'the dump');
       const bytes = joinTail(
         section.bytes,
-        () => pass2(login, facts, views, options),
+        () => pass2(login, facts, { views, orphaned }, options),
         async () => {
           await using connection = await openConnection(login, { database: name, signal: options.signal });
           compareLists(name, before, await listTables(connection, name), 'the server after the dump');
@@ -130,10 +143,16 @@ export async function* dumpDatabase(
     } else {
       if (section.table !== null) seen.push(section.table);
       const file = makePartName(number, section.table ?? 'head');
-      yield { file, kind: section.kind, table: section.table, bytes: section.bytes, rows: () => section.rows() };
+      const bytes = section.kind === 'head' ? joinHead(section.bytes) : section.bytes;
+      yield { file, kind: section.kind, table: section.table, bytes, rows: () => section.rows() };
     }
     number += 1;
   }
+}
+
+async function* joinHead(head: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* head;
+  yield MORE_HEAD;
 }
 
 async function* joinTail(
@@ -149,7 +168,7 @@ async function* joinTail(
 async function* pass2(
   login: DatabaseLogin,
   facts: DatabaseFacts,
-  views: readonly string[],
+  { views, orphaned }: DumpedViews,
   options: DumpOptions,
 ): AsyncGenerator<Uint8Array> {
   const { name } = facts;
@@ -160,9 +179,13 @@ async function* pass2(
   const flags = [...TRIGGER_FLAGS, mayEvents ? '--events' : '--skip-events'];
   await using triggers = await openTool(login, [...flags, '--', name], options);
   yield* requireWhole(naming(triggers, name, login), name);
-  if (views.length === 0) return;
-  await using viewsOnly = await openTool(login, [...VIEW_FLAGS, '--', name, ...views], options);
-  yield* requireWhole(naming(viewsOnly, name, login), name);
+  if (views.length > 0) {
+    await using viewsOnly = await openTool(login, [...VIEW_FLAGS, '--', name, ...views], options);
+    yield* requireWhole(naming(viewsOnly, name, login), name);
+  }
+  if (orphaned.length === 0) return;
+  yield* orphaned;
+  yield END_MARKER;
 }
 
 /** Passes a dump through and throws 'dump-incomplete' where it does not end as the tool ends one. */
@@ -225,39 +248,62 @@ function compareLists(database: string, expected: readonly string[], found: read
 
 /** ER_VIEW_INVALID: what the view names is not there any more. */
 const VIEW_INVALID = 1356;
+/** ER_NO_SUCH_USER, ER_INVALID_ROLE: who defined a view, or one that it names, is not there any more. */
+const NO_DEFINER: ReadonlySet<number | null> = new Set([1449, 1959]);
 
-async function lookCloser(
-  login: DatabaseLogin,
-  name: string,
-  views: readonly string[],
-  options: DumpOptions,
-): Promise<{ readonly views: readonly string[]; readonly keys: ReadonlyMap<string, KeyColumns> }> {
-  await using connection = await openConnection(login, { database: name, signal: options.signal });
+type CloserLook = DumpedViews & { readonly keys: ReadonlyMap<string, KeyColumns>; readonly keepsHistory: boolean };
+
+/** In an order in which they can be made. */
+type DumpedViews = {
+  readonly views: readonly string[];
+  /** Statements that make the rest, which the tool cannot write. */
+  readonly orphaned: readonly Buffer[];
+};
+
+async function lookCloser(login: DatabaseLogin, facts: DatabaseFacts, options: DumpOptions): Promise<CloserLook> {
+  await using connection = await openConnection(login, { database: facts.name, signal: options.signal });
+  const { keepsHistory, problems } = await planHistory(connection, facts);
+  for (const problem of problems) options.onProblem?.(problem);
   return {
-    views: await findWholeViews(connection, name, views, options),
-    keys: await readKeyColumns(connection, name),
+    ...(await judgeViews(connection, facts.name, options)),
+    keys: await readKeyColumns(connection, facts.name),
+    keepsHistory,
   };
 }
 
-/** The views that can be dumped. One whose tables are gone fails the whole tool: it is left out and named. */
-async function findWholeViews(
-  connection: DatabaseConnection,
-  name: string,
-  views: readonly string[],
-  options: DumpOptions,
-): Promise<string[]> {
-  const whole: string[] = [];
-  for (const view of views) {
-    try {
-      await connection.query(`SHOW FIELDS FROM ${quoteName(name, view)}`);
-      whole.push(view);
-    } catch (error) {
-      if (serverErrorNumber(error) !== VIEW_INVALID) throw error;
+/** What can be done with each view. One whose tables are gone fails the whole tool: it is left out and named. */
+async function judgeViews(connection: DatabaseConnection, name: string, options: DumpOptions): Promise<DumpedViews> {
+  const definitions = await connection.query<{ name: string; definition: string }>(
+    'SELECT TABLE_NAME AS name, VIEW_DEFINITION AS definition FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ? ORDER BY BINARY TABLE_NAME',
+    [name],
+  );
+  const views: string[] = [];
+  const orphaned: Buffer[] = [];
+  for (const view of orderViews(name, definitions)) {
+    const refusal = await refusalOf(connection, quoteName(name, view));
+    if (refusal === VIEW_INVALID) {
       const message = `the view ${view} names tables, columns or functions that are not there or not allowed; it is left out`;
       options.onProblem?.({ code: 'view-invalid', name: view, message });
+      continue;
     }
+    const statement = await writeOrphanedView(connection, name, view);
+    if (statement === null) views.push(view);
+    else orphaned.push(statement);
   }
-  return whole;
+  return { views, orphaned };
+}
+
+/** The server's number for why it does not tell a view's columns; null where it does, or its definer is gone. */
+async function refusalOf(connection: DatabaseConnection, view: string): Promise<number | null> {
+  try {
+    await connection.query(`SHOW FIELDS FROM ${view}`);
+    return null;
+  } catch (error) {
+    const number = serverErrorNumber(error);
+    if (number === VIEW_INVALID) return number;
+    if (!NO_DEFINER.has(number)) throw error;
+    return null;
+  }
 }
 
 function signalOf(options: DumpOptions): { readonly signal?: AbortSignal } {

@@ -26,6 +26,8 @@ export type DatabaseObject = {
   readonly body: string;
   /** `ALGORITHM=MERGE` and the like: what stands before the definer. */
   readonly before: string;
+  /** Of a view whose tables, columns or functions are gone: the server would not make it again. */
+  readonly isBroken?: true;
   /** How the session must be set for the statement to mean what it meant. */
   readonly session: {
     readonly sqlMode: string;
@@ -35,11 +37,12 @@ export type DatabaseObject = {
   };
 };
 
-const NAME = '`(?:[^`]|``)*`';
+/** With double quotes where the object was made under ANSI_QUOTES, which is part of Oracle's mode. */
+const NAME = '(?:`(?:[^`]|``)*`|"(?:[^"]|"")*")';
 const CREATE = new RegExp(`^CREATE (?:OR REPLACE )?((?:ALGORITHM=\\w+ )?)DEFINER=(${NAME}(?:@${NAME})?) ([^]*)$`);
 /** The server's own words between schedule and body of an event; quoted values are passed over. */
 const EVENT_STATE =
-  /^((?:[^'`"]|'(?:[^'\\]|\\.|'')*'|`(?:[^`]|``)*`)*?ON COMPLETION (?:NOT )?PRESERVE )(ENABLE|DISABLE ON SLAVE|DISABLE)/;
+  /^((?:[^'`"]|'(?:[^'\\]|\\.|'')*'|`(?:[^`]|``)*`|"(?:[^"]|"")*")*?ON COMPLETION (?:NOT )?PRESERVE )(ENABLE|DISABLE ON SLAVE|DISABLE)/;
 
 /** All of a database, triggers in the order in which they fire. The session's database becomes `database`. */
 export async function readObjects(
@@ -56,11 +59,11 @@ export async function readObjects(
   ];
 }
 
-/** The same with another definer, and for an event whether it is to run. */
-export function redefine(object: DatabaseObject, definer: DatabaseAccount, isEnabled: boolean | null): DatabaseObject {
+/** The same with another definer; an event that is to run is enabled, any other stays as disabled as it is. */
+export function redefine(object: DatabaseObject, definer: DatabaseAccount, isEnabled: boolean): DatabaseObject {
   const body =
-    object.kind === 'event' && isEnabled !== null
-      ? object.body.replace(EVENT_STATE, (_, before: string) => `${before}${isEnabled ? 'ENABLE' : 'DISABLE'}`)
+    object.kind === 'event' && isEnabled
+      ? object.body.replace(EVENT_STATE, (_, before: string) => `${before}ENABLE`)
       : object.body;
   return { ...object, definer: quoteAccount(definer), body };
 }
@@ -127,6 +130,7 @@ async function createObject(connection: DatabaseConnection, object: DatabaseObje
   }
 }
 
+const ER_VIEW_INVALID = 1356;
 const UNSET = { sqlMode: '', charset: 'utf8mb4', collation: 'utf8mb4_general_ci', timeZone: '' } as const;
 
 /** Throws 'swap-obstructed': what can't be read can't be made again, and must not be dropped. */
@@ -150,13 +154,16 @@ async function readViews(connection: DatabaseConnection, database: string): Prom
   const objects: DatabaseObject[] = [];
   for (const { name, charset, collation } of names) {
     const [row] = await connection.query<{ 'Create View': string }>(`SHOW CREATE VIEW ${quoteName(name)}`);
+    const warnings = await connection.query<{ Code: number }>('SHOW WARNINGS');
     const parsed = parseCreate(row?.['Create View'], database, name);
+    const isBroken = warnings.some(({ Code }) => Code === ER_VIEW_INVALID);
     objects.push({
       kind: 'view',
       name,
       type: 'VIEW',
       table: null,
       ...parsed,
+      ...(isBroken ? { isBroken } : {}),
       session: { ...UNSET, charset, collation },
     });
   }

@@ -93,8 +93,11 @@ export function planSwap(facts: SwapFacts, wish: SwapWish): SwapPlan {
   }
   requireNoBorderKeys(facts.foreignKeys, wish, leaving, coming);
   const stubs = findStubs(facts, wish, { leaving, coming });
-  const outgoing = facts.liveObjects.filter((object) => belongs(object, scope, leaving));
   const arriving = facts.scratchObjects.filter((object) => belongs(object, scope, coming));
+  const outgoing = withoutBroken(
+    facts.liveObjects.filter((object) => belongs(object, scope, leaving)),
+    new Set([...coming, ...arriving.filter(isView).map((view) => view.name)]),
+  );
   requireFreeNames(facts, wish, coming, arriving, outgoing);
   const named = new Set([...leaving, ...coming]);
   const partitioned = [...new Set(facts.partitioned)].filter((table) => named.has(table));
@@ -166,6 +169,18 @@ function belongs(object: DatabaseObject, scope: SwapScope, tables: ReadonlySet<s
   return 'prefix' in scope && isInScope(object.name, scope);
 }
 
+/** A broken view could not be made again: it stays where it is, unless something comes that has its name. */
+export function withoutBroken(
+  outgoing: readonly DatabaseObject[],
+  comingNames: ReadonlySet<string>,
+): readonly DatabaseObject[] {
+  return outgoing.filter((object) => object.isBroken !== true || comingNames.has(object.name));
+}
+
+function isView(object: DatabaseObject): boolean {
+  return object.kind === 'view';
+}
+
 function requireNoBorderKeys(
   keys: readonly ForeignKey[],
   wish: SwapWish,
@@ -218,9 +233,9 @@ function requireFreeNames(
   if (inTheWay.length > 0) throw obstructed(wish.live, `${inTheWay.join(', ')} is in the way`);
 }
 
-function wasEnabled(object: DatabaseObject, definers: readonly FoundDefiner[]): boolean | null {
-  if (object.kind !== 'event') return null;
-  return definers.find((found) => found.kind === 'event' && found.name === object.name)?.isEnabled ?? null;
+function wasEnabled(object: DatabaseObject, definers: readonly FoundDefiner[]): boolean {
+  if (object.kind !== 'event') return false;
+  return definers.some((found) => found.kind === 'event' && found.name === object.name && found.isEnabled);
 }
 
 function nameRewritten(wish: SwapWish): DatabaseProblem[] {

@@ -18,7 +18,7 @@ export type TableFacts = {
   readonly hasPrimaryKey: boolean;
   /** Written to in transactions: only such a table is of the same instant as the others in a dump. */
   readonly isTransactional: boolean;
-  /** Keeps its old rows: a dump holds the present ones only. */
+  /** Keeps its old rows, which a dump may have to leave out (`dump-history.ts`). */
   readonly isVersioned: boolean;
   /** The server moves it partition by partition, and does not mend that when it is killed in between. */
   readonly isPartitioned: boolean;
@@ -160,16 +160,21 @@ export async function checksumTables(
     const name = quoteName(database, table);
     const [sum] = await connection.query<{ Checksum: string | number | null }>(`CHECKSUM TABLE ${name} EXTENDED`);
     const checksum = sum?.Checksum ?? null;
-    const rows = checksum === null ? 0 : await countRows(connection, database, table);
+    const rows = checksum === null ? 0 : await countRows(connection, database, table, { isVersioned: false });
     sums.push({ table, rows, checksum: checksum === null ? null : String(checksum) });
   }
   return sums;
 }
 
-/** How many rows a table has, counted. */
-export async function countRows(connection: DatabaseConnection, database: string, table: string): Promise<number> {
+/** How many rows a table has, counted, old ones too where it keeps them. */
+export async function countRows(
+  connection: DatabaseConnection,
+  database: string,
+  table: string,
+  { isVersioned }: Pick<TableFacts, 'isVersioned'>,
+): Promise<number> {
   const [row] = await connection.query<{ rows_found: string | number }>(
-    `SELECT COUNT(*) AS rows_found FROM ${quoteName(database, table)}`,
+    `SELECT COUNT(*) AS rows_found FROM ${quoteName(database, table)}${isVersioned ? ' FOR SYSTEM_TIME ALL' : ''}`,
   );
   return Number(row?.rows_found ?? 0);
 }
@@ -181,18 +186,10 @@ async function readNames(connection: DatabaseConnection, sql: string, database: 
 
 function nameInconsistent(tables: readonly TableFacts[]): DatabaseProblem[] {
   const problems: DatabaseProblem[] = [];
-  for (const { name, engine, isTransactional, isVersioned, kind } of tables) {
-    if (!isTransactional && kind === 'table') {
-      const message = `${name} (${engine || 'unknown engine'}) has no transactions: its rows may be of another instant than the rest`;
-      problems.push({ code: 'table-not-consistent', name, message });
-    }
-    if (isVersioned) {
-      problems.push({
-        code: 'table-history-left-out',
-        name,
-        message: `${name} keeps old rows; a dump holds the present ones`,
-      });
-    }
+  for (const { name, engine, isTransactional, kind } of tables) {
+    if (isTransactional || kind !== 'table') continue;
+    const message = `${name} (${engine || 'unknown engine'}) has no transactions: its rows may be of another instant than the rest`;
+    problems.push({ code: 'table-not-consistent', name, message });
   }
   return problems;
 }

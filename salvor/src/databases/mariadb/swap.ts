@@ -23,7 +23,7 @@ import {
 } from './connect.ts';
 import { holdSwap, inspectSwap, locateTables, readSwapFacts, type SwapState } from './inspect-swap.ts';
 import { createObjects, type DatabaseObject, dropObjects, readObjects } from './objects.ts';
-import { findStubs, isInScope, reverseSwap, stubsOf, type SwapPlan } from './plan-swap.ts';
+import { findStubs, isInScope, reverseSwap, stubsOf, type SwapPlan, withoutBroken } from './plan-swap.ts';
 import type { DatabaseProblem } from './probe.ts';
 import { requireOurName } from './scratch.ts';
 import { createStubs, dropStubs, withdrawStubs } from './stubs.ts';
@@ -123,11 +123,13 @@ export async function planSwapBack(admin: DatabaseLogin, plan: SwapPlan, undone:
     const why = `${taken.join(', ')} was missing before it, and has been made since`;
     throw new SalvorError('swap-obstructed', { database: plan.live, why });
   }
-  const outgoing = facts.liveObjects.filter((object) =>
+  const leaving = facts.liveObjects.filter((object) =>
     object.kind === 'trigger'
       ? leaves.has(object.table ?? '')
       : 'prefix' in plan.scope && isInScope(object.name, plan.scope),
   );
+  const comingViews = plan.outgoing.filter((object) => object.kind === 'view').map((view) => view.name);
+  const outgoing = withoutBroken(leaving, new Set([...comes, ...comingViews]));
   return {
     live: plan.live,
     scratch: plan.old,
