@@ -7,7 +7,15 @@
  */
 export { Bytes, Count, Time, list } from './scalars.ts';
 export { Problem } from './problem.ts';
-export { EXIT_OF_STATE, TASK_STATES, TaskState, TaskSummary } from './task.ts';
+export { EXIT_OF_STATE, TASK_STATES, TaskProgress, TaskState, TaskSummary } from './task.ts';
+export {
+  ConfirmDocument,
+  TASK_LINE_KINDS,
+  TaskCancelDocument,
+  TaskLine,
+  TaskLogDocument,
+  TasksDocument,
+} from './tasks.ts';
 export {
   AccountDocument,
   AllSitesDocument,

@@ -258,6 +258,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'nothing-to-confirm': {
+    message: (c) => `Task ${String(c['task'])} has nothing to confirm: ${String(c['why'])}.`,
+    hint: 'What a task keeps is shown by: salvor tasks',
+    exit: 1,
+    retry: 'never',
+  },
   'nothing-to-undo': {
     message: (c) => `Task ${String(c['task'])} can't be undone: ${String(c['why'])}.`,
     hint: 'Restore the safety point of that task instead; salvor points SITE lists it.',
@@ -384,7 +390,7 @@ export const SALVOR_ERRORS = {
   'site-busy': {
     message: (c) =>
       `${String(c['site'])} is being worked on by task ${String(c['task'])} (process ${String(c['process'])}).`,
-    hint: 'Wait until that task has ended; salvor status shows it.',
+    hint: 'Wait for it with --wait, or look at it with: salvor task log ID --follow',
     exit: 1,
     retry: 'later',
   },
@@ -471,9 +477,21 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'task-ended': {
+    message: (c) => `Task ${String(c['task'])} has ended already (${String(c['state'])}): there is nothing to cancel.`,
+    hint: 'See how it ended with: salvor task log ID   (what it has switched, salvor undo ID switches back)',
+    exit: 1,
+    retry: 'never',
+  },
+  'task-overdue': {
+    message: (c) => `The task ran for longer than ${String(c['limit'])} and was stopped: ${String(c['what'])}.`,
+    hint: 'See in its log which step took the time (salvor task log ID), and run the same command again.',
+    exit: 1,
+    retry: 'never',
+  },
   'task-unknown': {
     message: (c) => `No task is called ${String(c['task'])} on this host.`,
-    hint: 'List the last tasks with: salvor status',
+    hint: 'List the last tasks with: salvor tasks',
     exit: 1,
     retry: 'never',
   },

@@ -12,12 +12,18 @@ import { basename } from 'node:path';
 import type {
   AllSitesDocument,
   BackupDocument,
+  ConfirmDocument,
   InitDocument,
   LsDocument,
   PointsDocument,
   Problem,
   RestoreDocument,
   StatusDocument,
+  TaskCancelDocument,
+  TaskLine,
+  TaskState,
+  TaskSummary,
+  TasksDocument,
   UndoDocument,
 } from '@salvor/contract';
 import type { Config } from '../config.ts';
@@ -27,19 +33,22 @@ import type { OpenPoint } from '../points/open-point.ts';
 import { findUnprotectedLinks } from '../lib/beneath/hard-links.ts';
 import { AuditLog } from '../lib/audit-log.ts';
 import { isAlive } from '../lib/process-identity.ts';
+import { loadavg } from 'node:os';
 import { findAdministrator } from '../sites/administrator.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import type { Account } from '../sites/account.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
+import type { TaskRow } from '../store/tables.ts';
 import { openStore } from '../store/open-store.ts';
-import { backUpSite, placesOf } from '../tasks/back-up-site.ts';
+import { type BackedUp, backUpSite, placesOf } from '../tasks/back-up-site.ts';
+import { confirmTask } from '../tasks/confirm-task.ts';
 import type { Journal, JournalSite } from '../tasks/journal.ts';
 import { planRestore } from '../tasks/plan-restore.ts';
 import { readStoredSite } from '../tasks/read-stored-site.ts';
 import { type RestoreWish, readScope } from '../tasks/restore-scope.ts';
 import { type RestoreTools, restoreSite } from '../tasks/restore-site.ts';
-import { parseTaskId } from '../tasks/task-id.ts';
+import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import type { TaskProgress } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
@@ -52,7 +61,10 @@ import { Locks } from './locks.ts';
 import { openPath, readPath } from '../points/read-point.ts';
 import { MeasuredRates } from './rates.ts';
 import { recoverHost } from './recover.ts';
-import { type TaskRoom, runTask } from './run-task.ts';
+import { STANDARD_LIMITS } from './queue-limits.ts';
+import { Queue, type WaitOptions } from './queue.ts';
+import type { TaskBody, TaskRoom } from './run-task.ts';
+import { documentOfTask, problemOfHung } from './task-documents.ts';
 import { readStatus } from './status.ts';
 import { TaskLog } from './task-log.ts';
 
@@ -68,8 +80,18 @@ export type AgentServices = {
 };
 
 export type CallOptions = { readonly signal?: AbortSignal };
-export type TaskCallOptions = CallOptions & { readonly onProgress?: (progress: TaskProgress) => void };
-export type BackupCall = TaskCallOptions & { readonly reason: string | null };
+export type TaskCallOptions = CallOptions & {
+  readonly onProgress?: (progress: TaskProgress) => void;
+  /** Wait for a site that is busy, instead of `site-busy` at once. */
+  readonly wait?: boolean;
+  /** Told what the task waits for. */
+  readonly onWait?: (why: string) => void;
+};
+export type BackupCall = TaskCallOptions & {
+  readonly reason: string | null;
+  /** How often it is tried again where its error may pass by itself. */
+  readonly retries?: number;
+};
 export type RestoreCall = TaskCallOptions &
   RestoreWish & {
     /** An id or its beginning; null for the newest complete point that is not a safety point. */
@@ -94,7 +116,10 @@ export async function openAgent(config: Config, services: AgentServices): Promis
     state: config.state,
     locks,
     journals: new Journals(config.state),
-    log: new TaskLog(store),
+    log: new TaskLog(store, STANDARD_LIMITS),
+    limits: STANDARD_LIMITS,
+    load: () => loadavg()[0] ?? 0,
+    recover: () => recoverHost(room, (account) => points.unlock(account)),
     auditLog: new AuditLog(config.state, services),
     administratorOf: (server, home) =>
       findAdministrator({
@@ -105,7 +130,7 @@ export async function openAgent(config: Config, services: AgentServices): Promis
       }),
   };
   const points = opened.use(new HostPoints(config, store));
-  await recoverHost(room, (account) => points.unlock(account));
+  await room.recover();
   return new Agent(config, room, points, opened.move());
 }
 
@@ -114,6 +139,7 @@ export class Agent implements AsyncDisposable {
   readonly #room: TaskRoom;
   readonly #points: HostPoints;
   readonly #rates: MeasuredRates;
+  readonly #queue: Queue;
   readonly #opened: AsyncDisposableStack;
 
   constructor(config: Config, room: TaskRoom, points: HostPoints, opened: AsyncDisposableStack) {
@@ -121,6 +147,7 @@ export class Agent implements AsyncDisposable {
     this.#room = room;
     this.#points = points;
     this.#rates = new MeasuredRates(config.state);
+    this.#queue = new Queue(room);
     this.#opened = opened;
   }
 
@@ -159,20 +186,12 @@ export class Agent implements AsyncDisposable {
 
   async backup(name: string, options: BackupCall): Promise<BackupDocument> {
     const site = await this.#findSite(name, options.signal);
-    const repository = await this.#points.repositoryOf(site.account.name);
     await expireKept(this.#room, GRACE_HOURS);
-    const { task, state, result, problems } = await runTask(
-      this.#room,
-      { operation: 'backup', site: placeOf(site), of: null, ...this.#taskOptions(options) },
-      async (run) => {
-        const wanted = { reason: options.reason, safety: false, places: placesOf(site) };
-        const tools = { repository, administratorOf: this.#room.administratorOf };
-        const backedUp = await backUpSite(site, wanted, tools, run);
-        run.note(...backedUp.problems);
-        run.record({ point: backedUp.point.manifest.point });
-        await this.#points.remember(backedUp.point);
-        return backedUp;
-      },
+    const { reason } = options;
+    const { task, state, result, problems } = await this.#queue.perform(
+      { operation: 'backup', site: placeOf(site), of: null, wish: { reason }, attempts: (options.retries ?? 0) + 1 },
+      this.#waitOptions(options),
+      this.#backUp(siteKey(site), reason),
     );
     const { point, result: written, tables } = result;
     return {
@@ -188,6 +207,22 @@ export class Agent implements AsyncDisposable {
     };
   }
 
+  /** The site is looked up again when its turn has come: what it waited for may have changed it. */
+  #backUp(key: string, reason: string | null): TaskBody<BackedUp> {
+    return async (run) => {
+      const site = await this.#findSite(key, run.signal);
+      const tools = {
+        repository: await this.#points.repositoryOf(site.account.name),
+        administratorOf: this.#room.administratorOf,
+      };
+      const backedUp = await backUpSite(site, { reason, safety: false, places: placesOf(site) }, tools, run);
+      run.note(...backedUp.problems);
+      run.record({ point: backedUp.point.manifest.point });
+      await this.#points.remember(backedUp.point);
+      return backedUp;
+    };
+  }
+
   /** Newest first. Of a site that is gone from the disk too. */
   async points(name: string, options: CallOptions = {}): Promise<PointsDocument> {
     const { account, uri } = await this.#findNamed(name, options.signal);
@@ -198,12 +233,9 @@ export class Agent implements AsyncDisposable {
   async restore(name: string, options: RestoreCall): Promise<RestoreDocument> {
     const { account, uri } = await this.#findNamed(name, options.signal);
     const point = await this.#points.openOf(account, uri, options.point);
-    const site =
-      options.into === null
-        ? await this.#findRestorable(account, uri, point, options.signal)
-        : await this.#findSite(options.into, options.signal);
+    const site = await this.#findTarget(account, uri, point, options);
     const scope = await readScope(options, point);
-    const { signal, onProgress } = this.#taskOptions(options);
+    const { signal, onProgress } = this.#waitOptions(options);
     if (options.to !== null) {
       const plan = await planWrite(point, scope, options.to, { account: site.account, rates: this.#rates.read() });
       if (options.dryRun) return withoutTask(plan, []);
@@ -213,25 +245,31 @@ export class Agent implements AsyncDisposable {
       );
       return withoutTask(plan, problems);
     }
-    const tools = await this.#restoreTools(site, options.signal);
     if (options.dryRun) {
+      const tools = await this.#restoreTools(site, options.signal);
       const { document } = await planRestore(site, point, scope, { ...tools, signal });
       return withoutTask(document, document.obstacles);
     }
     await expireKept(this.#room, GRACE_HOURS);
-    const { task, state, result, problems } = await runTask(
-      this.#room,
-      { operation: 'restore', site: placeOf(site), of: null, signal, onProgress },
-      async (run) => await restoreSite(site, point, scope, tools, run),
+    const { task, state, result, problems } = await this.#queue.perform(
+      { operation: 'restore', site: placeOf(site), of: null },
+      this.#waitOptions(options),
+      async (run) => {
+        // Looked up again when its turn has come: what it waited for may have changed the site.
+        const now = await this.#findTarget(account, uri, point, options);
+        return await restoreSite(now, point, scope, await this.#restoreTools(now, run.signal), run);
+      },
     );
     const done = { task, state, ...result, undoneBy: null, problems };
-    return result.page === 'broken' && tools.policy.pageFailure === 'rollBack' ? await this.#rollBack(done) : done;
+    const { policy } = policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri });
+    return result.page === 'broken' && policy.pageFailure === 'rollBack' ? await this.#rollBack(done) : done;
   }
 
   /** The page of the restored site is broken: what was there comes back by an undo, which keeps what is broken. */
   async #rollBack(done: RestoreDocument): Promise<RestoreDocument> {
     try {
-      const undone = await this.undo(done.task ?? '');
+      // Somebody may wait for the site by now: what brings it back goes first.
+      const undone = await this.undo(done.task ?? '', { wait: true });
       const problems = [...done.problems, ...undone.problems];
       return { ...done, state: 'rolled-back', undoneBy: undone.task, undoUntil: null, problems };
     } catch (error) {
@@ -257,12 +295,114 @@ export class Agent implements AsyncDisposable {
       state,
       result,
       problems,
-    } = await runTask(
-      this.#room,
-      { operation: 'undo', site: original.site, of: original.task, ...this.#taskOptions(options) },
-      async (run) => await undoRestore(original, tools, run),
+    } = await this.#queue.perform(
+      { operation: 'undo', site: original.site, of: original.task },
+      this.#waitOptions(options),
+      async (run) => await undoRestore(await this.#findUndoable(task), tools, run),
     );
     return { task: id, state, refreshed: result, problems };
+  }
+
+  /**
+   * Ends the pin of a task's safety point and drops what the task has replaced: it can't be undone after that.
+   * Throws `task-unknown` and `nothing-to-confirm` with the reason.
+   */
+  async confirm(name: string, options: TaskCallOptions = {}): Promise<ConfirmDocument> {
+    const { row, site } = await this.#findConfirmable(name);
+    const { task, state, result, problems } = await this.#queue.perform(
+      { operation: 'confirm', site, of: parseTaskId(row.id) },
+      this.#waitOptions(options),
+      async (run) => {
+        const { original, point } = await this.#findConfirmable(name);
+        const tools = {
+          administratorOf: this.#room.administratorOf,
+          journals: this.#room.journals,
+          graceHours: GRACE_HOURS,
+          unpin: (pinned: string) => this.#points.unpin(row.account, pinned, run.signal),
+        };
+        const confirmed = await confirmTask({ original, point }, tools, run);
+        if (original !== null && confirmed.isDropped) await this.#room.log.setUndoUntil(row.id, null);
+        return confirmed;
+      },
+    );
+    return { task, state, ...result, problems };
+  }
+
+  /** Newest first; of one site by URI or ACCOUNT/URI, also of one that is gone. */
+  async tasks(wanted: {
+    readonly site: string | null;
+    readonly states: readonly TaskState[];
+    readonly count: number;
+  }): Promise<TasksDocument> {
+    const slash = wanted.site?.indexOf('/') ?? -1;
+    const rows = await this.#room.log.readLast({
+      count: wanted.count,
+      ...(wanted.site === null ? {} : { uri: wanted.site.slice(slash + 1) }),
+      ...(slash < 0 ? {} : { account: wanted.site?.slice(0, slash) ?? '' }),
+      ...(wanted.states.length === 0 ? {} : { states: wanted.states }),
+    });
+    return await Promise.all(rows.map((row) => this.#documentOf(row)));
+  }
+
+  /** How a task stands and what it said, at once and then what is new, until it has ended. Throws `task-unknown`. */
+  async *watchTask(
+    id: string,
+    signal: AbortSignal,
+  ): AsyncIterable<{ readonly task: TaskSummary; readonly lines: readonly TaskLine[] }> {
+    for await (const { row, lines } of this.#queue.watch(id, signal))
+      yield { task: await this.#documentOf(row), lines };
+  }
+
+  /**
+   * Stops a task and waits until it has ended. One whose process is hung can't be told: then it is a problem with what
+   * to do, and the task goes on. Throws `task-unknown`, `task-ended`.
+   */
+  async cancelTask(id: string, options: TaskCallOptions = {}): Promise<TaskCancelDocument> {
+    const was = await this.#room.auditLog.for(id)('cancel-task', id, () => this.#queue.cancel(id));
+    const { signal } = this.#waitOptions(options);
+    if (was === 'running') options.onWait?.(`task ${id} to take back what it has begun`);
+    for await (const { task } of this.watchTask(id, signal)) {
+      if (task.isHung) return { task: id, was, state: task.state, problems: [problemOfHung(task)] };
+      if (task.endedAt === null) continue;
+      const isStopped = task.state !== 'succeeded' && task.state !== 'warned';
+      const late = {
+        code: 'cancelled-late',
+        path: id,
+        message: `it had passed its last step, and ended ${task.state}`,
+      };
+      return { task: id, was, state: task.state, problems: isStopped ? [] : [late] };
+    }
+    throw new SalvorError('task-unknown', { task: id });
+  }
+
+  /** Adds a backup that is nobody's: `runQueue` runs it, in this process or another. */
+  async enqueueBackup(name: string, reason: string | null, attempts = 3): Promise<TaskId> {
+    const site = await this.#findSite(name, undefined);
+    return await this.#queue.enqueue({
+      operation: 'backup',
+      site: placeOf(site),
+      of: null,
+      wish: { reason },
+      attempts,
+    });
+  }
+
+  /** Runs the tasks that are nobody's until none is left: the loop of whoever serves this host. */
+  async runQueue(signal: AbortSignal): Promise<void> {
+    await this.#queue.runUntilEmpty((row) => this.#bodyOf(row), { signal, onProgress: () => {} });
+  }
+
+  /** What a task does, from its row alone. */
+  #bodyOf(row: TaskRow): TaskBody<unknown> {
+    const wish = JSON.parse(row.wish ?? '{}') as { readonly reason?: string | null };
+    if (row.operation === 'backup') return this.#backUp(`${row.account}/${row.uri}`, wish.reason ?? null);
+    throw new Error(`a ${row.operation} is run by whoever wants it`);
+  }
+
+  async #documentOf(row: TaskRow): Promise<TaskSummary> {
+    const wait = row.state === 'queued' ? await this.#queue.readWait(row.id) : null;
+    const { hungAfterMs } = this.#room.limits;
+    return documentOfTask(row, { at: this.#room.clock(), hungAfterMs, waitsFor: wait?.why ?? null });
   }
 
   async ls(point: string, path: string, options: CallOptions = {}): Promise<LsDocument> {
@@ -275,7 +415,9 @@ export class Agent implements AsyncDisposable {
   }
 
   async status(options: CallOptions = {}): Promise<StatusDocument> {
-    return await readStatus(await readHost(this.#config, options.signal), this.#config, this.#points, this.#room.log);
+    const found = await readHost(this.#config, options.signal);
+    const tasks = await this.tasks({ site: null, states: [], count: MAX_STATUS_TASKS });
+    return await readStatus(found, this.#config, this.#points, tasks);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -295,6 +437,16 @@ export class Agent implements AsyncDisposable {
 
   async #findSite(name: string, signal: AbortSignal | undefined): Promise<Site> {
     return resolveSite((await readHost(this.#config, signal)).sites, name);
+  }
+
+  /** What a restore replaces: the point's own site, or the other one that was named. */
+  async #findTarget(
+    account: string,
+    uri: string,
+    point: OpenPoint,
+    { into, signal }: Pick<RestoreCall, 'into' | 'signal'>,
+  ): Promise<Site> {
+    return into === null ? await this.#findRestorable(account, uri, point, signal) : await this.#findSite(into, signal);
   }
 
   /** The site as it is on disk; where it is gone or its settings can't be read, as the point remembers it. */
@@ -346,6 +498,7 @@ export class Agent implements AsyncDisposable {
     };
     if (journal === null) return refuse(this.#explainGone(row?.operation ?? '', row?.state ?? ''));
     if (journal.phase !== 'kept') return refuse('it has not ended');
+    if (journal.confirmed !== undefined) return refuse('it was confirmed, and what it replaced is being dropped');
     const { account, uri } = journal.site;
     const newer = this.#room.journals
       .list()
@@ -355,6 +508,28 @@ export class Agent implements AsyncDisposable {
     return inTheWay === undefined
       ? journal
       : refuse(`task ${inTheWay.task} has switched the site since; undo that one first`);
+  }
+
+  /** A task that has ended and keeps something, or whose safety point is pinned. */
+  async #findConfirmable(name: string): Promise<{
+    readonly row: TaskRow;
+    readonly site: JournalSite;
+    readonly original: Journal | null;
+    readonly point: string | null;
+  }> {
+    const id = parseTaskId(name);
+    const row = id === null ? null : await this.#room.log.read(id);
+    if (id === null || row === null) throw new SalvorError('task-unknown', { task: name });
+    const refuse = (why: string): never => {
+      throw new SalvorError('nothing-to-confirm', { task: name, why });
+    };
+    if (row.ended === null) return refuse('it has not ended');
+    const original = this.#room.journals.read(id);
+    if (original !== null && original.phase !== 'kept') return refuse('what it left is not finished or undone yet');
+    const isPinned = row.point !== null && (await this.#points.isPinned(row.point));
+    if (!isPinned && original === null) return refuse('it keeps nothing, and no point of it is pinned');
+    const site = original?.site ?? { account: row.account, uri: row.uri, path: row.path ?? '', home: row.home ?? '' };
+    return { row, site, original, point: isPinned ? row.point : null };
   }
 
   #explainGone(operation: string, state: string): string {
@@ -402,10 +577,18 @@ export class Agent implements AsyncDisposable {
     return { known: new Set(known), unfinished: unfinished.map(({ task }) => task) };
   }
 
-  #taskOptions(options: TaskCallOptions): { signal: AbortSignal; onProgress: (progress: TaskProgress) => void } {
-    return { signal: options.signal ?? new AbortController().signal, onProgress: options.onProgress ?? (() => {}) };
+  #waitOptions(options: TaskCallOptions): WaitOptions {
+    return {
+      signal: options.signal ?? new AbortController().signal,
+      onProgress: options.onProgress ?? (() => {}),
+      wait: options.wait ?? false,
+      onWait: options.onWait ?? (() => {}),
+    };
   }
 }
+
+/** What fits on a screen; `salvor tasks` lists more. */
+const MAX_STATUS_TASKS = 20;
 
 /** Of the standard policy: how long what a task switched out can be switched back. */
 const GRACE_HOURS = 72;

@@ -5,8 +5,9 @@ import type { TaskRoom } from './run-task.ts';
 /** Drops what finished tasks keep and whose time is over. A site that is busy, or a server that is away, waits. */
 export async function expireKept(room: TaskRoom, graceHours: number): Promise<void> {
   const now = room.clock();
-  for (const { task, site, undoUntil } of room.journals.list()) {
-    if (undoUntil === null || Date.parse(undoUntil) >= now.getTime()) continue;
+  for (const { task, site, undoUntil, confirmed } of room.journals.list()) {
+    const isDue = confirmed !== undefined || (undoUntil !== null && Date.parse(undoUntil) < now.getTime());
+    if (!isDue) continue;
     const say = (line: string): void => room.say(`kept by ${task}: ${line}`);
     using held = new DisposableStack();
     try {

@@ -3,22 +3,26 @@
  * nothing; the journals only say where to look.
  *
  *   for each journal whose process is gone: lock the site → finish or undo (tasks/recover-task.ts) → close its row
- *   rows that say `running` with no process and no journal → failed
+ *   rows that say `running` with no process and no journal → failed; `queued`, and their process is gone → cancelled
  *   private directories and lock files of dead tasks → removed
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SalvorError } from '../errors.ts';
 import { isAlive } from '../lib/process-identity.ts';
+import type { TaskRow } from '../store/tables.ts';
 import { recoverTask } from '../tasks/recover-task.ts';
 import { parseTaskId } from '../tasks/task-id.ts';
 import { type TaskRoom, closeTask, scratchOf } from './run-task.ts';
+import { processOf } from './task-log.ts';
 import { Words } from './words.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
 
 /** Another command's recovery is waited for; it may have to remove a large tree. */
 const MAX_WAIT_MS = 10 * 60_000;
 const WAIT_STEP_MS = 50;
+
+const KILLED = 'the process was killed';
 
 /** `unlock` removes what a dead process left of an account's repository locks. */
 export async function recoverHost(room: TaskRoom, unlock: (account: string) => Promise<void>): Promise<void> {
@@ -30,11 +34,13 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
     if (journal.phase === 'kept' || isAlive(journal.process)) continue;
     await recoverOne(room, journal.task);
   }
-  for (const task of await findGone(room)) {
-    const id = parseTaskId(task.id);
+  for (const row of await findGone(room)) {
+    const id = parseTaskId(row.id);
     const journal = id === null ? null : room.journals.read(id);
-    if (journal === null)
-      await room.log.end(task.id, { state: 'failed', ended: room.clock(), error: 'the process was killed' });
+    const ended = room.clock();
+    if (row.state === 'queued')
+      await room.log.end(row.id, { state: 'cancelled', ended, error: 'the process that waited for its turn is gone' });
+    else if (journal === null) await room.log.end(row.id, { state: 'failed', ended, error: KILLED });
     // Killed between the journal's last word and the row's.
     else if (journal.phase === 'kept') await closeTask(room, journal, { state: 'succeeded', error: null });
   }
@@ -51,23 +57,28 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
 async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals']['read']>[0]): Promise<void> {
   const place = room.journals.read(task)?.site;
   if (place === undefined) return;
-  const told = { ...room, say: (line: string): void => room.say(`recovering ${task}: ${line}`) };
-  const words = new Words(told, task);
-  const say = (line: string): void => words.say(line);
+  const words = new Words({ ...room, say: (line) => room.say(`recovering ${task}: ${line}`) }, task);
   using held = new DisposableStack();
   try {
     held.use(room.locks.lockSite(place, task));
     const journal = room.journals.read(task);
     if (journal === null) return;
-    say(`its process is gone; it had come to “${journal.phase}”`);
-    const recovered = await recoverTask(journal, { ...room, say, audit: room.auditLog.for(task) });
-    say(`ended ${recovered.state}`);
+    words.say(`its process is gone; it had come to “${journal.phase}”`, { kind: 'warning', code: null });
+    const recovered = await recoverTask(journal, { ...room, say: words.say, audit: room.auditLog.for(task) });
+    words.say(`ended ${recovered.state}`);
     await words.flush();
-    await closeTask(room, recovered.journal, { state: recovered.state, error: 'the process was killed' });
+    await closeTask(room, recovered.journal, { state: recovered.state, error: KILLED });
   } catch (error) {
     if (!(error instanceof SalvorError)) throw error;
-    say(`could not be done now: ${error.message}`);
+    words.say(`could not be done now: ${error.message}`, { kind: 'error', code: error.code });
+    if (error.code === 'site-busy') return;
     await words.flush();
+    await room.log.end(task, {
+      state: 'rollback-failed',
+      ended: room.clock(),
+      error: error.message,
+      errorCode: error.code,
+    });
   }
 }
 
@@ -76,8 +87,8 @@ function hasLeftovers(room: TaskRoom): boolean {
   return isLeft || room.locks.hasDead() || listScratch(room).some((name) => !isScratchUsed(room, name));
 }
 
-async function findGone(room: TaskRoom): Promise<readonly { readonly id: string; readonly account: string }[]> {
-  return (await room.log.readRunning()).filter((row) => !isAlive({ pid: row.pid, start: row.process_start }));
+async function findGone(room: TaskRoom): Promise<readonly TaskRow[]> {
+  return (await room.log.readHeld()).filter((row) => !isAlive(processOf(row)));
 }
 
 async function waitForRecovery(room: TaskRoom): Promise<Disposable> {

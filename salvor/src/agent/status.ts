@@ -1,20 +1,17 @@
-import type { Problem, RepositoryStatus, SiteStatus, StatusDocument } from '@salvor/contract';
+import type { Problem, RepositoryStatus, SiteStatus, StatusDocument, TaskSummary } from '@salvor/contract';
 import type { ListedPoint } from '../points/list-points.ts';
 import { type RepositoryPlaces, hasRepository, repositoryUrlOf } from '../points/repositories.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import { documentOfSite } from './host-sites.ts';
-import type { TaskLog } from './task-log.ts';
-
-/** What fits on a screen; the whole list is for a command of its own. */
-const MAX_TASKS = 20;
+import { problemOfHung } from './task-documents.ts';
 
 /** How the host stands. A repository that can't be opened is a fact here, and no failure. */
 export async function readStatus(
   found: FoundSites,
   places: RepositoryPlaces,
   points: HostPoints,
-  log: TaskLog,
+  tasks: readonly TaskSummary[],
 ): Promise<StatusDocument> {
   const repositories: RepositoryStatus[] = [];
   const pointsOf = new Map<string, readonly ListedPoint[]>();
@@ -37,6 +34,7 @@ export async function readStatus(
       if (problem !== null) problemsOf.set(name, [...(problemsOf.get(name) ?? []), problem]);
     }
   }
+  const hung = tasks.filter(({ isHung }) => isHung);
   const sites = found.sites.map((site): SiteStatus => {
     const last = pointsOf.get(site.account.name)?.find(({ row }) => row.uri === site.uri && row.safety === 0);
     return {
@@ -44,10 +42,14 @@ export async function readStatus(
       account: site.account.name,
       lastPoint:
         last === undefined ? null : { id: last.row.id, time: last.row.time, complete: last.row.complete === 1 },
-      problems: [...documentOfSite(site).problems, ...(problemsOf.get(site.account.name) ?? [])],
+      problems: [
+        ...documentOfSite(site).problems,
+        ...(problemsOf.get(site.account.name) ?? []),
+        ...hung.filter(({ account, uri }) => account === site.account.name && uri === site.uri).map(problemOfHung),
+      ],
     };
   });
-  return { sites, tasks: [...(await log.readLast(MAX_TASKS))], repositories };
+  return { sites, tasks, repositories };
 }
 
 async function listOf(

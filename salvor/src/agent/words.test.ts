@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openStore } from '../store/open-store.ts';
+import { STANDARD_LIMITS } from './queue-limits.ts';
 import { TaskLog } from './task-log.ts';
 import { Words } from './words.ts';
 
@@ -15,15 +16,15 @@ test('what a task says is in the list of tasks as it is said, and what recovery 
     await using store = await openStore(state);
     await using other = await openStore(state);
     const said: string[] = [];
-    const room = { log: new TaskLog(store), clock, say: (line: string) => said.push(line) };
+    const room = { log: new TaskLog(store, STANDARD_LIMITS), clock, say: (line: string) => said.push(line) };
     const words = new Words(room, 'a');
     words.say('one');
     words.say('two');
     await words.flush();
     // As another process sees it, and as one that recovers goes on.
-    const seen = new TaskLog(other);
+    const seen = new TaskLog(other, STANDARD_LIMITS);
     assert.deepEqual(
-      (await seen.readLines('a')).map(({ line }) => line),
+      (await seen.readLines('a')).map(({ text }) => text),
       ['one', 'two'],
     );
     const after = new Words({ ...room, log: seen }, 'a');
@@ -32,7 +33,7 @@ test('what a task says is in the list of tasks as it is said, and what recovery 
     words.say('four');
     await words.flush();
     assert.deepEqual(
-      (await seen.readLines('a')).map(({ line }) => line),
+      (await seen.readLines('a')).map(({ text }) => text),
       ['one', 'two', 'three', 'four'],
     );
     assert.deepEqual(await seen.readLines('b'), []);
@@ -49,7 +50,7 @@ test('a line that can’t be written goes with the next one, and fails nothing',
   const log: Pick<TaskLog, 'say'> = {
     say: async (_task, lines) => {
       if (isFull) throw new Error('the disk is full');
-      written.push(...lines.map(({ line }) => line));
+      written.push(...lines.map(({ text }) => text));
     },
   };
   const words = new Words({ log: log as TaskLog, clock, say: (line) => said.push(line) }, 'a');

@@ -1,6 +1,8 @@
+import type { TaskLine } from '@salvor/contract';
+import type { LineKind } from '../tasks/task-run.ts';
 import type { TaskRoom } from './run-task.ts';
 
-type Line = { readonly time: Date; readonly line: string };
+type Line = Omit<TaskLine, 'number'>;
 
 /**
  * What a task says, on its way to the list of tasks: each line is written as it is said, so that what was killed has
@@ -10,6 +12,7 @@ export class Words {
   readonly #room: Pick<TaskRoom, 'log' | 'clock' | 'say'>;
   readonly #task: string;
   #lines: Line[] = [];
+  #count = 0;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(room: Pick<TaskRoom, 'log' | 'clock' | 'say'>, task: string) {
@@ -17,11 +20,17 @@ export class Words {
     this.#task = task;
   }
 
-  say(line: string): void {
-    this.#room.say(line);
-    this.#lines.push({ time: this.#room.clock(), line });
+  /** Bound, so that it can be handed on. */
+  readonly say = (line: string, kind?: LineKind): void => {
+    this.#room.say(kind === undefined ? line : `${kind.kind} ${kind.code ?? ''}: ${line}`);
+    this.#count++;
+    if (this.#count > MAX_LINES + 1) return;
+    const isTooMuch = this.#count > MAX_LINES;
+    const text = isTooMuch ? 'more was said than is kept: the rest is left out' : line.slice(0, MAX_LINE_CHARACTERS);
+    const { kind: what, code } = (isTooMuch ? undefined : kind) ?? ({ kind: 'info', code: null } as const);
+    this.#lines.push({ time: this.#room.clock().toISOString(), kind: what, code, text });
     this.#writing = this.#writing.then(() => this.#write());
-  }
+  };
 
   /** Resolves when all that was said is on disk, or can't be. */
   async flush(): Promise<void> {
@@ -44,3 +53,7 @@ export class Words {
 
 /** A task says some forty; a store that takes none of more than that is beyond being told. */
 const MAX_WAITING_LINES = 1000;
+/** One that says more has a problem in each file of its site: what matters stands at the beginning. */
+const MAX_LINES = 10_000;
+/** The words of a server's error may be as long as a row. */
+const MAX_LINE_CHARACTERS = 4000;

@@ -9,6 +9,11 @@ const COMMANDS = [
   ['backup'],
   ['restore'],
   ['undo'],
+  ['confirm'],
+  ['tasks'],
+  ['task'],
+  ['task', 'log'],
+  ['task', 'cancel'],
   ['status'],
   ['sites'],
   ['points'],
@@ -68,7 +73,7 @@ describe('help', () => {
 
   test('of every command offers --json', async () => {
     for (const command of COMMANDS) {
-      if (command.length === 0 || ['repo', 'repo,key', 'repo,repair'].includes(command.join())) continue;
+      if (command.length === 0 || ['repo', 'repo,key', 'repo,repair', 'task'].includes(command.join())) continue;
       assert.match((await runCli([...command, '--help'])).out, /^ {2}--json /m, command.join(' '));
     }
   });

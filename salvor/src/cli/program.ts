@@ -10,6 +10,8 @@ import { addVerb, exitCodes } from './verb.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { InitFlags } from './commands/init.ts';
 import type { RestoreFlags } from './commands/restore.ts';
+import type { TasksFlags } from './commands/tasks.ts';
+import type { WaitFlags } from './wait.ts';
 
 /** `output.write` takes a text that was asked for; what commander says of wrong usage comes as an error too, and `run` prints that. */
 export function buildProgram(
@@ -35,8 +37,11 @@ export function buildProgram(
   addBackup(program, perform);
   addRestore(program, perform);
   addUndo(program, perform);
+  addConfirm(program, perform);
   program.commandsGroup('Look:');
   addLooks(program, perform);
+  program.commandsGroup('Tasks:');
+  addTasks(program, perform);
   program.commandsGroup('Repositories, as restic has them:');
   addRepoCommand(program, perform);
   return program.helpCommand(false);
@@ -66,7 +71,9 @@ function addBackup(program: Command, perform: Perform): void {
   })
     .argument('<site>', SITE)
     .option('--reason <text>', 'why; shown in the list of points')
-    .action(async (site: string, flags: GlobalFlags & { reason?: string }) =>
+    .option('--wait', WAIT)
+    .option('--retry <n>', 'try again up to this often where what stops it may pass by itself')
+    .action(async (site: string, flags: GlobalFlags & WaitFlags & { reason?: string; retry?: string }) =>
       perform(flags, async (context) => (await import('./commands/backup.ts')).backup(site, flags, context)),
     );
 }
@@ -93,6 +100,7 @@ function addRestore(program: Command, perform: Perform): void {
     )
     .option('--into <site>', 'put it into this other site of the account, which keeps its settings and its names')
     .option('--dry-run', 'show the plan and change nothing')
+    .option('--wait', WAIT)
     .option('-y, --yes', 'consent to it without being asked')
     .action(async (site: string, point: string | undefined, flags: GlobalFlags & RestoreFlags) =>
       perform(flags, async (context) => (await import('./commands/restore.ts')).restore(site, point, flags, context)),
@@ -101,10 +109,52 @@ function addRestore(program: Command, perform: Perform): void {
 
 function addUndo(program: Command, perform: Perform): void {
   addVerb(program, 'undo', 'switch back what a task has switched')
-    .argument('<task>', 'id of a task, as restore and status show it')
+    .argument('<task>', TASK)
+    .option('--wait', WAIT)
     .option('-y, --yes', 'consent to it without being asked')
-    .action(async (task: string, flags: GlobalFlags & { yes?: boolean }) =>
+    .action(async (task: string, flags: GlobalFlags & WaitFlags & { yes?: boolean }) =>
       perform(flags, async (context) => (await import('./commands/undo.ts')).undo(task, flags, context)),
+    );
+}
+
+function addConfirm(program: Command, perform: Perform): void {
+  addVerb(program, 'confirm', 'end what a task keeps: what undo would bring back, and the pin of its safety point')
+    .argument('<task>', TASK)
+    .option('--wait', WAIT)
+    .action(async (task: string, flags: GlobalFlags & WaitFlags) =>
+      perform(flags, async (context) => (await import('./commands/confirm.ts')).confirm(task, flags, context)),
+    );
+}
+
+function addTasks(program: Command, perform: Perform): void {
+  addVerb(program, 'tasks', 'list the tasks of this host, newest first', {
+    examples: ['salvor tasks', 'salvor tasks --state running queued', 'salvor tasks --site example.com --limit 5'],
+  })
+    .option('--site <site>', 'only of this site: URI, or ACCOUNT/URI')
+    .option('--state <state...>', 'only those that are so: queued, running, succeeded, warned, failed …')
+    .option('--limit <n>', 'how many (default: 50)')
+    .action(async (flags: GlobalFlags & TasksFlags) =>
+      perform(flags, async (context) => (await import('./commands/tasks.ts')).tasks(flags, context)),
+    );
+  const task = program
+    .command('task')
+    .summary('look at a task, or stop it')
+    .description('Looks at a task, or stops it.')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', `\n${exitCodes()}`);
+  task.helpCommand(false);
+  addVerb(task, 'log', 'show what a task has said', {
+    examples: ['salvor task log mwtud5ya6orn', 'salvor task log mwtud5ya6orn --follow'],
+  })
+    .argument('<task>', TASK)
+    .option('-f, --follow', 'also what it says until it ends; exits as the task does')
+    .action(async (id: string, flags: GlobalFlags & { follow?: boolean }) =>
+      perform(flags, async (context) => (await import('./commands/task.ts')).taskLog(id, flags, context)),
+    );
+  addVerb(task, 'cancel', 'stop a task, and wait until what it has begun is taken back')
+    .argument('<task>', TASK)
+    .action(async (id: string, flags: GlobalFlags) =>
+      perform(flags, async (context) => (await import('./commands/task.ts')).taskCancel(id, context)),
     );
 }
 
@@ -140,6 +190,8 @@ function addLooks(program: Command, perform: Perform): void {
     );
 }
 
+const TASK = 'id of a task, as tasks and status show it';
+const WAIT = 'wait for a site that another task has, instead of failing at once';
 const SITE = 'URI of a site, or ACCOUNT/URI where two accounts have it';
 
 function readVersion(): string {

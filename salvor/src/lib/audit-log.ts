@@ -23,6 +23,7 @@ import { lockFile } from '@salvor/engine/libc';
 import { syncDirectory } from './write-durably.ts';
 
 export type AuditAction =
+  | 'cancel-task'
   | 'create-database'
   | 'drop-database'
   | 'load-dump'
@@ -31,6 +32,7 @@ export type AuditAction =
   | 'set-owners'
   | 'switch'
   | 'switch-back'
+  | 'unpin-point'
   | 'write-files';
 
 /** The lines around a step. What the step throws is thrown; where the first line can't be written it never begins. */

@@ -2,11 +2,13 @@
  * The points that are known, as rows of the store: a cache, so that a list costs no opening of every manifest. What
  * is here and not in a repository is forgotten; what is in a repository and not here is read from its manifest.
  */
+import { PIN_TAG, type Snapshot } from '@salvor/engine';
 import type { Store } from '../store/open-store.ts';
 import type { PointRow } from '../store/tables.ts';
 import { type Manifest, bytesOfManifest } from './manifest.ts';
 
-export function rowOfManifest(manifest: Manifest, snapshot: string): PointRow {
+/** That a point is pinned its snapshot says, whose tag a confirmation takes away; what it once was, its manifest. */
+export function rowOfManifest(manifest: Manifest, snapshot: Pick<Snapshot, 'id' | 'tags'>): PointRow {
   return {
     id: manifest.point,
     account: manifest.account.name,
@@ -19,19 +21,20 @@ export function rowOfManifest(manifest: Manifest, snapshot: string): PointRow {
     bytes: bytesOfManifest(manifest),
     complete: manifest.complete ? 1 : 0,
     safety: manifest.safety ? 1 : 0,
-    pinned: manifest.safety ? 1 : 0,
+    pinned: snapshot.tags.includes(PIN_TAG) ? 1 : 0,
     task: manifest.task,
-    snapshot,
+    snapshot: snapshot.id,
   };
 }
 
-/** What is already there keeps its pin: only the catalogue knows that a person confirmed the task. */
 export async function rememberPoints(store: Store, rows: readonly PointRow[]): Promise<void> {
   for (const row of rows) {
     await store
       .insertInto('points')
       .values(row)
-      .onConflict((conflict) => conflict.column('id').doUpdateSet({ snapshot: row.snapshot, complete: row.complete }))
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet({ snapshot: row.snapshot, complete: row.complete, pinned: row.pinned }),
+      )
       .execute();
   }
 }
@@ -42,4 +45,13 @@ export async function readCatalogue(store: Store, account: string): Promise<read
 
 export async function forgetPoints(store: Store, ids: readonly string[]): Promise<void> {
   for (const id of ids) await store.deleteFrom('points').where('id', '=', id).execute();
+}
+
+export async function isPinned(store: Store, point: string): Promise<boolean> {
+  const row = await store.selectFrom('points').select('pinned').where('id', '=', point).executeTakeFirst();
+  return row?.pinned === 1;
+}
+
+export async function setUnpinned(store: Store, point: string): Promise<void> {
+  await store.updateTable('points').set({ pinned: 0 }).where('id', '=', point).execute();
 }

@@ -1,8 +1,8 @@
-import type { Repository } from '@salvor/engine';
+import { PIN_TAG, type Repository, tag } from '@salvor/engine';
 import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
-import { rememberPoints, rowOfManifest } from './catalogue.ts';
+import { isPinned, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
 import { type ListedPoint, type PointList, listPoints } from './list-points.ts';
 import { type OpenPoint, openPoint } from './open-point.ts';
 import {
@@ -137,7 +137,31 @@ export class HostPoints implements AsyncDisposable {
   }
 
   async remember(point: OpenPoint): Promise<void> {
-    await rememberPoints(this.#store, [rowOfManifest(point.manifest, point.snapshot.id)]);
+    await rememberPoints(this.#store, [rowOfManifest(point.manifest, point.snapshot)]);
+  }
+
+  /** Whether the rules must leave it, as far as the catalogue knows. */
+  async isPinned(point: string): Promise<boolean> {
+    return await isPinned(this.#store, point);
+  }
+
+  /**
+   * Ends a point's pin in every copy: from now on it lives as long as the rules say. A remote place that can't be reached
+   * keeps its pin, which is a problem that is named. Throws `repository-locked` where something is at work on the local one.
+   */
+  async unpin(account: string, point: string, signal: AbortSignal): Promise<readonly Problem[]> {
+    const problems: Problem[] = [];
+    for (const copy of copiesOf(this.#places)) {
+      try {
+        const repository = await this.repositoryOf(account, copy);
+        await tag(repository, { change: { remove: [PIN_TAG] }, filter: { tags: [[`point:${point}`]] }, signal });
+      } catch (error) {
+        if (copy === 'local') throw error;
+        problems.push(asRemoteProblem(error, repositoryUrlOf(this.#places, account, copy)));
+      }
+    }
+    await setUnpinned(this.#store, point);
+    return problems;
   }
 
   /** Opens the point that is meant, whichever account it belongs to. Throws `point-unknown`, `point-ambiguous`. */

@@ -40,7 +40,7 @@ export async function listPoints(
     let row = known.get(id);
     if (row === undefined || row.snapshot !== snapshot.id) {
       try {
-        row = rowOfManifest((await openPoint(repository, snapshot)).manifest, snapshot.id);
+        row = rowOfManifest((await openPoint(repository, snapshot)).manifest, snapshot);
       } catch (error) {
         unreadable.push(asProblem(error, id));
         continue;

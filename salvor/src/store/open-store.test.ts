@@ -18,6 +18,22 @@ const ROW = {
   error: null,
   pid: 1,
   process_start: '1',
+  path: null,
+  home: null,
+  priority: 2,
+  queued: '2026-01-01T00:00:00.000Z',
+  error_code: null,
+  of_task: null,
+  wish: null,
+  seen: null,
+  progress: null,
+  cancel_asked: null,
+  cancelled_by: null,
+  attempt: 1,
+  attempts: 1,
+  not_before: null,
+  timeout_ms: null,
+  problems: 0,
 };
 
 test('what one opening of the store wrote the next one reads', async () => {

@@ -3,7 +3,7 @@
  * someone who still had it open stops that, because it exists nowhere else.
  *
  * Before anything is dropped three agree: the journal names it, its name or place is made of a task's id, and the time
- * until which it can be undone has passed.
+ * until which it can be undone has passed or a person has confirmed the task.
  */
 import { basename, dirname } from 'node:path';
 import { openConnection } from '../databases/mariadb/connect.ts';
@@ -24,7 +24,8 @@ export async function dropKept(journal: Journal, now: Date, graceHours: number, 
   if (journal.phase !== 'kept' || journal.undoUntil === null || journal.switch === null)
     return keepIt('it keeps nothing');
   const until = Date.parse(journal.undoUntil);
-  if (!(until < now.getTime())) return keepIt(`it can be undone until ${journal.undoUntil}`);
+  if (!(until < now.getTime()) && journal.confirmed === undefined)
+    return keepIt(`it can be undone until ${journal.undoUntil}`);
   const quietSince = until - graceHours * 3_600_000 + MAX_LATE_MS;
 
   for (const staging of journal.stagings) {

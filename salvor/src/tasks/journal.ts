@@ -10,7 +10,7 @@ import type { TaskId } from './task-id.ts';
 export type Journal = {
   readonly version: 2;
   readonly task: TaskId;
-  readonly operation: 'backup' | 'restore' | 'undo';
+  readonly operation: 'backup' | 'restore' | 'undo' | 'confirm';
   readonly process: ProcessIdentity;
   readonly started: string;
   readonly site: JournalSite;
@@ -28,6 +28,8 @@ export type Journal = {
   readonly undoUntil: string | null;
   /** The file that keeps visitors out while parts change places; null or absent where there is none. */
   readonly maintenance?: MaintenanceFile | null;
+  /** When a person said that the new is right: what is kept goes before its time, and can't be switched back any more. */
+  readonly confirmed?: string;
 };
 
 /** The times are those of its directory before it was made: nanoseconds since 1970, as text. */

@@ -92,7 +92,8 @@ async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recover
   openSite(journal);
   for (const staging of journal.stagings) await tools.audit('remove-files', staging, () => removeStaging(staging));
   await dropScratchDatabases(journal, journal.scratchDatabases, tools);
-  return { journal, state: journal.operation === 'backup' ? 'failed' : 'rolled-back' };
+  const isHarmless = journal.operation === 'backup' || journal.operation === 'confirm';
+  return { journal, state: isHarmless ? 'failed' : 'rolled-back' };
 }
 
 /** The site is the new one: the old stays for `undo`. What moved away left databases without tables: they go. */

@@ -1,18 +1,13 @@
-import type { Problem } from '@salvor/contract';
+import type { Problem, TaskProgress } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import type { Audit } from '../lib/audit-log.ts';
 import type { Journal } from './journal.ts';
 import type { TaskId } from './task-id.ts';
 
-/** How far a step is. What is not known is null; `current` is the file or table at hand. */
-export type TaskProgress = {
-  readonly step: string;
-  readonly files: number;
-  readonly bytes: number;
-  readonly filesTotal: number | null;
-  readonly bytesTotal: number | null;
-  readonly current: string;
-};
+export type { TaskProgress };
+
+/** What kind of line it is, and the reason that a program may branch on. */
+export type LineKind = { readonly kind: 'warning' | 'error'; readonly code: string | null };
 
 /** What a run needs of the one who runs it. */
 export type TaskRunOptions = {
@@ -25,7 +20,7 @@ export type TaskRunOptions = {
   /** Puts the journal on disk before it returns. */
   readonly writeJournal: (journal: Journal) => void;
   readonly readJournal: () => Journal;
-  readonly say: (line: string) => void;
+  readonly say: (line: string, kind?: LineKind) => void;
   readonly audit: Audit;
   readonly onProgress: (progress: TaskProgress) => void;
 };
@@ -73,7 +68,9 @@ export class TaskRun {
   note(...problems: readonly Problem[]): void {
     for (const problem of problems) {
       this.problems.push(problem);
-      this.say(`problem ${problem.code}: ${problem.message}`);
+      const { code, message, path } = problem;
+      const isNamed = path === undefined || path === null || path === '' || message.includes(path);
+      this.#options.say(isNamed ? message : `${path}: ${message}`, { kind: 'warning', code });
     }
   }
 

@@ -2,23 +2,21 @@ import { EXIT_OF_STATE } from '@salvor/contract';
 import type { BackupDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
-import { ProgressLine } from '../progress-line.ts';
+import { SalvorError } from '../../errors.ts';
 import { counted, escapeControl, readableBytes, shortPoint } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
+import { type WaitFlags, watchWait } from '../wait.ts';
 
 export async function backup(
   site: string,
-  flags: { readonly reason?: string },
+  flags: WaitFlags & { readonly reason?: string; readonly retry?: string },
   context: CommandContext,
 ): Promise<CommandResult> {
+  const retries = readRetries(flags.retry);
   await using agent = await openAgent(context);
-  using progress = new ProgressLine(context.terminal, context.clock);
-  const document = await agent.backup(site, {
-    reason: flags.reason ?? null,
-    signal: context.signal,
-    onProgress: progress.show,
-  });
-  progress.clear();
+  using waiting = watchWait(flags, context);
+  const document = await agent.backup(site, { reason: flags.reason ?? null, retries, ...waiting.options });
+  waiting.end();
   return { document, text: render(site, document, context), exit: EXIT_OF_STATE[document.state] };
 }
 
@@ -31,4 +29,14 @@ function render(site: string, document: BackupDocument, { terminal }: CommandCon
     `Point ${paint.bold(shortPoint(point))}`,
     ...renderProblems(problems, paint),
   ].join('\n');
+}
+
+/** Waits double from a minute to an hour: more of them are days. */
+const MAX_RETRIES = 20;
+
+function readRetries(text: string | undefined): number {
+  if (text === undefined) return 0;
+  if (!/^\d{1,2}$/.test(text) || Number(text) > MAX_RETRIES)
+    throw new SalvorError('usage', { problem: `--retry must be a whole number from 0 to ${MAX_RETRIES}` });
+  return Number(text);
 }

@@ -4,13 +4,13 @@ import type { RestoreDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { askConsent, requireConsentPossible } from '../consent.ts';
-import { ProgressLine } from '../progress-line.ts';
 import { counted, escapeControl, readableTime, shortPoint } from '../readable.ts';
 import { renderPlan } from '../render-plan.ts';
 import { renderProblems } from '../render-problems.ts';
 import { writeAll } from '../terminal.ts';
+import { type WaitFlags, watchWait } from '../wait.ts';
 
-export type RestoreFlags = {
+export type RestoreFlags = WaitFlags & {
   readonly only?: 'files' | 'databases';
   readonly path?: readonly string[];
   readonly table?: readonly string[];
@@ -30,7 +30,7 @@ export async function restore(
   const isHarmless = flags.dryRun === true || flags.to !== undefined;
   if (!isHarmless) requireConsentPossible(`Restoring ${flags.into ?? site}`, flags.yes === true, context);
   await using agent = await openAgent(context);
-  using progress = new ProgressLine(context.terminal, context.clock);
+  using waiting = watchWait(flags, context);
   const wanted = {
     point: point ?? null,
     only: flags.only ?? null,
@@ -38,19 +38,18 @@ export async function restore(
     tables: flags.table ?? [],
     to: flags.to === undefined ? null : resolve(flags.to),
     into: flags.into ?? null,
-    signal: context.signal,
-    onProgress: progress.show,
+    ...waiting.options,
   };
   if (!isHarmless && flags.yes !== true) {
     const { plan } = await agent.restore(site, { ...wanted, dryRun: true });
-    progress.clear();
+    waiting.end();
     await writeAll(context.terminal.stderr, `${renderPlan(plan, context.terminal.messages).join('\n')}\n`);
     const where = flags.into === undefined ? '' : ` into ${escapeControl(flags.into)}, over what is there`;
     await askConsent(`Restore ${escapeControl(site)}${where} now?`, context);
     wanted.point = plan.point;
   }
   const document = await agent.restore(site, { ...wanted, dryRun: flags.dryRun === true });
-  progress.clear();
+  waiting.end();
   return { document, text: render(document, flags, context), exit: EXIT_OF_STATE[document.state] };
 }
 

@@ -7,13 +7,17 @@ import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import {
   BackupDocument,
+  ConfirmDocument,
   ErrorDocument,
   InitDocument,
   LsDocument,
   PointsDocument,
+  RepoSnapshotsDocument,
   RestoreDocument,
   SitesDocument,
   StatusDocument,
+  TaskLogDocument,
+  TasksDocument,
   UndoDocument,
 } from '@salvor/contract';
 import { buildHost } from '../../../../demo/host.ts';
@@ -215,6 +219,55 @@ describe('restore and undo', { concurrency: 1 }, () => {
   test('undo switches back once, and says so when there is nothing left to undo', async () => {
     assert.equal((await document(UndoDocument, 0, ['undo', task, '--yes'])).state, 'succeeded');
     assert.equal((await document(ErrorDocument, 1, ['undo', task, '--yes'])).error.code, 'nothing-to-undo');
+  });
+
+  test('tasks lists them newest first, of one site and state where that is asked for', async () => {
+    const all = await document(TasksDocument, 0, ['tasks']);
+    assert.deepEqual(
+      all.map(({ id }) => id),
+      all.map(({ id }) => id).toSorted((a, b) => (a < b ? 1 : -1)),
+    );
+    assert.deepEqual([all[0]?.operation, all[0]?.state, all[0]?.uri], ['undo', 'succeeded', site.uri]);
+    const filters = ['--site', `${host.account.name}/${site.uri}`, '--state', 'succeeded', 'warned', '--limit', '2'];
+    assert.deepEqual(await document(TasksDocument, 0, ['tasks', ...filters]), all.slice(0, 2));
+    assert.deepEqual(await document(TasksDocument, 0, ['tasks', '--site', 'none.example.org']), []);
+    assert.match((await salvor('tasks')).out, /^TASK +WANTED +OPERATION +SITE +STATE +TOOK\n/);
+    for (const wrong of [
+      ['--state', 'lost'],
+      ['--limit', '0'],
+    ])
+      assert.equal((await document(ErrorDocument, 2, ['tasks', ...wrong])).error.code, 'usage');
+  });
+
+  test('task log shows what a task has said, step by step, and task cancel that it has ended', async () => {
+    const shown = await document(TaskLogDocument, 0, ['task', 'log', task, '--follow']);
+    assert.equal(shown.task.id, task);
+    const texts = shown.lines.map(({ text }) => text);
+    assert.ok(
+      texts.includes('switch: begins') && texts.some((text) => text.startsWith('keep: done after ')),
+      texts.join('\n'),
+    );
+    const people = await salvor('task', 'log', task);
+    assert.match(people.out, /^restore of [^\n]*\n\d\d:\d\d:\d\d  plan: begins\n[^]*\nsucceeded after \d/);
+    assert.equal((await document(ErrorDocument, 1, ['task', 'cancel', task])).error.code, 'task-ended');
+    assert.equal((await document(ErrorDocument, 1, ['task', 'log', '000000000000'])).error.code, 'task-unknown');
+  });
+
+  test('confirm drops what a task keeps and ends the pin of its safety point, once', async () => {
+    const restored = await document(RestoreDocument, 0, ['restore', site.uri, '--only', 'files', '--yes']);
+    const id = restored.task ?? '';
+    const confirmed = await document(ConfirmDocument, 0, ['confirm', id]);
+    assert.deepEqual([confirmed.safetyPoint, confirmed.isDropped], [restored.safetyPoint, true]);
+    assert.equal((await document(ErrorDocument, 1, ['undo', id, '--yes'])).error.code, 'nothing-to-undo');
+    assert.equal((await document(ErrorDocument, 1, ['confirm', id])).error.code, 'nothing-to-confirm');
+    // The point is still there, and restic's own tools may forget it now.
+    assert.ok(
+      (await document(PointsDocument, 0, ['points', site.uri])).some(({ id: it }) => it === restored.safetyPoint),
+    );
+    const listed = await salvor('repo', 'snapshots', '--repo', 'local', '--account', host.account.name, '--json');
+    const { snapshots } = RepoSnapshotsDocument.parse(JSON.parse(listed.out));
+    const tags = snapshots.find(({ tags: some }) => some.includes(`point:${restored.safetyPoint}`))?.tags;
+    assert.equal(tags?.includes('salvor-pin'), false);
   });
 
   test('of a table that the point has not is refused with a code', async () => {

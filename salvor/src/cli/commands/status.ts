@@ -1,9 +1,10 @@
-import type { RepositoryStatus, SiteStatus, StatusDocument, TaskSummary } from '@salvor/contract';
+import type { RepositoryStatus, SiteStatus, StatusDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import type { Paint } from '../paint.ts';
 import { counted, readableTime, shortPoint } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
+import { renderTasks } from '../render-tasks.ts';
 import { renderTable } from '../table.ts';
 
 /** The command itself succeeds; it exits with 3 where something in the document needs a person. */
@@ -13,10 +14,11 @@ export async function status(context: CommandContext): Promise<CommandResult> {
   const isWell =
     document.sites.every(({ problems }) => problems.length === 0) &&
     document.repositories.every(({ state }) => state === 'ready');
-  return { document, text: render(document, context.terminal.output), exit: isWell ? 0 : 3 };
+  return { document, text: render(document, context), exit: isWell ? 0 : 3 };
 }
 
-function render({ sites, tasks, repositories }: StatusDocument, paint: Paint): string {
+function render({ sites, tasks, repositories }: StatusDocument, context: CommandContext): string {
+  const paint = context.terminal.output;
   const restorable = sites.filter(({ lastPoint }) => lastPoint?.complete === true).length;
   const verdict = `${restorable} of ${counted(sites.length, 'site')} ${restorable === 1 ? 'has' : 'have'} a complete point.`;
   const sections = [
@@ -32,7 +34,7 @@ function render({ sites, tasks, repositories }: StatusDocument, paint: Paint): s
     paint,
   );
   if (problems.length > 0) sections.push(problems.join('\n'));
-  if (tasks.length > 0) sections.push(renderTasks(tasks, paint));
+  if (tasks.length > 0) sections.push(renderTasks(tasks, context.clock(), paint));
   sections.push(
     repositories.length === 0
       ? 'No repositories yet. Create them with: salvor init'
@@ -58,21 +60,6 @@ function renderSiteTable(sites: readonly SiteStatus[], paint: Paint): string {
 function stateOf({ lastPoint }: SiteStatus): string {
   if (lastPoint === null) return 'none yet';
   return lastPoint.complete ? 'complete' : 'with problems';
-}
-
-function renderTasks(tasks: readonly TaskSummary[], paint: Paint): string {
-  return renderTable(
-    tasks,
-    [
-      { title: 'TASK', value: ({ id }) => id },
-      { title: 'STARTED', value: ({ startedAt }) => readableTime(startedAt) },
-      { title: 'OPERATION', value: ({ operation }) => operation },
-      { title: 'SITE', value: ({ account, uri }) => `${account}/${uri}` },
-      { title: 'STATE', value: ({ state }) => state },
-      { title: 'CAN BE UNDONE UNTIL', value: ({ undoUntil }) => (undoUntil === null ? '' : readableTime(undoUntil)) },
-    ],
-    paint,
-  );
 }
 
 function renderRepositories(repositories: readonly RepositoryStatus[], paint: Paint): string {

@@ -2,21 +2,21 @@ import { EXIT_OF_STATE } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { askConsent, requireConsentPossible } from '../consent.ts';
-import { ProgressLine } from '../progress-line.ts';
 import { escapeControl } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
+import { type WaitFlags, watchWait } from '../wait.ts';
 
 export async function undo(
   task: string,
-  flags: { readonly yes?: boolean },
+  flags: WaitFlags & { readonly yes?: boolean },
   context: CommandContext,
 ): Promise<CommandResult> {
   requireConsentPossible(`Undoing ${task}`, flags.yes === true, context);
   await using agent = await openAgent(context);
   if (flags.yes !== true) await askConsent(`Switch back what task ${escapeControl(task)} has switched?`, context);
-  using progress = new ProgressLine(context.terminal, context.clock);
-  const document = await agent.undo(task, { signal: context.signal, onProgress: progress.show });
-  progress.clear();
+  using waiting = watchWait(flags, context);
+  const document = await agent.undo(task, waiting.options);
+  waiting.end();
   const text = [
     `Undone: what was there before task ${escapeControl(task)} is back.`,
     ...renderProblems(document.problems, context.terminal.output),

@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { Problem } from './problem.ts';
+import { Count, Time, list } from './scalars.ts';
+import { TaskState, TaskSummary } from './task.ts';
+
+/** `salvor tasks --json`: newest first. */
+export const TasksDocument = list(TaskSummary);
+export type TasksDocument = z.infer<typeof TasksDocument>;
+
+export const TASK_LINE_KINDS = ['info', 'warning', 'error'] as const;
+
+/** What a task said. Of a warning and an error `code` is the reason that a program may branch on. */
+export const TaskLine = z
+  .object({
+    number: Count,
+    time: Time,
+    kind: z.enum(TASK_LINE_KINDS),
+    code: z.string().nullable(),
+    text: z.string(),
+  })
+  .readonly();
+export type TaskLine = z.infer<typeof TaskLine>;
+
+/** `salvor task log ID --json`; with `--follow` as it stands when the task has ended. */
+export const TaskLogDocument = z.object({ task: TaskSummary, lines: list(TaskLine) }).readonly();
+export type TaskLogDocument = z.infer<typeof TaskLogDocument>;
+
+/** `salvor task cancel ID --json` */
+export const TaskCancelDocument = z
+  .object({
+    task: z.string().min(1),
+    /** As it was found. */
+    was: TaskState,
+    /** As it stands now: where it had passed the point from which nothing is taken back, as it ended. */
+    state: TaskState,
+    problems: list(Problem),
+  })
+  .readonly();
+export type TaskCancelDocument = z.infer<typeof TaskCancelDocument>;
+
+/** `salvor confirm TASK --json` */
+export const ConfirmDocument = z
+  .object({
+    /** The confirmation's own task. */
+    task: z.string().min(1),
+    state: TaskState,
+    /** The point whose pin has ended; null where the task had none. From now on it lives as long as the rules say. */
+    safetyPoint: z.string().min(1).nullable(),
+    /** Whether what the task had replaced was dropped; false where it kept nothing, or a problem names why it stays. */
+    isDropped: z.boolean(),
+    problems: list(Problem),
+  })
+  .readonly();
+export type ConfirmDocument = z.infer<typeof ConfirmDocument>;

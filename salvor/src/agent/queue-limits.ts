@@ -1,0 +1,46 @@
+import { availableParallelism } from 'node:os';
+import type { Journal } from '../tasks/journal.ts';
+
+/** How much at once, how long, how often. Handed in, so that a policy can set them and a test can hurry. */
+export type QueueLimits = {
+  /** Tasks that run at the same time on this host; what brings a site back is not held up by it. */
+  readonly atOnce: number;
+  /** Load (of the last minute) above which no task begins that nobody waits for. */
+  readonly maxLoad: number;
+  /** A task that runs for longer is stopped and taken back. */
+  readonly timeoutMs: number;
+  /** A process that lives and shows no sign of life for this long is hung. */
+  readonly hungAfterMs: number;
+  /** How often a waiting process looks whether its turn has come. */
+  readonly pollMs: number;
+  /** How often a running task shows that it lives, and looks whether it was cancelled. */
+  readonly beatMs: number;
+  /** The wait before the second try; it doubles with each further one. */
+  readonly backoffMs: number;
+  readonly maxBackoffMs: number;
+};
+
+export const STANDARD_LIMITS: QueueLimits = {
+  // Each reads one disk and one server; with more of them all take longer and none is done earlier.
+  atOnce: 4,
+  // As Aegir's own queue has it: five for each processor.
+  maxLoad: 5 * availableParallelism(),
+  // The largest site that was ever heard of takes a night.
+  timeoutMs: 24 * 3_600_000,
+  // The longest that a step keeps the process from answering is seconds: the sort of a huge listing.
+  hungAfterMs: 60_000,
+  pollMs: 250,
+  beatMs: 1000,
+  backoffMs: 60_000,
+  maxBackoffMs: 3_600_000,
+};
+
+export const PRIORITIES = { maintenance: 1, backup: 2, restore: 3 } as const;
+
+/** A site that is to be brought back goes before one that is saved, and that before all that can wait. */
+export const PRIORITY_OF: Readonly<Record<Journal['operation'], number>> = {
+  restore: PRIORITIES.restore,
+  undo: PRIORITIES.restore,
+  backup: PRIORITIES.backup,
+  confirm: PRIORITIES.maintenance,
+};
