@@ -149,6 +149,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'database-server-untested': {
+    message: (c) =>
+      `Nothing is written to the database server at ${String(c['server'])}: it is ${String(c['product'])}, with which this version was never tested.`,
+    hint: 'Restores need MariaDB 10.6 or later. Write the point into a directory with --to and load its dump with the server’s own client.',
+    exit: 1,
+    retry: 'never',
+  },
   'database-tls-failed': {
     message: (c) =>
       `The connection to the database server at ${String(c['server'])} was not secured: ${String(c['why'])}.`,

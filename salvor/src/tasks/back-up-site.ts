@@ -5,7 +5,7 @@ import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import { type CaptureMoved, type CapturedPoint, capturePoint } from '../points/capture-point.ts';
 import type { CaptureDatabase } from '../points/dump-entries.ts';
-import { type Site, siteKey } from '../sites/site.ts';
+import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import { sortMovedOut } from './moved-out.ts';
 import { readDatabaseSchema } from './schema-number.ts';
 import type { SwitchTools } from './switch-site.ts';
@@ -115,11 +115,10 @@ async function probeDatabases(
   for (const { code, message } of site.problems) problems.push({ code, message, path: site.path });
   const found: CaptureDatabase[] = [];
   for (const database of site.databases) {
-    if (database.engine !== 'mariadb')
-      throw new SalvorError('site-unsupported', {
-        site: siteKey(site),
-        why: `its database ${database.name} is kept by ${database.engine}`,
-      });
+    if (database.engine !== 'mariadb') {
+      problems.push(nameUnsupported(database));
+      continue;
+    }
     try {
       const moved = wanted.places.databases.get(database.name);
       const readFrom =
@@ -136,6 +135,14 @@ async function probeDatabases(
     }
   }
   return found;
+}
+
+const ENGINES = { mariadb: 'MariaDB', postgres: 'PostgreSQL', sqlite: 'SQLite' } as const;
+
+/** The files are worth having all the same; a point without its database is one that is restored only when it is named. */
+function nameUnsupported({ engine, name }: SiteDatabase): Problem {
+  const message = `the database ${name} is kept by ${ENGINES[engine]}, which this version does not dump: the point holds files only`;
+  return { code: 'database-unsupported', message, path: name };
 }
 
 /** What says that the site's database is lost or locked, and not that the server is away for a moment. */

@@ -43,10 +43,11 @@ export function judgeInto(
   if (manifest.site.cms !== site.cms)
     refuse('into-other-cms', `the point is of ${manifest.site.cms}, and ${siteKey(site)} is ${site.cms}`);
   if (site.isNetwork) refuse('into-network', `${siteKey(site)} is a network of sites, whose names are in its database`);
-  if (scope.databases.length > 0 && manifest.databases.length !== site.databases.length)
+  const own = ofKnownEngine(site);
+  if (scope.databases.length > 0 && manifest.databases.length !== own.length)
     refuse(
       'into-other-databases',
-      `the point holds ${manifest.databases.length} databases, and ${siteKey(site)} has ${site.databases.length}`,
+      `the point holds ${manifest.databases.length} databases, and ${siteKey(site)} has ${own.length}`,
     );
   for (const path of scope.files === 'all' ? [] : scope.files)
     if (isSettingsName(path)) refuse('into-settings', `${path} says who a site is: ${siteKey(site)} keeps its own`);
@@ -56,8 +57,12 @@ export function judgeInto(
 
 /** The site's database that a point's one goes into: of the same name, or in the same order. */
 export function databaseFor(site: Site, { manifest }: OpenPoint, name: string): SiteDatabase | undefined {
-  if (!isOfOther(site, manifest)) return site.databases.find((database) => database.name === name);
-  return site.databases[manifest.databases.findIndex((database) => database.name === name)];
+  if (!isOfOther(site, manifest)) return ofKnownEngine(site).find((database) => database.name === name);
+  return ofKnownEngine(site)[manifest.databases.findIndex((database) => database.name === name)];
+}
+
+function ofKnownEngine(site: Site): readonly SiteDatabase[] {
+  return site.databases.filter(({ engine }) => engine === 'mariadb');
 }
 
 /** Options of WordPress in which its own address stands. */

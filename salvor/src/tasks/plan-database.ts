@@ -2,8 +2,9 @@
 import { statSync } from 'node:fs';
 import type { Problem } from '@salvor/contract';
 import { type DatabaseConnection, type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
+import { readServerProduct } from '../databases/mariadb/judge-server.ts';
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
-import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts';
+import { type DatabaseFacts, probeDatabase, readRights } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
@@ -75,6 +76,9 @@ export async function planDatabase(
   const coming = new Set(incoming);
   const outgoing = isWhole ? now : now.filter((name) => coming.has(name));
   await using connection = await openConnection(administrator, { signal: tools.signal });
+  const server = await readServerProduct(connection);
+  if (!server.isWritable)
+    refuse('server-untested', `${server.name} holds ${database.name}, and this version was never tested with it`);
   findings.needs.push(...(await findSpaceNeed(connection, stored, coming)));
   findings.notes.push(
     ...(await findOutsiders(connection, database)),
@@ -127,16 +131,7 @@ async function refuseRights(
   signal: AbortSignal,
 ): Promise<void> {
   await using connection = await openConnection(database.login, { signal });
-  const rows = await connection.query<{ right_name: string }>(
-    // A grant's database is a pattern (`o1\\_%`), which is why LIKE has its sides this way round. Both lists show the
-    // session's own user's grants and no one else's, unless it may read the server's.
-    `SELECT PRIVILEGE_TYPE AS right_name FROM information_schema.SCHEMA_PRIVILEGES WHERE ? LIKE TABLE_SCHEMA
-       AND GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')
-     UNION SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
-       WHERE GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')`,
-    [database.name],
-  );
-  const held = new Set(rows.map((row) => row.right_name));
+  const held = await readRights(connection, database.name, 'account');
   const missing = OWN_RIGHTS.filter((right) => !held.has(right));
   if (missing.length > 0)
     refuse(

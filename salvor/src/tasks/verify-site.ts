@@ -15,7 +15,8 @@ export async function verifySite(readSite: () => Promise<Site>): Promise<readonl
     return [{ code: 'verify-failed', message: `the restored site was not found: ${describe(error)}` }];
   }
   const problems: Problem[] = site.problems.map(({ code, message }) => ({ code, message, path: site.path }));
-  for (const { name, login } of site.databases) {
+  for (const { engine, name, login } of site.databases) {
+    if (engine !== 'mariadb') continue;
     try {
       await using connection = await openConnection(login, { database: name });
       for (const table of await readTables(connection, name))

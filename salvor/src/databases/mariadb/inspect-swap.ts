@@ -14,6 +14,7 @@ import { readForeignKeys } from './foreign-keys.ts';
 import { readObjects } from './objects.ts';
 import { type ForeignKey, stubsOf, type SwapFacts, type SwapPlan } from './plan-swap.ts';
 import { readTables } from './probe.ts';
+import { addGrants } from './routine-grants.ts';
 import { findStubsIn } from './stubs.ts';
 
 /**
@@ -42,7 +43,7 @@ export async function readSwapFacts(
     liveTables: live.map((table) => table.name),
     scratchTables: scratch.map((table) => table.name),
     partitioned: [...live, ...scratch].filter((table) => table.isPartitioned).map((table) => table.name),
-    liveObjects: await readObjects(connection, wish.live),
+    liveObjects: await addGrants(connection, wish.live, await readObjects(connection, wish.live)),
     scratchObjects: await readObjects(connection, wish.scratch),
     foreignKeys: keys.filter((key) => !isDangling(key)),
     danglingKeys: keys.filter(isDangling),

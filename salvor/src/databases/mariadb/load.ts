@@ -73,7 +73,8 @@ export async function loadDump(
   const queue = parts.filter((part) => part.kind === 'table').toSorted((a, b) => (b.size ?? 0) - (a.size ?? 0));
   const load = new Load(scratch, head, parts.length - 1, options);
   await using packets = await widenPackets(options);
-  void packets;
+  await using trust = await trustCreators(options);
+  void [packets, trust];
 
   const first = new AbortController();
   const signal = AbortSignal.any([first.signal, ...(options.signal === undefined ? [] : [options.signal])]);
@@ -292,19 +293,35 @@ async function widenPackets({ admin, signal }: LoadOptions): Promise<AsyncDispos
   const size = await readNumber(connection, 'SELECT @@GLOBAL.max_allowed_packet AS number');
   if (size < MAX_PACKET_BYTES) {
     await connection.execute(`SET GLOBAL max_allowed_packet = ${MAX_PACKET_BYTES}`);
-    resources.defer(() => narrowPackets(admin, size));
+    resources.defer(() => putBack(admin, `SET GLOBAL max_allowed_packet = ${size}`));
   }
   return resources.move();
 }
 
-async function narrowPackets(admin: DatabaseLogin, size: number): Promise<void> {
+/**
+ * With a binary log a user without rights may make no function or trigger, as a replica would run it with all rights. That
+ * of a load is made for one scratch database in the user's own name, and made again as the site's user by the switch: for
+ * as long as the load runs the server lets it be made.
+ */
+async function trustCreators({ admin, signal }: LoadOptions): Promise<AsyncDisposable> {
+  await using resources = new AsyncDisposableStack();
+  const connection = resources.use(await openConnection(admin, signal === undefined ? {} : { signal }));
+  const isRefused = 'SELECT @@GLOBAL.log_bin AND NOT @@GLOBAL.log_bin_trust_function_creators AS number';
+  if ((await readNumber(connection, isRefused)) === 1) {
+    await connection.execute('SET GLOBAL log_bin_trust_function_creators = 1');
+    resources.defer(() => putBack(admin, 'SET GLOBAL log_bin_trust_function_creators = 0'));
+  }
+  return resources.move();
+}
+
+/** Unless another load runs, which needs it too. */
+async function putBack(admin: DatabaseLogin, statement: string): Promise<void> {
   try {
     await using connection = await openConnection(admin);
     const loads = "SELECT COUNT(*) AS number FROM information_schema.PROCESSLIST WHERE USER LIKE 'salvor\\_%'";
-    if ((await readNumber(connection, loads)) === 0)
-      await connection.execute(`SET GLOBAL max_allowed_packet = ${size}`);
+    if ((await readNumber(connection, loads)) === 0) await connection.execute(statement);
   } catch {
-    // The server is gone, and with it the limit: what the load ended with is what its caller must hear.
+    // The server is gone, and with it what was set: what the load ended with is what its caller must hear.
   }
 }
 

@@ -12,6 +12,7 @@ import {
   serverErrorNumber,
 } from './connect.ts';
 import type { DatabaseProblem } from './probe.ts';
+import type { RoutineGrant } from './routine-grants.ts';
 
 export type DatabaseObject = {
   readonly kind: 'view' | 'trigger' | 'routine' | 'event';
@@ -28,6 +29,8 @@ export type DatabaseObject = {
   readonly before: string;
   /** Of a view whose tables, columns or functions are gone: the server would not make it again. */
   readonly isBroken?: true;
+  /** Of a routine: who was granted what on it; what is dropped takes them with it. Not in journals of before they were kept. */
+  readonly grants?: readonly RoutineGrant[];
   /** How the session must be set for the statement to mean what it meant. */
   readonly session: {
     readonly sqlMode: string;
@@ -117,7 +120,11 @@ async function createObject(connection: DatabaseConnection, object: DatabaseObje
       `SET SESSION sql_mode = ${quoteText(session.sqlMode)}, collation_connection = ${quoteText(session.collation)}` +
         (session.timeZone === '' ? '' : `, time_zone = ${quoteText(session.timeZone)}`),
     );
-    await connection.execute(`CREATE OR REPLACE ${object.before}DEFINER=${object.definer} ${object.body}`);
+    await createTrusted(connection, `CREATE OR REPLACE ${object.before}DEFINER=${object.definer} ${object.body}`);
+    for (const { grantee, rights, mayGrant } of object.grants ?? [])
+      await connection.execute(
+        `GRANT ${rights} ON ${object.type} ${quoteName(object.name)} TO ${grantee}${mayGrant ? ' WITH GRANT OPTION' : ''}`,
+      );
     return null;
   } catch (error) {
     if (serverErrorNumber(error) === null) throw error;
@@ -131,6 +138,24 @@ async function createObject(connection: DatabaseConnection, object: DatabaseObje
 }
 
 const ER_VIEW_INVALID = 1356;
+/** ER_BINLOG_UNSAFE_ROUTINE: a function of before the server had a binary log, or that it was told to take. */
+const UNSAFE_ROUTINE = 1418;
+
+/** It was there, so it may be there again. */
+async function createTrusted(connection: DatabaseConnection, statement: string): Promise<void> {
+  try {
+    await connection.execute(statement);
+  } catch (error) {
+    if (serverErrorNumber(error) !== UNSAFE_ROUTINE) throw error;
+    await connection.execute('SET GLOBAL log_bin_trust_function_creators = 1');
+    try {
+      await connection.execute(statement);
+    } finally {
+      await connection.execute('SET GLOBAL log_bin_trust_function_creators = 0');
+    }
+  }
+}
+
 const UNSET = { sqlMode: '', charset: 'utf8mb4', collation: 'utf8mb4_general_ci', timeZone: '' } as const;
 
 /** Throws 'swap-obstructed': what can't be read can't be made again, and must not be dropped. */

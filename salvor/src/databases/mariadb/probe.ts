@@ -1,7 +1,8 @@
 /**
  * What is in a database: the facts that dumps, plans, `salvor sites` and the manifest stand on. Reads only.
  */
-import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName } from './connect.ts';
+import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName, readAccount } from './connect.ts';
+import { judgeServer } from './judge-server.ts';
 import type { KeyColumns } from './row-key.ts';
 
 /** What holds rows. A sequence is a table of one row to the server, and moves like one. */
@@ -50,8 +51,8 @@ export async function probeDatabase(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<DatabaseFacts> {
   await using connection = await openConnection(login, { database: name, signal: options.signal });
-  const [schema] = await connection.query<{ version: string; charset: string; collation: string }>(
-    'SELECT VERSION() AS version, @@character_set_database AS charset, @@collation_database AS collation',
+  const [schema] = await connection.query<{ version: string; comment: string; charset: string; collation: string }>(
+    'SELECT VERSION() AS version, @@version_comment AS comment, @@character_set_database AS charset, @@collation_database AS collation',
   );
   const tables = await readTables(connection, name);
   return {
@@ -80,7 +81,7 @@ export async function probeDatabase(
       'SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?',
       name,
     ),
-    problems: [...nameInconsistent(tables), ...(await findBlindSpots(connection, name))],
+    problems: [...nameUntested(schema), ...nameInconsistent(tables), ...(await findBlindSpots(connection, name))],
   };
 }
 
@@ -184,6 +185,13 @@ async function readNames(connection: DatabaseConnection, sql: string, database: 
   return rows.map((row) => row.name).toSorted();
 }
 
+function nameUntested(schema: { readonly version: string; readonly comment: string } | undefined): DatabaseProblem[] {
+  const { isWritable, name } = judgeServer(schema ?? { version: '', comment: '' });
+  if (isWritable) return [];
+  const message = `${name} was never tested with this version: its databases are dumped and not restored there`;
+  return [{ code: 'server-untested', name: 'the server', message }];
+}
+
 function nameInconsistent(tables: readonly TableFacts[]): DatabaseProblem[] {
   const problems: DatabaseProblem[] = [];
   for (const { name, engine, isTransactional, kind } of tables) {
@@ -202,16 +210,32 @@ const NEEDED: Readonly<Record<string, string>> = {
   EXECUTE: 'stored procedures and functions',
 };
 
-async function findBlindSpots(connection: DatabaseConnection, database: string): Promise<DatabaseProblem[]> {
-  // A grant's database is a pattern (`o1\_%`), which is why LIKE has its sides this way round. A role's grants count.
+/** What the session's account (and the role that it has taken) may do in a database. */
+export async function readRights(
+  connection: DatabaseConnection,
+  database: string,
+  of: 'account' | 'account and role',
+): Promise<ReadonlySet<string>> {
+  const { user, host } = await readAccount(connection);
+  // As the server writes them: quotes in names stand as they are.
+  const grantees = [`'${user}'@'${host}'`];
+  if (of === 'account and role') {
+    const [row] = await connection.query<{ role: string | null }>('SELECT CURRENT_ROLE() AS role');
+    if (row?.role != null) grantees.push(`'${row.role}'@''`);
+  }
+  // A grant's database is a pattern (`o1\\_%`), which is why LIKE has its sides this way round. Both lists show the
+  // session's own grants and no one else's, unless it may read the server's.
   const rows = await connection.query<{ right_name: string }>(
-    `SELECT PRIVILEGE_TYPE AS right_name FROM information_schema.SCHEMA_PRIVILEGES WHERE ? LIKE TABLE_SCHEMA
-       AND GRANTEE IN (SELECT CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''') UNION SELECT CONCAT('''', CURRENT_ROLE(), '''@'''''))
-     UNION SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
-       WHERE GRANTEE IN (SELECT CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''') UNION SELECT CONCAT('''', CURRENT_ROLE(), '''@'''''))`,
-    [database],
+    `SELECT PRIVILEGE_TYPE AS right_name FROM information_schema.SCHEMA_PRIVILEGES
+       WHERE CONVERT(? USING utf8mb3) LIKE TABLE_SCHEMA COLLATE utf8mb3_bin AND GRANTEE IN (?)
+     UNION SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE IN (?)`,
+    [database, grantees, grantees],
   );
-  const held = new Set(rows.map((row) => row.right_name));
+  return new Set(rows.map((row) => row.right_name));
+}
+
+async function findBlindSpots(connection: DatabaseConnection, database: string): Promise<DatabaseProblem[]> {
+  const held = await readRights(connection, database, 'account and role');
   return Object.entries(NEEDED)
     .filter(([right]) => !held.has(right))
     .map(([right, what]) => ({

@@ -12,6 +12,7 @@ import {
   type ServerAddress,
   serverErrorNumber,
 } from './connect.ts';
+import { requireWritableServer } from './judge-server.ts';
 
 export type Scratch = {
   readonly database: string;
@@ -33,11 +34,12 @@ export type ScratchOptions = {
 const OUR_NAME = /^salvor_[A-Za-z0-9_]{1,56}$/;
 const ER_DB_CREATE_EXISTS = 1007;
 
-/** Throws 'scratch-name-refused', 'scratch-exists', or as `openConnection`. */
+/** Throws 'scratch-name-refused', 'scratch-exists', 'database-server-untested', or as `openConnection`. */
 export async function createScratch(admin: DatabaseLogin, options: ScratchOptions): Promise<Scratch> {
   requireOurName(options.name);
   requireOurName(options.user);
   await using connection = await openConnection(admin, signalOf(options));
+  await requireWritableServer(connection);
   await createOurDatabase(connection, options.name, options);
   const account = accountOf(options.user, admin.address);
   // A left-over user of the same name may have a password that somebody knows.

@@ -22,6 +22,7 @@ import {
   serverErrorNumber,
 } from './connect.ts';
 import { holdSwap, inspectSwap, locateTables, readSwapFacts, type SwapState } from './inspect-swap.ts';
+import { requireWritableServer } from './judge-server.ts';
 import { createObjects, type DatabaseObject, dropObjects, readObjects } from './objects.ts';
 import { findStubs, isInScope, reverseSwap, stubsOf, type SwapPlan, withoutBroken } from './plan-swap.ts';
 import type { DatabaseProblem } from './probe.ts';
@@ -52,6 +53,7 @@ const ER_LOCK_DEADLOCK = 1213;
  */
 export async function applySwap(admin: DatabaseLogin, plan: SwapPlan, options: SwapOptions = {}): Promise<SwapResult> {
   await using connection = await openConnection(admin, { lockWaitSeconds: LOCK_WAIT_SECONDS });
+  await requireWritableServer(connection);
   await holdSwap(connection, plan.live);
   await requireState(connection, plan, 'before');
   options.signal?.throwIfAborted();
