@@ -25,33 +25,33 @@ const CHANGE = `INSERT INTO a (n) VALUES (3); DROP TABLE gone; CREATE TABLE fres
 CREATE PROCEDURE newer() SELECT 2; CREATE VIEW w AS SELECT 1 AS one;`;
 
 describe('a server with a binary log in strict order', () => {
-  let test_: TestServer;
+  let own: TestServer;
   before(async () => {
     const server = await openMariaDb({
       serverOptions: ['--log-bin=binlog', '--server-id=7', '--gtid-strict-mode=ON', '--log-slave-updates'],
     });
-    test_ = {
+    own = {
       server,
       admin: server.rootLogin,
       directory: join(server.directory, 'clients'),
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
   });
-  after(() => test_[Symbol.asyncDispose]());
+  after(() => own[Symbol.asyncDispose]());
 
-  const query = (sql: string): Promise<string> => test_.server.query(sql);
+  const query = (sql: string): Promise<string> => own.server.query(sql);
 
   const prepare = async (name: string): Promise<{ plan: SwapPlan; dumped: string }> => {
-    const site = await makeSite(test_, name, CONTENT);
-    const dumped = await fingerprint(test_, name);
-    const parts = await dumpAll(test_, test_.admin, name);
+    const site = await makeSite(own, name, CONTENT);
+    const dumped = await fingerprint(own, name);
+    const parts = await dumpAll(own, own.admin, name);
     for (const { bytes, file } of parts)
       assert.doesNotMatch(bytes.toString(), /gtid|CHANGE MASTER|sql_log_bin/i, `${file} says nothing of positions`);
     await query(`USE ${name}; ${CHANGE}`);
-    const scratch = await makeScratch(test_);
-    const { definers } = await loadAll(test_, scratch, parts);
+    const scratch = await makeScratch(own);
+    const { definers } = await loadAll(own, scratch, parts);
     const wish = { live: name, scratch: scratch.database, old: `salvor_${name}_old`, definer: site.account, definers };
-    const plan = planSwap(await readSwapFacts(test_.admin, wish), { ...wish, scope: WHOLE_DATABASE });
+    const plan = planSwap(await readSwapFacts(own.admin, wish), { ...wish, scope: WHOLE_DATABASE });
     await dropUser(scratch.login.user);
     return { plan, dumped };
   };
@@ -61,17 +61,17 @@ describe('a server with a binary log in strict order', () => {
   test('takes functions and triggers that are loaded without rights, and is as strict as before when they are in', async () => {
     const { plan, dumped } = await prepare('logged');
     assert.equal(await query('SELECT @@log_bin, @@gtid_strict_mode, @@log_bin_trust_function_creators'), '1\t1\t0\n');
-    await applySwap(test_.admin, plan);
-    assert.equal(await fingerprint(test_, 'logged'), dumped);
+    await applySwap(own.admin, plan);
+    assert.equal(await fingerprint(own, 'logged'), dumped);
     assert.equal(await query('USE logged; INSERT INTO a (id) VALUES (50); SELECT n FROM a WHERE id = 50;'), '7\n');
   });
 
   test('writes a log that another server follows to the same tables, through restore and undo', async () => {
     const { plan } = await prepare('followed');
-    await applySwap(test_.admin, plan);
-    await swapBack(test_.admin, plan, { undone: 'salvor_followed_undone', journal: async () => undefined });
+    await applySwap(own.admin, plan);
+    await swapBack(own.admin, plan, { undone: 'salvor_followed_undone', journal: async () => undefined });
     await query('FLUSH BINARY LOGS');
-    const data = join(test_.server.directory, 'data');
+    const data = join(own.server.directory, 'data');
     const logs = readdirSync(data).filter((name) => /^binlog\.\d+$/.test(name));
     const text = await run('mariadb-binlog', {
       args: logs.toSorted().map((name) => join(data, name)),
@@ -81,8 +81,8 @@ describe('a server with a binary log in strict order', () => {
     await replica.query(text.toString('utf8'));
     for (const name of ['followed', 'salvor_followed_undone', 'logged'])
       assert.equal(
-        await fingerprint({ ...test_, server: replica }, name),
-        await fingerprint(test_, name),
+        await fingerprint({ ...own, server: replica }, name),
+        await fingerprint(own, name),
         `the replica's ${name}`,
       );
   });
@@ -92,7 +92,7 @@ describe('a server with a binary log in strict order', () => {
       `CREATE USER reader@localhost IDENTIFIED BY 'x'; CREATE USER 'odd''user'@'10.%' IDENTIFIED BY 'x'; CREATE ROLE auditors;`,
     );
     const { plan } = await (async () => {
-      const site = await makeSite(test_, 'granted', CONTENT);
+      const site = await makeSite(own, 'granted', CONTENT);
       await query(
         `GRANT SELECT ON granted.a TO reader@localhost WITH GRANT OPTION; GRANT INSERT (n), UPDATE (secret) ON granted.a TO reader@localhost;
         GRANT DELETE ON granted.gone TO 'odd''user'@'10.%'; GRANT SELECT ON granted.v TO auditors; GRANT SELECT ON granted.fresh TO auditors; GRANT auditors TO reader@localhost;
@@ -101,12 +101,12 @@ describe('a server with a binary log in strict order', () => {
           '',
         ),
       );
-      const parts = await dumpAll(test_, test_.admin, 'granted');
+      const parts = await dumpAll(own, own.admin, 'granted');
       await query(
         `USE granted; ${CHANGE} GRANT SELECT (i) ON granted.fresh TO 'odd''user'@'10.%'; GRANT EXECUTE, ALTER ROUTINE ON PROCEDURE granted.newer TO reader@localhost WITH GRANT OPTION;`,
       );
-      const scratch = await makeScratch(test_);
-      const { definers } = await loadAll(test_, scratch, parts);
+      const scratch = await makeScratch(own);
+      const { definers } = await loadAll(own, scratch, parts);
       const wish = {
         live: 'granted',
         scratch: scratch.database,
@@ -114,19 +114,19 @@ describe('a server with a binary log in strict order', () => {
         definer: site.account,
         definers,
       };
-      const made = planSwap(await readSwapFacts(test_.admin, wish), { ...wish, scope: WHOLE_DATABASE });
+      const made = planSwap(await readSwapFacts(own.admin, wish), { ...wish, scope: WHOLE_DATABASE });
       await dropUser(scratch.login.user);
       return { plan: JSON.parse(JSON.stringify(made)) as SwapPlan };
     })();
     const before = await allGrants();
     assert.match(before, /GRANT SELECT, INSERT \(`n`\), UPDATE \(`secret`\) ON `granted`.`a` TO `reader`/);
-    await applySwap(test_.admin, plan);
+    await applySwap(own.admin, plan);
     const during = await allGrants();
     const withoutNewer = (text: string): string => text.replaceAll(/^.*PROCEDURE `granted`.`newer`.*\n/gm, '');
     assert.equal(withoutNewer(during), withoutNewer(before), 'after the restore');
-    await swapBack(test_.admin, plan, { undone: 'salvor_granted_undone', journal: async () => undefined });
+    await swapBack(own.admin, plan, { undone: 'salvor_granted_undone', journal: async () => undefined });
     assert.equal(await allGrants(), before, 'after the undo, also those on a routine that the restore had taken away');
-    await dropScratch(test_.admin, { database: 'salvor_granted_undone', user: 'salvor_granted_undone' });
+    await dropScratch(own.admin, { database: 'salvor_granted_undone', user: 'salvor_granted_undone' });
     assert.equal(await allGrants(), before, 'when what was replaced is gone');
   });
 
