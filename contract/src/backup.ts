@@ -10,6 +10,7 @@ export const BackupDocument = z
     state: TaskState,
     /** The new point's id. */
     point: z.string().min(1),
+    /** Null where the policy wants none, and where none could be written, which is then a problem. */
     archive: z.object({ path: z.string(), bytes: Bytes }).readonly().nullable(),
     files: Count,
     tables: Count,

@@ -58,6 +58,8 @@ export const RestoreDocument = z
     state: TaskState,
     /** What was there before; null where nothing was replaced. */
     safetyPoint: z.string().min(1).nullable(),
+    /** Of the safety point; null where none was made. */
+    archive: z.object({ path: z.string(), bytes: Bytes }).readonly().nullable(),
     plan: RestorePlan,
     /** PHP files whose content the switch changed, relative to the site's directory: they carry the time of the switch. */
     refreshed: list(z.string()),

@@ -53,6 +53,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'archive-place-served': {
+    message: (c) =>
+      `${String(c['place'])} lies in ${String(c['root'])}, which a web server hands out: anybody could download an archive there.`,
+    hint: 'Take the home above the code base as the account’s home, or write no archives with: archives: { format: none }',
+    exit: 1,
+    retry: 'never',
+  },
   'archive-too-large': {
     message: (c) => `${String(c['archive'])} was not unpacked: ${String(c['why'])}. Nothing of it was kept.`,
     hint: 'If it is what it should be, raise the limit in salvor.yaml; a small file that unpacks to a large one is often an attack.',

@@ -41,6 +41,7 @@ import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import type { TaskRow } from '../store/tables.ts';
 import { openStore } from '../store/open-store.ts';
+import { type ArchiveTools, archivePoint } from '../tasks/archive-point.ts';
 import { type BackedUp, backUpSite, placesOf } from '../tasks/back-up-site.ts';
 import { confirmTask } from '../tasks/confirm-task.ts';
 import type { Journal, JournalSite } from '../tasks/journal.ts';
@@ -49,7 +50,7 @@ import { readStoredSite } from '../tasks/read-stored-site.ts';
 import { type RestoreWish, readScope } from '../tasks/restore-scope.ts';
 import { type RestoreTools, restoreSite } from '../tasks/restore-site.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
-import type { TaskProgress } from '../tasks/task-run.ts';
+import type { TaskProgress, TaskRun } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { expireKept } from './expire-kept.ts';
@@ -193,12 +194,12 @@ export class Agent implements AsyncDisposable {
       this.#waitOptions(options),
       this.#backUp(siteKey(site), reason),
     );
-    const { point, result: written, tables } = result;
+    const { point, result: written, tables, archive } = result;
     return {
       task,
       state,
       point: point.manifest.point,
-      archive: null,
+      archive,
       files: point.manifest.files?.count ?? 0,
       tables,
       bytesRead: written.bytesRead,
@@ -208,9 +209,10 @@ export class Agent implements AsyncDisposable {
   }
 
   /** The site is looked up again when its turn has come: what it waited for may have changed it. */
-  #backUp(key: string, reason: string | null): TaskBody<BackedUp> {
+  #backUp(key: string, reason: string | null): TaskBody<BackedUp & { readonly archive: BackupDocument['archive'] }> {
     return async (run) => {
-      const site = await this.#findSite(key, run.signal);
+      const { sites } = await readHost(this.#config, run.signal);
+      const site = resolveSite(sites, key);
       const tools = {
         repository: await this.#points.repositoryOf(site.account.name),
         administratorOf: this.#room.administratorOf,
@@ -219,7 +221,7 @@ export class Agent implements AsyncDisposable {
       run.note(...backedUp.problems);
       run.record({ point: backedUp.point.manifest.point });
       await this.#points.remember(backedUp.point);
-      return backedUp;
+      return { ...backedUp, archive: await archivePoint(site, backedUp.point, this.#archiveTools(site, sites), run) };
     };
   }
 
@@ -257,7 +259,9 @@ export class Agent implements AsyncDisposable {
       async (run) => {
         // Looked up again when its turn has come: what it waited for may have changed the site.
         const now = await this.#findTarget(account, uri, point, options);
-        return await restoreSite(now, point, scope, await this.#restoreTools(now, run.signal), run);
+        const tools = await this.#restoreTools(now, run.signal);
+        const restored = await restoreSite(now, point, scope, tools, run);
+        return { ...restored, archive: await this.#archiveSafety(now, restored.safetyPoint, tools.sites, run) };
       },
     );
     const done = { task, state, ...result, undoneBy: null, problems };
@@ -565,6 +569,22 @@ export class Agent implements AsyncDisposable {
     };
   }
 
+  #archiveTools(site: Site, sites: readonly Site[]): ArchiveTools {
+    return { policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy, sites };
+  }
+
+  /** Of what a task replaced, as it was at the switch; the site need not wait for it. */
+  async #archiveSafety(
+    site: Site,
+    point: string | null,
+    sites: readonly Site[],
+    run: TaskRun,
+  ): Promise<RestoreDocument['archive']> {
+    if (point === null) return null;
+    const safety = await this.#points.openOf(site.account.name, site.uri, point);
+    return await archivePoint(site, safety, this.#archiveTools(site, sites), run);
+  }
+
   /** A task that lives has its site's lock: of this site only those are meant that recovery has given up for now. */
   #readTasks(site: Site): { known: ReadonlySet<string>; unfinished: readonly string[] } {
     const journals = this.#room.journals.list();
@@ -608,6 +628,7 @@ function withoutTask(plan: RestoreDocument['plan'], problems: readonly Problem[]
     changedMeanwhile: null,
     page: null,
     undoneBy: null,
+    archive: null,
     undoUntil: null,
     problems,
   };

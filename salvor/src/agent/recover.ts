@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SalvorError } from '../errors.ts';
 import { isAlive } from '../lib/process-identity.ts';
 import type { TaskRow } from '../store/tables.ts';
+import { removeUnfinishedArchive } from '../tasks/archive-point.ts';
 import { recoverTask } from '../tasks/recover-task.ts';
 import { parseTaskId } from '../tasks/task-id.ts';
 import { type TaskRoom, closeTask, scratchOf } from './run-task.ts';
@@ -42,7 +43,10 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
       await room.log.end(row.id, { state: 'cancelled', ended, error: 'the process that waited for its turn is gone' });
     else if (journal === null) await room.log.end(row.id, { state: 'failed', ended, error: KILLED });
     // Killed between the journal's last word and the row's.
-    else if (journal.phase === 'kept') await closeTask(room, journal, { state: 'succeeded', error: null });
+    else if (journal.phase === 'kept') {
+      removeUnfinishedArchive(journal.site.home, journal.task);
+      await closeTask(room, journal, { state: 'succeeded', error: null });
+    }
   }
   for (const account of new Set(gone.map((row) => row.account))) {
     // A repository that can't be opened says so to whoever wants it next.
@@ -65,6 +69,7 @@ async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals'][
     if (journal === null) return;
     words.say(`its process is gone; it had come to “${journal.phase}”`, { kind: 'warning', code: null });
     const recovered = await recoverTask(journal, { ...room, say: words.say, audit: room.auditLog.for(task) });
+    if (removeUnfinishedArchive(place.home, task)) words.say('removed the archive that was not finished');
     words.say(`ended ${recovered.state}`);
     await words.flush();
     await closeTask(room, recovered.journal, { state: recovered.state, error: KILLED });

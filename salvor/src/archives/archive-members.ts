@@ -95,7 +95,7 @@ export class ArchiveMembers {
     this.#modules = wanted.modules ?? [];
     this.#secrets = { ...wanted.secrets, replacement: wanted.passwords === 'replaced' ? PASSWORD_REPLACED : '' };
     this.#about = describe(source, wanted);
-    this.#taken = new Set([ABOUT_NAME, SUMS_NAME, MANIFEST_NAME, ...this.#about.databases.map(({ member }) => member)]);
+    this.#taken = new Set(this.#about.databases.map(({ member }) => member));
   }
 
   /** Read once, to its end. Throws what the source throws. */
@@ -130,7 +130,8 @@ export class ArchiveMembers {
 
   async *#put(entry: SourceEntry): AsyncGenerator<Uint8Array> {
     const { path } = entry;
-    if (this.#isExcluded(entry)) return;
+    // What an archive that was unpacked by hand has left in the site is no part of it.
+    if (this.#isExcluded(entry) || OWN_NAMES.has(path)) return;
     if (this.#taken.has(path)) {
       this.#tell('archive-name-taken', `it was left out: what is called so in an archive is the archive's own`, path);
       return;
@@ -298,6 +299,8 @@ export class ArchiveMembers {
 }
 
 const EMPTY = new Uint8Array(0);
+/** Whoever writes one gets them anew; a dump's name may be a file's of the site too, and that one is told. */
+const OWN_NAMES: ReadonlySet<string> = new Set([ABOUT_NAME, SUMS_NAME, MANIFEST_NAME]);
 const ZEROS = Buffer.alloc(256 * 1024);
 
 function describe({ databases, moved }: ArchiveSource, { about, excludes, passwords }: MembersWanted): ArchiveAbout {

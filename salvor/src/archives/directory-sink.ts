@@ -11,20 +11,15 @@ export type DirectorySinkOptions = {
   /** Of the file. */
   readonly mode: number;
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-  readonly randomBytes: (count: number) => Uint8Array;
+  /** Of the file that has no name yet; see `nameUnfinished`. */
+  readonly unfinished: string;
 };
-
-/** What a crash left of an archive that was being written. */
-export function isUnfinishedArchive(name: string): boolean {
-  return /^\.salvor-archive-[0-9a-f]{16}\.part$/.test(name);
-}
 
 /** A sink in a directory of ours, or of the user that we are. */
 export async function openDirectorySink(options: DirectorySinkOptions): Promise<ArchiveSink> {
   const directory = openRoot(options.directory);
   try {
-    const name = `.salvor-archive-${Buffer.from(options.randomBytes(8)).toString('hex')}.part`;
-    const spot = spotIn(directory, name);
+    const spot = spotIn(directory, options.unfinished);
     closeSync(createFileAt(spot, 0o600));
     const file = await open(pathOfSpot(spot), 'r+');
     const { owner, mode } = options;

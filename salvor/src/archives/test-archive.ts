@@ -9,6 +9,7 @@ import type { ArchiveSink } from './archive-sink.ts';
 import type { ArchiveSource, SourceDatabase } from './archive-source.ts';
 import { entriesOfDirectory } from './directory-source.ts';
 import { openDirectorySink } from './directory-sink.ts';
+import { nameUnfinished } from './unfinished.ts';
 import { type ArchiveWanted, type WrittenArchive, writeArchive } from './write-archive.ts';
 
 export const PASSWORD = 'kQ7%xy z"w\'9';
@@ -122,7 +123,7 @@ export async function writeTestArchive(
     directory: made.out,
     mode: 0o640,
     owner: { uid: 1001, gid: 33 },
-    randomBytes,
+    unfinished: nameUnfinished('a test'),
   });
   return await writeArchive(source, wantedOf(told), around(sink), { scratch: made.scratch, signal, threads: 2 });
 }

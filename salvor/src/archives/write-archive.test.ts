@@ -8,7 +8,7 @@ import { SalvorError } from '../errors.ts';
 import { MANIFEST_NAME, parseAbout, parseArchiveManifest } from './archive-manifest.ts';
 import { archiveNames, parseArchiveName } from './archive-name.ts';
 import type { ArchiveSink } from './archive-sink.ts';
-import { isUnfinishedArchive } from './directory-sink.ts';
+import { isUnfinishedArchive } from './unfinished.ts';
 import { nameFault } from './name-fault.ts';
 import { ArchiveFault } from './tar/archive-fault.ts';
 import { PASSWORD, TIME, databaseOf, makeTestSite, sourceOf, writeTestArchive } from './test-archive.ts';
@@ -147,6 +147,7 @@ describe('an archive', () => {
     using made = makeTestSite();
     execFileSync('mkfifo', [join(made.site, 'files/pipe')]);
     writeFileSync(join(made.site, 'database.sql'), 'left over');
+    writeFileSync(join(made.site, '.salvor-manifest.json'), 'of an archive that was unpacked here');
     writeFileSync(join(made.site, 'settings.local.php'), `<?php $databases = 'not PHP' 1;`);
     writeFileSync(join(made.site, 'notes.txt'), `The password is ${PASSWORD}`);
     const { problems, manifest } = await writeTestArchive(made);

@@ -29,6 +29,7 @@ export type AuditAction =
   | 'load-dump'
   | 'remove-files'
   | 'restore-files'
+  | 'write-archive'
   | 'set-owners'
   | 'switch'
   | 'switch-back'

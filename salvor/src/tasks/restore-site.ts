@@ -45,7 +45,7 @@ export type RestoreTools = Omit<PlanTools, 'signal'> &
     readonly measure: (kind: RateKind, rate: Rate) => void;
   };
 
-export type Restored = Omit<RestoreDocument, 'task' | 'state' | 'problems' | 'undoneBy'>;
+export type Restored = Omit<RestoreDocument, 'task' | 'state' | 'problems' | 'undoneBy' | 'archive'>;
 
 /** Throws `restore-obstructed` and what a step throws; then the site is as it was, or as the switch has made it. */
 export async function restoreSite(

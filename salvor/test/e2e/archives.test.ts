@@ -1,21 +1,24 @@
 /** Archives of real points: what Aegir's own commands make of them is the site. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { findSnapshot, listSnapshots } from '@salvor/engine';
+import { BackupDocument, RestoreDocument } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { differences, observeSite, observeTree } from '../../../demo/observe-site.ts';
-import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { quoteName } from '../../../demo/sql.ts';
-import { archiveNames } from '../../src/archives/archive-name.ts';
-import { openDirectorySink } from '../../src/archives/directory-sink.ts';
-import { type WrittenArchive, writeArchive } from '../../src/archives/write-archive.ts';
-import { type OpenPoint, openPoint, pointTagOf } from '../../src/points/open-point.ts';
-import { sourceOfPoint } from '../../src/points/point-source.ts';
-import { openAccountRepository } from '../../src/points/repositories.ts';
+import { type ArchiveManifest, MANIFEST_NAME, parseArchiveManifest } from '../../src/archives/archive-manifest.ts';
 import { type TestHost, lookAt, openTestHost } from './open-test-host.ts';
 
 describe('an archive of a point', () => {
@@ -23,60 +26,27 @@ describe('an archive of a point', () => {
   let out: string;
 
   before(async () => {
-    test = await openTestHost({ posts: 6, nodes: 30, files: 20 });
+    test = await openTestHost({ archives: true, posts: 6, nodes: 30, files: 20 });
     out = join(test.host.directory, 'out');
     mkdirSync(out);
   });
   after(() => test[Symbol.asyncDispose]());
 
-  /** The point of a fresh backup, and its archive. */
-  async function archive(site: DemoSite): Promise<WrittenArchive> {
-    const { point } = await test.backUp(site);
-    const { stateDir, repositories } = salvorPlaces(test.host);
-    const places = { state: stateDir, local: repositories, remote: null };
-    await using opened = await openAccountRepository(places, test.host.account.name, 'local');
-    const { snapshots } = await listSnapshots(opened.repository);
-    const id = snapshots.find((snapshot) => pointTagOf(snapshot) === point)?.id ?? '';
-    return await write(await openPoint(opened.repository, await findSnapshot(opened.repository, id)), site);
-  }
-
-  async function write({ manifest, view }: OpenPoint, site: DemoSite): Promise<WrittenArchive> {
-    await using sink = await openDirectorySink({ directory: out, mode: 0o640, randomBytes });
-    const { account, platform, time } = manifest;
-    const about = {
-      uri: site.uri,
-      time,
-      point: manifest.point,
-      task: manifest.task,
-      reason: manifest.reason,
-      host: manifest.host,
-      account: account.name,
-      site: { path: manifest.site.path, cms: manifest.site.cms, version: manifest.site.version },
-      platform,
-      tools: manifest.tools,
-    };
-    return await writeArchive(
-      sourceOfPoint({ manifest, view }),
-      {
-        about,
-        excludes: [],
-        secrets: { passwords: [site.password], open: [site.database, site.user, site.uri, 'localhost'] },
-        passwords: 'replaced',
-        modules: null,
-        drushrc: {
-          uri: site.uri,
-          db_type: 'mysql',
-          db_name: site.database,
-          db_user: site.user,
-          db_host: 'localhost',
-          db_port: '3306',
-        },
-        compression: 'gzip',
-        names: archiveNames(site.uri, new Date(time), 'gzip'),
-      },
-      sink,
-      { scratch: out, signal: new AbortController().signal },
-    );
+  /** A fresh backup, and the archive that it wrote. */
+  async function archive(site: DemoSite): Promise<{ path: string; manifest: ArchiveManifest }> {
+    const made = await test.backUp(site);
+    const path = made.archive?.path ?? '';
+    assert.equal(dirname(path), join(test.host.home, 'backups'));
+    assert.match(basename(path), new RegExp(`^${site.uri}-\\d{8}\\.\\d{6}(_\\d+)?\\.tar\\.gz$`));
+    const { size, mode, uid, gid } = statSync(path);
+    const { account } = test.host;
+    // The demo's account has no group of its own in the host's list.
+    assert.deepEqual([size, mode & 0o777, uid, gid], [made.archive?.bytes, 0o600, account.uid, account.gid]);
+    const text = execFileSync('tar', ['-xOzf', path, `./${MANIFEST_NAME}`], { maxBuffer: 1 << 26 });
+    const manifest = parseArchiveManifest(text);
+    assert.ok(manifest !== null);
+    assert.equal(manifest.about.point, made.point);
+    return { path, manifest };
   }
 
   for (const uri of ['journal.example.org', 'harbour.example.org', 'market.example.org']) {
@@ -84,9 +54,8 @@ describe('an archive of a point', () => {
       const site = test.host.site(uri);
       const original = await lookAt(test.host, site);
       assert.equal(original.page.status, 200);
-      const written = await archive(site);
-      assert.deepEqual(written.problems, []);
-      const file = join(out, written.name);
+      const { path: file, manifest } = await archive(site);
+      assert.deepEqual(manifest.problems, []);
       assert.equal(execFileSync('gunzip', ['-c', file], { maxBuffer: 1 << 30 }).includes(site.password), false);
 
       // What is there now goes, all of it; what Aegir does then are these three commands.
@@ -138,13 +107,73 @@ describe('an archive of a point', () => {
     mkdirSync(join(test.host.home, 'static/files'));
     renameSync(join(site.path, 'files'), target);
     symlinkSync(target, join(site.path, 'files'));
-    const written = await archive(site);
-    assert.deepEqual(written.manifest.about.moved, [{ path: 'files', target }]);
+    const { path, manifest } = await archive(site);
+    assert.deepEqual(manifest.about.moved, [{ path: 'files', target }]);
     const into = join(out, 'moved');
     mkdirSync(into);
-    execFileSync('tar', ['-xpzf', join(out, written.name), '-C', into]);
+    execFileSync('tar', ['-xpzf', path, '-C', into]);
     const [before, after] = [observeTree(target), observeTree(join(into, 'files'))];
     assert.ok(before.size > 10);
     assert.deepEqual(differences(before, after), []);
   });
+
+  it('of a restore is of what it replaced, and its point can be read out of it', async () => {
+    const site = test.host.site('harbour.example.org');
+    const { point } = await test.backUp(site);
+    writeFileSync(join(site.path, 'files/late.txt'), 'late');
+    const restored = await test.restore(site, point);
+    const path = restored.archive?.path ?? '';
+    assert.equal(execFileSync('tar', ['-xOzf', path, './files/late.txt']).toString(), 'late');
+    const about = JSON.parse(execFileSync('tar', ['-xOzf', path, './.salvor-archive.json']).toString()) as {
+      point: string;
+    };
+    assert.equal(about.point, restored.safetyPoint);
+  });
+
+  it('that can’t be written is a problem with a code; the point stands, and nothing is left or led away', async () => {
+    const site = test.host.site('harbour.example.org');
+    const backups = join(test.host.home, 'backups');
+    const elsewhere = join(test.host.directory, 'elsewhere');
+    mkdirSync(elsewhere);
+    chmodSync(elsewhere, 0o777);
+    renameSync(backups, `${backups}.away`);
+    const tries: readonly (readonly [code: string, make: () => void])[] = [
+      ['path-leads-out', () => symlinkSync(elsewhere, backups)],
+      ['path-leads-out', () => writeFileSync(backups, '')],
+      ['home-refused', () => mkdirSync(backups, { mode: 0o700 })],
+    ];
+    for (const [code, make] of tries) {
+      make();
+      const run = await test.attempt(['backup', site.uri]);
+      const made = BackupDocument.parse(run.document);
+      assert.deepEqual([run.exit, made.state, made.archive], [3, 'warned', null]);
+      assert.deepEqual(
+        made.problems.map((problem) => problem.code),
+        [code],
+      );
+      assert.ok(made.point.length > 0);
+      assert.deepEqual(readdirSync(elsewhere), []);
+      rmSync(backups, { recursive: true });
+    }
+    const { home, account } = test.host;
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=64k,uid=${account.uid},mode=700`, 'none', ensure(backups)]);
+    try {
+      const run = await test.attempt(['backup', site.uri]);
+      const made = BackupDocument.parse(run.document);
+      assert.deepEqual([run.exit, made.archive, made.problems[0]?.code], [3, null, 'disk-full']);
+      assert.deepEqual(readdirSync(backups), []);
+    } finally {
+      execFileSync('umount', [backups]);
+    }
+    rmSync(backups, { recursive: true });
+    renameSync(`${backups}.away`, backups);
+    const restored = RestoreDocument.parse((await test.attempt(['restore', site.uri, '--yes'])).document);
+    assert.equal(restored.state, 'succeeded');
+    assert.ok(readdirSync(join(home, 'backups')).every((name) => !name.startsWith('.')));
+  });
 });
+
+function ensure(directory: string): string {
+  mkdirSync(directory);
+  return directory;
+}

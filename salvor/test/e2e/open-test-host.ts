@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
 import { buildHost, type BuildHostOptions, type DemoHost, type DemoSite } from '../../../demo/host.ts';
 import {
   differences,
@@ -7,7 +8,7 @@ import {
   type ObservedPage,
   type ObservedSite,
 } from '../../../demo/observe-site.ts';
-import { initFlags, runSalvor, type SalvorRun } from '../../../demo/salvor-command.ts';
+import { initFlags, runSalvor, salvorPlaces, type SalvorRun } from '../../../demo/salvor-command.ts';
 import { BackupDocument, InitDocument, RestoreDocument, UndoDocument } from '@salvor/contract';
 
 type Schema<T> = { parse(value: unknown): T };
@@ -24,7 +25,8 @@ export type TestHost = AsyncDisposable & {
   undo(task: string | null): Promise<UndoDocument>;
 };
 
-export async function openTestHost(options: BuildHostOptions): Promise<TestHost> {
+/** Archives of tasks cost half a second each: where nobody looks at them none is written. */
+export async function openTestHost(options: BuildHostOptions & { readonly archives?: true }): Promise<TestHost> {
   await using made = new AsyncDisposableStack();
   const host = made.use(await buildHost(options));
   await host.serve();
@@ -34,7 +36,9 @@ export async function openTestHost(options: BuildHostOptions): Promise<TestHost>
     assert.equal(exit, 0, `salvor ${args.join(' ')}: exit code ${exit}\n${complaint}\n${output}`);
     return schema.parse(document);
   };
-  await run(['init', ...initFlags(host)], InitDocument);
+  const flags = initFlags(host);
+  if (options.archives !== true) appendFileSync(salvorPlaces(host).config, 'archives: { format: none }\n');
+  await run(['init', ...flags], InitDocument);
   const resources = made.move();
   return {
     host,

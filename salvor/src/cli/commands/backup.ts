@@ -22,11 +22,12 @@ export async function backup(
 
 function render(site: string, document: BackupDocument, { terminal }: CommandContext): string {
   const paint = terminal.output;
-  const { files, tables, bytesRead, bytesStored, point, problems } = document;
+  const { files, tables, bytesRead, bytesStored, point, archive, problems } = document;
   const name = escapeControl(site);
   return [
     `Backed up ${name}: ${counted(files, 'file')}, ${counted(tables, 'table')}; ${readableBytes(bytesRead)} read, ${readableBytes(bytesStored)} stored.`,
     `Point ${paint.bold(shortPoint(point))}`,
+    ...(archive === null ? [] : [`Archive ${escapeControl(archive.path)} (${readableBytes(archive.bytes)})`]),
     ...renderProblems(problems, paint),
   ].join('\n');
 }

@@ -4,7 +4,7 @@ import type { RestoreDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { askConsent, requireConsentPossible } from '../consent.ts';
-import { counted, escapeControl, readableTime, shortPoint } from '../readable.ts';
+import { counted, escapeControl, readableBytes, readableTime, shortPoint } from '../readable.ts';
 import { renderPlan } from '../render-plan.ts';
 import { renderProblems } from '../render-problems.ts';
 import { writeAll } from '../terminal.ts';
@@ -55,7 +55,7 @@ export async function restore(
 
 function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: CommandContext): string {
   const paint = terminal.output;
-  const { plan, task, safetyPoint, refreshed, changedMeanwhile, undoUntil, problems } = document;
+  const { plan, task, safetyPoint, archive, refreshed, changedMeanwhile, undoUntil, problems } = document;
   if (flags.dryRun === true) return [...renderPlan(plan, paint), 'Nothing was changed (--dry-run).'].join('\n');
   const from = `${shortPoint(plan.point)} of ${readableTime(plan.pointTime)}`;
   const lines = [
@@ -82,6 +82,7 @@ function render(document: RestoreDocument, flags: RestoreFlags, { terminal }: Co
     );
   }
   if (safetyPoint !== null) lines.push(`What was there before: point ${shortPoint(safetyPoint)}`);
+  if (archive !== null) lines.push(`Archive of it: ${escapeControl(archive.path)} (${readableBytes(archive.bytes)})`);
   if (task !== null && undoUntil !== null) {
     lines.push(`To switch back, until ${readableTime(undoUntil)}: ${paint.bold(`salvor undo ${task}`)}`);
   }

@@ -166,6 +166,22 @@ describe('a helper', () => {
     assert.ok((seen ?? 0) >= 4, `${seen} looks`);
   });
 
+  test('moves what is there to a name that is free, and over nothing', async () => {
+    await using helper = await open();
+    await helper.makeDirectory(at('d'));
+    await helper.writeFile(at('d/new'), Buffer.from('new'), PLAIN);
+    await helper.writeFile(at('taken'), Buffer.from('old'), PLAIN);
+    await assert.rejects(helper.move(at('d/new'), at('taken')), { code: 'path-taken' });
+    symlinkSync('/etc', join(tenant.home, 'out'));
+    await assert.rejects(helper.move(at('d/new'), at('out/new')), { code: 'path-leads-out' });
+    await helper.move(at('d/new'), at('d/free'));
+    assert.deepEqual(
+      ['d/free', 'taken'].map((name) => readFileSync(join(tenant.home, name), 'utf8')),
+      ['new', 'old'],
+    );
+    assert.equal(existsSync(join(tenant.home, 'd/new')), false);
+  });
+
   test('can do only what the account can: nothing of root’s or a stranger’s is read, written or removed', async () => {
     await using helper = await open();
     const stranger = join(tenant.home, 'stranger');

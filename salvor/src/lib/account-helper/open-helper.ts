@@ -165,6 +165,11 @@ export class AccountHelper implements AsyncDisposable {
     await this.#ask({ op: 'remove', path: encodePath(path) }, path);
   }
 
+  /** Gives what is at `from` another name, where nothing may be (`path-taken`). */
+  async move(from: SafePath, to: SafePath): Promise<void> {
+    await this.#ask({ op: 'move', path: encodePath(from), to: encodePath(to) }, to);
+  }
+
   /** Returns when all that was written lies on the disk. */
   async sync(): Promise<void> {
     await this.#ask({ op: 'sync' }, null);

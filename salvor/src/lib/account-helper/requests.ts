@@ -30,6 +30,8 @@ export type Request =
   | { readonly op: 'read'; readonly path: string }
   | { readonly op: 'list'; readonly path: string | null }
   | { readonly op: 'remove'; readonly path: string }
+  /** Where nothing may be. */
+  | { readonly op: 'move'; readonly path: string; readonly to: string }
   | { readonly op: 'sync' };
 
 export type Answer =

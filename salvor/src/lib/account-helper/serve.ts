@@ -17,6 +17,7 @@ import {
   lookAt,
   makeDirectoryAt,
   makeLinkAt,
+  moveSpot,
   pathOfSpot,
   spotBeneath,
   spotIn,
@@ -91,6 +92,11 @@ class Server {
       case 'remove': {
         using spot = spotBeneath(this.#opened, decodePath(request.path));
         await this.#beating(() => removeTree(spot));
+        return await this.answer({ kind: 'done' });
+      }
+      case 'move': {
+        using to = spotBeneath(this.#opened, decodePath(request.to));
+        this.#at(request.path, (spot) => moveSpot(spot, to));
         return await this.answer({ kind: 'done' });
       }
       case 'sync':
