@@ -29,7 +29,6 @@ describe('a configuration', () => {
     assert.equal(config.local, DEFAULTS.local);
     assert.deepEqual(config.homes, []);
     assert.deepEqual(config.sites, {});
-    assert.deepEqual(config.archives, { format: 'tar.gz', level: null, passwords: 'replaced' });
   });
 
   test('has paths that are relative to its own directory, and may call a directory local:', () => {
@@ -76,8 +75,6 @@ describe('a configuration', () => {
     ['a key twice', 'state: /a\nstate: /b', /^2:1 .*unique/],
     ['a bracket that is not closed', 'homes: [/a', /^1:\d+ /],
     ['a place that is no directory', 'local: s3:bucket', /^1:8 'local' must be a directory of this machine/],
-    ['a format of archives that is none', 'archives: { format: zip }', /^1:21 'format' must be one of tar.gz/],
-    ['a level that no compression has', 'archives: { level: 12 }', /^1:20 'level' must be a number from 1 to 9/],
     ['a port that is none', 'sites:\n  a.com:\n    database: { name: x, port: 0 }', /^3:32 'port'/],
     ['a database without a name', 'sites:\n  a.com:\n    databases:\n      - user: x', /^4:9 .*lacks 'name'/],
   ];

@@ -28,7 +28,6 @@ export type Config = {
   readonly remote: RemotePlace | null;
   /** Where scratch trees are built; null for `.salvor` on the site's own file system. */
   readonly staging: string | null;
-  readonly archives: ArchiveRules;
   readonly mariadb: { readonly socket: string | null; readonly defaultsFile: string | null };
   /** What a site's own settings don't say, by `URI` or `ACCOUNT/URI`. */
   readonly sites: Readonly<Record<string, SiteOverride>>;
@@ -44,18 +43,6 @@ export type RemotePlace = {
   readonly identityFile: string | null;
   /** Host keys that are trusted; null for `~/.ssh/known_hosts`. */
   readonly knownHosts: string | null;
-};
-
-export const ARCHIVE_FORMATS = ['tar.gz', 'tar', 'tar.bz2', 'tar.zst', 'none'] as const;
-
-/** What tasks write into `~/backups` beside a point. */
-export type ArchiveRules = {
-  /** `none`: no archive is written. */
-  readonly format: (typeof ARCHIVE_FORMATS)[number];
-  /** Of the compression, 1 to 9; null for its ordinary one. */
-  readonly level: number | null;
-  /** Of databases: a word stands for them, or nothing. */
-  readonly passwords: 'replaced' | 'left-out';
 };
 
 export type SiteOverride = { readonly databases: readonly DatabaseOverride[] };
@@ -125,7 +112,7 @@ export function parseConfig(text: string, file: string): Config {
     throw new SalvorError('config-invalid', { file, line, column, problem });
   });
   const here = dirname(resolve(file));
-  top.allow(['state', 'homes', 'local', 'remote', 'staging', 'archives', 'mariadb', 'accounts', 'sites', 'policy']);
+  top.allow(['state', 'homes', 'local', 'remote', 'staging', 'mariadb', 'accounts', 'sites', 'policy']);
 
   const mariadb = top.section('mariadb');
   mariadb.allow(['socket', 'defaultsFile']);
@@ -138,7 +125,6 @@ export function parseConfig(text: string, file: string): Config {
       DEFAULTS.local,
     remote: readRemote(top, here),
     staging: top.path('staging', here),
-    archives: readArchiveRules(top.section('archives')),
     mariadb: { socket: mariadb.path('socket', here), defaultsFile: mariadb.path('defaultsFile', here) },
     sites: readSites(top.section('sites'), here),
     policies: {
@@ -204,22 +190,6 @@ function readRemote(top: Section, here: string): RemotePlace | null {
     url: section.parsed('url', readUrl, problem) ?? section.missing('url'),
     identityFile: section.path('identityFile', here),
     knownHosts: section.path('knownHosts', here),
-  };
-}
-
-function readArchiveRules(section: Section): ArchiveRules {
-  section.allow(['format', 'level', 'passwords']);
-  const oneOf =
-    <T extends string>(known: readonly T[]) =>
-    (text: string): T | null =>
-      known.find((name) => name === text) ?? null;
-  const passwords = ['replaced', 'left-out'] as const;
-  const readLevel = (text: string): number | null => (/^[1-9]$/.test(text) ? Number(text) : null);
-  return {
-    format:
-      section.parsed('format', oneOf(ARCHIVE_FORMATS), `must be one of ${ARCHIVE_FORMATS.join(', ')}`) ?? 'tar.gz',
-    level: section.parsed('level', readLevel, 'must be a number from 1 to 9'),
-    passwords: section.parsed('passwords', oneOf(passwords), `must be ${passwords.join(' or ')}`) ?? 'replaced',
   };
 }
 

@@ -56,7 +56,7 @@ export const SALVOR_ERRORS = {
   'archive-place-served': {
     message: (c) =>
       `${String(c['place'])} lies in ${String(c['root'])}, which a web server hands out: anybody could download an archive there.`,
-    hint: 'Take the home above the code base as the account’s home, or write no archives with: archives: { format: none }',
+    hint: 'Take the home above the code base as the account’s home, or write no archives with: policy: { archives: { format: none } }',
     exit: 1,
     retry: 'never',
   },

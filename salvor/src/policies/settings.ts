@@ -199,6 +199,28 @@ export const SETTINGS = {
     standard: [],
     about: 'Further tables whose rows the nightly job leaves out; * stands for any letters.',
   },
+  archiveFormat: {
+    key: 'archives.format',
+    kind: 'choice',
+    choices: ['tar.gz', 'tar', 'tar.bz2', 'tar.zst', 'none'],
+    standard: 'tar.gz',
+    about: 'What a task writes into backups of the home beside its point; with none, nothing.',
+  },
+  archiveLevel: {
+    key: 'archives.level',
+    kind: 'count',
+    standard: 5,
+    least: 1,
+    most: 9,
+    about: 'How hard it is packed: 1 is fast, 9 is small.',
+  },
+  archivePasswords: {
+    key: 'archives.passwords',
+    kind: 'choice',
+    choices: ['replaced', 'left-out'],
+    standard: 'replaced',
+    about: 'What stands in it for the passwords of databases: a word that says so, or nothing.',
+  },
   maintenance: {
     key: 'restore.maintenance',
     kind: 'flag',

@@ -27,6 +27,7 @@ import { sourceOfPoint } from '../points/point-source.ts';
 import { type HostTables, readHostTables } from '../sites/host-tables.ts';
 import type { Account } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
+import type { Policy } from '../policies/settings.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
 import { usersOfAccount } from './known-owners.ts';
 import type { TaskRun } from './task-run.ts';
@@ -34,19 +35,13 @@ import type { TaskRun } from './task-run.ts';
 /** Where Aegir has them, in an account's home. */
 export const ARCHIVES_DIRECTORY = 'backups';
 
-export type ArchivePolicy = {
-  readonly format: 'tar.gz' | 'tar' | 'tar.bz2' | 'tar.zst' | 'none';
-  readonly level: number | null;
-  readonly passwords: ArchiveWanted['passwords'];
-};
-
 export type ArchiveTools = {
-  readonly policy: ArchivePolicy;
+  readonly policy: Pick<Policy, 'archiveFormat' | 'archiveLevel' | 'archivePasswords'>;
   /** All sites of the host: what lies in one of their code bases anybody can download. */
   readonly sites: readonly Site[];
 };
 
-const COMPRESSIONS: Readonly<Record<Exclude<ArchivePolicy['format'], 'none'>, WrittenCompression>> = {
+const COMPRESSIONS: Readonly<Record<string, WrittenCompression>> = {
   'tar.gz': 'gzip',
   tar: 'none',
   'tar.bz2': 'bzip2',
@@ -60,17 +55,15 @@ export async function archivePoint(
   tools: ArchiveTools,
   run: TaskRun,
 ): Promise<BackupDocument['archive']> {
-  const { format } = tools.policy;
-  if (format === 'none') return null;
+  const compression = COMPRESSIONS[tools.policy.archiveFormat];
+  if (compression === undefined) return null;
   const path = `${site.account.home}/${ARCHIVES_DIRECTORY}`;
   try {
     // The point stands, whatever becomes of this: a cancelled run has not failed any more.
     return await run.commit('archive', async () => {
       run.signal.throwIfAborted();
       requireUnserved(path, tools.sites);
-      const written = await run.audit('write-archive', path, () =>
-        write(site, point, COMPRESSIONS[format], tools, run),
-      );
+      const written = await run.audit('write-archive', path, () => write(site, point, compression, tools, run));
       run.note(...written.problems);
       const archive = { path: `${path}/${written.name}`, bytes: written.bytes };
       run.say(`archive ${archive.path} was written and read back`);
@@ -98,9 +91,9 @@ async function write(
   run: TaskRun,
 ): Promise<WrittenArchive> {
   const wanted = {
-    ...wantedOf(site, point, policy.passwords),
+    ...wantedOf(site, point, policy.archivePasswords === 'left-out' ? 'left-out' : 'replaced'),
     compression,
-    level: policy.level,
+    level: policy.archiveLevel,
     names: archiveNames(point.manifest.site.uri, new Date(point.manifest.time), compression, readHostZone()),
   };
   const tools = {

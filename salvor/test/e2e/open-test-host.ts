@@ -37,7 +37,7 @@ export async function openTestHost(options: BuildHostOptions & { readonly archiv
     return schema.parse(document);
   };
   const flags = initFlags(host);
-  if (options.archives !== true) appendFileSync(salvorPlaces(host).config, 'archives: { format: none }\n');
+  if (options.archives !== true) appendFileSync(salvorPlaces(host).config, 'policy: { archives: { format: none } }\n');
   await run(['init', ...flags], InitDocument);
   const resources = made.move();
   return {

@@ -47,7 +47,7 @@ export async function openFaultHost(): Promise<FaultHost> {
       local: join(directory, 'repositories'),
       staging: join(directory, 'staging'),
       mariadb: { socket: host.mariadb.socket },
-      archives: { format: 'none' },
+      policy: { archives: { format: 'none' } },
     }),
     join(directory, 'salvor.yaml'),
   );

@@ -14,6 +14,7 @@ import { BackupDocument, InitDocument, RestoreDocument, StatusDocument } from '@
 import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
 import { type ObservedSite, differences, observePage, observeSite } from '../../../demo/observe-site.ts';
 import { initFlags, runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
+import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
 
 const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
 /** Files that the two states have with other content: a switch gives them its own time. */
@@ -268,6 +269,8 @@ class KillRun {
     const staged = existsSync(staging) ? readdirSync(staging).map((name) => join(staging, name)) : [];
     assert.deepEqual(staged.toSorted(), journals.flatMap((journal) => journal.stagings).toSorted());
     assert.deepEqual(readdirSync(join(stateDir, 'scratch')), []);
+    const archives = join(this.#host.home, 'backups');
+    assert.deepEqual(existsSync(archives) ? readdirSync(archives).filter(isUnfinishedArchive) : [], []);
     assert.deepEqual(
       readdirSync(join(stateDir, 'locks')).filter((name) => name.endsWith('.lock')),
       [],
