@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { LsEntry } from './ls.ts';
 import { Problem } from './problem.ts';
 import { RepoSnapshot } from './repo.ts';
+import { RepoPruneDocument } from './repo-upkeep.ts';
 import { Bytes, Count, Time, list } from './scalars.ts';
 import { TaskState } from './task.ts';
 
@@ -77,6 +78,8 @@ export const RepoForgetDocument = z
     removed: list(z.string().min(1)),
     /** With `--calendar` and `--simulate`, one per group; else null. */
     calendars: list(ForgetCalendar).nullable(),
+    /** What `--prune` did; null where it was not asked for or nothing was removed. */
+    pruned: RepoPruneDocument.nullable(),
     problems: list(Problem),
   })
   .readonly();

@@ -39,6 +39,8 @@ export type BackupOptions = {
   readonly repositories: readonly Repository[];
   /** What the snapshot says was backed up; parents are looked for by host and paths. */
   readonly paths: readonly string[];
+  /** What the snapshot says was left out, for people; what is, says the source. */
+  readonly excludes?: readonly string[];
   readonly host?: string;
   readonly username?: string;
   readonly tags?: readonly string[];
@@ -84,13 +86,15 @@ export type BackupResult = {
   readonly problems: readonly Problem[];
 };
 
+/** Of a listing without entries. */
+const EMPTY_TREE = 'ac08ce34ba4f8123618661bef2425f7028ffb9ac740578a3ee88684d2523fee8';
 const PROGRESS_MS = 100;
 const PROGRAM = 'salvor 0.1.0';
 /** Blobs that are taken from the first repository in one go. */
 const TRANSFER_BATCH = 20_000;
 
 /**
- * @throws EngineError `source-failed` (its cause is what a stream threw), `repository-locked`, `storage-failed`,
+ * @throws EngineError `source-empty`, `pattern-invalid`, `source-failed` (its cause is what a stream threw), `repository-locked`, `storage-failed`,
  *   `storage-full`, `polynomial-differs`, `index-damaged`, `lock-lost`, `cancelled`. Whatever is thrown, no snapshot was made. With
  *   several repositories only what all of them met is thrown; else see `copies`.
  */
@@ -125,6 +129,7 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
     throwIfCancelled(options.signal);
     const tree = parseTreeId(await run.root(options.source, parent?.tree ?? null));
     await run.until(transferLacking(pass, reader, run.lacking, options.signal));
+    if (tree === EMPTY_TREE) throw new EngineError('source-empty');
     throwIfCancelled(options.signal);
     // From here on nothing may be cancelled: (1) all packs, then (2) the indexes, then (3) the snapshots.
     options.signal?.removeEventListener('abort', cancel);
@@ -198,7 +203,7 @@ async function commit(
     username: options.username ?? userInfo().username,
     uid: process.getuid?.() ?? 0,
     gid: process.getgid?.() ?? 0,
-    excludes: [],
+    excludes: options.excludes ?? [],
     tags: options.tags ?? [],
     original: null,
     programVersion: PROGRAM,

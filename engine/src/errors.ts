@@ -38,6 +38,7 @@ export type EngineErrorCode =
   | 'snapshot-ambiguous'
   | 'snapshot-damaged'
   | 'snapshot-unknown'
+  | 'source-empty'
   | 'source-failed'
   | 'storage-failed'
   | 'storage-full'
@@ -187,6 +188,13 @@ export const ENGINE_ERRORS: Readonly<Record<EngineErrorCode, ErrorEntry>> = {
   'snapshot-unknown': {
     message: (c) => `The repository has no snapshot ${text(c['snapshot'])}.`,
     hint: 'List them with: salvor repo snapshots',
+    exit: 1,
+    retry: 'never',
+  },
+  'source-empty': {
+    message: () =>
+      'Nothing is left to back up: no snapshot was made, so that an empty one takes no place of a good one.',
+    hint: 'Look at the paths and at what the exclude patterns leave out.',
     exit: 1,
     retry: 'never',
   },

@@ -114,7 +114,7 @@ describe('find by name', () => {
   });
 
   it('is not slowed down by many stars', () => {
-    const fits = parsePattern(`${'*a'.repeat(40)}b`);
+    const { fits } = parsePattern(`${'*a'.repeat(40)}b`);
     const began = performance.now();
     assert.equal(fits(`/${`${'a'.repeat(250)}/`.repeat(40)}`), false);
     assert.ok(performance.now() - began < 1000);

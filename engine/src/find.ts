@@ -52,7 +52,7 @@ export async function* find(
   const patterns = options.patterns.map((pattern) => parsePattern(pattern, options));
   const [oldestNs, newestNs] = [toNs(options.oldest), toNs(options.newest)];
   return yield* walkSnapshots(repository, options, ({ snapshot, path, node }) => {
-    if (path === '/' || !patterns.some((fits) => fits(path))) return [];
+    if (path === '/' || !patterns.some((pattern) => pattern.fits(path))) return [];
     if (oldestNs !== null && node.mtimeNs < oldestNs) return [];
     if (newestNs !== null && node.mtimeNs > newestNs) return [];
     return [{ snapshot, path, entry: toEntry(node) }];

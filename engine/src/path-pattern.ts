@@ -6,10 +6,15 @@
  */
 import { EngineError } from './errors.ts';
 
+/** How a pattern is meant. */
 export type PatternOptions = { readonly ignoreCase?: boolean };
 
-/** Whether a path (absolute, without a slash at its end) fits. */
-export type PathPattern = (path: string) => boolean;
+/** A pattern that was understood; paths are absolute, without a slash at their end. */
+export type PathPattern = {
+  readonly fits: (path: string) => boolean;
+  /** Whether anything below a directory can fit. */
+  readonly mayFitBelow: (path: string) => boolean;
+};
 
 type Glob = readonly (typeof ANY | ((character: string) => boolean))[];
 const ANY = 'any';
@@ -17,7 +22,7 @@ const ANY = 'any';
 /** Longer ones are no patterns of people, and cost time. */
 const MAX_PATTERN_LENGTH = 4096;
 
-/** @throws EngineError `pattern-invalid`. */
+/** Reads a pattern for paths: `*`, `?`, `[…]`, `**`. @throws EngineError `pattern-invalid`. */
 export function parsePattern(pattern: string, { ignoreCase = false }: PatternOptions = {}): PathPattern {
   const invalid = (reason: string): EngineError =>
     new EngineError('pattern-invalid', { pattern: pattern.slice(0, 80), reason });
@@ -27,10 +32,22 @@ export function parsePattern(pattern: string, { ignoreCase = false }: PatternOpt
   const parts = partsOf(folded).map((part) => (part === '**' ? ANY : fitsGlob(parseGlob(part, invalid))));
   // Any directories may stand before it, and anything below what it names.
   const whole = [...(folded.startsWith('/') ? [] : [ANY as typeof ANY]), ...parts, ANY as typeof ANY];
-  return (path) => {
-    const names = (ignoreCase ? path.toLowerCase() : path).split('/').filter((name) => name !== '');
-    return fits(whole, names);
+  const namesOf = (path: string): string[] =>
+    (ignoreCase ? path.toLowerCase() : path).split('/').filter((name) => name !== '');
+  return {
+    fits: (path) => fits(whole, namesOf(path)),
+    mayFitBelow: (path) => begins(whole, namesOf(path)),
   };
+}
+
+/** Whether the items can be the beginning of what fits. */
+function begins<T>(pattern: readonly (typeof ANY | ((item: T) => boolean))[], items: readonly T[]): boolean {
+  for (const [at, item] of items.entries()) {
+    const part = pattern[at];
+    if (part === ANY) return true;
+    if (part?.(item) !== true) return false;
+  }
+  return true;
 }
 
 /** Without the empty parts and `.`, and with `..` taken back, as paths are cleaned. */

@@ -35,8 +35,11 @@ export type RestoreOptions = {
   readonly target: string;
   /** A directory of the snapshot whose content goes into the target, which gets its metadata; by default the root. */
   readonly subtree?: string;
-  /** Asked top down for each path of the snapshot; a directory that is refused is not entered. */
-  readonly include?: (path: string, isDirectory: boolean) => boolean;
+  /**
+   * Asked top down for each path of the snapshot; a directory that is refused is not entered. `look` is for a directory
+   * that is wanted only for what may be in it: it is made when something in it is.
+   */
+  readonly include?: (path: string, isDirectory: boolean) => boolean | 'look';
   /** Which owners may be set; others are mapped, with a problem each. Absent: as stored. */
   readonly owners?: OwnerRules;
   /**
@@ -124,6 +127,8 @@ class RestoreRun {
   readonly #owners: OwnerPlan;
   readonly #problems: Problem[] = [];
   readonly #directories: { readonly path: string; readonly metadata: Metadata }[] = [];
+  /** Directories above what is looked at that were not made yet. */
+  readonly #unmade: { readonly path: string; readonly node: TreeNode }[] = [];
   readonly #links: { readonly path: string; readonly original: string }[] = [];
   /** First restored path of each file that has several names. */
   readonly #originals = new Map<string, string>();
@@ -174,16 +179,28 @@ class RestoreRun {
       throwIfCancelled(this.#options.signal);
       const path = joinBytes(directory, node.name);
       const shown = `${inSnapshot}/${displayPath(node.name)}`;
-      if (this.#options.include?.(shown, node.type === 'dir') === false) continue;
+      const isWanted = this.#options.include?.(shown, node.type === 'dir') ?? true;
+      const isLookedInto = isWanted === 'look';
+      if (isWanted === false || (isLookedInto && node.subtree === null)) continue;
+      if (!isLookedInto) this.#makeUnmade();
       if (node.subtree !== null) {
-        this.#attempt(path, () => mkdirSync(systemPath(path), { mode: PRIVATE_DIRECTORY }));
-        this.#keepDirectory(path, node);
+        const unmade = { path, node };
+        this.#unmade.push(unmade);
+        if (!isLookedInto) this.#makeUnmade();
         await this.#walk(node.subtree, shown, path);
+        if (this.#unmade.at(-1) === unmade) this.#unmade.pop();
       } else if (node.type === 'file') {
         await this.#takeFile(path, node);
       } else {
         this.#takeSpecial(path, node);
       }
+    }
+  }
+
+  #makeUnmade(): void {
+    for (const { path, node } of this.#unmade.splice(0)) {
+      this.#attempt(path, () => mkdirSync(systemPath(path), { mode: PRIVATE_DIRECTORY }));
+      this.#keepDirectory(path, node);
     }
   }
 

@@ -1,4 +1,5 @@
 /** Which snapshots a verb is about: named ones, or those of some hosts, tags and paths. */
+import { EngineError } from './errors.ts';
 import type { Problem } from './errors.ts';
 import type { Snapshot } from './format/snapshot-file.ts';
 import { hasTags } from './plan-forget.ts';
@@ -7,7 +8,7 @@ import { findSnapshot, listSnapshots } from './snapshots.ts';
 
 /** Which snapshots a verb is about. */
 export type SnapshotFilter = {
-  /** Ids, their beginnings, or `latest`; the other members are not asked then. */
+  /** Ids, their beginnings, or `latest`; the other members then only say of which snapshots the latest is meant. */
   readonly ids?: readonly string[];
   /** Of one of these hosts. */
   readonly hosts?: readonly string[];
@@ -29,13 +30,21 @@ export async function selectSnapshots(
   if (filter.ids !== undefined && filter.ids.length > 0) {
     const named = new Map<string, Snapshot>();
     for (const id of filter.ids) {
-      const snapshot = await findSnapshot(repository, id);
+      const snapshot = id === 'latest' ? await findLatest(repository, filter) : await findSnapshot(repository, id);
       named.set(snapshot.id, snapshot);
     }
     return { snapshots: [...named.values()], problems: [] };
   }
   const { snapshots, problems } = await listSnapshots(repository, signal === undefined ? {} : { signal });
   return { snapshots: snapshots.filter((snapshot) => matchesFilter(snapshot, filter)), problems };
+}
+
+async function findLatest(repository: Repository, filter: SnapshotFilter): Promise<Snapshot> {
+  if (isFilterEmpty({ ...filter, ids: [] })) return findSnapshot(repository, 'latest');
+  const newest = (await listSnapshots(repository)).snapshots.findLast((snapshot) => matchesFilter(snapshot, filter));
+  if (newest === undefined)
+    throw new EngineError('snapshot-unknown', { snapshot: 'latest of this host, these tags and these paths' });
+  return newest;
 }
 
 /** Whether host, tags and paths fit; `ids` are not looked at. An empty list is no condition. */

@@ -64,6 +64,11 @@ export type Environment = {
   /** `$NO_COLOR` is set and not empty, or the terminal says that it is dumb. */
   readonly isColourUnwanted: boolean;
   readonly isTerminalDumb: boolean;
+  /** `$RESTIC_REPOSITORY` and `$RESTIC_PASSWORD_FILE`: whoever comes from restic has them set. */
+  readonly repository: string | null;
+  readonly passwordFile: string | null;
+  /** Of any name, for lists of exclude patterns, which may hold variables. */
+  readonly variable: (name: string) => string;
 };
 
 /** Of design §5. */
@@ -83,6 +88,9 @@ export function readEnvironment(): Environment {
     configFile: process.env['SALVOR_CONFIG'] || null,
     isColourUnwanted: Boolean(process.env['NO_COLOR']) || term === 'dumb',
     isTerminalDumb: term === 'dumb',
+    repository: process.env['RESTIC_REPOSITORY'] || null,
+    passwordFile: process.env['RESTIC_PASSWORD_FILE'] || null,
+    variable: (name) => process.env[name] ?? '',
   };
 }
 

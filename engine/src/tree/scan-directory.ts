@@ -12,6 +12,7 @@ import type { Problem } from '../errors.ts';
 import { NO_CONTENT, encodeNodeHead, nodeTypeOf } from '../format/tree-node.ts';
 import { SCAN_SECTION_ENTRIES } from '../limits.ts';
 import { displayPath, joinBytes } from './byte-path.ts';
+import type { Exclusion } from './exclusion.ts';
 import { ParentListing } from './parent-listing.ts';
 import { readNode } from './read-node.ts';
 import { isForeignLink, isNoDirectory } from './working-directory.ts';
@@ -54,7 +55,7 @@ export type ScanQuestion = {
   readonly place: DirectoryPlace;
   /** The listing in the parent snapshot. */
   readonly parent: ParentListing | null;
-  readonly excluded: ReadonlySet<string>;
+  readonly exclusion: Exclusion;
   /** Whether the first repository has this data blob. */
   readonly isStored: (id: string) => boolean;
   /** Whether another one lacks it. */
@@ -86,8 +87,9 @@ export class DirectoryScan {
     });
     try {
       directory.enter(place);
-      const names = readdirSync(directory.reach('.'), 'latin1');
-      return new DirectoryScan(directory, question, names.sort());
+      const names = readdirSync(directory.reach('.'), 'latin1').sort();
+      const kept = question.exclusion.keep(place, names, (name) => directory.reach(name));
+      return new DirectoryScan(directory, question, kept);
     } catch (error) {
       if (isNoDirectory(error))
         return failed('replaced', 'was replaced, or a directory above it, while it was backed up');
@@ -160,14 +162,14 @@ class Section implements ScannedSection {
   }
 
   visit(name: string): void {
-    const { place, excluded } = this.#question;
-    if (excluded.size > 0 && excluded.has(joinBytes(place.path, name))) return;
+    const { place, exclusion } = this.#question;
+    if (exclusion.asksForPaths && exclusion.leavesOutPath(joinBytes(place.path, name))) return;
     try {
       const reach = this.#directory.reach(name);
       const stats = lstatSync(reach, { bigint: true });
       const type = nodeTypeOf(Number(stats.mode));
       // A socket is a place where a program listens: nothing of it could be brought back.
-      if (type === 'socket') return;
+      if (type === 'socket' || exclusion.leavesOut(stats, place)) return;
       if (isForeignLink(stats, place)) {
         this.report('foreign-link', name, `is another name of a file of user ${stats.uid}, and was left out`);
         return;

@@ -1,5 +1,7 @@
 /** What a backup is made of: a tree of entries, each a path of this machine, a made-up directory, or a byte stream. */
 
+import type { ExcludeRules } from './exclusion.ts';
+
 /**
  * How a stream is cut into blobs: as restic cuts files, or where the stream says (`given`): each array that it yields
  * becomes one blob, one of more than 1 MiB several. For content whose parts the caller knows, as rows of a dump.
@@ -25,6 +27,8 @@ export type TreeEntry = {
   readonly linkOwners?: readonly number[];
   /** Absolute paths that are left out, with what is below them. */
   readonly exclude?: readonly string[];
+  /** Rules of what else is left out. */
+  readonly rules?: ExcludeRules;
 };
 
 /** A directory that exists in the snapshot only, or (`like`) one whose metadata is that of a real one. */

@@ -7,6 +7,7 @@ import { randomPolynomial } from '../chunk/polynomial.ts';
 import type { Problem } from '../errors.ts';
 import { makeNode } from '../libc.ts';
 import { openWorkplace } from '../../test/fixtures.ts';
+import { Exclusion, exclusionText } from './exclusion.ts';
 import { readFile } from './read-file.ts';
 import type { ReadFile } from './read-file.ts';
 import { DirectoryScan } from './scan-directory.ts';
@@ -57,7 +58,7 @@ for (const [title, open] of [
         name: 'b',
         place: where,
         parent: null,
-        excluded: new Set(),
+        exclusion: Exclusion.of(exclusionText({})),
         isStored: () => false,
         isLacking: () => false,
       });

@@ -9,12 +9,12 @@ import type { PartialPack } from './seal-chain.ts';
 /** The parent's listing of a directory, as it lies in its pack. */
 export type SealedTree = { readonly id: string; readonly sealed: Uint8Array; readonly plainBytes: number | null };
 
-/** `name` is its node's; `excluded` are absolute paths as byte strings. */
+/** `name` is its node's; `exclusion` says what is left out (`Exclusion.of`). */
 export type DirectoryToScan = {
   readonly name: string;
   readonly place: DirectoryPlace;
   readonly parent: SealedTree | null;
-  readonly excluded: readonly string[];
+  readonly exclusion: string;
 };
 
 /** A blob of another repository, at its place in a range of one of that repository's packs. */

@@ -18,6 +18,7 @@ import {
   READ_BATCH_FILES,
 } from '../limits.ts';
 import { byteString, displayPath, joinBytes } from '../tree/byte-path.ts';
+import { Exclusion, exclusionText } from '../tree/exclusion.ts';
 import { madeUpHead, realHead } from '../tree/made-up-node.ts';
 import type { FilePlace } from '../tree/read-file.ts';
 import { readNode } from '../tree/read-node.ts';
@@ -144,9 +145,12 @@ export class BackupRun {
     }
   }
 
-  /** A file or directory of the machine; null where it could not be read, which is then a problem. */
+  /** A file or directory of the machine; null where it is left out, or could not be read, which is then a problem. */
   async #tree(entry: TreeEntry, parentTree: string | null): Promise<string | null> {
     const name = byteString(entry.name);
+    const exclusion = exclusionText(entry);
+    const out = Exclusion.of(exclusion);
+    if (out.leavesOutPath(byteString(entry.path))) return null;
     let root: TreeRoot;
     let head: string;
     try {
@@ -155,7 +159,8 @@ export class BackupRun {
     } catch (error) {
       throw new EngineError('source-failed', { path: entry.path, reason: reasonOf(error) }, { cause: error });
     }
-    const text = await this.#walk(name, head, root, entry, parentTree);
+    const isOut = out.leavesOut(root.stats, root.place);
+    const text = isOut ? null : await this.#walk(name, head, root, exclusion, parentTree);
     this.#roots.close(root);
     return text;
   }
@@ -164,12 +169,11 @@ export class BackupRun {
     name: string,
     head: string,
     root: TreeRoot,
-    entry: TreeEntry,
+    exclusion: string,
     parentTree: string | null,
   ): Promise<string | null> {
     if (root.stats.isDirectory()) {
-      const excluded = (entry.exclude ?? []).map(byteString);
-      const walked: WalkedDirectory = { name, place: root.place, excluded, head };
+      const walked: WalkedDirectory = { name, place: root.place, exclusion, head };
       const tree = await this.#listing(walked, parentTree, (listing) => {
         this.#toScan.push(listing);
         this.#pump();
@@ -240,8 +244,8 @@ export class BackupRun {
       kind: 'scan',
       directories: listings.flatMap(({ walked }, at) => {
         if (walked === null) return [];
-        const { name, place, excluded } = walked;
-        return [{ name, place, parent: parents[at] ?? null, excluded }];
+        const { name, place, exclusion } = walked;
+        return [{ name, place, parent: parents[at] ?? null, exclusion }];
       }),
     };
     const { answers } = await ask(this.#pool, worker, job);
@@ -254,7 +258,7 @@ export class BackupRun {
   #scanned(listing: Listing, worker: number, answer: ScanAnswer): void {
     const { walked } = listing;
     if (walked === null) return;
-    const { place, excluded } = walked;
+    const { place, exclusion } = walked;
     this.current = place.path;
     if ('failure' in answer) {
       if (answer.failure !== null) this.#report(answer.failure);
@@ -279,7 +283,7 @@ export class BackupRun {
     for (const { at, name, device, inode, head, parentTree } of directories) {
       const { below, path } = place;
       const inside = { ...place, below: below === '' ? name : joinBytes(below, name), path: joinBytes(path, name) };
-      const child: WalkedDirectory = { name, place: { ...inside, device, inode }, excluded, head };
+      const child: WalkedDirectory = { name, place: { ...inside, device, inode }, exclusion, head };
       const done = (tree: string | null): void => fill(at, tree === null ? null : child.head + encodeSubtree(tree));
       this.#toScan.push(new Listing(child, parentTree, done));
     }

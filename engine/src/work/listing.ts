@@ -5,7 +5,8 @@ import type { ListingParts } from './backup-jobs.ts';
 export type WalkedDirectory = {
   readonly name: string;
   readonly place: DirectoryPlace;
-  readonly excluded: readonly string[];
+  /** What is left out (`Exclusion.of`). */
+  readonly exclusion: string;
   /** Of its own node: another one where another directory came into its place. */
   head: string;
 };

@@ -2,6 +2,7 @@
 import { openBlob, openPieces } from '../pack/open-blob.ts';
 import { WHOLE_LISTING_BYTES } from '../limits.ts';
 import type { MasterKey } from '../seal/master-key.ts';
+import { Exclusion } from '../tree/exclusion.ts';
 import { ParentListing, runOf, runsOf } from '../tree/parent-listing.ts';
 import { DirectoryScan } from '../tree/scan-directory.ts';
 import type { WorkingDirectory } from '../tree/working-directory.ts';
@@ -25,13 +26,13 @@ export class Scans {
     this.#tools = tools;
   }
 
-  begin({ name, place, parent, excluded }: DirectoryToScan): ScanAnswer {
+  begin({ name, place, parent, exclusion }: DirectoryToScan): ScanAnswer {
     const { chain, directory } = this.#tools;
     const scan = DirectoryScan.begin(directory, {
       name,
       place,
       parent: parent === null ? null : this.#openParent(parent),
-      excluded: new Set(excluded),
+      exclusion: Exclusion.of(exclusion),
       isStored: (id) => chain.isStored('data', id),
       isLacking: (id) => chain.isLacking('data', id),
     });

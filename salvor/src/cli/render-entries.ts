@@ -19,13 +19,18 @@ export function renderEntries(entries: readonly LsEntry[], paint: Paint): string
   return renderTable(
     entries,
     [
-      { title: 'MODE', value: ({ type, mode }) => LETTERS[type] + permissions(mode) },
+      { title: 'MODE', value: modeText },
       { title: 'SIZE', value: ({ type, bytes }) => (type === 'file' ? readableBytes(bytes) : ''), align: 'right' },
       { title: 'CHANGED', value: ({ mtime }) => readableTime(mtime) },
       { title: 'PATH', value: ({ path, type }) => (type === 'dir' && path !== '/' ? `${path}/` : path) },
     ],
     paint,
   );
+}
+
+/** `drwxr-x---` */
+export function modeText({ type, mode }: Pick<LsEntry, 'type' | 'mode'>): string {
+  return LETTERS[type] + permissions(mode);
 }
 
 /** `rwxr-s---` of `2750` */

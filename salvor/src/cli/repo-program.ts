@@ -1,12 +1,12 @@
 /** `salvor repo VERB`: the engine on any directory, with the verbs and flags that restic has. */
 import type { Command } from 'commander';
+import { addFileVerbs } from './repo-file-verbs.ts';
 import { addSnapshotVerbs } from './repo-snapshot-verbs.ts';
-import { addAlsoRepos, addOtherRepo, addPlaceVerb, addRepoVerb, withFilter } from './repo-verb.ts';
-import { collect, exitCodes } from './verb.ts';
+import { addOtherRepo, addPruneLimits, addPlaceVerb, addRepoVerb, withFilter } from './repo-verb.ts';
+import { exitCodes } from './verb.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { RepoFlags } from './commands/repo.ts';
 import type { OtherRepoFlags } from './commands/repo-other.ts';
-import type { RepoBackupFlags } from './commands/repo-backup.ts';
 import type { RepoCheckFlags } from './commands/repo-check.ts';
 import type { RepoInitFlags } from './commands/repo-init.ts';
 import type { RepoConnectionFlags } from './commands/repo-test-connection.ts';
@@ -35,61 +35,7 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     .action(async (flags: RepoInitFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-init.ts')).repoInit(flags, context)),
     );
-  addAlsoRepos(
-    addRepoVerb(repo, 'backup', 'make a snapshot of files and directories', {
-      examples: [
-        'salvor repo backup /etc /home -r /srv/backup -p /root/password',
-        'salvor repo backup /home -r /srv/backup -p /root/password --also-repo sftp:me@other:/backup',
-      ],
-    }),
-  )
-    .argument('<path...>', 'files and directories')
-    .option('--tag <tag>', 'tag of the snapshot; may be given more than once', collect)
-    .option('-H, --host <name>', "name of the host in the snapshot (default: this machine's)")
-    .option('-e, --exclude <path>', 'leave out this file or directory; may be given more than once', collect)
-    .option('-f, --force', 'read every file again, also those that did not change since the last snapshot')
-    .action(async (paths: readonly string[], flags: RepoBackupFlags) =>
-      perform(flags, async (context) => (await import('./commands/repo-backup.ts')).repoBackup(paths, flags, context)),
-    );
-  addRepoVerb(repo, 'restore', 'write a snapshot into a directory', {
-    examples: [
-      'salvor repo restore latest -r /srv/backup -p /root/password --target /tmp/yesterday',
-      'salvor repo restore latest:/home/me -r /srv/backup -p /root/password --target /tmp/me',
-    ],
-  })
-    .argument('<snapshot>', `${SNAPSHOT}; ID:/DIR for what lies in that directory`)
-    .requiredOption('-t, --target <dir>', 'directory to write into, missing or empty')
-    .option('-i, --include <path>', 'restore only this path of the snapshot, and what lies in it', collect)
-    .option('--verify', 'read every file back and compare it')
-    .action(
-      async (snapshot: string, flags: RepoFlags & { target: string; include?: readonly string[]; verify?: boolean }) =>
-        perform(flags, async (context) =>
-          (await import('./commands/repo-restore.ts')).repoRestore(snapshot, flags, context),
-        ),
-    );
-  addRepoVerb(repo, 'snapshots', 'list the snapshots, oldest first')
-    .option('--tag <tag>', 'only those that have this tag; may be given more than once', collect)
-    .option('-H, --host <name>', 'only those of this host')
-    .action(async (flags: RepoFlags & { tag?: readonly string[]; host?: string }) =>
-      perform(flags, async (context) => (await import('./commands/repo-snapshots.ts')).repoSnapshots(flags, context)),
-    );
-  addRepoVerb(repo, 'ls', 'list the files of a snapshot')
-    .argument('<snapshot>', SNAPSHOT)
-    .argument('[path]', 'only what lies in this directory')
-    .action(async (snapshot: string, path: string | undefined, flags: RepoFlags) =>
-      perform(flags, async (context) => (await import('./commands/repo-ls.ts')).repoLs(snapshot, path, flags, context)),
-    );
-  addRepoVerb(repo, 'dump', 'write a file of a snapshot to stdout', {
-    json: 'print an error as a JSON document',
-    examples: ['salvor repo dump latest /etc/fstab -r /srv/backup -p /root/password > fstab'],
-  })
-    .argument('<snapshot>', SNAPSHOT)
-    .argument('<file>', 'absolute path of the file in the snapshot')
-    .action(async (snapshot: string, file: string, flags: RepoFlags) =>
-      perform(flags, async (context) =>
-        (await import('./commands/repo-dump.ts')).repoDump(snapshot, file, flags, context),
-      ),
-    );
+  addFileVerbs(repo, perform);
   addRepoVerb(repo, 'check', 'look for damage', {
     examples: [
       'salvor repo check -r /srv/backup -p /root/password',
@@ -127,32 +73,35 @@ export function addRepoCommand(program: Command, perform: Perform): void {
   ).action(async (flags: OtherRepoFlags) =>
     perform(flags, async (context) => (await import('./commands/repo-heal.ts')).repoHeal(flags, context)),
   );
-  addPlaceVerb(repo, 'test-connection', 'try whether a place can be written, read, listed and cleaned').action(
-    async (flags: GlobalFlags & RepoConnectionFlags) =>
-      perform(flags, async (context) =>
-        (await import('./commands/repo-test-connection.ts')).repoTestConnection(flags, context),
-      ),
+  addPlaceVerb(repo, 'test-connection', 'try whether a place can be written, read, listed and cleaned', {
+    examples: ['salvor repo test-connection -r sftp:me@backup.example:/srv/backup'],
+  }).action(async (flags: GlobalFlags & RepoConnectionFlags) =>
+    perform(flags, async (context) =>
+      (await import('./commands/repo-test-connection.ts')).repoTestConnection(flags, context),
+    ),
   );
-  addSnapshotVerbs((name, summary) => addRepoVerb(repo, name, summary), perform);
+  addSnapshotVerbs((name, summary, shown) => addRepoVerb(repo, name, summary, shown), perform);
   addUpkeep(repo, perform);
 }
 
-const SNAPSHOT = "id of a snapshot or the start of one, or 'latest'";
-
 /** What keeps a repository in order. */
 function addUpkeep(repo: Command, perform: Perform): void {
-  addRepoVerb(repo, 'prune', 'remove the data that no snapshot needs')
+  addPruneLimits(
+    addRepoVerb(repo, 'prune', 'remove the data that no snapshot needs', {
+      examples: [
+        'salvor repo prune --dry-run -r /srv/backup -p /root/password',
+        'salvor repo prune --max-unused 10% --yes -r /srv/backup -p /root/password',
+      ],
+    }),
+  )
     .option('-n, --dry-run', 'show what would be done, and do nothing')
-    .option('--max-unused <limit>', "unused data that may stay: bytes, a share as 5%, or 'unlimited' (default: 5%)")
-    .option('--max-repack-size <size>', 'bytes to write anew at most; k, m, g and t may follow the number')
-    .option('--repack-cacheable-only', 'write only packs of directory listings anew')
-    .option('--repack-small', 'write packs anew that are below 80% of the target size')
-    .option('--repack-uncompressed', 'write packs anew that hold uncompressed data')
     .option('--yes', 'do it without asking')
     .action(async (flags: RepoPruneFlags) =>
       perform(flags, async (context) => (await import('./commands/repo-prune.ts')).repoPrune(flags, context)),
     );
-  addRepoVerb(repo, 'unlock', 'remove locks that nobody holds any more')
+  addRepoVerb(repo, 'unlock', 'remove locks that nobody holds any more', {
+    examples: ['salvor repo unlock -r /srv/backup -p /root/password'],
+  })
     .option('--remove-all', 'remove all locks, also those in use')
     .action(async (flags: RepoFlags & { removeAll?: boolean }) =>
       perform(flags, async (context) => (await import('./commands/repo-unlock.ts')).repoUnlock(flags, context)),
@@ -176,22 +125,28 @@ function addGroup(repo: Command, name: string, summary: string): Command {
 
 function addKeyVerbs(key: Command, perform: Perform): void {
   const load = async (): Promise<typeof import('./commands/repo-key.ts')> => import('./commands/repo-key.ts');
-  addRepoVerb(key, 'list', 'list the keys; the one that the given password opens has a star').action(
-    async (flags: RepoFlags) => perform(flags, async (context) => (await load()).repoKeyList(flags, context)),
-  );
-  addRepoVerb(key, 'add', 'add a password')
+  addRepoVerb(key, 'list', 'list the keys; the one that the given password opens has a star', {
+    examples: ['salvor repo key list -r /srv/backup -p /root/password'],
+  }).action(async (flags: RepoFlags) => perform(flags, async (context) => (await load()).repoKeyList(flags, context)));
+  addRepoVerb(key, 'add', 'add a password', {
+    examples: ['salvor repo key add --new-password-file /root/second -r /srv/backup -p /root/password'],
+  })
     .option('--new-password-file <file>', 'file that holds the new password')
     .option('--user <name>', 'user name to write into the key')
     .option('--host <name>', 'host name to write into the key')
     .action(async (flags: RepoKeyFlags) =>
       perform(flags, async (context) => (await load()).repoKeyAdd(flags, context)),
     );
-  addRepoVerb(key, 'remove', 'remove a password; never the one that was given')
+  addRepoVerb(key, 'remove', 'remove a password; never the one that was given', {
+    examples: ['salvor repo key remove 5e1f -r /srv/backup -p /root/password'],
+  })
     .argument('<id>', 'id of the key or the start of one')
     .action(async (id: string, flags: RepoFlags) =>
       perform(flags, async (context) => (await load()).repoKeyRemove(id, flags, context)),
     );
-  addRepoVerb(key, 'passwd', 'change the password that was given')
+  addRepoVerb(key, 'passwd', 'change the password that was given', {
+    examples: ['salvor repo key passwd --new-password-file /root/new -r /srv/backup -p /root/password'],
+  })
     .option('--new-password-file <file>', 'file that holds the new password')
     .action(async (flags: RepoKeyFlags) =>
       perform(flags, async (context) => (await load()).repoKeyPasswd(flags, context)),
@@ -200,17 +155,27 @@ function addKeyVerbs(key: Command, perform: Perform): void {
 
 function addRepairVerbs(repair: Command, perform: Perform): void {
   const load = async (): Promise<typeof import('./commands/repo-repair.ts')> => import('./commands/repo-repair.ts');
-  addRepoVerb(repair, 'index', 'list again what the packs hold')
+  addRepoVerb(repair, 'index', 'list again what the packs hold', {
+    examples: ['salvor repo repair index -r /srv/backup -p /root/password'],
+  })
     .option('--read-all-packs', 'believe no index file: read what each pack says of itself')
     .action(async (flags: RepoFlags & { readAllPacks?: boolean }) =>
       perform(flags, async (context) => (await load()).repoRepairIndex(flags, context)),
     );
-  addRepoVerb(repair, 'packs', 'save what is whole of damaged packs, and drop them')
+  addRepoVerb(repair, 'packs', 'save what is whole of damaged packs, and drop them', {
+    examples: ['salvor repo repair packs ID -r /srv/backup -p /root/password'],
+    notes: ['Which packs are damaged says: salvor repo check --read-data'],
+  })
     .argument('<id...>', 'ids of packs, whole')
     .action(async (packs: readonly string[], flags: RepoFlags) =>
       perform(flags, async (context) => (await load()).repoRepairPacks(packs, flags, context)),
     );
-  addRepoVerb(repair, 'snapshots', 'give snapshots of which something is missing a successor without that')
+  addRepoVerb(repair, 'snapshots', 'give snapshots of which something is missing a successor without that', {
+    examples: [
+      'salvor repo repair snapshots --dry-run -r /srv/backup -p /root/password',
+      'salvor repo repair snapshots --forget -r /srv/backup -p /root/password',
+    ],
+  })
     .argument('[snapshot...]', 'only these (default: all)')
     .option('-n, --dry-run', 'show what would be done, and do nothing')
     .option('--forget', 'remove the snapshots that got a successor')

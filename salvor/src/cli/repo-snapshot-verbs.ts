@@ -1,15 +1,16 @@
 /** The verbs of `salvor repo` that choose among snapshots: forget and tag, and those that look through many of them. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { withFilter } from './repo-verb.ts';
+import { addPruneLimits, withFilter } from './repo-verb.ts';
 import { collect } from './verb.ts';
 import type { Perform } from './verb.ts';
 import type { FilterFlags } from './commands/repo-filter.ts';
 import type { ForgetFlags } from './commands/repo-policy.ts';
 import type { RepoFlags } from './commands/repo.ts';
 
+type Shown = { readonly examples: readonly string[] };
 /** Adds a verb with the flags that name its repository. */
-type AddRepoVerb = (name: string, summary: string) => Command;
+type AddRepoVerb = (name: string, summary: string, shown: Shown) => Command;
 
 export function addSnapshotVerbs(add: AddRepoVerb, perform: Perform): void {
   addForget(add, perform);
@@ -21,7 +22,16 @@ export function addSnapshotVerbs(add: AddRepoVerb, perform: Perform): void {
 const NAMED = "ids of snapshots or the starts of them, or 'latest'";
 
 function addForget(add: AddRepoVerb, perform: Perform): void {
-  const forget = withFilter(add('forget', 'remove the snapshots that a policy does not keep'))
+  const forget = withFilter(
+    add('forget', 'remove the snapshots that a policy does not keep', {
+      examples: [
+        'salvor repo forget --keep-daily 7 --keep-weekly 5 --dry-run -r /srv/backup -p /root/password',
+        'salvor repo forget --keep-within 14d --prune --yes -r /srv/backup -p /root/password',
+        'salvor repo forget --keep-monthly 12 --simulate 400 -r /srv/backup -p /root/password',
+      ],
+    }),
+    { hasShortHost: false },
+  )
     .argument('[snapshot...]', `remove these, whatever a policy says: ${NAMED}`)
     .option('-l, --keep-last <n>', 'keep the last n snapshots; -1 keeps all, here and below')
     .option('-H, --keep-hourly <n>', 'keep the last snapshot of each of the last n hours that have one')
@@ -33,7 +43,7 @@ function addForget(add: AddRepoVerb, perform: Perform): void {
     .option('--keep-tag <tags>', 'keep what has all of these tags (a,b); may be given more than once', collect);
   for (const unit of ['hourly', 'daily', 'weekly', 'monthly', 'yearly'])
     forget.option(`--keep-within-${unit} <duration>`, `keep ${unit} snapshots that are younger than this`);
-  forget
+  addPruneLimits(forget.option('--prune', 'then remove the data that no snapshot needs any more'))
     .option('-g, --group-by <keys>', "apply the policy to each host, paths and/or tags alone ('' for all together)")
     .option('-n, --dry-run', 'show what would be removed, and remove nothing')
     .option('--calendar', 'show by day which rules keep what, and remove nothing')
@@ -46,7 +56,11 @@ function addForget(add: AddRepoVerb, perform: Perform): void {
 }
 
 function addTag(add: AddRepoVerb, perform: Perform): void {
-  withFilter(add('tag', 'change the tags of snapshots'))
+  withFilter(
+    add('tag', 'change the tags of snapshots', {
+      examples: ['salvor repo tag latest --add before-update -r /srv/backup -p /root/password'],
+    }),
+  )
     .argument('[snapshot...]', `change these: ${NAMED} (default: all)`)
     .option('--set <tags>', "give them these tags (a,b) and no others; '' takes all away", collect)
     .option('--add <tags>', 'give them these tags too', collect)
@@ -57,9 +71,17 @@ function addTag(add: AddRepoVerb, perform: Perform): void {
 }
 
 function addFind(add: AddRepoVerb, perform: Perform): void {
-  withFilter(add('find', 'look for files in all snapshots'))
+  withFilter(
+    add('find', 'look for files in all snapshots', {
+      examples: [
+        "salvor repo find '*.sql' --newest 2026-11-01 -r /srv/backup -p /root/password",
+        'salvor repo find --blob 5e1fc0de -r /srv/backup -p /root/password',
+      ],
+    }),
+  )
     .argument('<pattern...>', 'names or paths with * ? [a-z] **; with --blob, --tree or --pack ids')
     .option('-s, --snapshot <id>', 'look only into this snapshot; may be given more than once', collect)
+    .option('-l, --long', 'show type and permissions too')
     .option('-i, --ignore-case', 'take capital and small letters as the same')
     .option('-O, --oldest <time>', "only what was changed at or after this ('2026-11-23 02:00:00')")
     .option('-N, --newest <time>', 'only what was changed at or before this')
@@ -72,21 +94,38 @@ function addFind(add: AddRepoVerb, perform: Perform): void {
 }
 
 function addLooks(add: AddRepoVerb, perform: Perform): void {
-  add('diff', 'show what differs between two snapshots')
+  add('diff', 'show what differs between two snapshots', {
+    examples: [
+      'salvor repo diff 5e1f latest -r /srv/backup -p /root/password',
+      'salvor repo diff 5e1f:/etc latest:/etc -r /srv/backup -p /root/password',
+    ],
+  })
     .argument('<from>', `${SNAPSHOT}; ID:/DIR for a directory of it`)
     .argument('<to>', 'the same')
     .option('--metadata', 'also show where only owner, mode, times or attributes differ')
     .action(async (from: string, to: string, flags: RepoFlags & { metadata?: boolean }) =>
       perform(flags, async (context) => (await import('./commands/repo-diff.ts')).repoDiff(from, to, flags, context)),
     );
-  withFilter(add('versions', 'list every version of one file in all snapshots'), { hasPath: false })
+  withFilter(
+    add('versions', 'list every version of one file in all snapshots', {
+      examples: ['salvor repo versions /etc/fstab -r /srv/backup -p /root/password'],
+    }),
+    { hasPath: false },
+  )
     .argument('<path>', 'absolute path in the snapshots')
     .action(async (path: string, flags: FilterFlags) =>
       perform(flags, async (context) =>
         (await import('./commands/repo-versions.ts')).repoVersions(path, flags, context),
       ),
     );
-  withFilter(add('stats', 'count files, blobs and bytes of snapshots'))
+  withFilter(
+    add('stats', 'count files, blobs and bytes of snapshots', {
+      examples: [
+        'salvor repo stats latest -r /srv/backup -p /root/password',
+        'salvor repo stats --mode raw-data -r /srv/backup -p /root/password',
+      ],
+    }),
+  )
     .argument('[snapshot...]', `count these: ${NAMED} (default: all)`)
     .addOption(
       new Option('--mode <mode>', 'what is counted')

@@ -6,6 +6,7 @@ import { addVerb, collect } from './verb.ts';
 const REPOSITORY = 'Repository:';
 const CONNECTION = 'Connection:';
 const ADDRESS = 'directory, sftp:user@host:/path or sftp://user@host:port//path';
+const FROM_REPOSITORY = '(default: $RESTIC_REPOSITORY)';
 
 /** Adds a verb with the flags that name its repository. */
 export function addRepoVerb(
@@ -15,8 +16,8 @@ export function addRepoVerb(
   shown: Parameters<typeof addVerb>[3] = {},
 ): Command {
   const verb = addVerb(parent, name, summary, shown);
-  add(verb, REPOSITORY, '-r, --repo <url>', `${ADDRESS}; 'local' with --account`).makeOptionMandatory();
-  add(verb, REPOSITORY, '-p, --password-file <file>', 'file that holds the password');
+  add(verb, REPOSITORY, '-r, --repo <url>', `${ADDRESS}; 'local' with --account ${FROM_REPOSITORY}`);
+  add(verb, REPOSITORY, '-p, --password-file <file>', `file that holds the password (default: $RESTIC_PASSWORD_FILE)`);
   add(
     verb,
     REPOSITORY,
@@ -35,7 +36,7 @@ export function addPlaceVerb(
   shown: Parameters<typeof addVerb>[3] = {},
 ): Command {
   const verb = addVerb(parent, name, summary, shown);
-  add(verb, REPOSITORY, '-r, --repo <url>', ADDRESS).makeOptionMandatory();
+  add(verb, REPOSITORY, '-r, --repo <url>', `${ADDRESS} ${FROM_REPOSITORY}`);
   addConnection(verb);
   return verb;
 }
@@ -60,14 +61,28 @@ export function addAlsoRepos(verb: Command): Command {
   return verb;
 }
 
-/** Flags that choose among snapshots. */
-export function withFilter(verb: Command, { hasPath = true }: { readonly hasPath?: boolean } = {}): Command {
+/** Flags that choose among snapshots; `-H` is short for `--host` but where it has another meaning, as in restic. */
+export function withFilter(
+  verb: Command,
+  { hasPath = true, hasShortHost = true }: { readonly hasPath?: boolean; readonly hasShortHost?: boolean } = {},
+): Command {
+  const host = hasShortHost ? '-H, --host <name>' : '--host <name>';
   verb
-    .option('--host <name>', 'only snapshots of this host; may be given more than once', collect)
+    .option(host, 'only snapshots of this host; may be given more than once', collect)
     .option('--tag <tags>', 'only snapshots with all of these tags (a,b); may be given more than once', collect);
   if (hasPath)
     verb.option('--path <path>', 'only snapshots made of this absolute path; may be given more than once', collect);
   return verb;
+}
+
+/** Flags that say how far a prune goes. */
+export function addPruneLimits(verb: Command): Command {
+  return verb
+    .option('--max-unused <limit>', "unused data that may stay: bytes, a share as 5%, or 'unlimited' (default: 5%)")
+    .option('--max-repack-size <size>', 'bytes to write anew at most; k, m, g and t may follow the number')
+    .option('--repack-cacheable-only', 'write only packs of directory listings anew')
+    .option('--repack-small', 'write packs anew that are below 80% of the target size')
+    .option('--repack-uncompressed', 'write packs anew that hold uncompressed data');
 }
 
 /** How a repository that lies elsewhere is reached. */

@@ -25,7 +25,7 @@ describe('wrong usage exits with 2, a code and a hint', () => {
     ['an argument too many', ['points', 'a.com', 'b.com'], /too many arguments/],
     ['an option without its value', ['backup', 'a.com', '--reason'], /argument missing/],
     ['a choice that is none', ['restore', 'a.com', '--only', 'tables'], /Allowed choices are files, databases/],
-    ['a repository that is not named', ['repo', 'check'], /required option '-r, --repo <url>'/],
+    ['a repository that is not named', ['repo', 'check'], /--repo URL, or \$RESTIC_REPOSITORY/],
     ['a repository without its password', ['repo', 'check', '--repo', '/nowhere'], /--password-file FILE/],
     [
       'an account that is a path',

@@ -38,7 +38,15 @@ export async function runCli(
       messages: makePaint(false),
       ...options.terminal,
     },
-    environment: { configFile: null, isColourUnwanted: false, isTerminalDumb: false, ...options.environment },
+    environment: {
+      configFile: null,
+      isColourUnwanted: false,
+      isTerminalDumb: false,
+      repository: null,
+      passwordFile: null,
+      variable: () => '',
+      ...options.environment,
+    },
     clock: () => new Date(),
     signal: options.signal ?? new AbortController().signal,
   });

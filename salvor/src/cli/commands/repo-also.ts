@@ -25,9 +25,10 @@ export async function openAlsoRepos(flags: AlsoFlags, context: CommandContext): 
       problem: `${urls.length} × --also-repo and ${files.length} × --also-password-file: give one password file for each, or one for all`,
     });
   }
+  const own = flags.passwordFile ?? context.environment.passwordFile ?? undefined;
   const opened: AlsoRepo[] = [];
   for (const [number, url] of urls.entries()) {
-    const passwordFile = files[number] ?? files[0] ?? flags.passwordFile;
+    const passwordFile = files[number] ?? files[0] ?? own;
     if (passwordFile === undefined) {
       throw new SalvorError('usage', { problem: `${url} needs its password: --also-password-file FILE` });
     }
@@ -36,7 +37,7 @@ export async function openAlsoRepos(flags: AlsoFlags, context: CommandContext): 
   return opened;
 }
 
-async function open(flags: RepoFlags, context: CommandContext): Promise<AlsoRepo> {
+async function open(flags: RepoFlags & { readonly repo: string }, context: CommandContext): Promise<AlsoRepo> {
   try {
     return { url: flags.repo, repository: await openRepo(flags, context), problem: null };
   } catch (error) {

@@ -1,8 +1,9 @@
 import { hostname, userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import { backup } from '@salvor/engine';
-import type { BackupResult } from '@salvor/engine';
+import { backup, findSnapshot } from '@salvor/engine';
+import type { BackupOptions, BackupResult, SourceEntry } from '@salvor/engine';
 import type { Problem, RepoBackupDocument } from '@salvor/contract';
+import { SalvorError } from '../../errors.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import type { Paint } from '../paint.ts';
 import { ProgressLine } from '../progress-line.ts';
@@ -10,44 +11,79 @@ import { counted, escapeControl, readableBytes, readableCount } from '../readabl
 import { renderProblems } from '../render-problems.ts';
 import { openAlsoRepos } from './repo-also.ts';
 import type { AlsoFlags, AlsoRepo } from './repo-also.ts';
+import { parseExcludes } from './repo-exclude.ts';
+import type { ExcludeFlags } from './repo-exclude.ts';
+import { toTagLists } from './repo-filter.ts';
+import { parseMoment } from './repo-moment.ts';
+import { pathsToBackUp } from './repo-paths.ts';
+import type { PathFlags } from './repo-paths.ts';
 import { sourceOfPaths } from './repo-source.ts';
 import { openRepo, toProblem } from './repo.ts';
 
-export type RepoBackupFlags = AlsoFlags & {
-  readonly tag?: readonly string[];
-  readonly host?: string;
-  readonly exclude?: readonly string[];
-  readonly force?: boolean;
-};
+export type RepoBackupFlags = AlsoFlags &
+  ExcludeFlags &
+  PathFlags & {
+    readonly tag?: readonly string[];
+    readonly host?: string;
+    readonly force?: boolean;
+    readonly parent?: string;
+    readonly time?: string;
+    readonly stdin?: boolean;
+    readonly stdinFilename?: string;
+  };
 
 /** One snapshot in each repository, the paths being read once. A copy that stays behind is a problem, no failure. */
 export async function repoBackup(
-  paths: readonly string[],
+  typed: readonly string[],
   flags: RepoBackupFlags,
   context: CommandContext,
 ): Promise<CommandResult> {
-  const source = sourceOfPaths(
-    paths,
-    (flags.exclude ?? []).map((path) => resolve(path)),
-  );
+  const wanted = flags.stdin === true ? fromStdin(typed, flags, context) : fromPaths(typed, flags, context);
+  const time = parseMoment('--time', flags.time) ?? context.clock();
   const repository = await openRepo(flags, context);
   const others = await openAlsoRepos(flags, context);
+  const parent = flags.parent === undefined ? 'newest' : (await findSnapshot(repository, flags.parent)).id;
   using progress = new ProgressLine(context.terminal, context.clock);
   const result = await backup({
-    source,
+    ...wanted,
     repositories: [repository, ...others.flatMap((other) => other.repository ?? [])],
-    paths: paths.map((path) => resolve(path)).toSorted(),
     host: flags.host ?? hostname(),
     username: userInfo().username,
-    tags: flags.tag ?? [],
-    time: context.clock(),
-    parent: flags.force === true ? 'none' : 'newest',
+    tags: toTagLists(flags.tag).flat(),
+    time,
+    parent: flags.force === true ? 'none' : parent,
     signal: context.signal,
     onProgress: progress.show,
   });
   const document = toDocument(result, others);
   progress.clear();
   return { document, text: render(document, context), exit: document.state === 'warned' ? 3 : 0 };
+}
+
+type Wanted = Pick<BackupOptions, 'source' | 'paths' | 'excludes'>;
+
+function fromPaths(typed: readonly string[], flags: RepoBackupFlags, { environment }: CommandContext): Wanted {
+  const paths = pathsToBackUp(typed, flags);
+  const { rules, excludes } = parseExcludes(flags, environment);
+  return {
+    source: sourceOfPaths(paths, rules),
+    paths: paths.map((path) => resolve(path)).toSorted(),
+    excludes,
+  };
+}
+
+/** One file of what comes in; its name may say in which directories it lies. */
+function fromStdin(typed: readonly string[], flags: RepoBackupFlags, { terminal }: CommandContext): Wanted {
+  if (typed.length > 0) throw new SalvorError('usage', { problem: '--stdin takes no paths' });
+  const names = (flags.stdinFilename ?? 'stdin').split('/').filter((name) => !['', '.', '..'].includes(name));
+  const last = names.pop();
+  if (last === undefined) throw new SalvorError('usage', { problem: '--stdin-filename takes the name of a file' });
+  const stream: SourceEntry = { kind: 'stream', name: last, open: () => terminal.stdin };
+  const entry = names.reduceRight<SourceEntry>(
+    (inner, name) => ({ kind: 'directory', name, entries: [inner] }),
+    stream,
+  );
+  return { source: [entry], paths: [`/${[...names, last].join('/')}`] };
 }
 
 function toDocument(result: BackupResult, others: readonly AlsoRepo[]): RepoBackupDocument {

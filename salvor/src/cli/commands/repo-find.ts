@@ -4,8 +4,10 @@ import type { RepoFindDocument } from '@salvor/contract';
 import { SalvorError } from '../../errors.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { counted, readableBytes, readableTime } from '../readable.ts';
+import { modeText } from '../render-entries.ts';
 import { renderProblems } from '../render-problems.ts';
 import { renderTable } from '../table.ts';
+import { parseMoment } from './repo-moment.ts';
 import { toLsEntry } from './repo-entry.ts';
 import { toFilter } from './repo-filter.ts';
 import type { FilterFlags } from './repo-filter.ts';
@@ -19,6 +21,7 @@ type Flags = FilterFlags & {
   readonly blob?: boolean;
   readonly tree?: boolean;
   readonly pack?: boolean;
+  readonly long?: boolean;
 };
 
 /** Looks for names, or with --blob, --tree or --pack for what has these ids. */
@@ -43,7 +46,7 @@ export async function repoFind(
           signal,
         })
       : await findIds(repository, { kind, ids: wanted, filter, signal });
-  return { document, text: render(document, context), exit: document.problems.length > 0 ? 3 : 0 };
+  return { document, text: render(document, flags.long === true, context), exit: document.problems.length > 0 ? 3 : 0 };
 }
 
 function kindOf({ blob, tree, pack }: Flags): FindBlobsOptions['kind'] | null {
@@ -51,16 +54,6 @@ function kindOf({ blob, tree, pack }: Flags): FindBlobsOptions['kind'] | null {
   if (given.length > 1)
     throw new SalvorError('usage', { problem: 'only one of --blob, --tree and --pack can be given' });
   return (given[0]?.[0] as FindBlobsOptions['kind'] | undefined) ?? null;
-}
-
-/** A day or a time, in the machine's zone where none is named. */
-function parseMoment(name: string, text: string | undefined): Date | null {
-  if (text === undefined) return null;
-  const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
-  const date = new Date(isDay ? `${text}T00:00:00` : text.replace(' ', 'T'));
-  if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(date.getTime()))
-    throw new SalvorError('usage', { problem: `${name} takes a time like '2026-11-23 02:00:00', not '${text}'` });
-  return date;
 }
 
 async function findEntries(repository: Repository, options: Parameters<typeof find>[1]): Promise<RepoFindDocument> {
@@ -88,7 +81,7 @@ async function collect<Found>(
   return { found, problems: step.value };
 }
 
-function render({ entries, blobs, problems }: RepoFindDocument, { terminal }: CommandContext): string {
+function render({ entries, blobs, problems }: RepoFindDocument, isLong: boolean, { terminal }: CommandContext): string {
   const paint = terminal.output;
   const inSnapshot = [
     { title: 'SNAPSHOT', value: ({ snapshot }: { snapshot: string }) => snapshot.slice(0, 8) },
@@ -97,6 +90,7 @@ function render({ entries, blobs, problems }: RepoFindDocument, { terminal }: Co
   const parts: string[] = [];
   if (entries.length > 0) {
     const columns = [
+      { title: 'MODE', value: (row: (typeof entries)[number]) => (isLong ? modeText(row) : '') },
       {
         title: 'SIZE',
         value: (row: (typeof entries)[number]) => (row.type === 'file' ? readableBytes(row.bytes) : ''),

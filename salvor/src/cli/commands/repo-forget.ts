@@ -1,4 +1,4 @@
-import { calendarOf, forget, forgetNamed, renderCalendar, simulateForget } from '@salvor/engine';
+import { calendarOf, forget, forgetNamed, prune, renderCalendar, simulateForget } from '@salvor/engine';
 import type { ForgetCalendar, ForgetGroup, ForgetOptions, ForgetResult, Repository } from '@salvor/engine';
 import type { RepoForgetDocument } from '@salvor/contract';
 import { SalvorError } from '../../errors.ts';
@@ -10,6 +10,7 @@ import { renderTable } from '../table.ts';
 import { toFilter, toSnapshot } from './repo-filter.ts';
 import { parseGroupBy, parsePolicy } from './repo-policy.ts';
 import type { ForgetFlags } from './repo-policy.ts';
+import { limitsOf, renderPrune, toPruneDocument } from './repo-prune.ts';
 import { openRepo, toProblem } from './repo.ts';
 
 type Shown = { readonly group: Pick<ForgetGroup, 'host' | 'paths' | 'tags'>; readonly calendar: ForgetCalendar };
@@ -27,6 +28,7 @@ export async function repoForget(
   const isAgreed = dryRun || flags.yes === true;
   requireConsentPossible('removing snapshots', isAgreed, context);
   const options = toOptions(flags, context);
+  const limits = limitsOf(flags);
   const repository = await openRepo(flags, context);
   if (!isAgreed) {
     const preview = await run(repository, ids, { ...options, dryRun: true });
@@ -34,8 +36,12 @@ export async function repoForget(
   }
   const done = await run(repository, ids, { ...options, dryRun });
   const shown = isShown ? await showCalendars(repository, done, options, flags) : null;
-  const document = toDocument(done, dryRun, shown);
-  return { document, text: render(done, shown, document, context), exit: document.state === 'warned' ? 3 : 0 };
+  const isPruned = flags.prune === true && !dryRun && done.removed.length > 0;
+  const pruned = isPruned ? toPruneDocument(await prune(repository, { ...limits, signal: context.signal })) : null;
+  const document = { ...toDocument(done, dryRun, shown), pruned };
+  const texts = [render(done, shown, document, context)];
+  if (pruned !== null) texts.push(renderPrune(pruned, repository.location));
+  return { document, text: texts.join('\n\n'), exit: document.state === 'warned' ? 3 : 0 };
 }
 
 function toOptions(flags: ForgetFlags, context: CommandContext): ForgetOptions {
@@ -90,7 +96,11 @@ async function showCalendars(
 const DAY_MS = 86_400_000;
 const MAX_NIGHTS = 10_000;
 
-function toDocument(done: ForgetResult, dryRun: boolean, shown: readonly Shown[] | null): RepoForgetDocument {
+function toDocument(
+  done: ForgetResult,
+  dryRun: boolean,
+  shown: readonly Shown[] | null,
+): Omit<RepoForgetDocument, 'pruned'> {
   return {
     state: done.problems.length > 0 ? 'warned' : 'succeeded',
     dryRun,
@@ -121,7 +131,7 @@ function toDocument(done: ForgetResult, dryRun: boolean, shown: readonly Shown[]
 function render(
   { plan }: ForgetResult,
   shown: readonly Shown[] | null,
-  { dryRun, removed, problems }: RepoForgetDocument,
+  { dryRun, removed, problems, pruned }: RepoForgetDocument,
   { terminal }: CommandContext,
 ): string {
   const { bold, dim } = terminal.output;
@@ -131,7 +141,10 @@ function render(
       : shown.map(({ group, calendar }) => `${bold(nameOf(group))}\n${renderCalendar(calendar)}`);
   const count = counted(removed.length, 'snapshot');
   const verdict = dryRun ? `${count} would be removed now; nothing was.` : `${count} removed.`;
-  const hint = !dryRun && removed.length > 0 ? [dim('What they alone held is freed by: salvor repo prune')] : [];
+  const hint =
+    !dryRun && pruned === null && removed.length > 0
+      ? [dim('What they alone held is freed by: salvor repo prune')]
+      : [];
   return [...parts, [verdict, ...hint, ...renderProblems(problems, terminal.output)].join('\n')].join('\n\n');
 }
 

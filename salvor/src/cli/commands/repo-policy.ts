@@ -4,13 +4,16 @@ import type { CalendarUnit, Duration, ForgetPolicy, GroupKey } from '@salvor/eng
 import { SalvorError } from '../../errors.ts';
 import { toTagLists } from './repo-filter.ts';
 import type { FilterFlags } from './repo-filter.ts';
+import type { PruneLimitFlags } from './repo-prune.ts';
 
 type KeepFlags = {
   readonly [Unit in 'Last' | Capitalize<CalendarUnit> as `keep${Unit}` | `keepWithin${Exclude<Unit, 'Last'>}`]?: string;
 };
 
 export type ForgetFlags = FilterFlags &
+  PruneLimitFlags &
   KeepFlags & {
+    readonly prune?: boolean;
     readonly keepWithin?: string;
     readonly keepTag?: readonly string[];
     readonly groupBy?: string;

@@ -9,15 +9,16 @@ import { parseSize } from './repo-size.ts';
 import { openRepo } from './repo.ts';
 import type { RepoFlags } from './repo.ts';
 
-export type RepoPruneFlags = RepoFlags & {
-  readonly dryRun?: boolean;
-  readonly yes?: boolean;
+/** How much is written anew, and how much may stay unused. */
+export type PruneLimitFlags = {
   readonly maxUnused?: string;
   readonly maxRepackSize?: string;
   readonly repackCacheableOnly?: boolean;
   readonly repackSmall?: boolean;
   readonly repackUncompressed?: boolean;
 };
+
+export type RepoPruneFlags = RepoFlags & PruneLimitFlags & { readonly dryRun?: boolean; readonly yes?: boolean };
 
 /** Removes what no snapshot reaches; the plan is shown before anybody is asked. */
 export async function repoPrune(flags: RepoPruneFlags, context: CommandContext): Promise<CommandResult> {
@@ -28,14 +29,14 @@ export async function repoPrune(flags: RepoPruneFlags, context: CommandContext):
   const options = { ...limits, signal: context.signal };
   if (!isDry && flags.yes !== true) {
     const shown = await prune(repository, { ...options, dryRun: true });
-    context.terminal.stderr.write(`${render(toDocument(shown), repository.location)}\n`);
+    context.terminal.stderr.write(`${renderPrune(toPruneDocument(shown), repository.location)}\n`);
     await askConsent('Remove it now?', context);
   }
-  const document = toDocument(await prune(repository, { ...options, dryRun: isDry }));
-  return { document, text: render(document, repository.location), exit: 0 };
+  const document = toPruneDocument(await prune(repository, { ...options, dryRun: isDry }));
+  return { document, text: renderPrune(document, repository.location), exit: 0 };
 }
 
-function toDocument({ plan, isDone, packsWritten, bytesFreed }: PruneResult): RepoPruneDocument {
+export function toPruneDocument({ plan, isDone, packsWritten, bytesFreed }: PruneResult): RepoPruneDocument {
   return {
     state: 'succeeded',
     dryRun: !isDone,
@@ -58,7 +59,7 @@ function toDocument({ plan, isDone, packsWritten, bytesFreed }: PruneResult): Re
   };
 }
 
-function render(document: RepoPruneDocument, location: string): string {
+export function renderPrune(document: RepoPruneDocument, location: string): string {
   const { packs, dryRun, bytesBefore, bytesAfter } = document;
   const would = dryRun ? 'would be ' : '';
   const line = (title: string, text: string): string => `${title.padEnd(11)}${text}`;
@@ -74,7 +75,8 @@ function render(document: RepoPruneDocument, location: string): string {
   ].join('\n');
 }
 
-function limitsOf(flags: RepoPruneFlags): PruneLimits {
+/** Throws `usage`. */
+export function limitsOf(flags: PruneLimitFlags): PruneLimits {
   return {
     ...(flags.maxUnused === undefined ? {} : { maxUnused: parseUnused(flags.maxUnused) }),
     ...(flags.maxRepackSize === undefined

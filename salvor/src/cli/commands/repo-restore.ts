@@ -1,31 +1,39 @@
 import { resolve } from 'node:path';
-import { findSnapshot, restore } from '@salvor/engine';
+import { restore } from '@salvor/engine';
 import type { RepoRestoreDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { ProgressLine } from '../progress-line.ts';
 import { counted, escapeControl, readableBytes } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
+import { chooseFiles } from './repo-choose.ts';
+import type { ChooseFlags } from './repo-choose.ts';
+import type { FilterFlags } from './repo-filter.ts';
+import { findNamed } from './repo-named.ts';
 import { openRepo, toProblem } from './repo.ts';
-import type { RepoFlags } from './repo.ts';
 
-type Flags = RepoFlags & {
-  readonly target: string;
-  readonly include?: readonly string[];
-  readonly verify?: boolean;
-};
+export type RepoRestoreFlags = FilterFlags &
+  ChooseFlags & {
+    readonly target: string;
+    readonly verify?: boolean;
+  };
 
-export async function repoRestore(named: string, flags: Flags, context: CommandContext): Promise<CommandResult> {
+export async function repoRestore(
+  named: string,
+  flags: RepoRestoreFlags,
+  context: CommandContext,
+): Promise<CommandResult> {
   const [id = '', subtree] = splitSubtree(named);
+  const include = chooseFiles(flags, subtree);
   const target = resolve(flags.target);
   const repository = await openRepo(flags, context);
-  const snapshot = await findSnapshot(repository, id);
+  const snapshot = await findNamed(repository, id, flags, context.signal);
   using progress = new ProgressLine(context.terminal, context.clock);
   const result = await restore({
     repository,
     snapshot,
     target,
     ...(subtree === undefined ? {} : { subtree }),
-    ...(flags.include === undefined ? {} : { include: includePaths(flags.include, subtree) }),
+    ...(include === undefined ? {} : { include }),
     verify: flags.verify === true,
     signal: context.signal,
     onProgress: progress.show,
@@ -55,17 +63,4 @@ export async function repoRestore(named: string, flags: Flags, context: CommandC
 function splitSubtree(named: string): readonly string[] {
   const colon = named.indexOf(':');
   return colon < 0 ? [named] : [named.slice(0, colon), named.slice(colon + 1)];
-}
-
-/** A wanted path (in `subtree`, where one is restored), what lies in it, and the directories on the way to it. */
-function includePaths(
-  wanted: readonly string[],
-  subtree = '/',
-): (pathInSnapshot: string, isDirectory: boolean) => boolean {
-  const paths = wanted.map((path) => `/${`${subtree}/${path}`.split('/').filter(Boolean).join('/')}`);
-  return (path, isDirectory) => paths.some((want) => isWithin(path, want) || (isDirectory && isWithin(want, path)));
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return directory === '/' || path === directory || path.startsWith(`${directory}/`);
 }

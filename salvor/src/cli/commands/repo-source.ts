@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { isAbsolute, normalize, resolve, sep } from 'node:path';
-import type { SourceEntry } from '@salvor/engine';
+import type { ExcludeRules, SourceEntry } from '@salvor/engine';
 import { SalvorError } from '../../errors.ts';
 import { errnoOf } from '../../lib/errno.ts';
 
@@ -11,7 +11,7 @@ type Branch = { readonly whole: string } | { readonly path: string; readonly nam
  * The tree of a snapshot of `paths`, laid out as restic does: an absolute path keeps all its directories, a
  * relative one those that were named, without leading `..`. Throws `source-missing` for a path that is not there.
  */
-export function sourceOfPaths(paths: readonly string[], exclude: readonly string[]): readonly SourceEntry[] {
+export function sourceOfPaths(paths: readonly string[], rules: ExcludeRules): readonly SourceEntry[] {
   const root: Branch = { path: '/', names: new Map() };
   for (const named of paths) {
     requirePath(named);
@@ -24,7 +24,7 @@ export function sourceOfPaths(paths: readonly string[], exclude: readonly string
       throw new SalvorError('usage', { problem: 'name directories to back up, not the whole machine' });
     plant(root.names, from, resolve(named), isAbsolute(named) ? '/' : resolve(named, ...names.map(() => '..')));
   }
-  return entriesOf(root.names, exclude);
+  return entriesOf(root.names, rules);
 }
 
 function plant(
@@ -49,10 +49,10 @@ function plant(
   plant(branch.names, rest, whole, path);
 }
 
-function entriesOf(names: ReadonlyMap<string, Branch>, exclude: readonly string[]): readonly SourceEntry[] {
+function entriesOf(names: ReadonlyMap<string, Branch>, rules: ExcludeRules): readonly SourceEntry[] {
   return [...names].map(([name, branch]): SourceEntry => {
-    if ('whole' in branch) return { kind: 'tree', name, path: branch.whole, exclude };
-    return { kind: 'directory', name, like: branch.path, entries: entriesOf(branch.names, exclude) };
+    if ('whole' in branch) return { kind: 'tree', name, path: branch.whole, rules };
+    return { kind: 'directory', name, like: branch.path, entries: entriesOf(branch.names, rules) };
   });
 }
 

@@ -2,15 +2,16 @@ import { testConnection } from '@salvor/engine';
 import type { RepoConnectionDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { escapeControl } from '../readable.ts';
+import { findUrl } from './repo.ts';
 import { openStorageAt } from './repo-storage.ts';
 import type { StorageFlags } from './repo-storage.ts';
 
-export type RepoConnectionFlags = StorageFlags & { readonly repo: string };
+export type RepoConnectionFlags = StorageFlags & { readonly repo?: string };
 
 /** A person waits: each call is tried twice, and no copies are used, which would answer for the storage. */
 export async function repoTestConnection(flags: RepoConnectionFlags, context: CommandContext): Promise<CommandResult> {
   const { cacheDir: _cacheDir, ...rest } = flags;
-  const storage = openStorageAt(flags.repo, { ...rest, cache: false }, context, { limitMs: 0 });
+  const storage = openStorageAt(findUrl(flags, context), { ...rest, cache: false }, context, { limitMs: 0 });
   const verdict = await testConnection(storage, { signal: context.signal });
   const repository = storage.location;
   const { output } = context.terminal;

@@ -144,7 +144,13 @@ describe('what the repo verbs wrote', () => {
     ]);
     assert.equal(restored.state, 'succeeded');
     assert.deepEqual(inventory(join(target, site)), inventory(site));
-    const listed = await document(LsDocument, 0, ['ls', snapshot.slice(0, 8), site, ...flagsOf(repository)]);
+    const listed = await document(LsDocument, 0, [
+      'ls',
+      snapshot.slice(0, 8),
+      site,
+      '--recursive',
+      ...flagsOf(repository),
+    ]);
     assert.ok(
       listed.some(
         ({ path, type, bytes }) => path === `${site}/files/deep/Bild ü.bin` && type === 'file' && bytes === 3_000_000,

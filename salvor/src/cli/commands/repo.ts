@@ -18,7 +18,8 @@ import type { StorageFlags } from './repo-storage.ts';
 /** How a repository is named: by place and password file, or as one of the configuration. */
 export type RepoFlags = GlobalFlags &
   StorageFlags & {
-    readonly repo: string;
+    /** Where it is left out, `$RESTIC_REPOSITORY`. */
+    readonly repo?: string;
     readonly passwordFile?: string;
     readonly account?: string;
   };
@@ -31,11 +32,23 @@ const MAX_PASSWORD_BYTES = 64 * 1024;
 
 /** Where the repository lies and what opens it. Throws `usage`, `password-file-unreadable`, `remote-unnamed`. */
 export function findRepo(flags: RepoFlags, context: CommandContext): RepoPlace {
-  if (flags.account !== undefined) return findConfiguredRepo(flags.repo, flags.account, context);
-  if (flags.passwordFile === undefined) {
-    throw new SalvorError('usage', { problem: 'the repository needs its password: --password-file FILE' });
+  const url = findUrl(flags, context);
+  if (flags.account !== undefined) return findConfiguredRepo(url, flags.account, context);
+  const passwordFile = flags.passwordFile ?? context.environment.passwordFile;
+  if (passwordFile === null) {
+    throw new SalvorError('usage', {
+      problem: 'the repository needs its password: --password-file FILE, or $RESTIC_PASSWORD_FILE',
+    });
   }
-  return { url: flags.repo, secret: { kind: 'password', text: readPassword(flags.passwordFile) }, login: {} };
+  return { url, secret: { kind: 'password', text: readPassword(passwordFile) }, login: {} };
+}
+
+/** The place that is meant. Throws `usage` where none is named. */
+export function findUrl({ repo }: Pick<RepoFlags, 'repo'>, { environment }: CommandContext): string {
+  const url = repo ?? environment.repository;
+  if (url === null)
+    throw new SalvorError('usage', { problem: 'no repository is named: --repo URL, or $RESTIC_REPOSITORY' });
+  return url;
 }
 
 /** Opens the repository. Throws the codes of the engine: `repository-missing`, `wrong-password` … */
