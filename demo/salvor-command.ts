@@ -16,6 +16,8 @@ export type SalvorPlaces = {
   /** The account's repository and the file with its key, as stock restic takes them. */
   readonly repository: string;
   readonly keyFile: string;
+  /** Where second copies lie, for a host that keeps them. */
+  readonly remote: string;
 };
 
 export type SalvorRun = {
@@ -39,6 +41,7 @@ export function salvorPlaces(host: DemoHost): SalvorPlaces {
     staging: join(directory, 'staging'),
     repository: join(repositories, host.account.name),
     keyFile: join(stateDir, 'keys', host.account.name),
+    remote: join(directory, 'remote'),
   };
 }
 
@@ -82,9 +85,12 @@ export async function runSalvor(
 export async function runRestic(
   host: DemoHost,
   args: readonly string[],
-  options: { readonly signal?: AbortSignal } = {},
+  { copy = 'local', ...options }: { readonly signal?: AbortSignal; readonly copy?: 'local' | 'remote' } = {},
 ): Promise<Omit<SalvorRun, 'document'>> {
-  const { repository, keyFile } = salvorPlaces(host);
+  const places = salvorPlaces(host);
+  const { name } = host.account;
+  const repository = copy === 'local' ? places.repository : join(places.remote, name);
+  const keyFile = copy === 'local' ? places.keyFile : join(places.stateDir, 'remote-keys', name);
   return runTool(['restic', '--no-cache', '--repo', repository, '--password-file', keyFile, ...args], host, options);
 }
 

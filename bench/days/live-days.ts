@@ -19,7 +19,7 @@ import { Random } from '../../demo/random.ts';
 import { type MariaDbServer, openMariaDb } from '../../demo/mariadb-server.ts';
 import { dumpDatabase } from '../../salvor/src/databases/mariadb/dump.ts';
 import { probeDatabase } from '../../salvor/src/databases/mariadb/probe.ts';
-import { chooseDumpCut } from '../../salvor/src/points/dump-cut.ts';
+import { chooseDumpCut, cutsOfTags, tagOfCut } from '../../salvor/src/points/dump-cut.ts';
 import { Prose } from '../databases/prose.ts';
 import { type Mix, SiteDatabase } from '../databases/site-database.ts';
 import { runCommand } from '../measure/run-command.ts';
@@ -186,10 +186,10 @@ class Nights {
     const repository = this.#opened.databases;
     const facts = await probeDatabase(this.#server.rootLogin, name);
     const bytes = facts.tables.reduce((sum, table) => sum + table.approximateDataBytes, 0);
-    const cut = chooseDumpCut((await listSnapshots(repository)).snapshots, name, bytes);
+    const cut = chooseDumpCut(cutsOfTags((await listSnapshots(repository)).snapshots), name, bytes);
     const tables: SourceEntry = { kind: 'directory', name, entries: this.#dump(name, cut.cutBytes) };
     const source: SourceEntry = { kind: 'directory', name: 'databases', entries: [tables] };
-    await this.#backUp(repository, source, `/databases/${name}`, time, [`site:${name}`, cut.tag]);
+    await this.#backUp(repository, source, `/databases/${name}`, time, [`site:${name}`, tagOfCut(cut)]);
   }
 
   async *#dump(database: string, cutBytes: number): AsyncGenerator<SourceEntry> {

@@ -3,6 +3,7 @@
  * A code keeps its meaning for ever; texts may change. Alphabetical.
  */
 export const ERROR_CODES = {
+  'account-unknown': { http: 404, exit: 1 },
   'blob-missing': { http: 500, exit: 1 },
   cancelled: { http: 499, exit: 1 },
   'command-failed': { http: 500, exit: 1 },

@@ -27,6 +27,7 @@ export {
   SitesDocument,
 } from './sites.ts';
 export { BackupDocument } from './backup.ts';
+export { DailyAccount, DailyCopy, DailyDocument } from './daily.ts';
 export { PointDocument, PointsDocument, Proof } from './points.ts';
 export { RestoreDocument, RestorePlan } from './restore.ts';
 export { UndoDocument } from './undo.ts';

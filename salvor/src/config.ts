@@ -6,7 +6,7 @@
  * misspelt setting that is quietly ignored is a backup that is quietly not made.
  */
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { SalvorError } from './errors.ts';
 import { errnoOf } from './lib/errno.ts';
 import { openSection } from './lib/yaml-section.ts';
@@ -24,6 +24,8 @@ export type Config = {
   readonly homes: readonly string[];
   /** The directory under which each account's repository lies: `<local>/<account>`. */
   readonly local: string;
+  /** The directory of the compressed dumps that the nightly job writes besides, by default `sql` beside the local repositories: `<thirdCopy>/<account>/YYYY-MM-DD`. */
+  readonly thirdCopy: string;
   /** Where each account's second repository lies; null where there is none. */
   readonly remote: RemotePlace | null;
   /** Where scratch trees are built; null for `.salvor` on the site's own file system. */
@@ -120,17 +122,19 @@ export function parseConfig(text: string, file: string): Config {
     throw new SalvorError('config-invalid', { file, line, column, problem });
   });
   const here = dirname(resolve(file));
-  top.allow(['state', 'homes', 'local', 'remote', 'staging', 'mariadb', 'accounts', 'sites', 'policy']);
+  top.allow(['state', 'homes', 'local', 'thirdCopy', 'remote', 'staging', 'mariadb', 'accounts', 'sites', 'policy']);
 
   const mariadb = top.section('mariadb');
   mariadb.allow(['socket', 'defaultsFile']);
+  const local =
+    top.parsed('local', (named) => localDirectory(named, here), 'must be a directory of this machine') ??
+    DEFAULTS.local;
   const config: Config = {
     file: resolve(file),
     state: top.path('state', here) ?? DEFAULTS.state,
     homes: top.paths('homes', here),
-    local:
-      top.parsed('local', (named) => localDirectory(named, here), 'must be a directory of this machine') ??
-      DEFAULTS.local,
+    local,
+    thirdCopy: top.path('thirdCopy', here) ?? join(dirname(local), 'sql'),
     remote: readRemote(top, here),
     staging: top.path('staging', here),
     mariadb: { socket: mariadb.path('socket', here), defaultsFile: mariadb.path('defaultsFile', here) },

@@ -16,6 +16,12 @@ export type ErrorEntry = {
 
 /** Code → what is said of it. Alphabetical. */
 export const SALVOR_ERRORS = {
+  'account-unknown': {
+    message: (c) => `No account is called ${String(c['account'])} on this host.`,
+    hint: 'List the accounts and their sites with: salvor sites',
+    exit: 1,
+    retry: 'never',
+  },
   'administrator-unknown': {
     message: (c) => `No log-in of an administrator is known for the database server at ${String(c['server'])}.`,
     hint: 'Write it into /root/.my.cnf (or the file that mariadb.defaultsFile of salvor.yaml names) with host and port in [client].',

@@ -12,6 +12,7 @@ import { basename } from 'node:path';
 import type {
   AllSitesDocument,
   BackupDocument,
+  DailyDocument,
   ConfirmDocument,
   InitDocument,
   LsDocument,
@@ -56,6 +57,8 @@ import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { expireKept } from './expire-kept.ts';
 import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '../points/host-points.ts';
 import type { CopyName } from '../points/repositories.ts';
+import { readUptime } from './clock-watch.ts';
+import { runNights } from './nights.ts';
 import { documentOfHost, documentOfSite, readHost } from './host-sites.ts';
 import { Journals } from './journals.ts';
 import { Locks } from './locks.ts';
@@ -416,6 +419,15 @@ export class Agent implements AsyncDisposable {
   /** The file's bytes. That it is there is known before the first one is read. */
   async cat(point: string, path: string, options: CallOptions = {}): Promise<AsyncIterable<Uint8Array>> {
     return await openPath(await this.#points.open(point, await this.#accounts(options.signal)), path);
+  }
+
+  /** The nightly job, now: of all accounts or of one. Throws `account-unknown`. */
+  async daily({ account, ...options }: TaskCallOptions & { readonly account: string | null }): Promise<DailyDocument> {
+    const { clock } = this.#room;
+    return await runNights(
+      { config: this.#config, points: this.#points, queue: this.#queue, clock, uptime: readUptime },
+      { account, ...this.#waitOptions(options) },
+    );
   }
 
   async status(options: CallOptions = {}): Promise<StatusDocument> {

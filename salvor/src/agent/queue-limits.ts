@@ -42,5 +42,6 @@ export const PRIORITY_OF: Readonly<Record<Journal['operation'], number>> = {
   restore: PRIORITIES.restore,
   undo: PRIORITIES.restore,
   backup: PRIORITIES.backup,
+  daily: PRIORITIES.maintenance,
   confirm: PRIORITIES.maintenance,
 };

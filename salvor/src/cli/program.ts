@@ -8,6 +8,7 @@ import type { Argument } from 'commander';
 import { addRepoCommand } from './repo-program.ts';
 import { addVerb, exitCodes } from './verb.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
+import type { DailyFlags } from './commands/daily.ts';
 import type { InitFlags } from './commands/init.ts';
 import type { RestoreFlags } from './commands/restore.ts';
 import type { TasksFlags } from './commands/tasks.ts';
@@ -35,6 +36,7 @@ export function buildProgram(
   addInit(program, perform);
   program.commandsGroup('Back up and bring back:');
   addBackup(program, perform);
+  addDaily(program, perform);
   addRestore(program, perform);
   addUndo(program, perform);
   addConfirm(program, perform);
@@ -75,6 +77,17 @@ function addBackup(program: Command, perform: Perform): void {
     .option('--retry <n>', 'try again up to this often where what stops it may pass by itself')
     .action(async (site: string, flags: GlobalFlags & WaitFlags & { reason?: string; retry?: string }) =>
       perform(flags, async (context) => (await import('./commands/backup.ts')).backup(site, flags, context)),
+    );
+}
+
+function addDaily(program: Command, perform: Perform): void {
+  addVerb(program, 'daily', 'run the nightly job now: all files and databases of every account, in all copies', {
+    examples: ['salvor daily', 'salvor daily --account o1'],
+  })
+    .option('--account <account>', 'only this account')
+    .option('--wait', WAIT)
+    .action(async (flags: GlobalFlags & DailyFlags) =>
+      perform(flags, async (context) => (await import('./commands/daily.ts')).daily(flags, context)),
     );
 }
 

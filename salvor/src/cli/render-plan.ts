@@ -37,8 +37,7 @@ export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
     );
   }
   const time = seconds === null ? '' : `, about ${readableSeconds(seconds)}`;
-  const kept = plan.bytesKept === 0 ? '' : `; ${readableBytes(plan.bytesKept)} are there already`;
-  lines.push(line('to read', `${readableBytes(plan.bytes)}${kept}${time}`));
+  lines.push(line('to read', `${readableBytes(plan.bytes)}${time}`));
   lines.push(line('switch', switchText(plan)));
   lines.push(...aroundText(plan.around));
   if (plan.notes.length > 0) lines.push('To know before:', ...renderProblems(plan.notes, paint, 'hint'));

@@ -19,15 +19,15 @@ import {
   type SourceEntry,
   backup,
   findSnapshot,
-  listSnapshots,
 } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { linkOwnersOf } from '../sites/account-owners.ts';
 import { readHostTables } from '../sites/host-tables.ts';
 import type { Site } from '../sites/site.ts';
 import { countFiles } from './count-files.ts';
-import { type DumpCut, chooseDumpCut } from './dump-cut.ts';
-import { type CaptureDatabase, dumpEntries } from './dump-entries.ts';
+import { type DumpCut, chooseDumpCut, tagOfCut } from './dump-cut.ts';
+import { type CaptureDatabase, dumpEntries, sizeOfDatabases, unwrapSourceFailure } from './dump-entries.ts';
+import { readKnownCuts } from './known-cuts.ts';
 import { type Manifest, type ManifestDatabase, type ManifestMoved, serialiseManifest } from './manifest.ts';
 import { type OpenPoint, openPoint, readBackPoint } from './open-point.ts';
 import { leftOutWithin } from './left-out.ts';
@@ -75,8 +75,8 @@ export async function capturePoint(site: Site, wanted: CaptureWanted, tools: Cap
   // Where it is about to be replaced it may be gone; else its disk went away, and its databases alone are no backup of it.
   if (!wanted.safety && !existsSync(wanted.path))
     throw new SalvorError('source-missing', { path: wanted.path, reason: 'the directory of the site is gone' });
-  const { snapshots } = await listSnapshots(tools.repository, { tags: ['salvor', `account:${site.account.name}`] });
-  const cut = chooseDumpCut(snapshots, site.uri, sizeOfDatabases(wanted));
+  const known = await readKnownCuts(tools.repository, site.account.name);
+  const cut = chooseDumpCut(known, site.uri, sizeOfDatabases(wanted.databases));
   const capture = new Capture(site, wanted, tools, cut);
   let result: BackupResult;
   try {
@@ -101,18 +101,6 @@ export async function capturePoint(site: Site, wanted: CaptureWanted, tools: Cap
     throw new SalvorError('point-incomplete', { point: capture.id, problem: 'its manifest is another one' });
   await readBackPoint(point);
   return { point, result, problems: [...capture.problems, ...result.problems.map((problem) => ({ ...problem }))] };
-}
-
-/** Roughly what their dumps will have: tables without their indexes, as the server estimates them. */
-function sizeOfDatabases({ databases }: CaptureWanted): number {
-  const tables = databases.flatMap(({ facts }) => facts.tables);
-  return tables.reduce((sum, table) => sum + table.approximateDataBytes, 0);
-}
-
-/** The site's dump that failed is what failed, not the engine that was reading it. */
-function unwrapSourceFailure(error: unknown): unknown {
-  const isSource = error instanceof Error && 'code' in error && error.code === 'source-failed';
-  return isSource && error.cause instanceof Error ? error.cause : error;
 }
 
 class Capture {
@@ -152,7 +140,7 @@ class Capture {
       `account:${account.name}`,
       `site:${uri}`,
       `origin:${this.#wanted.origin}`,
-      ...(this.#wanted.databases.length === 0 ? [] : [this.#cut.tag]),
+      ...(this.#wanted.databases.length === 0 ? [] : [tagOfCut(this.#cut)]),
       ...task,
       // No rule of ours removes a snapshot with this tag (invariant 5).
       ...(this.#wanted.safety ? [PIN_TAG] : []),
@@ -219,6 +207,7 @@ class Capture {
         ...Object.fromEntries(this.#databases.map((d) => [`server of ${d.name}`, d.server])),
       },
       complete: this.#wanted.complete,
+      leftOut: { files: [], rows: [] },
       problems: this.problems.map(({ code, message, path: where }) => ({ code, message, path: where ?? null })),
     };
     yield serialiseManifest(manifest);

@@ -2,13 +2,16 @@
  * The points that are known, as rows of the store: a cache, so that a list costs no opening of every manifest. What
  * is here and not in a repository is forgotten; what is in a repository and not here is read from its manifest.
  */
-import { PIN_TAG, type Snapshot } from '@salvor/engine';
+import { PIN_TAG } from '@salvor/engine';
 import type { Store } from '../store/open-store.ts';
 import type { PointRow } from '../store/tables.ts';
 import { type Manifest, bytesOfManifest } from './manifest.ts';
 
 /** That a point is pinned its snapshot says, whose tag a confirmation takes away; what it once was, its manifest. */
-export function rowOfManifest(manifest: Manifest, snapshot: Pick<Snapshot, 'id' | 'tags'>): PointRow {
+export function rowOfManifest(
+  manifest: Manifest,
+  snapshot: { readonly id: string; readonly tags: readonly string[] },
+): PointRow {
   return {
     id: manifest.point,
     account: manifest.account.name,
@@ -33,7 +36,14 @@ export async function rememberPoints(store: Store, rows: readonly PointRow[]): P
       .insertInto('points')
       .values(row)
       .onConflict((conflict) =>
-        conflict.column('id').doUpdateSet({ snapshot: row.snapshot, complete: row.complete, pinned: row.pinned }),
+        conflict.column('id').doUpdateSet({
+          snapshot: row.snapshot,
+          complete: row.complete,
+          pinned: row.pinned,
+          holds_files: row.holds_files,
+          holds_databases: row.holds_databases,
+          bytes: row.bytes,
+        }),
       )
       .execute();
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { chooseDumpCut } from './dump-cut.ts';
+import { chooseDumpCut, cutsOfTags, tagOfCut } from './dump-cut.ts';
 
 const MiB = 1024 * 1024;
 
@@ -9,10 +9,10 @@ class Days {
   readonly snapshots: { readonly tags: readonly string[]; readonly time: string }[] = [];
 
   dump(site: string, bytes: number): number {
-    const { cutBytes, tag } = chooseDumpCut(this.snapshots, site, bytes);
+    const cut = chooseDumpCut(cutsOfTags(this.snapshots), site, bytes);
     const time = new Date(Date.UTC(2026, 0, 1, this.snapshots.length)).toISOString();
-    this.snapshots.push({ tags: ['salvor', `site:${site}`, tag], time });
-    return cutBytes;
+    this.snapshots.push({ tags: ['salvor', `site:${site}`, tagOfCut(cut)], time });
+    return cut.cutBytes;
   }
 }
 
@@ -50,7 +50,7 @@ describe('how finely a dump is cut', () => {
     const forged = tagged('dump-cut:1/999', '2026-01-03T00:00:00Z');
     const odd = tagged('dump-cut:1/5000', '2026-01-03T00:00:00Z');
     const newer = tagged('dump-cut:99999999/8192', '2026-01-02T00:00:00Z');
-    assert.equal(chooseDumpCut([newer, old, forged, odd], 'a', 80 * MiB).cutBytes, 8192);
-    assert.equal(chooseDumpCut([newer, old], 'b', MiB).cutBytes, 4096);
+    assert.equal(chooseDumpCut(cutsOfTags([newer, old, forged, odd]), 'a', 80 * MiB).cutBytes, 8192);
+    assert.equal(chooseDumpCut(cutsOfTags([newer, old]), 'b', MiB).cutBytes, 4096);
   });
 });

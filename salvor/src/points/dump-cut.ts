@@ -12,11 +12,14 @@ import { DEFAULT_CUT_BYTES } from '../databases/mariadb/dump.ts';
 import { tagOf } from './open-point.ts';
 
 export type DumpCut = {
+  /** Roughly what was dumped, as the server estimates it. */
+  readonly bytes: number;
   /** Mean size of a piece, a power of two. */
   readonly cutBytes: number;
-  /** Kept with the snapshot: what the next one is told by. */
-  readonly tag: string;
 };
+
+/** How the databases of a site were cut at a time. */
+export type KnownCut = DumpCut & { readonly uri: string; readonly time: string };
 
 /** The size of database that the default is best for. */
 const BEST_FOR_BYTES = 16 * 1024 * 1024;
@@ -30,38 +33,42 @@ const BEST_ACCOUNT_PIECES = 150_000;
 /** How far the best may move away from what was chosen, on either side of what would be chosen for it. */
 const PATIENCE = 1.5;
 
-/**
- * For what is dumped of `of` (a site's URI, or what else is dumped again and again) and has about `bytes`. The snapshots
- * are all of the account's repository.
- */
-export function chooseDumpCut(
-  snapshots: readonly Pick<Snapshot, 'tags' | 'time'>[],
-  of: string,
-  bytes: number,
-): DumpCut {
-  const newest = new Map<string, { readonly bytes: number; readonly cutBytes: number; readonly time: number }>();
-  for (const snapshot of snapshots) {
-    const dumped = readTag(tagOf(snapshot, TAG));
-    const site = tagOf(snapshot, 'site');
-    const time = Date.parse(snapshot.time);
-    if (dumped === null || site === null || (newest.get(site)?.time ?? -Infinity) > time) continue;
-    newest.set(site, { ...dumped, time });
+/** For the databases of a site that have about `bytes`; `known` are all cuts that the account's repository tells of. */
+export function chooseDumpCut(known: readonly KnownCut[], uri: string, bytes: number): DumpCut {
+  const newest = new Map<string, KnownCut>();
+  for (const cut of known) {
+    const before = newest.get(cut.uri);
+    if (before === undefined || Date.parse(before.time) <= Date.parse(cut.time)) newest.set(cut.uri, cut);
   }
-  const others = [...newest].filter(([site]) => site !== of).reduce((sum, [, dumped]) => sum + dumped.bytes, 0);
+  const others = [...newest].filter(([site]) => site !== uri).reduce((sum, [, dumped]) => sum + dumped.bytes, 0);
   const best = Math.max(
     DEFAULT_CUT_BYTES * Math.sqrt(bytes / BEST_FOR_BYTES),
     (others + bytes) / BEST_ACCOUNT_PIECES,
     DEFAULT_CUT_BYTES,
   );
-  const before = newest.get(of)?.cutBytes;
+  const before = newest.get(uri)?.cutBytes;
   const isNear = before !== undefined && best >= before / PATIENCE && best < before * 2 * PATIENCE;
   const cutBytes = isNear ? before : Math.min(MAX_CUT_BYTES, 2 ** Math.floor(Math.log2(best)));
-  return { cutBytes, tag: `${TAG}:${bytes}/${cutBytes}` };
+  return { bytes, cutBytes };
+}
+
+/** What a snapshot of one site keeps. */
+export function tagOfCut({ bytes, cutBytes }: DumpCut): string {
+  return `${TAG}:${bytes}/${cutBytes}`;
+}
+
+/** What the snapshots of single sites have kept. */
+export function cutsOfTags(snapshots: readonly Pick<Snapshot, 'tags' | 'time'>[]): readonly KnownCut[] {
+  return snapshots.flatMap((snapshot) => {
+    const cut = readTag(tagOf(snapshot, TAG));
+    const uri = tagOf(snapshot, 'site');
+    return cut === null || uri === null ? [] : [{ ...cut, uri, time: snapshot.time }];
+  });
 }
 
 const TAG = 'dump-cut';
 
-function readTag(text: string | null): { readonly bytes: number; readonly cutBytes: number } | null {
+function readTag(text: string | null): DumpCut | null {
   const match = /^(\d{1,15})\/(\d{4,6})$/.exec(text ?? '');
   const [bytes, cutBytes] = [Number(match?.[1]), Number(match?.[2])];
   const isCut = cutBytes >= DEFAULT_CUT_BYTES && cutBytes <= MAX_CUT_BYTES && Number.isInteger(Math.log2(cutBytes));

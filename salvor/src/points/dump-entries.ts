@@ -17,6 +17,8 @@ export type CaptureDatabase = {
   readonly database: SiteDatabase;
   readonly facts: DatabaseFacts;
   readonly readFrom: { readonly login: DatabaseLogin; readonly name: string };
+  /** Tables of which only the structure is kept. */
+  readonly withoutRows?: readonly string[];
 };
 
 export type DumpEntriesOptions = {
@@ -33,6 +35,18 @@ export type DumpEntriesOptions = {
   readonly onDone: (database: ManifestDatabase) => void;
 };
 
+/** Roughly what their dumps will have: tables without their indexes, in bytes, as the server estimates them. */
+export function sizeOfDatabases(databases: readonly CaptureDatabase[]): number {
+  const tables = databases.flatMap(({ facts }) => facts.tables);
+  return tables.reduce((sum, table) => sum + table.approximateDataBytes, 0);
+}
+
+/** The dump that failed is what failed, not the engine that was reading it. */
+export function unwrapSourceFailure(error: unknown): unknown {
+  const isSource = error instanceof Error && 'code' in error && error.code === 'source-failed';
+  return isSource && error.cause instanceof Error ? error.cause : error;
+}
+
 /** The directory of one database. Reading it throws what the dump throws, its database named in the message. */
 export function dumpEntries(wanted: CaptureDatabase, options: DumpEntriesOptions): SourceEntry {
   const name = makeDirectoryName(wanted.database.name);
@@ -41,7 +55,7 @@ export function dumpEntries(wanted: CaptureDatabase, options: DumpEntriesOptions
 
 /** Yields the next file of the dump when the one before was read. */
 async function* dumpParts(
-  { database, facts, readFrom }: CaptureDatabase,
+  { database, facts, readFrom, withoutRows = [] }: CaptureDatabase,
   { scratch, cutBytes, time, clock, signal, onProblem, onDone }: DumpEntriesOptions,
 ): AsyncGenerator<SourceEntry> {
   const files: ManifestFile[] = [];
@@ -50,6 +64,7 @@ async function* dumpParts(
     defaultsDirectory: scratch,
     signal,
     cutBytes,
+    withoutRows,
     onProblem: ({ code, message, name }) => onProblem({ code, message, path: `${database.name}.${name}` }),
   });
   for await (const part of parts) {

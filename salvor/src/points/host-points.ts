@@ -2,9 +2,12 @@ import { PIN_TAG, type Repository, tag } from '@salvor/engine';
 import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
-import { isPinned, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
+import type { AccountSnapshots } from './account-point.ts';
+import { isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
+import { forgetMade, readMade, rememberMade } from './made-snapshots.ts';
 import { type ListedPoint, type PointList, listPoints } from './list-points.ts';
-import { type OpenPoint, openPoint } from './open-point.ts';
+import type { OpenPoint } from './open-point.ts';
+import { openStored } from './stored-point.ts';
 import {
   type CopyName,
   type OpenCopy,
@@ -137,7 +140,39 @@ export class HostPoints implements AsyncDisposable {
   }
 
   async remember(point: OpenPoint): Promise<void> {
-    await rememberPoints(this.#store, [rowOfManifest(point.manifest, point.snapshot)]);
+    const { manifest, snapshot } = point;
+    await rememberPoints(this.#store, [rowOfManifest(manifest, snapshot)]);
+    const complete = manifest.complete ? 1 : 0;
+    await rememberMade(this.#store, [
+      { snapshot: snapshot.id, account: manifest.account.name, copy: 'local', complete },
+    ]);
+  }
+
+  /** Keeps that a night's point of an account was made in a copy and read back. */
+  async rememberNight(
+    account: string,
+    copy: CopyName,
+    { files, databases }: AccountSnapshots,
+    isComplete: boolean,
+  ): Promise<void> {
+    const made = [files, databases].filter((snapshot) => snapshot !== null);
+    const rows = made.map(({ id }) => ({ snapshot: id, account, copy, complete: isComplete ? 1 : 0 }));
+    await rememberMade(this.#store, rows);
+  }
+
+  /** By id, the snapshots of a copy that this agent made, and whether they are complete. */
+  async madeIn(account: string, copy: CopyName): Promise<ReadonlyMap<string, boolean>> {
+    return await readMade(this.#store, account, copy);
+  }
+
+  async forgetMade(snapshots: readonly string[]): Promise<void> {
+    await forgetMade(this.#store, snapshots);
+  }
+
+  /** Ids of points that nothing may remove: nobody has confirmed their task. */
+  async pinnedOf(account: string): Promise<ReadonlySet<string>> {
+    const rows = await readCatalogue(this.#store, account);
+    return new Set(rows.filter(({ pinned }) => pinned === 1).map(({ id }) => id));
   }
 
   /** Whether the rules must leave it, as far as the catalogue knows. */
@@ -181,7 +216,7 @@ export class HostPoints implements AsyncDisposable {
     if (prefix === null) {
       const newest = points.find(({ row }) => row.complete === 1 && row.safety === 0);
       if (newest === undefined) throw new SalvorError('point-missing', { site: `${account}/${uri}` });
-      return await openPoint(await this.repositoryOf(account), newest.snapshot);
+      return await openStored(await this.repositoryOf(account), newest.stored);
     }
     const found = points.filter(({ row }) => row.id.startsWith(prefix)).map((listed) => ({ account, listed }));
     return await this.#openOnly(prefix, `${account}/${uri}`, found);
@@ -208,7 +243,7 @@ export class HostPoints implements AsyncDisposable {
     if (only === undefined || prefix.length < MIN_PREFIX)
       throw new SalvorError('point-unknown', { point: prefix, where });
     if (found.length > 1) throw new SalvorError('point-ambiguous', { point: prefix });
-    return await openPoint(await this.repositoryOf(only.account), only.listed.snapshot);
+    return await openStored(await this.repositoryOf(only.account), only.listed.stored);
   }
 }
 

@@ -3,10 +3,12 @@ import type { PointDocument, Problem } from '@salvor/contract';
 import type { Store } from '../store/open-store.ts';
 import type { PointRow } from '../store/tables.ts';
 import { forgetPoints, readCatalogue, rememberPoints, rowOfManifest } from './catalogue.ts';
+import { type AccountSnapshots, halfOf, readAccountManifest, readSiteManifest } from './account-point.ts';
 import { openPoint, pointTagOf } from './open-point.ts';
+import type { StoredPoint } from './stored-point.ts';
 
-/** One point with the snapshot that holds it. */
-export type ListedPoint = { readonly row: PointRow; readonly snapshot: Snapshot };
+/** One point and where it lies. */
+export type ListedPoint = { readonly row: PointRow; readonly stored: StoredPoint };
 
 export type PointList = {
   /** Newest first. */
@@ -16,9 +18,9 @@ export type PointList = {
 };
 
 /**
- * The points in an account's repository. The repository decides what there is; the store only remembers what each
- * manifest said, and is brought up to date on the way. `seen` are the snapshots that this opening of the repository
- * has met.
+ * The points in an account's repository: of a night's point of the account one for each site. The repository decides what
+ * there is; the store only remembers what each manifest said, and is brought up to date on the way. `seen` are the
+ * snapshots that this opening of the repository has met.
  */
 export async function listPoints(
   repository: Repository,
@@ -30,31 +32,78 @@ export async function listPoints(
   // Another process may have committed them: what their trees are made of is in an index that we have not read.
   if (snapshots.some(({ id }) => !seen.has(id))) repository.dropIndex();
   for (const { id } of snapshots) seen.add(id);
-  const known = new Map((await readCatalogue(store, account)).map((row) => [row.id, row]));
+  const known = Map.groupBy(await readCatalogue(store, account), ({ snapshot }) => snapshot);
   const found: ListedPoint[] = [];
   const fresh: PointRow[] = [];
   const unreadable: Problem[] = problems.map(({ code, path, message }) => ({ code, path, message }));
-  for (const snapshot of snapshots) {
-    const id = pointTagOf(snapshot);
-    if (id === null) continue;
-    let row = known.get(id);
-    if (row === undefined || row.snapshot !== snapshot.id) {
+  for (const [id, kept] of groupByPoint(snapshots)) {
+    const from = idsOf(kept);
+    let rows = known.get(from);
+    if (rows === undefined) {
       try {
-        row = rowOfManifest((await openPoint(repository, snapshot)).manifest, snapshot);
+        rows = await readRows(repository, kept, from);
       } catch (error) {
         unreadable.push(asProblem(error, id));
         continue;
       }
-      fresh.push(row);
+      fresh.push(...rows);
     }
-    known.delete(id);
-    found.push({ row, snapshot });
+    for (const row of rows)
+      found.push({
+        row,
+        stored: kept.kind === 'site' ? kept : { kind: 'account', snapshots: kept.snapshots, uri: row.uri },
+      });
   }
   await rememberPoints(store, fresh);
   // A snapshot that can't be read just now is not a snapshot that is gone.
-  if (problems.length === 0 && unreadable.length === 0) await forgetPoints(store, [...known.keys()]);
+  if (problems.length === 0 && unreadable.length === 0) {
+    const there = new Set(found.map(({ row }) => row.id));
+    const gone = [...known.values()].flat().filter(({ id }) => !there.has(id));
+    await forgetPoints(
+      store,
+      gone.map(({ id }) => id),
+    );
+  }
   found.sort((one, other) => (one.row.time < other.row.time ? 1 : one.row.time > other.row.time ? -1 : 0));
   return { points: found, problems: unreadable };
+}
+
+type KeptPoint =
+  | { readonly kind: 'site'; readonly snapshot: Snapshot }
+  | { readonly kind: 'account'; readonly snapshots: AccountSnapshots };
+
+/** By point. Of two snapshots that say the same half of it (a copy that came back) the newer counts. */
+function groupByPoint(snapshots: readonly Snapshot[]): ReadonlyMap<string, KeptPoint> {
+  const points = new Map<string, KeptPoint>();
+  for (const snapshot of snapshots) {
+    const id = pointTagOf(snapshot);
+    if (id === null) continue;
+    const half = halfOf(snapshot);
+    const before = points.get(id);
+    if (half === null) points.set(id, { kind: 'site', snapshot });
+    else {
+      const known = before?.kind === 'account' ? before.snapshots : { files: null, databases: null };
+      points.set(id, { kind: 'account', snapshots: { ...known, [half]: snapshot } });
+    }
+  }
+  return points;
+}
+
+/** What a row was read from. */
+function idsOf(kept: KeptPoint): string {
+  if (kept.kind === 'site') return kept.snapshot.id;
+  const { databases, files } = kept.snapshots;
+  return `${databases?.id ?? '-'} ${files?.id ?? '-'}`;
+}
+
+async function readRows(repository: Repository, kept: KeptPoint, from: string): Promise<PointRow[]> {
+  if (kept.kind === 'site')
+    return [rowOfManifest((await openPoint(repository, kept.snapshot)).manifest, kept.snapshot)];
+  const { sites } = await readAccountManifest(repository, kept.snapshots);
+  const rows: PointRow[] = [];
+  for (const site of sites)
+    rows.push(rowOfManifest(await readSiteManifest(repository, kept.snapshots, site), { id: from, tags: [] }));
+  return rows;
 }
 
 export function documentOfPoint({ row }: ListedPoint): PointDocument {

@@ -35,6 +35,7 @@ const MANIFEST: Manifest = {
   owners: { users: [{ id: 1001, name: 'o1' }], groups: [{ id: 33, name: null }] },
   tools: { node: 'v26' },
   complete: true,
+  leftOut: { files: ['files/css'], rows: ['cache_page'] },
   problems: [],
 };
 

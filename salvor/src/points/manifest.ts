@@ -98,6 +98,11 @@ export const Manifest = z
     tools: z.record(z.string(), z.string()).readonly(),
     /** False where something of the site could not be taken: such a point is restored only when it is named. */
     complete: z.boolean(),
+    /** What a rule left out because the site makes it again by itself: paths relative to its directory, tables without their rows. */
+    leftOut: z
+      .object({ files: z.array(z.string()).readonly(), rows: z.array(z.string()).readonly() })
+      .readonly()
+      .default({ files: [], rows: [] }),
     /** What could not be taken, or not at one instant, each named. */
     problems: z
       .array(z.object({ code: z.string(), message: z.string(), path: z.string().nullable() }).readonly())
@@ -117,13 +122,21 @@ export function serialiseManifest(manifest: Manifest): Uint8Array {
 export function parseManifest(
   bytes: Uint8Array,
 ): { readonly manifest: Manifest } | { readonly manifest: null; readonly why: string } {
+  return parseJsonOf(Manifest, bytes);
+}
+
+/** A manifest of any kind from its bytes. */
+export function parseJsonOf<T>(
+  schema: z.ZodType<T>,
+  bytes: Uint8Array,
+): { readonly manifest: T } | { readonly manifest: null; readonly why: string } {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     return { manifest: null, why: 'its manifest is not JSON' };
   }
-  const parsed = Manifest.safeParse(value);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return { manifest: parsed.data };
   const issue = parsed.error.issues[0];
   return {

@@ -12,7 +12,7 @@ export function namePlaces<M extends Pick<ManifestMoved, 'link'>>(
 ): readonly (M & { readonly place: string })[] {
   const taken = new Map<string, number>();
   return moved.map((one) => {
-    const name = escapeName(one.link);
+    const name = escapePlaceName(one.link);
     const count = (taken.get(name) ?? 0) + 1;
     taken.set(name, count);
     return { ...one, place: `/moved/${name}${count === 1 ? '' : `~${count}`}` };
@@ -46,7 +46,8 @@ export function sitePathOf(manifest: Pick<Manifest, 'moved'>, stored: string): s
   return via === undefined ? null : via.link + stored.slice(via.place.length);
 }
 
-function escapeName(link: string): string {
+/** Letters, digits and `_.-` as they are, each other byte as `%XX`; at most 200 bytes. */
+export function escapePlaceName(link: string): string {
   let name = '';
   for (const byte of Buffer.from(link)) {
     const character = String.fromCharCode(byte);

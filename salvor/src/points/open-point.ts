@@ -50,19 +50,27 @@ export function tagOf(snapshot: Pick<Snapshot, 'tags'>, name: string): string | 
 }
 
 async function readManifest(view: SnapshotView, point: string): Promise<Manifest> {
+  const parsed = parseManifest(await readFileOfView(view, '/manifest.json', MAX_MANIFEST_BYTES, point));
+  if (parsed.manifest === null) throw new SalvorError('point-incomplete', { point, problem: parsed.why });
+  return parsed.manifest;
+}
+
+/** A manifest's bytes. Throws `point-incomplete` where it is missing or too long. */
+export async function readFileOfView(
+  view: SnapshotView,
+  path: string,
+  maxBytes: number,
+  point: string,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  let size = 0;
   try {
-    size = (await view.stat('/manifest.json')).size;
-    if (size > MAX_MANIFEST_BYTES)
+    if ((await view.stat(path)).size > maxBytes)
       throw new SalvorError('point-incomplete', { point, problem: 'its manifest is too long' });
-    for await (const chunk of view.read('/manifest.json')) chunks.push(chunk);
+    for await (const chunk of view.read(path)) chunks.push(chunk);
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'path-unknown')
       throw new SalvorError('point-incomplete', { point, problem: 'it has no manifest' }, { cause });
     throw cause;
   }
-  const parsed = parseManifest(Buffer.concat(chunks));
-  if (parsed.manifest === null) throw new SalvorError('point-incomplete', { point, problem: parsed.why });
-  return parsed.manifest;
+  return Buffer.concat(chunks);
 }

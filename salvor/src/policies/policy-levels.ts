@@ -10,6 +10,14 @@ export type PolicyLevels = {
 
 export const NO_LEVELS: PolicyLevels = { host: {}, accounts: {}, sites: {} };
 
+/** The rules for an account: what is done for all of it at once. */
+export function policyOfAccount(levels: PolicyLevels, account: string): ResolvedPolicy {
+  return resolvePolicy([
+    { title: 'host', change: levels.host },
+    ...titled(`account ${account}`, levels.accounts, account),
+  ]);
+}
+
 /** The rules for one site: each level says over the one above what it has to say. */
 export function policyOfSite(
   levels: PolicyLevels,

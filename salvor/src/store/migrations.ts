@@ -108,4 +108,16 @@ const MIGRATIONS: Record<string, Migration> = {
       await store.schema.alterTable('task_log').addColumn('code', 'text').execute();
     },
   },
+  '0003-made-snapshots': {
+    async up(store: Kysely<unknown>) {
+      await store.schema
+        .createTable('made_snapshots')
+        .addColumn('snapshot', 'text', (c) => c.primaryKey())
+        .addColumn('account', 'text', (c) => c.notNull())
+        .addColumn('copy', 'text', (c) => c.notNull())
+        .addColumn('complete', 'integer', (c) => c.notNull())
+        .execute();
+      await store.schema.createIndex('made_of_copy').on('made_snapshots').columns(['account', 'copy']).execute();
+    },
+  },
 };

@@ -52,7 +52,7 @@ export type TaskLogRow = {
   code: string | null;
 };
 
-/** A point as its manifest tells it. A cache: every row can be made again from the repositories. */
+/** A point of one site as its manifest tells it; a night's point of an account has a row for each site. A cache: every row can be made again from the repositories. */
 export type PointRow = {
   id: string;
   account: string;
@@ -67,8 +67,17 @@ export type PointRow = {
   safety: number;
   pinned: number;
   task: string | null;
-  /** The snapshot in the account's local repository. */
+  /** Ids of the snapshots in the account's local repository that it was read from. */
   snapshot: string;
 };
 
-export type StoreTables = { tasks: TaskRow; task_log: TaskLogRow; points: PointRow };
+/** A snapshot that this host's agent made and read back. */
+export type MadeSnapshotRow = {
+  snapshot: string;
+  account: string;
+  copy: string;
+  /** Nothing of what it should hold is missing, and it is not empty. */
+  complete: number;
+};
+
+export type StoreTables = { tasks: TaskRow; task_log: TaskLogRow; points: PointRow; made_snapshots: MadeSnapshotRow };

@@ -28,6 +28,9 @@ import { removeStaging } from './staging.ts';
 import { type Switch, type SwitchTools, finishSwitch, revertSwitch, surveySwitch } from './switch-site.ts';
 import type { TaskId } from './task-id.ts';
 
+/** They change nothing of a site: killed, they have failed and nothing has to be rolled back. */
+const HARMLESS: ReadonlySet<Journal['operation']> = new Set(['backup', 'daily', 'confirm']);
+
 export type RecoveryTools = SwitchTools & {
   readonly journals: {
     readonly write: (journal: Journal) => void;
@@ -92,7 +95,7 @@ async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recover
   openSite(journal);
   for (const staging of journal.stagings) await tools.audit('remove-files', staging, () => removeStaging(staging));
   await dropScratchDatabases(journal, journal.scratchDatabases, tools);
-  const isHarmless = journal.operation === 'backup' || journal.operation === 'confirm';
+  const isHarmless = HARMLESS.has(journal.operation);
   return { journal, state: isHarmless ? 'failed' : 'rolled-back' };
 }
 

@@ -26,7 +26,13 @@ export type TestHost = AsyncDisposable & {
 };
 
 /** Archives of tasks cost half a second each: where nobody looks at them none is written. */
-export async function openTestHost(options: BuildHostOptions & { readonly archives?: true }): Promise<TestHost> {
+export async function openTestHost(
+  options: BuildHostOptions & {
+    readonly archives?: true;
+    /** With a second copy in another directory. */
+    readonly withRemote?: boolean;
+  },
+): Promise<TestHost> {
   await using made = new AsyncDisposableStack();
   const host = made.use(await buildHost(options));
   await host.serve();
@@ -37,8 +43,9 @@ export async function openTestHost(options: BuildHostOptions & { readonly archiv
     return schema.parse(document);
   };
   const flags = initFlags(host);
+  const remote = options.withRemote === true ? ['--remote', salvorPlaces(host).remote] : [];
   if (options.archives !== true) appendFileSync(salvorPlaces(host).config, 'policy: { archives: { format: none } }\n');
-  await run(['init', ...flags], InitDocument);
+  await run(['init', ...flags, ...remote], InitDocument);
   const resources = made.move();
   return {
     host,

@@ -48,6 +48,8 @@ export type DumpOptions = {
   readonly signal?: AbortSignal;
   /** Mean size of what a table is cut into; default 4 KiB. The same table cut in another way is stored once more. */
   readonly cutBytes?: number;
+  /** Tables of which only the structure is dumped. */
+  readonly withoutRows?: readonly string[];
   /** Told what the dump does not hold or hold at the same instant, before the first part. */
   readonly onProblem?: (problem: DatabaseProblem) => void;
 };
@@ -122,8 +124,9 @@ export async function* dumpDatabase(
   const seen: string[] = [];
   // What exists but is no table of this pass is left out by name: a view in the place of a table would be dumped as one.
   const ignored = facts.views.map((view) => `--ignore-table=${name}.${view}`);
+  const rowless = (options.withoutRows ?? []).map((table) => `--ignore-table-data=${name}.${table}`);
   const history = keepsHistory ? ['--dump-history'] : [];
-  await using pass1 = await openTool(login, [...TABLE_FLAGS, ...history, ...ignored, '--', name], options);
+  await using pass1 = await openTool(login, [...TABLE_FLAGS, ...history, ...ignored, ...rowless, '--', name], options);
   const planOf = (table: string): CutPlan => ({
     ...(keys.get(table) ?? NO_KEY),
     meanBytes: options.cutBytes ?? DEFAULT_CUT_BYTES,

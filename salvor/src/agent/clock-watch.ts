@@ -1,0 +1,44 @@
+/**
+ * Whether the host's clock can be believed where something would be deleted by age. From night to night the time of day must
+ * have moved as far as the time since the boot has; a clock that jumped is held against one night, in which nothing
+ * expires.
+ */
+import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import { writeDurably } from '../lib/write-durably.ts';
+
+/** Of the machine: which boot, and seconds since it. */
+export type Uptime = { readonly boot: string; readonly seconds: number };
+
+type Look = { readonly wall: string; readonly boot: string; readonly seconds: number };
+
+/** Clocks are set by small steps all the time. */
+const TOLERANCE_MS = 10 * 60_000;
+/** Over a boot nothing but the clock itself says how long the machine was off. */
+const MAX_OFF_MS = 3 * 86_400_000;
+
+export function readUptime(): Uptime {
+  return { boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), seconds: uptime() };
+}
+
+/** Looks at the clock, compares with the last look and keeps this one in STATE/clock.json. */
+export function watchClock(state: string, now: Date, { boot, seconds }: Uptime): boolean {
+  const file = join(state, 'clock.json');
+  const last = readLook(file);
+  writeDurably(file, `${JSON.stringify({ wall: now.toISOString(), boot, seconds } satisfies Look)}\n`);
+  if (last === null) return true;
+  const movedMs = now.getTime() - Date.parse(last.wall);
+  if (last.boot === boot) return Math.abs(movedMs - (seconds - last.seconds) * 1000) <= TOLERANCE_MS;
+  return movedMs >= 0 && movedMs <= MAX_OFF_MS;
+}
+
+function readLook(file: string): Look | null {
+  try {
+    const look = JSON.parse(readFileSync(file, 'utf8')) as Partial<Look>;
+    if (typeof look.wall !== 'string' || Number.isNaN(Date.parse(look.wall))) return null;
+    return { wall: look.wall, boot: String(look.boot), seconds: Number(look.seconds) };
+  } catch {
+    return null;
+  }
+}

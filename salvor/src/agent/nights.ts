@@ -1,0 +1,164 @@
+/**
+ * The nightly job of a host: every account after the other, each a task of its own. An account that fails does not keep the
+ * next one from its night.
+ */
+import type { DailyAccount, DailyDocument, Problem } from '@salvor/contract';
+import type { Config } from '../config.ts';
+import { SalvorError } from '../errors.ts';
+import { readHostZone } from '../lib/host-zone.ts';
+import type { HostPoints } from '../points/host-points.ts';
+import { type CopyName, copiesOf, repositoryUrlOf } from '../points/repositories.ts';
+import { policyOfAccount, policyOfSite } from '../policies/policy-levels.ts';
+import type { Account } from '../sites/account.ts';
+import type { Site } from '../sites/site.ts';
+import { type NightCopy, type NightDone, type NightWanted, nightOfAccount } from '../tasks/night-of-account.ts';
+import { type Uptime, watchClock } from './clock-watch.ts';
+import { readHost } from './host-sites.ts';
+import type { Queue, WaitOptions } from './queue.ts';
+import type { TaskOutcome } from './run-task.ts';
+
+export type NightsRoom = {
+  readonly config: Config;
+  readonly points: HostPoints;
+  readonly queue: Queue;
+  readonly clock: () => Date;
+  readonly uptime: () => Uptime;
+};
+
+/** Throws `account-unknown`; what else goes wrong is told of the account that it met. */
+export async function runNights(
+  room: NightsRoom,
+  { account, ...options }: WaitOptions & { readonly account: string | null },
+): Promise<DailyDocument> {
+  const found = await readHost(room.config, options.signal);
+  const names = found.accounts.map(({ name }) => name);
+  if (account !== null && !names.includes(account)) throw new SalvorError('account-unknown', { account, known: names });
+  const accounts = found.accounts.filter(({ name }) => account === null || name === account);
+  const isClockTrusted = watchClock(room.config.state, room.clock(), room.uptime());
+  const ensured = await room.points.ensure(
+    accounts.map(({ name }) => name),
+    options.signal,
+  );
+  const nights: DailyAccount[] = [];
+  for (const each of accounts) {
+    const sites = found.sites.filter((site) => site.account.name === each.name);
+    nights.push(await nightOf(each, sites, { ...room, isClockTrusted, problems: ensured.problems }, options));
+  }
+  return { state: worstOf(nights), accounts: nights };
+}
+
+type Night = NightsRoom & { readonly isClockTrusted: boolean; readonly problems: readonly Problem[] };
+
+async function nightOf(
+  account: Account,
+  sites: readonly Site[],
+  night: Night,
+  options: WaitOptions,
+): Promise<DailyAccount> {
+  const { config, points } = night;
+  const { policy } = policyOfAccount(config.policies, account.name);
+  const copies: NightCopy[] = [];
+  for (const name of copiesOf(config)) copies.push(await openCopy(account, name, night));
+  const zone = policy.timeZone ?? readHostZone();
+  const day = Temporal.Instant.fromEpochMilliseconds(night.clock().getTime()).toZonedDateTimeISO(zone).toPlainDate();
+  const wanted: NightWanted = {
+    account,
+    sites: sites.map((site) => ({
+      site,
+      policy: policyOfSite(config.policies, { account: account.name, uri: site.uri }).policy,
+    })),
+    policy,
+    exclude: [
+      config.state,
+      config.local,
+      config.thirdCopy,
+      ...(config.remote?.url.startsWith('/') === true ? [config.remote.url] : []),
+    ],
+    copies,
+    thirdCopy: config.thirdCopy,
+    day: day.toString(),
+    dayNumber: Math.floor(day.toZonedDateTime('UTC').epochMilliseconds / DAY_MS),
+    isClockTrusted: night.isClockTrusted,
+  };
+  const tools = {
+    remember: points.rememberNight.bind(points, account.name),
+    pinned: () => points.pinnedOf(account.name),
+    forget: (gone: readonly string[]) => points.forgetMade(gone),
+  };
+  const place = { account: account.name, uri: '', path: account.home, home: account.home };
+  try {
+    const outcome = await night.queue.perform({ operation: 'daily', site: place, of: null }, options, (run) => {
+      if (!night.isClockTrusted) run.note(CLOCK_PROBLEM);
+      return nightOfAccount(wanted, tools, run);
+    });
+    return documentOf(account, sites, outcome);
+  } catch (error) {
+    if (options.signal.aborted) throw error;
+    return failed(account, sites, error);
+  }
+}
+
+const DAY_MS = 86_400_000;
+
+const CLOCK_PROBLEM: Problem = {
+  code: 'clock-in-doubt',
+  message: "the host's clock has jumped since the last night: nothing is let go of by its age until the next one",
+};
+
+async function openCopy(account: Account, name: CopyName, { config, points, problems }: Night): Promise<NightCopy> {
+  const url = repositoryUrlOf(config, account.name, name);
+  try {
+    const repository = await points.repositoryOf(account.name, name);
+    return { name, repository, made: () => points.madeIn(account.name, name) };
+  } catch (error) {
+    const known = problems.find(({ path }) => path === url);
+    const code =
+      error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'copy-failed';
+    const message = error instanceof Error ? error.message : String(error);
+    return { name, repository: null, problem: known ?? { code, path: url, message: `the ${name} copy: ${message}` } };
+  }
+}
+
+function documentOf(account: Account, sites: readonly Site[], outcome: TaskOutcome<NightDone>): DailyAccount {
+  const { point, copies, thirdCopy } = outcome.result;
+  return {
+    account: account.name,
+    task: outcome.task,
+    state: outcome.state,
+    point: point.point,
+    sites: sites.length,
+    files: point.files,
+    databases: point.databases,
+    bytesRead: point.bytesRead,
+    bytesStored: point.bytesStored,
+    copies,
+    thirdCopy,
+    problems: outcome.problems,
+  };
+}
+
+function failed(account: Account, sites: readonly Site[], error: unknown): DailyAccount {
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'night-failed';
+  return {
+    account: account.name,
+    task: null,
+    state: 'failed',
+    point: null,
+    sites: sites.length,
+    files: 0,
+    databases: 0,
+    bytesRead: 0,
+    bytesStored: 0,
+    copies: [],
+    thirdCopy: 0,
+    problems: [{ code, message: `${account.name}: ${error instanceof Error ? error.message : String(error)}` }],
+  };
+}
+
+/** Failed where no account has a point, warned where one has none or named problems. */
+function worstOf(nights: readonly DailyAccount[]): DailyDocument['state'] {
+  if (nights.some(({ state }) => state === 'failed'))
+    return nights.every(({ state }) => state === 'failed') ? 'failed' : 'warned';
+  return nights.some(({ state }) => state === 'warned') ? 'warned' : 'succeeded';
+}

@@ -1,0 +1,393 @@
+/**
+ * Makes a night's point of an account: two snapshots under one point id, in each of its repositories.
+ *
+ *   all databases (dumped while they stream) → manifests of the sites → snapshot of databases
+ *   → all files of the homes, the same manifests → snapshot of files → opened again, site by site
+ *
+ * One broken site is the problem of that site: its database is left out, named, and the night goes on with the others. A
+ * dump that fails in the middle is begun again without it; what was stored by then costs nothing the second time.
+ */
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+import type { Problem } from '@salvor/contract';
+import {
+  type BackupProgress,
+  type BackupResult,
+  type Repository,
+  type Snapshot,
+  type SourceEntry,
+  backup,
+  findSnapshot,
+} from '@salvor/engine';
+import { makeDirectoryName } from '../databases/mariadb/part-name.ts';
+import { SalvorError } from '../errors.ts';
+import { linkOwnersOf } from '../sites/account-owners.ts';
+import type { Account } from '../sites/account.ts';
+import { readHostTables } from '../sites/host-tables.ts';
+import type { Site } from '../sites/site.ts';
+import type { AccountManifest, AccountSite } from './account-manifest.ts';
+import type { CaptureMoved } from './capture-point.ts';
+import { countFiles } from './count-files.ts';
+import type { DumpCut } from './dump-cut.ts';
+import { type CaptureDatabase, dumpEntries, unwrapSourceFailure } from './dump-entries.ts';
+import { escapePlaceName, namePlaces } from './moved-places.ts';
+import { type Manifest, type ManifestDatabase, serialiseManifest } from './manifest.ts';
+import { pointIdOfSite } from './point-id.ts';
+
+export type CaptureSite = {
+  readonly site: Site;
+  readonly databases: readonly CaptureDatabase[];
+  readonly cut: DumpCut | null;
+  readonly schema: number | null;
+  readonly movedOut: readonly CaptureMoved[];
+  /** Paths that are not taken: absolute, and as the site sees them. */
+  readonly leftOut: readonly { readonly path: string; readonly shown: string }[];
+  /** What is known not to be taken whole. */
+  readonly problems: readonly Problem[];
+};
+
+export type CaptureAccountWanted = {
+  readonly account: Account;
+  readonly point: string;
+  readonly task: string | null;
+  /** Without one that lies in another. */
+  readonly homes: readonly string[];
+  /** Absolute paths that are no part of any point. */
+  readonly exclude: readonly string[];
+  readonly sites: readonly CaptureSite[];
+};
+
+export type CaptureAccountTools = {
+  /** The first is read from where files are unchanged. */
+  readonly repositories: readonly Repository[];
+  readonly scratch: string;
+  readonly workers: number;
+  readonly clock: () => Date;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: BackupProgress) => void;
+};
+
+export type CapturedAccount = {
+  readonly time: Date;
+  /** Null where the account has no database that could be dumped. */
+  readonly databases: BackupResult | null;
+  readonly files: BackupResult;
+  /** By the site's URI; those without one of their own belong to the account. */
+  readonly problems: readonly { readonly uri: string | null; readonly problem: Problem }[];
+};
+
+/** Throws what the engine throws where no repository could take the files. */
+export async function captureAccount(
+  wanted: CaptureAccountWanted,
+  tools: CaptureAccountTools,
+): Promise<CapturedAccount> {
+  const capture = new AccountCapture(wanted, tools);
+  const databases = await capture.databases();
+  const files = await capture.files();
+  return { time: capture.time, databases, files, problems: capture.problems };
+}
+
+/** The snapshots of a captured account in one of its repositories; null for what is not there. */
+export async function snapshotsIn(
+  repository: Repository,
+  { databases, files }: Pick<CapturedAccount, 'databases' | 'files'>,
+): Promise<{ readonly databases: Snapshot | null; readonly files: Snapshot | null }> {
+  const find = async (result: BackupResult | null): Promise<Snapshot | null> => {
+    const made = result?.snapshots.find((snapshot) => snapshot.repository === repository);
+    return made === undefined ? null : await findSnapshot(repository, made.id);
+  };
+  return { databases: await find(databases), files: await find(files) };
+}
+
+class AccountCapture {
+  readonly time: Date;
+  readonly problems: { uri: string | null; problem: Problem }[] = [];
+  readonly #wanted: CaptureAccountWanted;
+  readonly #tools: CaptureAccountTools;
+  /** Databases whose dump failed, by the place that they would have had. */
+  readonly #failed = new Set<string>();
+  readonly #places: ReadonlyMap<CaptureDatabase, string>;
+  #dumped = new Map<string, ManifestDatabase>();
+  #manifests: readonly { readonly name: string; readonly bytes: Uint8Array }[] = [];
+  #account: Uint8Array = Buffer.alloc(0);
+
+  constructor(wanted: CaptureAccountWanted, tools: CaptureAccountTools) {
+    this.#wanted = wanted;
+    this.#tools = tools;
+    this.time = tools.clock();
+    this.#places = placeDatabases(wanted.sites);
+  }
+
+  async databases(): Promise<BackupResult | null> {
+    for (;;) {
+      const names = [...new Set(this.#places.values())].filter((place) => !this.#failed.has(place));
+      this.#dumped = new Map();
+      this.#manifests = [];
+      if (names.length === 0) {
+        await this.#makeManifests();
+        return null;
+      }
+      const failing: { place: string | null } = { place: null };
+      const problems: { place: string; problem: Problem }[] = [];
+      const entries = names.map((place) => this.#dump(place, failing, problems));
+      try {
+        const result = await this.#store(
+          'databases',
+          ['/databases'],
+          [
+            { kind: 'directory', name: 'databases', mode: 0o700, mtimeNs: this.#mtimeNs, entries },
+            ...this.#manifestEntries(),
+          ],
+        );
+        for (const { place, problem } of problems) this.#noteDatabase(place, problem);
+        return result;
+      } catch (error) {
+        const cause = unwrapSourceFailure(error);
+        if (failing.place === null || !(cause instanceof SalvorError) || cause.code === 'cancelled') throw error;
+        this.#failed.add(failing.place);
+        this.#noteDatabase(failing.place, { code: cause.code, message: cause.message, path: failing.place });
+      }
+    }
+  }
+
+  async files(): Promise<BackupResult> {
+    const { homes, exclude, sites } = this.#wanted;
+    const leftOut = [...exclude, ...sites.flatMap((site) => site.leftOut.map(({ path }) => path))];
+    const linkOwners = linkOwnersOf(this.#wanted.account, readHostTables());
+    const tree = (path: string, name: string): SourceEntry => ({
+      kind: 'tree',
+      name,
+      path,
+      linkOwners,
+      exclude: leftOut,
+    });
+    const result = await this.#store('files', homes, [...entriesBelow('', homes, tree), ...this.#manifestEntries()]);
+    for (const problem of result.problems)
+      this.problems.push({ uri: this.#siteOf(problem.path ?? ''), problem: { ...problem } });
+    return result;
+  }
+
+  async #store(
+    holds: 'files' | 'databases',
+    paths: readonly string[],
+    source: readonly SourceEntry[],
+  ): Promise<BackupResult> {
+    const { account, point, task } = this.#wanted;
+    return await backup({
+      source,
+      repositories: this.#tools.repositories,
+      paths,
+      host: hostname(),
+      username: 'salvor',
+      tags: [
+        'salvor',
+        `point:${point}`,
+        `account:${account.name}`,
+        'origin:daily',
+        `holds:${holds}`,
+        ...(task === null ? [] : [`task:${task}`]),
+      ],
+      time: this.time,
+      workers: this.#tools.workers,
+      signal: this.#tools.signal,
+      onProgress: this.#tools.onProgress,
+    });
+  }
+
+  #dump(
+    place: string,
+    failing: { place: string | null },
+    problems: { place: string; problem: Problem }[],
+  ): SourceEntry {
+    const [wanted] = [...this.#places].find(([, at]) => at === place) ?? [];
+    const site = this.#wanted.sites.find(({ databases }) => databases.some((database) => database === wanted));
+    if (wanted === undefined || site?.cut == null) throw new Error(`no database has the place ${place}`);
+    const entry = dumpEntries(wanted, {
+      scratch: this.#tools.scratch,
+      cutBytes: site.cut.cutBytes,
+      time: this.time,
+      clock: this.#tools.clock,
+      signal: this.#tools.signal,
+      onProblem: (problem) => problems.push({ place, problem }),
+      onDone: (database) => this.#dumped.set(place, database),
+    });
+    if (entry.kind !== 'directory') return entry;
+    return { ...entry, name: place, entries: namingFailure(entry.entries, () => (failing.place = place)) };
+  }
+
+  /** Behind the databases: what the manifests say is known when those were read. */
+  #manifestEntries(): readonly SourceEntry[] {
+    const made = async function* (this: AccountCapture): AsyncGenerator<SourceEntry> {
+      if (this.#manifests.length === 0) await this.#makeManifests();
+      for (const { name, bytes } of this.#manifests) yield this.#stream(name, () => bytes);
+    };
+    return [
+      { kind: 'directory', name: 'manifests', mode: 0o700, mtimeNs: this.#mtimeNs, entries: made.call(this) },
+      this.#stream('manifest.json', () => this.#account),
+    ];
+  }
+
+  async #makeManifests(): Promise<void> {
+    const { account, point, homes } = this.#wanted;
+    const sites: AccountSite[] = [];
+    const manifests: { name: string; bytes: Uint8Array }[] = [];
+    for (const wanted of this.#wanted.sites) {
+      const name = `${escapePlaceName(wanted.site.uri)}.json`;
+      manifests.push({ name, bytes: serialiseManifest(await this.#manifestOf(wanted)) });
+      const places = wanted.databases.map(
+        (database) => [database.database.name, this.#places.get(database) ?? ''] as const,
+      );
+      const { cut } = wanted;
+      sites.push({
+        uri: wanted.site.uri,
+        manifest: `/manifests/${name}`,
+        databases: Object.fromEntries(places.filter(([, place]) => this.#dumped.has(place))),
+        cut: cut === null ? null : { bytes: cut.bytes, cutBytes: cut.cutBytes },
+      });
+    }
+    const manifest: AccountManifest = {
+      format: 'salvor-account-point',
+      version: 1,
+      point,
+      time: this.time.toISOString(),
+      host: hostname(),
+      account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
+      homes,
+      sites,
+    };
+    this.#manifests = manifests;
+    this.#account = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`);
+  }
+
+  async #manifestOf(wanted: CaptureSite): Promise<Manifest> {
+    const { site, movedOut, leftOut } = wanted;
+    const { account, point } = this.#wanted;
+    const moved = namePlaces(movedOut);
+    const roots = [site.path, ...moved.map(({ path }) => path)];
+    const counted = await countFiles(roots, [...this.#wanted.exclude, ...leftOut.map(({ path }) => path)]);
+    const databases = wanted.databases.flatMap((database) => this.#dumped.get(this.#places.get(database) ?? '') ?? []);
+    const problems = [
+      ...wanted.problems,
+      ...this.problems.filter(({ uri }) => uri === site.uri).map(({ problem }) => problem),
+    ];
+    const oldest = databases.map(({ time }) => Date.parse(time)).toSorted((a, b) => a - b)[0];
+    return {
+      format: 'salvor-point',
+      version: 1,
+      point: pointIdOfSite(point, site.uri),
+      time: this.time.toISOString(),
+      origin: 'daily',
+      reason: null,
+      safety: false,
+      task: this.#wanted.task,
+      host: hostname(),
+      account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
+      site: { uri: site.uri, path: site.path, cms: site.cms, version: site.version, schema: wanted.schema },
+      platform: { name: site.platform.name, root: site.platform.root, version: site.platform.version },
+      files: { count: counted.count, bytes: counted.bytes },
+      moved: moved.map(({ link, target, place, linked }) => ({ link, target, place, linked })),
+      databases,
+      seconds: oldest === undefined ? 0 : Math.max(0, (this.#tools.clock().getTime() - oldest) / 1000),
+      owners: counted.owners,
+      tools: {
+        node: process.version,
+        ...Object.fromEntries(databases.map((database) => [`server of ${database.name}`, database.server])),
+      },
+      complete: wanted.problems.length === 0 && databases.length === site.databases.length,
+      leftOut: {
+        files: leftOut.map(({ shown }) => shown),
+        rows: wanted.databases.flatMap(({ withoutRows = [] }) => withoutRows),
+      },
+      problems: problems.map(({ code, message, path }) => ({ code, message, path: path ?? null })),
+    };
+  }
+
+  /** A problem of a database is one of each site that uses it. */
+  #noteDatabase(place: string, problem: Problem): void {
+    for (const { site, databases } of this.#wanted.sites)
+      if (databases.some((database) => this.#places.get(database) === place))
+        this.problems.push({ uri: site.uri, problem });
+  }
+
+  /** The URI of the site in whose directory a path lies. */
+  #siteOf(path: string): string | null {
+    const found = this.#wanted.sites.find(({ site, movedOut }) =>
+      [site.path, ...movedOut.map((moved) => moved.path)].some((root) => path === root || path.startsWith(`${root}/`)),
+    );
+    return found?.site.uri ?? null;
+  }
+
+  #stream(name: string, bytesOf: () => Uint8Array): SourceEntry {
+    const open = async function* (): AsyncGenerator<Uint8Array> {
+      yield bytesOf();
+    };
+    return { kind: 'stream', name, mode: 0o600, mtimeNs: this.#mtimeNs, open };
+  }
+
+  get #mtimeNs(): bigint {
+    return BigInt(this.time.getTime()) * 1_000_000n;
+  }
+}
+
+/** A name below `/databases/` for each; sites that use the same tables of one database share it. */
+function placeDatabases(sites: readonly CaptureSite[]): ReadonlyMap<CaptureDatabase, string> {
+  const places = new Map<CaptureDatabase, string>();
+  const known = new Map<string, string>();
+  const taken = new Map<string, number>();
+  for (const database of sites.flatMap(({ databases }) => databases)) {
+    const { login, name } = database.readFrom;
+    const { prefix, otherPrefixes } = database.database;
+    const key = JSON.stringify([login.address, name, prefix, otherPrefixes]);
+    let place = known.get(key);
+    if (place === undefined) {
+      const escaped = makeDirectoryName(name);
+      const count = (taken.get(escaped) ?? 0) + 1;
+      taken.set(escaped, count);
+      place = count === 1 ? escaped : `${escaped}~${count}`;
+      known.set(key, place);
+    }
+    places.set(database, place);
+  }
+  return places;
+}
+
+async function* namingFailure(
+  entries: AsyncIterable<SourceEntry> | Iterable<SourceEntry>,
+  onFailure: () => void,
+): AsyncGenerator<SourceEntry> {
+  try {
+    for await (const entry of entries) {
+      if (entry.kind !== 'stream') yield entry;
+      else {
+        const open = async function* (): AsyncGenerator<Uint8Array> {
+          try {
+            yield* entry.open();
+          } catch (error) {
+            onFailure();
+            throw error;
+          }
+        };
+        yield { ...entry, open };
+      }
+    }
+  } catch (error) {
+    onFailure();
+    throw error;
+  }
+}
+
+/** Trees at their real absolute paths, below the chain of their real ancestors. */
+function entriesBelow(
+  prefix: string,
+  paths: readonly string[],
+  tree: (path: string, name: string) => SourceEntry,
+): readonly SourceEntry[] {
+  const inside = paths.filter((path) => dirname(path) === (prefix || '/'));
+  const names = new Set(paths.map((path) => path.slice(prefix.length + 1).split('/')[0] ?? ''));
+  return [...names].map((name) => {
+    const path = `${prefix}/${name}`;
+    if (inside.includes(path)) return tree(path, name);
+    const below = paths.filter((other) => other.startsWith(`${path}/`));
+    return { kind: 'directory', name, like: path, entries: entriesBelow(path, below, tree) };
+  });
+}

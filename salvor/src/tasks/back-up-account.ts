@@ -1,0 +1,187 @@
+/**
+ * The nightly job's part of one account: a point of all its files and databases in each of its repositories, read back. What
+ * is wrong with one site is that site's problem; the others are backed up all the same. Changes nothing of any site.
+ *
+ *   each site: probe its databases, what is moved out, what is left out → capture into all copies → read back
+ */
+import type { Problem } from '@salvor/contract';
+import type { CopyState, Repository } from '@salvor/engine';
+import { probeDatabase } from '../databases/mariadb/probe.ts';
+import { SalvorError } from '../errors.ts';
+import { type AccountSnapshots, openSitePoint, readAccountManifest } from '../points/account-point.ts';
+import { type CaptureSite, captureAccount, snapshotsIn } from '../points/capture-account.ts';
+import { chooseDumpCut } from '../points/dump-cut.ts';
+import { type CaptureDatabase, sizeOfDatabases } from '../points/dump-entries.ts';
+import { readKnownCuts } from '../points/known-cuts.ts';
+import { leftOutWithin } from '../points/left-out.ts';
+import { readBackPoint } from '../points/open-point.ts';
+import { makePointId } from '../points/point-id.ts';
+import type { Policy } from '../policies/settings.ts';
+import { type Account, homesOf } from '../sites/account.ts';
+import { isBeneath } from '../sites/read-beneath.ts';
+import { type Site, siteKey } from '../sites/site.ts';
+import { placesOf } from './back-up-site.ts';
+import { sortMovedOut } from './moved-out.ts';
+import { leftOutOf, rowlessTablesOf } from './regenerable.ts';
+import { readDatabaseSchema } from './schema-number.ts';
+import type { TaskRun } from './task-run.ts';
+
+export type AccountBackupWanted = {
+  readonly account: Account;
+  /** Disabled ones too. */
+  readonly sites: readonly { readonly site: Site; readonly policy: Policy }[];
+  /** Of the account. */
+  readonly policy: Policy;
+  /** Absolute paths that belong to no point: repositories, state, third copies. */
+  readonly exclude: readonly string[];
+  /** The first is read from where files are unchanged. */
+  readonly repositories: readonly Repository[];
+};
+
+export type BackedUpAccount = {
+  readonly point: string;
+  readonly files: number;
+  readonly databases: number;
+  readonly bytesRead: number;
+  readonly bytesStored: number;
+  readonly copies: readonly CopyState[];
+  /** By repository, in those that are complete. */
+  readonly snapshots: ReadonlyMap<Repository, AccountSnapshots>;
+};
+
+/** Throws what the engine throws where no repository could be written, and `point-incomplete` where a copy does not read back. */
+export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): Promise<BackedUpAccount> {
+  const { account, repositories, policy } = wanted;
+  const homes = outermost(homesOf(account));
+  const sites = await run.step('look at the sites', () => lookAtSites(wanted, run));
+  const point = makePointId(run.randomBytes);
+  run.record({ point });
+  const captured = await run.step('back up', () =>
+    captureAccount(
+      {
+        account,
+        point,
+        task: run.id,
+        homes,
+        exclude: [...wanted.exclude, ...homes.flatMap((home) => leftOutWithin(home))],
+        sites,
+      },
+      {
+        repositories,
+        scratch: run.scratch,
+        workers: policy.workers,
+        clock: run.clock,
+        signal: run.signal,
+        onProgress: (progress) => run.progress({ ...progress, bytesTotal: null }),
+      },
+    ),
+  );
+  run.note(...captured.problems.map(({ uri, problem }) => named(account, uri, problem)));
+  const copies = stateOfCopies(repositories, [captured.databases?.copies ?? [], captured.files.copies]);
+  const snapshots = new Map<Repository, AccountSnapshots>();
+  await run.step('read back', async () => {
+    for (const { repository, state } of copies) {
+      if (state !== 'complete') continue;
+      const made = await snapshotsIn(repository, captured);
+      await readBack(repository, made);
+      snapshots.set(repository, made);
+    }
+  });
+  const parts = [captured.databases, captured.files];
+  return {
+    point,
+    files: captured.files.files.new + captured.files.files.changed + captured.files.files.unmodified,
+    databases: new Set(sites.flatMap(({ databases }) => databases)).size,
+    bytesRead: parts.reduce((sum, part) => sum + (part?.bytesRead ?? 0), 0),
+    bytesStored: parts.reduce((sum, part) => sum + (part?.bytesStored ?? 0), 0),
+    copies,
+    snapshots,
+  };
+}
+
+async function lookAtSites(wanted: AccountBackupWanted, run: TaskRun): Promise<readonly CaptureSite[]> {
+  const [first] = wanted.repositories;
+  const known = first === undefined ? [] : await readKnownCuts(first, wanted.account.name).catch(() => []);
+  const sites: CaptureSite[] = [];
+  for (const each of wanted.sites) {
+    const { site, policy } = each;
+    run.signal.throwIfAborted();
+    const problems: Problem[] = [
+      ...sortMovedOut(site).left,
+      ...site.problems.map(({ code, message }) => ({ code, message, path: site.path })),
+    ];
+    const databases = await probeAll(each, problems, run.signal);
+    run.note(...problems.map((problem) => named(wanted.account, site.uri, problem)));
+    sites.push({
+      site,
+      databases,
+      cut: databases.length === 0 ? null : chooseDumpCut(known, site.uri, sizeOfDatabases(databases)),
+      schema: await readSchema(site, databases),
+      movedOut: placesOf(site).movedOut,
+      leftOut: leftOutOf(site, policy),
+      problems,
+    });
+  }
+  return sites;
+}
+
+/** The databases that answer and hold tables; of each other a problem. */
+async function probeAll(
+  { site, policy }: AccountBackupWanted['sites'][number],
+  problems: Problem[],
+  signal: AbortSignal,
+): Promise<readonly CaptureDatabase[]> {
+  const found: CaptureDatabase[] = [];
+  for (const database of site.databases) {
+    const { name, login, engine } = database;
+    try {
+      if (engine !== 'mariadb')
+        throw new SalvorError('site-unsupported', {
+          site: siteKey(site),
+          why: `its database ${name} is kept by ${engine}`,
+        });
+      const facts = await probeDatabase(login, name, { signal });
+      if (facts.tables.length === 0) throw new SalvorError('dump-empty', { database: name, user: login.user });
+      const tables = { prefix: database.prefix, tables: facts.tables.map((table) => table.name) };
+      const withoutRows = rowlessTablesOf(site, name, tables, policy);
+      found.push({ database, facts, readFrom: { login, name }, withoutRows });
+    } catch (error) {
+      if (!(error instanceof SalvorError) || error.code === 'cancelled') throw error;
+      problems.push({ code: error.code, message: error.message, path: name });
+    }
+  }
+  return found;
+}
+
+async function readSchema(site: Site, databases: readonly CaptureDatabase[]): Promise<number | null> {
+  for (const { database, readFrom } of databases) {
+    const schema = await readDatabaseSchema(site.cms, { ...readFrom, prefix: database.prefix });
+    if (schema !== null) return schema;
+  }
+  return null;
+}
+
+/** Invariant 6: what is reported was read back, in each copy by itself. */
+async function readBack(repository: Repository, snapshots: AccountSnapshots): Promise<void> {
+  const { sites } = await readAccountManifest(repository, snapshots);
+  for (const site of sites) await readBackPoint(await openSitePoint(repository, snapshots, site));
+}
+
+/** A copy is complete where it took both snapshots. */
+function stateOfCopies(
+  repositories: readonly Repository[],
+  results: readonly (readonly CopyState[])[],
+): readonly CopyState[] {
+  return repositories.map((repository) => {
+    const states = results.flatMap((copies) => copies.filter((copy) => copy.repository === repository));
+    return states.find(({ state }) => state === 'behind') ?? states[0] ?? { repository, state: 'behind', error: null };
+  });
+}
+
+function outermost(homes: readonly string[]): readonly string[] {
+  return homes.filter((home) => !homes.some((other) => other !== home && isBeneath(home, other)));
+}
+
+function named(account: Account, uri: string | null, problem: Problem): Problem {
+  return uri === null ? problem : { ...problem, message: `${account.name}/${uri}: ${problem.message}` };
+}

@@ -1,0 +1,153 @@
+/** The nightly job on a host with three sites: two copies, a third one, and every site brought back out of its account's point. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { zstdDecompressSync } from 'node:zlib';
+import { DailyDocument, LsDocument, PointsDocument, RestoreDocument } from '@salvor/contract';
+import type { DemoSite } from '../../../demo/host.ts';
+import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
+import { quoteName } from '../../../demo/sql.ts';
+import { assertSame, lookAt, openTestHost, type Look, type TestHost } from './open-test-host.ts';
+
+describe('the nightly job', () => {
+  let test: TestHost;
+  let sites: readonly DemoSite[];
+  let before1: Look;
+  let night: DailyDocument;
+
+  before(async () => {
+    test = await openTestHost({ posts: 4, nodes: 20, files: 20, withRemote: true });
+    sites = test.host.sites;
+    for (const site of sites) {
+      const css = join(site.path, 'files/css');
+      if (site.cms !== 'drupal') continue;
+      mkdirSync(css, { recursive: true });
+      writeFileSync(join(css, 'made-again.css'), 'a {}');
+    }
+    before1 = await lookAt(test.host, sites[1] as DemoSite);
+    night = await test.run(['daily'], DailyDocument);
+  });
+  after(() => test[Symbol.asyncDispose]());
+
+  const query = (site: DemoSite, sql: string): Promise<string> =>
+    test.host.mariadb.query(`USE ${quoteName(site.database)}; ${sql}`);
+
+  it('makes one point of the account in both copies', () => {
+    const [account] = night.accounts;
+    assert.equal(night.state, 'succeeded', JSON.stringify(account?.problems));
+    assert.equal(account?.sites, sites.length);
+    assert.equal(account?.databases, sites.length);
+    assert.deepEqual(
+      account?.copies.map(({ copy, state }) => `${copy} ${state}`),
+      ['local complete', 'remote complete'],
+    );
+  });
+
+  it('is a whole repository to stock restic in both places, with two snapshots of one point', async () => {
+    for (const copy of ['local', 'remote'] as const) {
+      const check = await runRestic(test.host, ['check', '--read-data'], { copy });
+      assert.match(check.output, /no errors were found/);
+      const listed = await runRestic(test.host, ['snapshots', '--json'], { copy });
+      const snapshots = JSON.parse(listed.output) as { tags: string[] }[];
+      const tags = snapshots.map((snapshot) => snapshot.tags);
+      assert.equal(tags.length, 2);
+      assert.ok(tags.every((each) => each.includes(`point:${night.accounts[0]?.point}`)));
+      assert.deepEqual(tags.flatMap((each) => each.filter((tag) => tag.startsWith('holds:'))).toSorted(), [
+        'holds:databases',
+        'holds:files',
+      ]);
+    }
+  });
+
+  it('shows each site its own point, with its files and databases', async () => {
+    for (const site of sites) {
+      const points = await test.run(['points', site.uri], PointsDocument);
+      const [point] = points;
+      assert.equal(points.length, 1);
+      assert.equal(point?.origin, 'daily');
+      assert.equal(point?.complete, true);
+      assert.deepEqual(point?.holds, ['files', 'databases']);
+      const listed = await test.run(['ls', point?.id ?? ''], LsDocument);
+      assert.deepEqual(
+        listed.map(({ path }) => path),
+        ['/databases', '/manifest.json', '/site'],
+      );
+    }
+  });
+
+  it('brings a broken site back out of it exactly, and leaves the others alone', async () => {
+    const site = sites[1] as DemoSite;
+    const other = await lookAt(test.host, sites[0] as DemoSite);
+    rmSync(join(site.path, 'files'), { recursive: true });
+    await query(site, 'DROP TABLE node; DELETE FROM users;');
+    const since = new Date();
+    const restored = await test.run(['restore', site.uri, '--yes'], RestoreDocument);
+    assert.equal(restored.state, 'succeeded');
+    const again = await lookAt(test.host, site);
+    // The page counts the rows of all tables, caches too.
+    const withoutCount = (body: string): string => body.replace(/\d+ rows/, '');
+    assert.equal(withoutCount(again.page.body), withoutCount(before1.page.body));
+    const isKept = (name: string): boolean => !/^files\/(css|js|styles)(\/|$)/.test(name);
+    assert.deepEqual([...again.site.files.keys()].filter(isKept), [...before1.site.files.keys()].filter(isKept));
+    const isNoCache = ([name]: readonly [string, unknown]): boolean => !/\bcache/.test(name);
+    assert.deepEqual([...again.site.database].filter(isNoCache), [...before1.site.database].filter(isNoCache));
+    await assertSame(test.host, sites[0] as DemoSite, other, { refreshed: [], since });
+  });
+
+  it('leaves out what a site makes again by itself, and says so in its manifest', async () => {
+    const site = sites.find(({ cms }) => cms === 'drupal') as DemoSite;
+    const point = (await test.run(['points', site.uri], PointsDocument)).find(({ origin }) => origin === 'daily');
+    const cat = await test.attempt(['cat', point?.id ?? '', '/manifest.json']);
+    const manifest = JSON.parse(cat.output) as { leftOut: { files: string[]; rows: string[] } };
+    assert.deepEqual(manifest.leftOut.files, ['files/css', 'files/js', 'files/styles']);
+    assert.ok(manifest.leftOut.rows.includes('cache_bootstrap'), manifest.leftOut.rows.join());
+    const listed = await test.run(['ls', point?.id ?? '', '/site/files'], LsDocument);
+    assert.ok(listed.length > 0);
+    assert.ok(listed.every(({ path }) => path !== '/site/files/css'));
+  });
+
+  it('keeps a plain compressed dump of each database of the day, for root alone', () => {
+    const place = join(salvorPlaces(test.host).repositories, '../sql', test.host.account.name);
+    const [day, ...rest] = readdirSync(place);
+    assert.deepEqual(rest, []);
+    assert.match(day ?? '', /^\d{4}-\d\d-\d\d$/);
+    const names = readdirSync(join(place, day ?? ''));
+    assert.deepEqual(names.toSorted(), sites.map(({ database }) => `${database}.sql.zst`).toSorted());
+    for (const name of names) {
+      const path = join(place, day ?? '', name);
+      assert.equal(statSync(path).mode & 0o777, 0o600);
+      assert.match(zstdDecompressSync(readFileSync(path)).toString('latin1'), /CREATE TABLE[\s\S]*Dump completed/);
+    }
+  });
+
+  it('of the next night stores next to nothing, and a broken database costs nobody else his night', async () => {
+    const site = sites[2] as DemoSite;
+    await test.host.mariadb.query(`RENAME TABLE ${quoteName(site.database)}.users TO mysql.users_away`).catch(() => '');
+    await test.host.mariadb.query(
+      `REVOKE ALL PRIVILEGES ON ${quoteName(site.database)}.* FROM '${site.user}'@'localhost'`,
+    );
+    const { exit, document } = await test.attempt(['daily']);
+    const second = DailyDocument.parse(document);
+    assert.equal(exit, 3);
+    const [account] = second.accounts;
+    assert.equal(account?.databases, sites.length - 1);
+    assert.ok((account?.bytesStored ?? Infinity) < 200_000, `${account?.bytesStored}`);
+    assert.ok(account?.problems.every(({ message }) => message.includes(site.uri)));
+    const complete = (await test.run(['points', sites[0]?.uri ?? ''], PointsDocument)).filter(
+      (point) => point.complete,
+    );
+    assert.equal(complete.length, 2);
+    const broken = await test.run(['points', site.uri], PointsDocument);
+    assert.deepEqual(
+      broken.map((point) => point.complete),
+      [false, true],
+    );
+  });
+
+  it('of an account that is not there is refused with a code', async () => {
+    const { exit, document } = await test.attempt(['daily', '--account', 'nobody']);
+    assert.equal(exit, 1);
+    assert.equal((document as { error: { code: string } }).error.code, 'account-unknown');
+  });
+});
