@@ -4,17 +4,30 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openWorkplace } from '../../test/fixtures.ts';
-import { storageConformance } from '../../test/storage/storage-conformance.ts';
+import { growingFileConformance, storageConformance } from '../../test/storage/storage-conformance.ts';
 import { openLocalStorage } from './local-storage.ts';
+import type { OpenedStorage } from '../../test/storage/storage-conformance.ts';
 import type { Storage } from './storage.ts';
 
 const idOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-storageConformance('local', async () => {
-  const place = openWorkplace();
-  const open = (): Storage => openLocalStorage(join(place.path, 'new', 'repository'));
-  return { storage: open(), reopen: open, [Symbol.asyncDispose]: async () => place[Symbol.dispose]() };
-});
+/** A repository's directory below `place`, which may have no temporary file left at the end. */
+const openIn = (place: () => ReturnType<typeof openWorkplace>) => async (): Promise<OpenedStorage> => {
+  const { path, [Symbol.dispose]: remove } = place();
+  const open = (): Storage => openLocalStorage(join(path, 'new', 'repository'));
+  return {
+    storage: open(),
+    reopen: open,
+    [Symbol.asyncDispose]: async () => {
+      const left = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('-tmp-'));
+      remove();
+      assert.deepEqual(left, []);
+    },
+  };
+};
+
+storageConformance('local', openIn(openWorkplace));
+growingFileConformance('local', openIn(openWorkplace));
 
 describe('local storage', () => {
   it('passes over what is no file of a repository: temporary files, directories, other names', async () => {

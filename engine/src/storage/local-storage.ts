@@ -7,17 +7,15 @@ import { constants } from 'node:fs';
 import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import type { FileHandle as OpenFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { systemCode, throwIfCancelled } from '../errors.ts';
+import { throwIfCancelled } from '../errors.ts';
 import { makeDirectories } from '../libc.ts';
 import { isId } from '../ids.ts';
 import { DIRECTORIES, nameOf, pathOf } from './layout.ts';
+import { DIRECTORY_MODE, FILE_MODE, isAbsent, syncDirectory } from './local-files.ts';
+import { LocalGrowingFile } from './local-growing-file.ts';
 import { endsEarly, expectLoadable, movePieces, runCall } from './storage-call.ts';
 import { FileMissing } from './storage.ts';
-import type { CallOptions, FileHandle, FileKind, ListedFile, LoadRange, Storage } from './storage.ts';
-
-const DIRECTORY_MODE = 0o700;
-/** Files are never written twice. */
-const FILE_MODE = 0o400;
+import type { CallOptions, FileHandle, FileKind, GrowingFile, ListedFile, LoadRange, Storage } from './storage.ts';
 
 /** Opens a directory as storage; whether there is a repository is asked by `openRepository`. */
 export function openLocalStorage(directory: string): Storage {
@@ -56,6 +54,10 @@ class LocalStorage implements Storage {
       }
       await syncDirectory(dirname(path));
     });
+  }
+
+  beginFile(options: CallOptions = {}): GrowingFile {
+    return new LocalGrowingFile(this.location, (file) => this.#path(file), options);
   }
 
   async load(file: FileHandle, range?: LoadRange, options: CallOptions = {}): Promise<Buffer> {
@@ -178,14 +180,3 @@ async function namesOf(directory: string): Promise<string[]> {
     throw error;
   }
 }
-
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-const isAbsent = (error: unknown): boolean => systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR';

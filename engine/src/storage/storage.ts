@@ -17,6 +17,10 @@
  * - A call whose signal is aborted rejects with `cancelled` at once and leaves either nothing or the whole effect.
  * - `onBytes` is awaited for every piece (at most `MAX_PIECE_BYTES`) that a save or load moves, before it is moved,
  *   and may be called with 0 for a step that moved none.
+ * - `beginFile`, which a storage has where a file costs no memory there until it has its name: bytes are appended, one
+ *   call after another, to a file that no listing names. `finish` gives it its name and all that `save` promises;
+ *   `discard` takes it away, and so does nobody but the one who looks after a crash. An append that has settled gives
+ *   its bytes back; after one that failed there is only `discard`.
  * - Errors are `EngineError`s: `storage-…` and `cancelled`; those with `retry: 'never'` fail the same way each time.
  *   A missing file is `null` from `size` and `FileMissing` from `load`. A name that is no id is `storage-failed`.
  */
@@ -62,6 +66,15 @@ export type CallOptions = {
 /** Largest piece between two calls of `onBytes`: small beside a second of a slow line. */
 export const MAX_PIECE_BYTES: number = 256 * 1024;
 
+/** A file that is written before its name is known: see `beginFile` in the contract. */
+export interface GrowingFile {
+  /** Fastest where `bytes` begins at a page of memory and has whole ones, but for the last call. */
+  append(bytes: Uint8Array): Promise<void>;
+  finish(file: FileHandle): Promise<void>;
+  /** Nothing of it is left then, also where a call is still under way. Never rejects; without effect once it is finished. */
+  discard(): Promise<void>;
+}
+
 /** Where a repository lies: see the contract at the top of this file. Whoever writes one runs the conformance suite on it. */
 export interface Storage {
   /** For messages: never with a password in it. */
@@ -71,6 +84,8 @@ export interface Storage {
   /** Makes the directories of an empty repository. */
   create(options?: CallOptions): Promise<void>;
   save(file: FileHandle, bytes: Uint8Array, options?: CallOptions): Promise<void>;
+  /** Nothing is made before the first `append`. Wrappers do not pass it on: what is to be tried again must be whole. */
+  beginFile?(options?: CallOptions): GrowingFile;
   /** The whole file, or one range of it. */
   load(file: FileHandle, range?: LoadRange, options?: CallOptions): Promise<Buffer>;
   /** Bytes of the file, or null where it is not there. */

@@ -6,7 +6,7 @@ import type { Polynomial } from '../chunk/polynomial.ts';
 import { EngineError, reasonOf } from '../errors.ts';
 import { encodeListing, encodeTree } from '../format/tree-node.ts';
 import { openStored } from '../pack/open-blob.ts';
-import { PACK_BUFFER_BYTES } from '../pack/pack-builder.ts';
+import { PACK_BUFFER_BYTES, PACK_PIECE_BYTES } from '../pack/pack-builder.ts';
 import { MasterKey } from '../seal/master-key.ts';
 import type { MasterKeyParts } from '../seal/master-key.ts';
 import { readFile } from '../tree/read-file.ts';
@@ -30,8 +30,9 @@ export type BackupWorkerData = {
   readonly returned: Int32Array;
 };
 
-/** Finished packs of one worker that may wait for storage: more would be memory without speed. */
+/** Buffers of one worker that may wait for storage, whole packs or pieces: more would be memory without speed. */
 const MAX_SHIPPED_PACKS = 2;
+const MAX_SHIPPED_PIECES = 5;
 
 if (parentPort === null) throw new Error('backup-worker.ts runs as a worker thread only');
 const port = parentPort;
@@ -40,8 +41,12 @@ const sourceKey = new MasterKey(data.sourceKey);
 const directory = WorkingDirectory.ofThread();
 const firstKey = new MasterKey((data.repositories[0] as RepositoryShare).key);
 
-let shipped = 0;
-const spare: ArrayBuffer[] = [];
+let shippedPacks = 0;
+let shippedPieces = 0;
+const spare = new Map<number, ArrayBuffer[]>([
+  [PACK_BUFFER_BYTES, []],
+  [PACK_PIECE_BYTES, []],
+]);
 
 function collectReturns(): void {
   for (
@@ -49,30 +54,32 @@ function collectReturns(): void {
     message !== undefined;
     message = receiveMessageOnPort(data.returns)
   ) {
-    shipped -= 1;
     const buffer = message.message as ArrayBuffer;
-    // One that grew for a huge listing is not kept.
-    if (buffer.byteLength <= PACK_BUFFER_BYTES) spare.push(buffer);
+    if (buffer.resizable) shippedPieces -= 1;
+    else shippedPacks -= 1;
+    // One that grew for a large blob or a huge listing is not kept.
+    spare.get(buffer.byteLength)?.push(buffer);
   }
 }
 
 const chain = new SealChain(data.repositories, {
   ship(pack: PackNews) {
-    shipped += 1;
+    if (pack.buffer.resizable) shippedPieces += 1;
+    else shippedPacks += 1;
     port.postMessage({ kind: 'news', news: pack }, [pack.buffer]);
     for (;;) {
       const seen = Atomics.load(data.returned, 0);
       collectReturns();
-      if (shipped < MAX_SHIPPED_PACKS) return;
+      if (shippedPacks < MAX_SHIPPED_PACKS && shippedPieces < MAX_SHIPPED_PIECES) return;
       Atomics.wait(data.returned, 0, seen);
     }
   },
   isLive(repository) {
     return Atomics.load(data.live, repository) === 1;
   },
-  spareBuffer() {
+  spareBuffer(bytes) {
     collectReturns();
-    return spare.pop();
+    return spare.get(bytes)?.pop();
   },
 });
 

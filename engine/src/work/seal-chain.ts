@@ -10,8 +10,8 @@ import type { BlobType } from '../format/pack-header.ts';
 import { BlobIndex } from '../index/blob-index.ts';
 import type { SharedBlobIndex } from '../index/blob-index.ts';
 import { OPEN_DATA_PACKS } from '../limits.ts';
-import { PackBuilder } from '../pack/pack-builder.ts';
-import type { BuiltEntry } from '../pack/pack-builder.ts';
+import { PACK_BUFFER_BYTES, PACK_PIECE_BYTES, PackBuilder } from '../pack/pack-builder.ts';
+import type { BuiltEntry, PieceDock } from '../pack/pack-builder.ts';
 import { compress, decompressForLook } from '../seal/compress.ts';
 import type { Pieces } from '../pack/open-blob.ts';
 import { compressPieces, decompressPieces } from '../seal/zstd-pieces.ts';
@@ -19,41 +19,62 @@ import { MasterKey } from '../seal/master-key.ts';
 import type { MasterKeyParts } from '../seal/master-key.ts';
 
 /** What a worker needs of a repository. */
-export type RepositoryShare = { readonly index: SharedBlobIndex; readonly key: MasterKeyParts };
+export type RepositoryShare = {
+  readonly index: SharedBlobIndex;
+  readonly key: MasterKeyParts;
+  /** Whether packs go there piece by piece. */
+  readonly takesPieces: boolean;
+};
 
-/** A finished pack on its way to storage. The buffer changes hands and comes back when it is saved. */
+/** A pack, or a piece of one, on its way to storage. The buffer changes hands and comes back when it is saved. */
 export type PackNews = {
   readonly repository: number;
-  readonly id: string;
+  /** Which pack of this worker it belongs to. */
+  readonly number: number;
+  readonly buffer: ArrayBuffer;
+  readonly length: number;
+  /** What the whole pack is; null where more of it will come. */
+  readonly end: { readonly id: string; readonly type: BlobType; readonly entries: readonly BuiltEntry[] } | null;
+};
+
+/** An unfinished pack at the end of a run. */
+export type PartialPack = {
+  readonly repository: number;
   readonly type: BlobType;
   readonly buffer: ArrayBuffer;
   readonly length: number;
   readonly entries: readonly BuiltEntry[];
 };
 
-/** An unfinished pack at the end of a run. */
-export type PartialPack = Omit<PackNews, 'id'>;
-
 export type PackDock = {
-  /** Hands a pack over; blocks while too many are on their way. */
+  /** Hands a pack or a piece of one over; blocks while too much is on its way. */
   readonly ship: (pack: PackNews) => void;
   /** Whether a repository is still in the pass: work for one that was dropped would be thrown away. */
   readonly isLive: (repository: number) => boolean;
-  /** A buffer that came back, if there is one. */
-  readonly spareBuffer: () => ArrayBuffer | undefined;
+  /** A buffer of this length that came back, if there is one. */
+  readonly spareBuffer: (bytes: number) => ArrayBuffer | undefined;
 };
 
-type Target = { readonly index: BlobIndex; readonly key: MasterKey; readonly open: Record<BlobType, PackBuilder[]> };
+type OpenPack = { readonly number: number; readonly builder: PackBuilder };
+
+type Target = {
+  readonly index: BlobIndex;
+  readonly key: MasterKey;
+  readonly takesPieces: boolean;
+  readonly open: Record<BlobType, OpenPack[]>;
+};
 
 export class SealChain {
   readonly #targets: readonly Target[];
   readonly #dock: PackDock;
+  #packs = 0;
 
   constructor(repositories: readonly RepositoryShare[], dock: PackDock) {
     this.#dock = dock;
-    this.#targets = repositories.map(({ index, key }) => ({
+    this.#targets = repositories.map(({ index, key, takesPieces }) => ({
       index: new BlobIndex(index),
       key: new MasterKey(key),
+      takesPieces,
       open: { data: [], tree: [] },
     }));
   }
@@ -115,18 +136,20 @@ export class SealChain {
   takeOver(repository: number, type: BlobType, payload: Uint8Array, entries: readonly BuiltEntry[]): void {
     const target = this.#target(repository);
     // All into one: few small files matter more here than hiding sizes, which the many small packs told no better.
-    const builder = this.#builder(target, type, 0);
-    builder.appendSealed(payload, entries);
-    if (builder.isFull) this.#finish(repository, target, builder);
+    const pack = this.#openPack(repository, target, type, 0);
+    pack.builder.appendSealed(payload, entries);
+    if (pack.builder.isFull) this.#finish(repository, target, pack);
   }
 
-  /** Gives away all unfinished packs as they are. */
+  /** Gives away all unfinished packs as they are; those of which pieces have gone are finished. */
   handOver(): PartialPack[] {
     return this.#targets.flatMap((target, repository) => {
-      const builders = [...target.open.data, ...target.open.tree].filter((builder) => builder.entries.length > 0);
+      const open = [...target.open.data, ...target.open.tree];
+      for (const pack of open) if (pack.builder.isShipping) this.#finish(repository, target, pack);
+      const rest = [...target.open.data, ...target.open.tree].filter(({ builder }) => builder.entries.length > 0);
       target.open.data = [];
       target.open.tree = [];
-      return builders.map((builder) => {
+      return rest.map(({ builder }) => {
         const payload = builder.payload();
         return {
           repository,
@@ -142,40 +165,55 @@ export class SealChain {
   /** Finishes all packs that hold anything. */
   finish(): void {
     for (const [repository, target] of this.#targets.entries()) {
-      for (const builder of [...target.open.data, ...target.open.tree]) this.#finish(repository, target, builder);
+      for (const pack of [...target.open.data, ...target.open.tree]) this.#finish(repository, target, pack);
     }
   }
 
   #append(repository: number, target: Target, type: BlobType, id: string, stored: StoredBlob, claim: number): void {
-    const builder = this.#builder(target, type);
-    const sealed = builder.append(target.key, id, stored.bytes, stored.plainBytes, claim);
+    const pack = this.#openPack(repository, target, type);
+    const sealed = pack.builder.append(target.key, id, stored.bytes, stored.plainBytes, claim);
     if (!target.key.holds(sealed, stored.bytes))
       throw new Error(`the blob ${id} did not open again after it was sealed`);
-    if (builder.isFull) this.#finish(repository, target, builder);
+    if (pack.builder.isFull) this.#finish(repository, target, pack);
   }
 
   /** Which of two open packs takes a data blob is random, so that the sizes of packs tell little of those of chunks. */
-  #builder(target: Target, type: BlobType, at = type === 'tree' ? 0 : randomInt(OPEN_DATA_PACKS)): PackBuilder {
+  #openPack(
+    repository: number,
+    target: Target,
+    type: BlobType,
+    at = type === 'tree' ? 0 : randomInt(OPEN_DATA_PACKS),
+  ): OpenPack {
     const open = target.open[type];
-    const builder = open[Math.min(at, open.length)];
-    if (builder !== undefined) return builder;
-    const made = new PackBuilder(type, this.#dock.spareBuffer());
+    const pack = open[Math.min(at, open.length)];
+    if (pack !== undefined) return pack;
+    const number = ++this.#packs;
+    const made = { number, builder: this.#newBuilder(repository, target, type, number) };
     open.push(made);
     return made;
   }
 
-  #finish(repository: number, target: Target, builder: PackBuilder): void {
+  #newBuilder(repository: number, target: Target, type: BlobType, number: number): PackBuilder {
+    if (!target.takesPieces) return new PackBuilder(type, { buffer: this.#dock.spareBuffer(PACK_BUFFER_BYTES) });
+    const pieces: PieceDock = {
+      ship: (piece) => this.#ship(repository, number, piece, null),
+      spareBuffer: () => this.#dock.spareBuffer(PACK_PIECE_BYTES),
+    };
+    return new PackBuilder(type, { pieces });
+  }
+
+  #finish(repository: number, target: Target, { number, builder }: OpenPack): void {
     const open = target.open[builder.type];
-    open.splice(open.indexOf(builder), 1);
+    open.splice(
+      open.findIndex((each) => each.number === number),
+      1,
+    );
     const { id, bytes, entries } = builder.finish(target.key);
-    this.#dock.ship({
-      repository,
-      id,
-      type: builder.type,
-      buffer: bytes.buffer as ArrayBuffer,
-      length: bytes.length,
-      entries,
-    });
+    this.#ship(repository, number, bytes, { id, type: builder.type, entries });
+  }
+
+  #ship(repository: number, number: number, bytes: Buffer, end: PackNews['end']): void {
+    this.#dock.ship({ repository, number, buffer: bytes.buffer as ArrayBuffer, length: bytes.length, end });
   }
 
   #target(repository: number): Target {

@@ -210,6 +210,7 @@ export class StorePass implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pool[Symbol.asyncDispose]();
+    await Promise.all(this.targets.map(async (target) => target.saver.discard()));
     // Blobs that were claimed and not stored must not look stored to the next run.
     for (const target of this.targets) if (!this.#isDone || !this.isLive(target)) target.repository.dropIndex();
     for (const lock of this.#locks) await lock.close().catch(() => undefined);
@@ -231,6 +232,7 @@ export class StorePass implements AsyncDisposable {
     const repositories = this.targets.map(({ repository, index }) => ({
       index: index.shared,
       key: repository.key.parts,
+      takesPieces: repository.storage.beginFile !== undefined,
     }));
     const { polynomial, key } = this.base.repository;
     const sourceKey = this.#options.sourceKey ?? key.parts;
@@ -251,7 +253,7 @@ export class StorePass implements AsyncDisposable {
     const target = this.targets[pack.repository];
     if (target !== undefined && this.isLive(target)) {
       try {
-        await this.#inTime(target, this.#confirmedSave(target, pack));
+        await this.#inTime(target, this.#confirmedSave(target, worker, pack));
       } catch (error) {
         this.drop(target, error);
       }
@@ -259,9 +261,9 @@ export class StorePass implements AsyncDisposable {
     this.#buffers.give(worker, pack.buffer);
   }
 
-  async #confirmedSave(target: StoreTarget, pack: PackNews): Promise<void> {
+  async #confirmedSave(target: StoreTarget, worker: number, pack: PackNews): Promise<void> {
     await target.confirmed;
-    await target.saver.save(pack);
+    await target.saver.save(worker, pack);
   }
 
   /** The first repository may take its time; others may not hold it up. */

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { EngineError } from '../../src/errors.ts';
 import { CONFIG_FILE, FileMissing, LISTED_KINDS, MAX_PIECE_BYTES } from '../../src/storage/storage.ts';
-import type { FileHandle, FileKind, Storage } from '../../src/storage/storage.ts';
+import type { FileHandle, FileKind, GrowingFile, Storage } from '../../src/storage/storage.ts';
 
 export type OpenedStorage = AsyncDisposable & {
   /** Empty, nothing created yet. */
@@ -273,6 +273,81 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
       await using opened = await open();
       assert.notEqual(opened.storage.location, '');
       assert.doesNotMatch(opened.storage.location, /:[^/@]*@|secret|password/i);
+    });
+  });
+}
+
+/** The sentence on `beginFile`, for storages that have it. */
+export function growingFileConformance(name: string, open: () => Promise<OpenedStorage>): void {
+  describe(`${name}, by the contract of growing files`, () => {
+    const begin = (storage: Storage, signal?: AbortSignal): GrowingFile => {
+      assert.ok(storage.beginFile !== undefined);
+      return storage.beginFile({ signal });
+    };
+    /** In memory that begins at a page, as packs have it, and in such that does not. */
+    const aligned = (bytes: Buffer): Buffer => {
+      const length = Math.ceil(bytes.length / 4096) * 4096;
+      const memory = Buffer.from(new ArrayBuffer(length, { maxByteLength: length }), 0, bytes.length);
+      bytes.copy(memory);
+      return memory;
+    };
+    const askew = (bytes: Buffer): Buffer => Buffer.concat([Buffer.alloc(3), bytes]).subarray(3);
+
+    it('gives a file its name at the end, with all of its bytes, however they lay in memory', async () => {
+      await using opened = await open();
+      const { storage, reopen } = opened;
+      await storage.create();
+      const whole = randomBytes(2 * MiB);
+      const odd = randomBytes(70_001);
+      const pieces: Readonly<Record<string, readonly Buffer[]>> = {
+        direct: [aligned(whole), aligned(whole), aligned(odd)],
+        'first odd': [aligned(odd), aligned(whole), askew(odd)],
+        'first askew': [askew(whole), aligned(whole), aligned(odd)],
+        'then askew': [aligned(whole), askew(whole), askew(odd), aligned(whole)],
+        short: [aligned(odd.subarray(0, 1))],
+        empty: [],
+      };
+      for (const [text, parts] of Object.entries(pieces)) {
+        const growing = begin(storage);
+        for (const part of parts) {
+          await growing.append(part);
+          const kept = Buffer.from(part);
+          part.fill(0);
+          assert.deepEqual(await storage.list('data'), [], text);
+          kept.copy(part);
+        }
+        await growing.finish(file('data', text));
+        await growing.discard();
+        assert.ok(Buffer.concat(parts).equals(await reopen().load(file('data', text))), text);
+        await storage.remove(file('data', text));
+      }
+    });
+
+    it('leaves nothing of a file that is discarded, even while it is written, and takes no more of it', async () => {
+      await using opened = await open();
+      const { storage } = opened;
+      await storage.create();
+      const growing = begin(storage);
+      await growing.append(aligned(randomBytes(MiB)));
+      const writing = growing.append(aligned(randomBytes(MiB)));
+      await growing.discard();
+      await writing.catch(() => undefined);
+      await assert.rejects(growing.append(bytesOf('more')), { code: 'cancelled' });
+      await assert.rejects(growing.finish(file('data', 'gone')), { code: 'cancelled' });
+      assert.deepEqual(await storage.list('data'), []);
+    });
+
+    it('ends with the signal that it began with', async () => {
+      await using opened = await open();
+      const { storage } = opened;
+      const stopping = new AbortController();
+      const growing = begin(storage, stopping.signal);
+      await growing.append(bytesOf('0123'));
+      stopping.abort();
+      await assert.rejects(growing.append(bytesOf('4567')), { code: 'cancelled' });
+      await assert.rejects(growing.finish(file('data', 'half')), { code: 'cancelled' });
+      await growing.discard();
+      assert.deepEqual(await storage.list('data'), []);
     });
   });
 }
