@@ -207,6 +207,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'dump-locked': {
+    message: (c) =>
+      `The database ${String(c['database'])} was not dumped, because somebody holds a lock on it: ${String(c['words'])}.`,
+    hint: 'Find the session that holds it with SHOW FULL PROCESSLIST, end it or wait for it, and run it again.',
+    exit: 1,
+    retry: 'later',
+  },
   'dump-refused': {
     message: (c) =>
       `${String(c['file'])}, line ${String(c['line'])}: the dump tries what a dump may not do, and was stopped: ${String(c['words'])}. Nothing outside its scratch database was touched.`,

@@ -14,6 +14,7 @@ import {
   type DatabaseConnection,
   type DatabaseLogin,
   describeAddress,
+  isDiskFull,
   openConnection,
   quoteName,
   serverErrorNumber,
@@ -27,6 +28,7 @@ import { makePartName } from './part-name.ts';
 import { type DatabaseFacts, type DatabaseProblem, probeDatabase, readKeyColumns } from './probe.ts';
 import type { KeyColumns } from './row-key.ts';
 import { END_MARKER, splitDump } from './split-dump.ts';
+import { type LockWatch, watchLocks } from './watch-locks.ts';
 
 export type DumpPart = {
   /** `NNNNNN-<name>.sql`. */
@@ -50,6 +52,8 @@ export type DumpOptions = {
   readonly cutBytes?: number;
   /** Tables of which only the structure is dumped. */
   readonly withoutRows?: readonly string[];
+  /** How long a table may be locked by somebody else; default 60. */
+  readonly lockWaitSeconds?: number;
   /** Told what the dump does not hold or hold at the same instant, before the first part. */
   readonly onProblem?: (problem: DatabaseProblem) => void;
 };
@@ -103,11 +107,12 @@ const VIEW_FLAGS = ['--no-data', '--skip-triggers', '--skip-routines', '--skip-e
 
 /** Where it is measured: `bench/rows/stored.ts`. */
 export const DEFAULT_CUT_BYTES = 4096;
+const DEFAULT_LOCK_WAIT_SECONDS = 60;
 const NO_KEY: KeyColumns = { columns: [], key: [] };
 
 /**
- * The parts of a dump of `name`. Throws 'dump-empty', 'dump-incomplete', 'dump-tables-differ', 'dump-failed', or as
- * `openConnection`. A consumer that stops early stops the tool.
+ * The parts of a dump of `name`. Throws 'dump-empty', 'dump-incomplete', 'dump-tables-differ', 'dump-failed',
+ * 'dump-locked', 'disk-full', or as `openConnection`. A consumer that stops early stops the tool.
  */
 export async function* dumpDatabase(
   login: DatabaseLogin,
@@ -204,26 +209,38 @@ async function* requireWhole(source: AsyncIterable<Uint8Array>, database: string
 }
 
 /** The tool's output, its failure told as one of this database. */
-async function* naming(tool: Run, database: string, { address }: DatabaseLogin): AsyncGenerator<Uint8Array> {
+async function* naming(tool: Tool, database: string, { address }: DatabaseLogin): AsyncGenerator<Uint8Array> {
   try {
-    yield* tool.stdout;
+    yield* watchLocks(tool.run.stdout, { ...tool.watch, database });
   } catch (error) {
     if (!(error instanceof SalvorError) || error.code !== 'command-failed') throw error;
     const words = `${String(error.context['outcome'])}; ${String(error.context['words'])}`;
     if (/\berror: 2026\b/.test(words))
       throw new SalvorError('database-tls-failed', { server: describeAddress(address), why: words }, { cause: error });
+    // What the server sorts, it writes into its own temporary directory.
+    if (isDiskFull(words))
+      throw new SalvorError(
+        'disk-full',
+        { where: `at the database server ${describeAddress(address)} (${words})` },
+        { cause: error },
+      );
     throw new SalvorError('dump-failed', { database, words }, { cause: error });
   }
 }
 
-async function openTool(login: DatabaseLogin, args: readonly string[], options: DumpOptions): Promise<Run> {
+type Tool = AsyncDisposable & { readonly run: Run; readonly watch: Omit<LockWatch, 'database'> };
+
+async function openTool(login: DatabaseLogin, args: readonly string[], options: DumpOptions): Promise<Tool> {
   using defaults = await openDefaultsFile(login, { directory: options.defaultsDirectory });
-  return openRun('mariadb-dump', {
+  const stop = new AbortController();
+  const run = openRun('mariadb-dump', {
     args: [defaults.argument, ...COMMON_FLAGS, ...args],
     descriptors: defaults.descriptors,
     secrets: [login.password],
-    signal: options.signal,
+    signal: AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]),
   });
+  const waitSeconds = options.lockWaitSeconds ?? DEFAULT_LOCK_WAIT_SECONDS;
+  return { run, watch: { login, waitSeconds, stop }, [Symbol.asyncDispose]: () => run[Symbol.asyncDispose]() };
 }
 
 async function listTables(connection: DatabaseConnection, database: string): Promise<string[]> {

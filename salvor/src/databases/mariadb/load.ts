@@ -10,7 +10,7 @@
  */
 import { SalvorError, type SalvorErrorCode } from '../../errors.ts';
 import { openRun, type OsUser } from '../../lib/run.ts';
-import { type DatabaseConnection, type DatabaseLogin, describeAddress, openConnection } from './connect.ts';
+import { type DatabaseConnection, type DatabaseLogin, describeAddress, isDiskFull, openConnection } from './connect.ts';
 import { openDefaultsFile } from './defaults-file.ts';
 import { findLoadUser } from './load-user.ts';
 import { type FoundDefiner, rewriteDefiners } from './rewrite-definers.ts';
@@ -58,7 +58,7 @@ const MAX_PACKET_BYTES = 1024 * 1024 * 1024;
 
 /**
  * Loads all parts. Throws 'dump-refused' where a statement asked for more than the scratch database, 'load-failed',
- * 'dump-incomplete', 'database-unreachable'. After a throw the scratch database is of no use.
+ * 'dump-incomplete', 'disk-full', 'database-unreachable'. After a throw the scratch database is of no use.
  */
 export async function loadDump(
   scratch: Scratch,
@@ -193,12 +193,22 @@ const CLIENT_FLAGS = [
   '--skip-auto-rehash',
 ];
 
-/**
- * For dumps whose head does not say so itself: those of other tools, and ours of before it did. Dates that no calendar
- * has come back as they were, and rows that a check would refuse.
- */
+/** Sent behind the head, whatever that says. */
 const SESSION = Buffer.from(
-  "\n/*!40101 SET SQL_MODE=CONCAT(@@SQL_MODE,',ALLOW_INVALID_DATES') */;\n/*M!100201 SET CHECK_CONSTRAINT_CHECKS=0 */;\n",
+  [
+    '',
+    // Dates that no calendar has come back as they were, and rows that a check would refuse: also from other tools' dumps.
+    "/*!40101 SET SQL_MODE=CONCAT(@@SQL_MODE,',ALLOW_INVALID_DATES') */;",
+    '/*M!100201 SET CHECK_CONSTRAINT_CHECKS=0 */;',
+    // A point is read from wherever it lies: a session that gets nothing for a while is none that was forgotten.
+    'SET WAIT_TIMEOUT=86400;',
+    '/*M!100101 SET MAX_STATEMENT_TIME=0 */;',
+    // Nobody else knows the scratch database, but the whole server can be locked, which would last for a day.
+    'SET LOCK_WAIT_TIMEOUT=300;',
+    // A table in memory was made under the limit of its day.
+    'SET MAX_HEAP_TABLE_SIZE=1073741824;',
+    '',
+  ].join('\n'),
 );
 
 const MARK = 'salvor-part-loaded-';
@@ -229,6 +239,8 @@ class MarkReader {
 const REFUSED: ReadonlySet<number> = new Set([
   1044, 1045, 1095, 1142, 1143, 1148, 1227, 1290, 1345, 1370, 1410, 1419, 1698, 1959, 4166,
 ]);
+/** A statement may be all of the words. */
+const MAX_WORDS_CHARS = 300;
 const LOST: ReadonlySet<number> = new Set([1053, 1927, 2002, 2003, 2006, 2013]);
 const TLS_FAILED = 2026;
 
@@ -246,6 +258,10 @@ function explainFailure(
     return new SalvorError('database-tls-failed', { server, why: unplaced?.[2] ?? words }, { cause: error });
   if (LOST.has(number)) {
     return new SalvorError('database-unreachable', { server: database, words }, { cause: error });
+  }
+  if (isDiskFull(words)) {
+    const where = `at the database server ${server} (${words.slice(-MAX_WORDS_CHARS)})`;
+    return new SalvorError('disk-full', { where }, { cause: error });
   }
   const line = Number(match?.[2] ?? 0);
   const place = given.findLast((entry) => entry.firstLine <= line);

@@ -144,8 +144,9 @@ const KINDS: readonly Kind[] = [
     claim: 'MEMORY, MyISAM, Aria, CSV and ARCHIVE tables keep their engine and their rows, and are named',
     sql: `CREATE TABLE me (i INT, KEY USING BTREE (i)) ENGINE=MEMORY MAX_ROWS=1000; CREATE TABLE my (i INT, v VARCHAR(10), KEY (i)) ENGINE=MyISAM ROW_FORMAT=FIXED CHECKSUM=1; CREATE TABLE ar (i INT) ENGINE=Aria TRANSACTIONAL=1; CREATE TABLE a0 (i INT) ENGINE=Aria TRANSACTIONAL=0 ROW_FORMAT=DYNAMIC;
       CREATE TABLE inno (i INT PRIMARY KEY); CREATE TABLE my2 (i INT, KEY (i)) ENGINE=MyISAM; CREATE TABLE mrg (i INT, KEY (i)) ENGINE=MRG_MyISAM UNION=(my2) INSERT_METHOD=LAST; CREATE TABLE cs (i INT NOT NULL, v VARCHAR(9) NOT NULL) ENGINE=CSV;
+      SET SESSION max_heap_table_size = 67108864; CREATE TABLE me_big (i INT, v CHAR(200)) ENGINE=MEMORY; INSERT INTO me_big SELECT seq, MD5(seq) FROM seq_1_to_25000;
       INSERT INTO me VALUES (1); INSERT INTO my VALUES (1, 'x'), (2, NULL); INSERT INTO ar VALUES (1); INSERT INTO a0 VALUES (3); INSERT INTO inno VALUES (1); INSERT INTO cs VALUES (1, 'a"b,\\nc');`,
-    problems: ['a0', 'ar', 'cs', 'me', 'mrg', 'my', 'my2'].map((name) => `table-not-consistent ${name}`),
+    problems: ['a0', 'ar', 'cs', 'me', 'me_big', 'mrg', 'my', 'my2'].map((name) => `table-not-consistent ${name}`),
     change: 'DELETE FROM my; DELETE FROM inno;',
   },
   {

@@ -33,6 +33,9 @@ export type ScratchOptions = {
 
 const OUR_NAME = /^salvor_[A-Za-z0-9_]{1,56}$/;
 const ER_DB_CREATE_EXISTS = 1007;
+const ER_NO_SUCH_THREAD = 1094;
+/** MyISAM and Aria wait for space on a full disk, and look only once a minute whether they were told to stop. */
+const DROP_WAIT_SECONDS = 150;
 
 /** Throws 'scratch-name-refused', 'scratch-exists', 'database-server-untested', or as `openConnection`. */
 export async function createScratch(admin: DatabaseLogin, options: ScratchOptions): Promise<Scratch> {
@@ -62,10 +65,26 @@ export async function dropScratch(
 ): Promise<void> {
   requireOurName(scratch.database);
   requireOurName(scratch.user);
-  await using connection = await openConnection(admin, signalOf(options));
-  // The user first: a client that still runs must not make the database anew. Its sessions live on without rights.
+  await using connection = await openConnection(admin, { ...signalOf(options), lockWaitSeconds: DROP_WAIT_SECONDS });
+  // The user first: a client that still runs must not make the database anew. Its sessions would live on.
   await connection.execute(`DROP USER IF EXISTS ${accountOf(scratch.user, admin.address)}`);
+  await endSessions(connection, scratch.user);
   await connection.execute(`DROP DATABASE IF EXISTS ${quoteName(scratch.database)}`);
+}
+
+/** A statement whose client is gone is carried out all the same, and its table can't be dropped till it ends. */
+async function endSessions(connection: DatabaseConnection, user: string): Promise<void> {
+  const sessions = await connection.query<{ id: string }>(
+    'SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?',
+    [user],
+  );
+  for (const { id } of sessions) {
+    try {
+      await connection.execute(`KILL CONNECTION ${Number(id)}`);
+    } catch (error) {
+      if (serverErrorNumber(error) !== ER_NO_SUCH_THREAD) throw error;
+    }
+  }
 }
 
 /** Makes a database of ours. Throws 'scratch-exists'. */
