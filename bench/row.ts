@@ -68,6 +68,7 @@ export const ROW_KEYS = [
   'index',
   'away',
   'whole',
+  'database',
   'append',
   'clustered',
   'spread',

@@ -1,6 +1,7 @@
 import type { RowFigures, RowKey } from '../row.ts';
 import { measureFirstBackup } from './first-backup.ts';
 import { measureLargeIndex } from './large-index.ts';
+import { measureLoadDatabase } from './load-database.ts';
 import { measureMemory } from './memory.ts';
 import { measureOneFile } from './one-file.ts';
 import { measureRestore } from './restore.ts';
@@ -31,6 +32,7 @@ export const ROWS: Readonly<Record<RowKey, (context: RowContext) => Promise<RowF
   index: measureLargeIndex,
   away: measureSiteAway,
   whole: measureWholeRestore,
+  database: measureLoadDatabase,
   append: measureStored('append'),
   clustered: measureStored('clustered'),
   spread: measureStored('spread'),
