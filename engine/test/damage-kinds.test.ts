@@ -6,22 +6,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { hash, randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import {
-  EngineError,
-  backup,
-  check,
-  entriesOfPaths,
-  listSnapshots,
-  openLocalStorage,
-  openRepository,
-  prune,
-  repairIndex,
-  repairPacks,
-  repairSnapshots,
-} from '../src/index.ts';
+import { EngineError, check, listSnapshots, prune, repairIndex, repairPacks, repairSnapshots } from '../src/index.ts';
 import type { Repository } from '../src/index.ts';
 import { encodeIndex } from '../src/format/index-file.ts';
 import type { PackListing } from '../src/format/index-file.ts';
@@ -32,12 +20,12 @@ import { parseTreeId } from '../src/ids.ts';
 import { findUsedBlobs } from '../src/prune/find-used.ts';
 import { saveSnapshot } from '../src/snapshots.ts';
 import { saveHashed } from '../src/storage/load-verified.ts';
-import { KEY, makeCheapRepository, openWorkplace } from './cheap-repository.ts';
+import { KEY, backUp, makeCheapRepository, openCheapRepository, openWorkplace } from './cheap-repository.ts';
+import { change, flipAt, pathOf } from './damage-files.ts';
 import { listingsOf } from './fault/fault-base.ts';
 
 const place = openWorkplace();
 const whole = join(place.path, 'whole');
-const open = async (directory: string): Promise<Repository> => openRepository(openLocalStorage(directory), KEY);
 
 before(async () => {
   const source = join(place.path, 'source');
@@ -45,7 +33,7 @@ before(async () => {
   const repository = await makeCheapRepository(whole);
   for (const _ of [1, 2]) {
     for (const name of ['a', 'b', 'c']) writeFileSync(join(source, name), randomBytes(20_000));
-    await backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source], workers: 1 });
+    await backUp(repository, source);
   }
   const [oldest] = (await listSnapshots(repository)).snapshots;
   await repository.storage.remove({ kind: 'snapshots', id: oldest?.id ?? '' });
@@ -65,23 +53,6 @@ async function resticPasses(directory: string, ...args: readonly string[]): Prom
   });
 }
 
-const pathOf = (directory: string, kind: string, id: string): string =>
-  join(directory, kind, ...(kind === 'data' ? [id.slice(0, 2)] : []), id);
-
-function change(directory: string, kind: string, id: string, how: (bytes: Buffer) => Buffer): void {
-  const path = pathOf(directory, kind, id);
-  const bytes = how(readFileSync(path));
-  rmSync(path);
-  writeFileSync(path, bytes);
-}
-
-const flipAt =
-  (at: number) =>
-  (bytes: Buffer): Buffer => {
-    const where = at < 0 ? bytes.length + at : at;
-    bytes[where] = (bytes[where] ?? 0) ^ 4;
-    return bytes;
-  };
 const cutOff = (bytes: Buffer): Buffer => bytes.subarray(0, -9);
 
 async function packOf(repository: Repository, type: BlobType, isUsed: boolean): Promise<PackListing> {
@@ -200,14 +171,14 @@ const KINDS: readonly [string, Damage][] = [
 ];
 
 const finds = async (directory: string, readData: boolean): Promise<boolean> =>
-  (await check(await open(directory), { readData, workers: 1 })).errors.length > 0;
+  (await check(await openCheapRepository(directory), { readData, workers: 1 })).errors.length > 0;
 
 /** Who refuses has deleted nothing. */
 async function pruneRefuses(directory: string): Promise<boolean> {
   const listing = (): string[] => readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted();
   const before = listing();
   try {
-    await prune(await open(directory));
+    await prune(await openCheapRepository(directory));
     return false;
   } catch (error) {
     assert.ok(error instanceof EngineError, String(error));
@@ -229,7 +200,7 @@ describe('of a repository with', { concurrency: 6 }, () => {
     it(`${name}, restic and we say the same in check, prune and after the repairs`, async () => {
       const [ours, theirs] = [join(place.path, `${name} ours`), join(place.path, `${name} theirs`)] as const;
       cpSync(whole, ours, { recursive: true });
-      await damage(await open(ours), ours);
+      await damage(await openCheapRepository(ours), ours);
       const copyOf = (to: string): string => {
         rmSync(to, { recursive: true, force: true });
         cpSync(ours, to, { recursive: true });
@@ -244,7 +215,7 @@ describe('of a repository with', { concurrency: 6 }, () => {
       const pruned = copyOf(`${ours} pruned`);
       verdicts['prune'] = [await pruneRefuses(pruned), !(await resticPasses(copyOf(theirs), 'prune'))];
       const repaired = copyOf(`${ours} repaired`);
-      await repairIndex(await open(repaired));
+      await repairIndex(await openCheapRepository(repaired));
       copyOf(theirs);
       await resticPasses(theirs, 'rebuild-index');
       verdicts['check after the repair of the index'] = [
@@ -268,7 +239,7 @@ describe('of a repository with', { concurrency: 6 }, () => {
 
 /** Packs that a check names, then the snapshots that need what was in them; snapshot files that can't be read go. */
 async function repairAll(directory: string): Promise<void> {
-  const repository = await open(directory);
+  const repository = await openCheapRepository(directory);
   const { errors } = await check(repository, { readData: true, workers: 1 });
   const packs = new Set(errors.flatMap(({ path }) => (path.startsWith('data/') ? [path.slice('data/'.length)] : [])));
   if (packs.size > 0) await repairPacks(repository, [...packs]);

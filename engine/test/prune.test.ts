@@ -7,12 +7,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
-  backup,
   check,
-  entriesOfPaths,
   listSnapshots,
   openLocalStorage,
-  openRepository,
   prune,
   repairIndex,
   repairPacks,
@@ -20,19 +17,20 @@ import {
 } from '../src/index.ts';
 import type { PruneOptions, Repository } from '../src/index.ts';
 import { FaultStorage } from './storage/fault-storage.ts';
-import { KEY, makeCheapRepository, openWorkplace, restic, tryRestic } from './cheap-repository.ts';
-
-async function backUp(repository: Repository, source: string): Promise<void> {
-  await backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source], workers: 1 });
-}
+import {
+  KEY,
+  backUp,
+  makeCheapRepository,
+  openCheapRepository,
+  openWorkplace,
+  restic,
+  tryRestic,
+} from './cheap-repository.ts';
 
 async function forgetOldest(repository: Repository, count: number): Promise<void> {
   const { snapshots } = await listSnapshots(repository);
   for (const { id } of snapshots.slice(0, count)) await repository.storage.remove({ kind: 'snapshots', id });
 }
-
-const open = async (directory: string, storage = openLocalStorage(directory)): Promise<Repository> =>
-  openRepository(storage, KEY);
 
 /** Bytes of all packs. */
 function packBytesOf(directory: string): number {
@@ -109,7 +107,7 @@ describe('prune', () => {
     for (const [options, claim] of cases) {
       const copy = join(place.path, 'copy');
       cpSync(directory, copy, { recursive: true });
-      claim(await prune(await open(copy), options));
+      claim(await prune(await openCheapRepository(copy), options));
       assertWhole(copy);
       rmSync(copy, { recursive: true });
     }
@@ -155,7 +153,7 @@ describe('prune', () => {
     const directory = join(place.path, 'r');
     mkdirSync(directory);
     restic(directory, ['init', '--repository-version', '1']);
-    const repository = await open(directory);
+    const repository = await openCheapRepository(directory);
     for (const write of [prune, repairIndex, repairSnapshots])
       await assert.rejects(write(repository), { code: 'repository-version' });
     await assert.rejects(repairPacks(repository, []), { code: 'repository-version' });
@@ -193,9 +191,9 @@ describe('prune', () => {
             assert.ok(plan.bytesUnusedAfter <= (each.percent / (100 - each.percent)) * plan.bytesUsed);
           } else {
             const failing = new FaultStorage(openLocalStorage(directory), 'read-only', each.calls + 1);
-            await prune(await open(directory, failing), { maxUnused: { kind: 'bytes', bytes: 0 } }).catch(
-              () => undefined,
-            );
+            await prune(await openCheapRepository(directory, failing), {
+              maxUnused: { kind: 'bytes', bytes: 0 },
+            }).catch(() => undefined);
             for (const { id } of await repository.storage.list('locks'))
               await repository.storage.remove({ kind: 'locks', id });
           }
@@ -215,13 +213,14 @@ describe('prune', () => {
     cpSync(join(directory, 'config'), join(directory, 'data', 'aa', 'a'.repeat(64)));
     const untouched = join(place.path, 'untouched');
     cpSync(directory, untouched, { recursive: true });
-    const expected = (await prune(await open(directory), { maxUnused: { kind: 'bytes', bytes: 0 } })).plan.bytesAfter;
+    const expected = (await prune(await openCheapRepository(directory), { maxUnused: { kind: 'bytes', bytes: 0 } }))
+      .plan.bytesAfter;
     let failures = 0;
     for (let calls = 0; ; calls++) {
       const copy = join(place.path, 'copy');
       rmSync(copy, { recursive: true, force: true });
       cpSync(untouched, copy, { recursive: true });
-      const failing = await open(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1));
+      const failing = await openCheapRepository(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1));
       let isDone = true;
       await prune(failing, { maxUnused: { kind: 'bytes', bytes: 0 } }).catch((error: unknown) => {
         isDone = false;
@@ -232,7 +231,7 @@ describe('prune', () => {
       for (const { id } of await openLocalStorage(copy).list('locks'))
         await openLocalStorage(copy).remove({ kind: 'locks', id });
       if (!isDone) {
-        const again = await open(copy);
+        const again = await openCheapRepository(copy);
         assert.deepEqual((await check(again)).errors, [], `after ${calls} calls`);
         if (calls % 4 === 0) assertWhole(copy);
         await prune(again, { maxUnused: { kind: 'bytes', bytes: 0 } });
@@ -264,7 +263,7 @@ describe('prune', () => {
       const child = spawn(process.execPath, ['--input-type=module', '-e', script, copy, step], { stdio: 'inherit' });
       const signal = await new Promise((resolve) => child.once('exit', (_code, by) => resolve(by)));
       assert.equal(signal, 'SIGKILL');
-      const repository = await open(copy);
+      const repository = await openCheapRepository(copy);
       assert.equal((await repository.storage.list('locks')).length, 1);
       await prune(repository, { maxUnused: { kind: 'bytes', bytes: 0 } });
       assertWhole(copy);
@@ -284,13 +283,14 @@ describe('prune', () => {
       const copy = join(place.path, 'copy');
       rmSync(copy, { recursive: true, force: true });
       cpSync(directory, copy, { recursive: true });
-      await prune(await open(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1)), limits).catch(
-        () => undefined,
-      );
+      await prune(
+        await openCheapRepository(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1)),
+        limits,
+      ).catch(() => undefined);
       const storage = openLocalStorage(copy);
       for (const { id } of await storage.list('locks')) await storage.remove({ kind: 'locks', id });
       if ((await storage.list('index')).length <= (await repository.storage.list('index')).length) continue;
-      const next = await prune(await open(copy), limits);
+      const next = await prune(await openCheapRepository(copy), limits);
       assert.ok(plan.bytesToRepack > 0);
       assert.equal(next.plan.bytesToRepack, 0, 'the new packs have all that is used: the old ones just go');
       assertWhole(copy);
@@ -307,7 +307,7 @@ describe('prune and backup', () => {
     const repository = await makeHistory(directory, source);
     await repository.withLock('shared', async (confirmed) => {
       await confirmed;
-      await assert.rejects(prune(await open(directory)), { code: 'repository-locked' });
+      await assert.rejects(prune(await openCheapRepository(directory)), { code: 'repository-locked' });
       assert.match(tryRestic(directory, ['prune']).stderr, /already locked/);
     });
     // restic backs up from a pipe that stays open: its lock is there as long.

@@ -1,16 +1,13 @@
 /** The repairs, on repositories with one thing wrong, against stock restic's `rebuild-index` and `check`. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import {
-  backup,
   check,
-  entriesOfPaths,
   listSnapshots,
   openLocalStorage,
-  openRepository,
   openView,
   prune,
   repairIndex,
@@ -22,16 +19,22 @@ import type { RepairIndexOptions, Repository } from '../src/index.ts';
 import type { PackListing } from '../src/format/index-file.ts';
 import { encodeIndex } from '../src/format/index-file.ts';
 import { sealUnpacked } from '../src/format/unpacked.ts';
-import { readIndexFiles } from '../src/index/load-index.ts';
 import { saveHashed } from '../src/storage/load-verified.ts';
 import { FaultStorage } from './storage/fault-storage.ts';
-import { KEY, makeCheapRepository, openWorkplace, restic, tryRestic } from './cheap-repository.ts';
+import {
+  backUp,
+  makeCheapRepository,
+  openCheapRepository,
+  openWorkplace,
+  restic,
+  tryRestic,
+} from './cheap-repository.ts';
+import { change, flipAt, pathOf } from './damage-files.ts';
+import { listingsOf } from './fault/fault-base.ts';
 
 const place = openWorkplace();
 const whole = join(place.path, 'whole');
 const source = join(place.path, 'source');
-const open = async (directory: string, storage = openLocalStorage(directory)): Promise<Repository> =>
-  openRepository(storage, KEY);
 
 before(async () => {
   mkdirSync(join(source, 'below', 'deep'), { recursive: true });
@@ -40,10 +43,10 @@ before(async () => {
   writeFileSync(join(source, 'first'), 'first'.repeat(100));
   const repository = await makeCheapRepository(whole);
   for (const name of ['second', 'third']) {
-    await backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source], workers: 1 });
+    await backUp(repository, source);
     writeFileSync(join(source, name), randomBytes(40_000));
   }
-  await backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source], workers: 1 });
+  await backUp(repository, source);
 });
 after(() => place[Symbol.dispose]());
 
@@ -55,41 +58,16 @@ function copyOf(directory: string, name: string): string {
   return copy;
 }
 
-function pathOf(directory: string, kind: string, id: string): string {
-  return join(directory, kind, ...(kind === 'data' ? [id.slice(0, 2)] : []), id);
-}
-
-function change(directory: string, kind: string, id: string, how: (bytes: Buffer) => Buffer): void {
-  const path = pathOf(directory, kind, id);
-  const bytes = how(readFileSync(path));
-  chmodSync(path, 0o600);
-  writeFileSync(path, bytes);
-}
-
-const flipAt =
-  (at: number) =>
-  (bytes: Buffer): Buffer => {
-    const where = at < 0 ? bytes.length + at : at;
-    bytes[where] = (bytes[where] ?? 0) ^ 4;
-    return bytes;
-  };
-
-async function listed(repository: Repository): Promise<PackListing[]> {
-  const packs: PackListing[] = [];
-  for await (const file of readIndexFiles(repository.storage, repository.key)) packs.push(...file.packs);
-  return packs;
-}
-
 /** Everything that the index says, in an order that does not matter. */
 async function indexOf(directory: string): Promise<string[]> {
-  const packs = await listed(await open(directory));
+  const packs = await listingsOf(await openCheapRepository(directory));
   return packs
     .flatMap(({ id, blobs }) => blobs.map((blob) => `${id} ${blob.type} ${blob.id} ${blob.offset} ${blob.length}`))
     .toSorted();
 }
 
 async function packOf(repository: Repository, type: 'data' | 'tree'): Promise<PackListing> {
-  const packs = (await listed(repository)).filter(({ blobs }) => blobs[0]?.type === type);
+  const packs = (await listingsOf(repository)).filter(({ blobs }) => blobs[0]?.type === type);
   const largest = packs.toSorted((a, b) => b.blobs.length - a.blobs.length)[0];
   assert.ok(largest !== undefined);
   return largest;
@@ -113,7 +91,7 @@ describe('repair of the index', () => {
       'an index file lists a pack with other lengths',
       async (_d, r) => {
         const id = await firstIndex(r);
-        const [pack] = await listed(r);
+        const [pack] = await listingsOf(r);
         assert.ok(pack !== undefined);
         const wrong = { id: pack.id, blobs: pack.blobs.map((blob) => ({ ...blob, length: blob.length - 1 })) };
         for (const file of await r.storage.list('index')) await r.storage.remove({ kind: 'index', id: file.id });
@@ -124,7 +102,7 @@ describe('repair of the index', () => {
     [
       'two index files list the same packs',
       async (_d, r) => {
-        await saveHashed(r.storage, 'index', sealUnpacked(r.key, encodeIndex(await listed(r))));
+        await saveHashed(r.storage, 'index', sealUnpacked(r.key, encodeIndex(await listingsOf(r))));
       },
     ],
   ];
@@ -136,13 +114,13 @@ describe('repair of the index', () => {
     for (const [how, options] of modes) {
       it(`comes to restic's index and verdict where ${claim}${how}`, async () => {
         const ours = copyOf(whole, 'ours');
-        await damage(ours, await open(ours));
+        await damage(ours, await openCheapRepository(ours));
         const theirs = copyOf(ours, 'theirs');
         restic(theirs, ['rebuild-index', ...(options.readAllPacks === true ? ['--read-all-packs'] : [])]);
-        await repairIndex(await open(ours), options);
+        await repairIndex(await openCheapRepository(ours), options);
         assert.deepEqual(await indexOf(ours), await indexOf(theirs));
         assert.equal(passes(ours, '--read-data'), passes(theirs, '--read-data'));
-        const again = await repairIndex(await open(ours));
+        const again = await repairIndex(await openCheapRepository(ours));
         assert.equal(again.indexesRemoved, 0, 'a whole index is left alone');
       });
     }
@@ -150,24 +128,24 @@ describe('repair of the index', () => {
 
   it('that failed at any change can be run again and mends all', async () => {
     const damaged = copyOf(whole, 'damaged');
-    const repository = await open(damaged);
+    const repository = await openCheapRepository(damaged);
     change(damaged, 'index', await firstIndex(repository), flipAt(40));
     for (let calls = 0, isDone = false; !isDone; calls++) {
       const copy = copyOf(damaged, 'copy');
       isDone = true;
-      const failing = await open(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1));
+      const failing = await openCheapRepository(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1));
       await repairIndex(failing, { readAllPacks: true }).catch(() => (isDone = false));
       const storage = openLocalStorage(copy);
       for (const { id } of await storage.list('locks')) await storage.remove({ kind: 'locks', id });
-      await repairIndex(await open(copy));
-      assert.deepEqual((await check(await open(copy))).errors, []);
+      await repairIndex(await openCheapRepository(copy));
+      assert.deepEqual((await check(await openCheapRepository(copy))).errors, []);
     }
     assert.ok(passes(join(place.path, 'copy'), '--read-data'));
   });
 
   it('names what it could not list', async () => {
     const copy = copyOf(whole, 'copy');
-    const repository = await open(copy);
+    const repository = await openCheapRepository(copy);
     const { id } = await packOf(repository, 'data');
     change(copy, 'data', id, flipAt(-2));
     const result = await repairIndex(repository, { readAllPacks: true });
@@ -181,7 +159,7 @@ describe('repair of the index', () => {
 describe('repair of packs', () => {
   it('saves each blob that is whole, drops the pack, and then mends the snapshots that miss something', async () => {
     const copy = copyOf(whole, 'copy');
-    const repository = await open(copy);
+    const repository = await openCheapRepository(copy);
     const pack = await packOf(repository, 'data');
     const [lost] = pack.blobs.toSorted((a, b) => b.length - a.length);
     assert.ok(lost !== undefined && pack.blobs.length > 1);
@@ -209,7 +187,7 @@ describe('repair of packs', () => {
 
   it('reads what an index does not list from the header of the pack', async () => {
     const copy = copyOf(whole, 'copy');
-    const repository = await open(copy);
+    const repository = await openCheapRepository(copy);
     const pack = await packOf(repository, 'data');
     for (const { id } of await repository.storage.list('index')) await repository.storage.remove({ kind: 'index', id });
     const result = await repairPacks(repository, [pack.id]);
@@ -221,7 +199,7 @@ describe('repair of packs', () => {
 
   it('refuses a pack that is not there (pack-unknown), and takes one off the index that is missing', async () => {
     const copy = copyOf(whole, 'copy');
-    const repository = await open(copy);
+    const repository = await openCheapRepository(copy);
     await assert.rejects(repairPacks(repository, ['e'.repeat(64)]), { code: 'pack-unknown' });
     await assert.rejects(repairPacks(repository, ['latest']), { code: 'pack-unknown' });
     const { id } = await packOf(repository, 'tree');
@@ -232,23 +210,23 @@ describe('repair of packs', () => {
       ['pack-missing'],
     );
     assert.equal(
-      (await listed(repository)).some((pack) => pack.id === id),
+      (await listingsOf(repository)).some((pack) => pack.id === id),
       false,
     );
   });
 
   it('that failed at any change loses no blob that was whole', async () => {
     const damaged = copyOf(whole, 'damaged');
-    const pack = await packOf(await open(damaged), 'data');
+    const pack = await packOf(await openCheapRepository(damaged), 'data');
     change(damaged, 'data', pack.id, flipAt(-3));
     for (let calls = 0, isDone = false; !isDone; calls++) {
       const copy = copyOf(damaged, 'copy');
       isDone = true;
-      const failing = await open(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1));
+      const failing = await openCheapRepository(copy, new FaultStorage(openLocalStorage(copy), 'read-only', calls + 1));
       await repairPacks(failing, [pack.id]).catch(() => (isDone = false));
       const storage = openLocalStorage(copy);
       for (const { id } of await storage.list('locks')) await storage.remove({ kind: 'locks', id });
-      const repository = await open(copy);
+      const repository = await openCheapRepository(copy);
       if ((await storage.size({ kind: 'data', id: pack.id })) !== null) await repairPacks(repository, [pack.id]);
       assert.deepEqual((await check(repository)).errors, [], `after ${calls} calls`);
     }
@@ -258,14 +236,14 @@ describe('repair of packs', () => {
 describe('repair of snapshots', () => {
   it('gives those that miss content a successor with what is left, and leaves the others alone', async () => {
     const copy = copyOf(whole, 'copy');
-    const repository = await open(copy);
+    const repository = await openCheapRepository(copy);
     const { snapshots } = await listSnapshots(repository);
     // Only the newest has the file `third`.
     const newest = snapshots.at(-1);
     assert.ok(newest !== undefined);
     const view = await openView(repository, newest);
     const third = (await view.stat(`${source}/third`)).contentIds[0] ?? '';
-    const pack = (await listed(repository)).find(({ blobs }) => blobs.some(({ id }) => id === third));
+    const pack = (await listingsOf(repository)).find(({ blobs }) => blobs.some(({ id }) => id === third));
     await repository.storage.remove({ kind: 'data', id: pack?.id ?? '' });
     await repairIndex(repository);
     assert.equal(passes(copy), false);
@@ -298,14 +276,14 @@ describe('repair of snapshots', () => {
 
   it('puts an empty directory in the place of one that can not be read', async () => {
     const copy = copyOf(whole, 'copy');
-    const repository = await open(copy);
+    const repository = await openCheapRepository(copy);
     const [snapshot] = (await listSnapshots(repository)).snapshots;
     assert.ok(snapshot !== undefined);
     const deep = JSON.parse(restic(copy, ['ls', '--json', snapshot.id]).split('\n')[1] ?? '{}') as { path: string };
     assert.ok(deep.path.length > 0);
     const lost = await treeAt(repository, snapshot.tree, [...source.split('/').filter(Boolean), 'below', 'deep']);
     // Out of the index it is as good as gone.
-    const packs = (await listed(repository)).map(({ id, blobs }) => ({
+    const packs = (await listingsOf(repository)).map(({ id, blobs }) => ({
       id,
       blobs: blobs.filter((b) => b.id !== lost),
     }));
@@ -334,7 +312,7 @@ describe('repair of snapshots', () => {
 
   it('keeps a snapshot of which not even the root can be read, unless it is to be forgotten', async () => {
     const copy = copyOf(whole, 'copy');
-    const repository = await open(copy);
+    const repository = await openCheapRepository(copy);
     const [snapshot] = (await listSnapshots(repository)).snapshots;
     assert.ok(snapshot !== undefined);
     const { id, ...record } = snapshot;

@@ -16,28 +16,38 @@ export type Held = Disposable & { readonly fd: number; readonly stat: BigIntStat
  * `owners` is null where the caller looks at that himself.
  */
 export function hold(spot: Spot, owners: readonly number[] | null): Held | null {
-  let fd: number;
-  try {
-    fd = openSync(pathOfSpot(spot), O_PATH | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
+  const fd = openPlace(spot);
+  if (fd === null) return null;
   const stat = fstatSync(fd, { bigint: true });
   if (owners?.includes(Number(stat.uid)) === false) {
     closeSync(fd);
     throw new SalvorError('file-foreign', { path: spot.path, uid: Number(stat.uid), links: Number(stat.nlink) });
   }
+  return toHeld(spot, fd, stat);
+}
+
+/** A descriptor that is closed once. */
+export function toHeld({ path }: Spot, fd: number, stat: BigIntStats): Held {
   let isOpen = true;
   return {
     fd,
     stat,
-    path: spot.path,
+    path,
     [Symbol.dispose]: () => {
       if (isOpen) closeSync(fd);
       isOpen = false;
     },
   };
+}
+
+/** A descriptor of the name itself, a link included, that is good for looking only; null where nothing is there. */
+export function openPlace(spot: Spot): number | null {
+  try {
+    return openSync(pathOfSpot(spot), O_PATH | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 /** Also of a link itself. The system takes setuid bits and file capabilities away with it. */

@@ -1,39 +1,23 @@
-import { type BigIntStats, closeSync, fstatSync, openSync, constants, readSync } from 'node:fs';
-import { O_PATH } from '@salvor/engine/libc';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { SalvorError } from '../../errors.ts';
-import { errnoOf } from '../errno.ts';
-import { join, dirname } from 'node:path';
-import { type Spot, openSpot, pathOfSpot } from './spot.ts';
+import { type Held, openPlace, toHeld } from './held.ts';
+import { type Spot, openSpot } from './spot.ts';
 
-export type OpenFile = Disposable & { readonly fd: number; readonly stat: BigIntStats; readonly path: string };
+export type OpenFile = Held;
 
 /**
  * Opens a regular file for reading: what is opened is what was looked at, so that no pipe is waited for and no device
  * touched. Null where nothing is. Throws `path-leads-out` where it is a link, `not-a-file` where it is no file either.
  */
 export function openFileAt(spot: Spot): OpenFile | null {
-  let held: number;
-  try {
-    held = openSync(pathOfSpot(spot), O_PATH | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
+  const held = openPlace(spot);
+  if (held === null) return null;
   try {
     const stat = fstatSync(held, { bigint: true });
     if (stat.isSymbolicLink()) throw new SalvorError('path-leads-out', { path: spot.path, what: 'a symbolic link' });
     if (!stat.isFile()) throw new SalvorError('not-a-file', { path: spot.path });
-    const fd = openSync(`/proc/self/fd/${held}`, constants.O_RDONLY);
-    let isOpen = true;
-    return {
-      fd,
-      stat,
-      path: spot.path,
-      [Symbol.dispose]: () => {
-        if (isOpen) closeSync(fd);
-        isOpen = false;
-      },
-    };
+    return toHeld(spot, openSync(`/proc/self/fd/${held}`, constants.O_RDONLY), stat);
   } finally {
     closeSync(held);
   }
