@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { openWorkplace } from '../../test/fixtures.ts';
 import { growingFileConformance, storageConformance } from '../../test/storage/storage-conformance.ts';
 import { openLocalStorage } from './local-storage.ts';
+import { signalStorage } from './signal-storage.ts';
 import type { OpenedStorage } from '../../test/storage/storage-conformance.ts';
 import type { Storage } from './storage.ts';
 
@@ -28,6 +29,10 @@ const openIn = (place: () => ReturnType<typeof openWorkplace>) => async (): Prom
 
 storageConformance('local', openIn(openWorkplace));
 growingFileConformance('local', openIn(openWorkplace));
+growingFileConformance('local, bound to a signal', async () => {
+  const opened = await openIn(openWorkplace)();
+  return { ...opened, storage: signalStorage(opened.storage, new AbortController().signal) };
+});
 
 describe('local storage', () => {
   it('passes over what is no file of a repository: temporary files, directories, other names', async () => {

@@ -84,7 +84,7 @@ export interface Storage {
   /** Makes the directories of an empty repository. */
   create(options?: CallOptions): Promise<void>;
   save(file: FileHandle, bytes: Uint8Array, options?: CallOptions): Promise<void>;
-  /** Nothing is made before the first `append`. Wrappers do not pass it on: what is to be tried again must be whole. */
+  /** Nothing is made before the first `append`. Wrappers that may try again do not pass it on. */
   beginFile?(options?: CallOptions): GrowingFile;
   /** The whole file, or one range of it. */
   load(file: FileHandle, range?: LoadRange, options?: CallOptions): Promise<Buffer>;
