@@ -28,6 +28,7 @@ export {
 } from './sites.ts';
 export { BackupDocument } from './backup.ts';
 export { DailyAccount, DailyCopy, DailyDocument } from './daily.ts';
+export { PolicyDocument, PolicySetting, SimulationDocument } from './policy.ts';
 export { PointDocument, PointsDocument, Proof } from './points.ts';
 export { RestoreDocument, RestorePlan } from './restore.ts';
 export { UndoDocument } from './undo.ts';

@@ -17,8 +17,10 @@ import type {
   InitDocument,
   LsDocument,
   PointsDocument,
+  PolicyDocument,
   Problem,
   RestoreDocument,
+  SimulationDocument,
   StatusDocument,
   TaskCancelDocument,
   TaskLine,
@@ -59,6 +61,7 @@ import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '..
 import type { CopyName } from '../points/repositories.ts';
 import { readUptime } from './clock-watch.ts';
 import { runNights } from './nights.ts';
+import { describePolicy, simulatePolicy } from './policy-documents.ts';
 import { documentOfHost, documentOfSite, readHost } from './host-sites.ts';
 import { Journals } from './journals.ts';
 import { Locks } from './locks.ts';
@@ -428,6 +431,27 @@ export class Agent implements AsyncDisposable {
       { config: this.#config, points: this.#points, queue: this.#queue, clock, uptime: readUptime },
       { account, ...this.#waitOptions(options) },
     );
+  }
+
+  /** The rules in force for the host, an account or a site, and what begins in the next `nextMs`. */
+  async policy(
+    of: { readonly account: string | null; readonly site: string | null },
+    options: CallOptions & { readonly nextMs: number },
+  ): Promise<PolicyDocument> {
+    const site = of.site === null ? null : await this.#findNamed(of.site, options.signal);
+    const accounts = await this.#accounts(options.signal);
+    const account = site?.account ?? of.account;
+    if (account !== null && !accounts.includes(account)) throw new SalvorError('account-unknown', { account });
+    const shown = { account, uri: site?.uri ?? null };
+    const asked = { now: this.#room.clock(), nextMs: options.nextMs };
+    return describePolicy(this.#config, shown, account === null ? accounts : [account], asked);
+  }
+
+  /** What an account's policy keeps in the days to come, and what the next night would let go of. */
+  async simulatePolicy(account: string, options: CallOptions & { readonly days: number }): Promise<SimulationDocument> {
+    if (!(await this.#accounts(options.signal)).includes(account))
+      throw new SalvorError('account-unknown', { account });
+    return await simulatePolicy(this.#config, this.#points, account, { now: this.#room.clock(), days: options.days });
   }
 
   async status(options: CallOptions = {}): Promise<StatusDocument> {

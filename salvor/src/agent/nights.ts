@@ -81,7 +81,7 @@ async function nightOf(
     isClockTrusted: night.isClockTrusted,
   };
   const tools = {
-    remember: points.rememberNight.bind(points, account.name),
+    remember: points.rememberMade.bind(points, account.name),
     pinned: () => points.pinnedOf(account.name),
     forget: (gone: readonly string[]) => points.forgetMade(gone),
   };

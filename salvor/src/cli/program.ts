@@ -10,6 +10,7 @@ import { addVerb, exitCodes } from './verb.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { DailyFlags } from './commands/daily.ts';
 import type { InitFlags } from './commands/init.ts';
+import type { PolicyShowFlags } from './commands/policy.ts';
 import type { RestoreFlags } from './commands/restore.ts';
 import type { TasksFlags } from './commands/tasks.ts';
 import type { WaitFlags } from './wait.ts';
@@ -42,6 +43,7 @@ export function buildProgram(
   addConfirm(program, perform);
   program.commandsGroup('Look:');
   addLooks(program, perform);
+  addPolicy(program, perform);
   program.commandsGroup('Tasks:');
   addTasks(program, perform);
   program.commandsGroup('Repositories, as restic has them:');
@@ -168,6 +170,38 @@ function addTasks(program: Command, perform: Perform): void {
     .argument('<task>', TASK)
     .action(async (id: string, flags: GlobalFlags) =>
       perform(flags, async (context) => (await import('./commands/task.ts')).taskCancel(id, context)),
+    );
+}
+
+function addPolicy(program: Command, perform: Perform): void {
+  const policy = program
+    .command('policy')
+    .summary('show the rules in force, and what comes of them')
+    .description('Shows the rules in force, and what comes of them.')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', `\n${exitCodes()}`);
+  policy.helpCommand(false);
+  addVerb(policy, 'show', 'show every setting, who said it, and what begins next', {
+    examples: [
+      'salvor policy show',
+      'salvor policy show --account o1 --next 7d',
+      'salvor policy show --site example.com',
+    ],
+  })
+    .option('--account <account>', 'of this account')
+    .option('--site <site>', 'of this site: URI, or ACCOUNT/URI')
+    .option('--next <time>', 'show what begins within this time: 12h, 7d (default: 1d)')
+    .action(async (flags: GlobalFlags & PolicyShowFlags) =>
+      perform(flags, async (context) => (await import('./commands/policy.ts')).policyShow(flags, context)),
+    );
+  addVerb(policy, 'simulate', 'show as a calendar what the rules keep, and what the next night would let go of', {
+    examples: ['salvor policy simulate o1', 'salvor policy simulate o1 --days 60'],
+    notes: ['Changes nothing. Change salvor.yaml and run it before the night does: it reads the file as it is now.'],
+  })
+    .argument('<account>', 'an account')
+    .option('--days <n>', 'how many days (default: 30)')
+    .action(async (account: string, flags: GlobalFlags & { days?: string }) =>
+      perform(flags, async (context) => (await import('./commands/policy.ts')).policySimulate(account, flags, context)),
     );
 }
 

@@ -1,12 +1,11 @@
-import { PIN_TAG, type Repository, tag } from '@salvor/engine';
+import { PIN_TAG, type Repository, type Snapshot, tag } from '@salvor/engine';
 import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
-import type { AccountSnapshots } from './account-point.ts';
 import { isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
 import { forgetMade, readMade, rememberMade } from './made-snapshots.ts';
 import { type ListedPoint, type PointList, listPoints } from './list-points.ts';
-import type { OpenPoint } from './open-point.ts';
+import { type OpenPoint, pointTagOf } from './open-point.ts';
 import { openStored } from './stored-point.ts';
 import {
   type CopyName,
@@ -143,20 +142,25 @@ export class HostPoints implements AsyncDisposable {
     const { manifest, snapshot } = point;
     await rememberPoints(this.#store, [rowOfManifest(manifest, snapshot)]);
     const complete = manifest.complete ? 1 : 0;
+    const account = manifest.account.name;
     await rememberMade(this.#store, [
-      { snapshot: snapshot.id, account: manifest.account.name, copy: 'local', complete },
+      { snapshot: snapshot.id, account, copy: 'local', point: manifest.point, complete },
     ]);
   }
 
-  /** Keeps that a night's point of an account was made in a copy and read back. */
-  async rememberNight(
+  /** Keeps that snapshots were made in a copy and read back, or brought over from one that was. */
+  async rememberMade(
     account: string,
     copy: CopyName,
-    { files, databases }: AccountSnapshots,
-    isComplete: boolean,
+    made: readonly { readonly snapshot: Snapshot; readonly isComplete: boolean }[],
   ): Promise<void> {
-    const made = [files, databases].filter((snapshot) => snapshot !== null);
-    const rows = made.map(({ id }) => ({ snapshot: id, account, copy, complete: isComplete ? 1 : 0 }));
+    const rows = made.map(({ snapshot, isComplete }) => ({
+      snapshot: snapshot.id,
+      account,
+      copy,
+      point: pointTagOf(snapshot) ?? '',
+      complete: isComplete ? 1 : 0,
+    }));
     await rememberMade(this.#store, rows);
   }
 

@@ -4,11 +4,17 @@ import type { Store } from '../store/open-store.ts';
 import type { PointRow } from '../store/tables.ts';
 import { forgetPoints, readCatalogue, rememberPoints, rowOfManifest } from './catalogue.ts';
 import { type AccountSnapshots, halfOf, readAccountManifest, readSiteManifest } from './account-point.ts';
+import { readPointsIn } from './made-snapshots.ts';
 import { openPoint, pointTagOf } from './open-point.ts';
+import type { CopyName } from './repositories.ts';
 import type { StoredPoint } from './stored-point.ts';
 
 /** One point and where it lies. */
-export type ListedPoint = { readonly row: PointRow; readonly stored: StoredPoint };
+export type ListedPoint = {
+  readonly row: PointRow;
+  readonly stored: StoredPoint;
+  readonly copies: readonly CopyName[];
+};
 
 export type PointList = {
   /** Newest first. */
@@ -33,6 +39,7 @@ export async function listPoints(
   if (snapshots.some(({ id }) => !seen.has(id))) repository.dropIndex();
   for (const { id } of snapshots) seen.add(id);
   const known = Map.groupBy(await readCatalogue(store, account), ({ snapshot }) => snapshot);
+  const remote = await readPointsIn(store, account, 'remote');
   const found: ListedPoint[] = [];
   const fresh: PointRow[] = [];
   const unreadable: Problem[] = problems.map(({ code, path, message }) => ({ code, path, message }));
@@ -48,11 +55,12 @@ export async function listPoints(
       }
       fresh.push(...rows);
     }
-    for (const row of rows)
-      found.push({
-        row,
-        stored: kept.kind === 'site' ? kept : { kind: 'account', snapshots: kept.snapshots, uri: row.uri },
-      });
+    const copies: readonly CopyName[] = remote.has(id) ? ['local', 'remote'] : ['local'];
+    for (const row of rows) {
+      const stored: StoredPoint =
+        kept.kind === 'site' ? kept : { kind: 'account', snapshots: kept.snapshots, uri: row.uri };
+      found.push({ row, stored, copies });
+    }
   }
   await rememberPoints(store, fresh);
   // A snapshot that can't be read just now is not a snapshot that is gone.
@@ -106,7 +114,7 @@ async function readRows(repository: Repository, kept: KeptPoint, from: string): 
   return rows;
 }
 
-export function documentOfPoint({ row }: ListedPoint): PointDocument {
+export function documentOfPoint({ row, copies }: ListedPoint): PointDocument {
   const holds: ('files' | 'databases')[] = [];
   if (row.holds_files === 1) holds.push('files');
   if (row.holds_databases === 1) holds.push('databases');
@@ -117,7 +125,7 @@ export function documentOfPoint({ row }: ListedPoint): PointDocument {
     holds,
     reason: row.reason,
     bytes: row.bytes,
-    copies: ['local'],
+    copies: [...copies],
     proof: null,
     complete: row.complete === 1,
     safety: row.safety === 1,

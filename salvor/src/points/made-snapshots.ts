@@ -27,6 +27,17 @@ export async function readMade(store: Store, account: string, copy: CopyName): P
   return new Map(rows.map(({ snapshot, complete }) => [snapshot, complete === 1]));
 }
 
+/** Ids of the points that a copy holds, as far as this agent put them there. */
+export async function readPointsIn(store: Store, account: string, copy: CopyName): Promise<ReadonlySet<string>> {
+  const rows = await store
+    .selectFrom('made_snapshots')
+    .select('point')
+    .where('account', '=', account)
+    .where('copy', '=', copy)
+    .execute();
+  return new Set(rows.map(({ point }) => point));
+}
+
 /** What was let go of need not be known any more. */
 export async function forgetMade(store: Store, snapshots: readonly string[]): Promise<void> {
   for (const snapshot of snapshots) await store.deleteFrom('made_snapshots').where('snapshot', '=', snapshot).execute();

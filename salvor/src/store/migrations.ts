@@ -115,6 +115,7 @@ const MIGRATIONS: Record<string, Migration> = {
         .addColumn('snapshot', 'text', (c) => c.primaryKey())
         .addColumn('account', 'text', (c) => c.notNull())
         .addColumn('copy', 'text', (c) => c.notNull())
+        .addColumn('point', 'text', (c) => c.notNull())
         .addColumn('complete', 'integer', (c) => c.notNull())
         .execute();
       await store.schema.createIndex('made_of_copy').on('made_snapshots').columns(['account', 'copy']).execute();

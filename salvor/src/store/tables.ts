@@ -76,6 +76,8 @@ export type MadeSnapshotRow = {
   snapshot: string;
   account: string;
   copy: string;
+  /** As its tag says. */
+  point: string;
   /** Nothing of what it should hold is missing, and it is not empty. */
   complete: number;
 };

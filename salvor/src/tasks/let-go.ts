@@ -6,13 +6,13 @@ import type { Problem } from '@salvor/contract';
 import { PIN_TAG, type Repository, type Snapshot, forgetNamed, listSnapshots, prune } from '@salvor/engine';
 import { halfOf } from '../points/account-point.ts';
 import { tagOf } from '../points/open-point.ts';
-import { type RetainedSnapshot, planRetention } from '../policies/retention.ts';
+import { type Content, type RetainedSnapshot, type RetentionPlan, planRetention } from '../policies/retention.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { TaskRun } from './task-run.ts';
 
-export type LetGoWanted = {
+/** What decides: the rules, and what is known of the snapshots. */
+export type LetGoRules = {
   readonly account: string;
-  readonly repository: Repository;
   readonly policy: Pick<Policy, 'keepFilesMs' | 'keepDatabasesMs'>;
   /** Added to what the policy keeps, in milliseconds. */
   readonly waitMs: number;
@@ -23,6 +23,8 @@ export type LetGoWanted = {
   readonly pinned: ReadonlySet<string>;
 };
 
+export type LetGoWanted = LetGoRules & { readonly repository: Repository };
+
 export type LetGo = {
   readonly forgotten: readonly string[];
   readonly kept: number;
@@ -31,30 +33,64 @@ export type LetGo = {
 };
 
 export async function letGo(wanted: LetGoWanted, run: TaskRun): Promise<LetGo> {
-  const { repository, policy, waitMs, isClockTrusted } = wanted;
+  const { repository } = wanted;
   const { snapshots, problems } = await listSnapshots(repository);
-  const now = run.clock();
-  const plan = planRetention(
-    snapshots.map((snapshot) => asRetained(snapshot, wanted)),
-    policy,
-    { now, isClockTrusted, waitMs },
-  );
+  const plan = planLetGo(snapshots, wanted, run.clock());
   const { removed, problems: failed } = await forgetNamed(repository, plan.expire, { signal: run.signal });
   // Without anything gone there may still be what a night that was killed has left.
   const { bytesFreed } = await prune(repository, { signal: run.signal });
   return { forgotten: removed, kept: plan.keep.length, bytesFreed, problems: [...problems, ...failed].map(asProblem) };
 }
 
-/** A snapshot that says nothing of what it holds is none of ours: the rules leave it alone. */
-function asRetained(snapshot: Snapshot, { account, made, pinned }: LetGoWanted): RetainedSnapshot {
+function planLetGo(snapshots: readonly Snapshot[], rules: LetGoRules, now: Date): RetentionPlan {
+  const { policy, isClockTrusted, waitMs } = rules;
+  const retained = snapshots.map((snapshot) => asRetained(snapshot, rules));
+  return planRetention(retained, policy, { now, isClockTrusted, waitMs });
+}
+
+/** What would go now, for people: newest first. Changes nothing. */
+export async function previewLetGo(
+  repository: Repository,
+  rules: LetGoRules,
+  now: Date,
+): Promise<{ readonly goes: readonly Gone[]; readonly kept: number }> {
+  const { snapshots } = await listSnapshots(repository);
+  const plan = planLetGo(snapshots, rules, now);
+  const expire = new Set(plan.expire);
+  const goes = snapshots
+    .filter(({ id }) => expire.has(id))
+    .map((snapshot) => {
+      const { scope: of, holds } = contentOf(snapshot, rules.account);
+      return { snapshot: snapshot.id, time: new Date(Date.parse(snapshot.time)), of, holds };
+    });
+  return { goes: goes.toReversed(), kept: plan.keep.length };
+}
+
+export type Gone = {
+  readonly snapshot: string;
+  readonly time: Date;
+  /** The account or ACCOUNT/URI. */
+  readonly of: string;
+  readonly holds: readonly Content[];
+};
+
+function contentOf(snapshot: Snapshot, account: string): Pick<RetainedSnapshot, 'scope' | 'holds'> {
   const half = halfOf(snapshot);
   const uri = tagOf(snapshot, 'site');
+  return {
+    scope: uri === null ? account : `${account}/${uri}`,
+    holds: half !== null ? [half] : uri !== null ? ['files', 'databases'] : [],
+  };
+}
+
+/** A snapshot that says nothing of what it holds is none of ours: the rules leave it alone. */
+function asRetained(snapshot: Snapshot, { account, made, pinned }: LetGoRules): RetainedSnapshot {
+  const { scope, holds } = contentOf(snapshot, account);
   const isOfHost = snapshot.tags.includes('salvor') && tagOf(snapshot, 'account') === account;
-  const holds = half !== null ? [half] : uri !== null ? (['files', 'databases'] as const) : [];
   return {
     id: snapshot.id,
     time: new Date(Date.parse(snapshot.time)),
-    scope: uri === null ? account : `${account}/${uri}`,
+    scope,
     within: account,
     holds: isOfHost ? holds : [],
     isComplete: made.get(snapshot.id) === true,

@@ -6,8 +6,7 @@
  *   back up (both copies) → remember → catch up → third copy → let go → check
  */
 import type { DailyCopy, Problem } from '@salvor/contract';
-import { type Repository, check, copy } from '@salvor/engine';
-import type { AccountSnapshots } from '../points/account-point.ts';
+import { type Repository, type Snapshot, check, copy, findSnapshot } from '@salvor/engine';
 import type { CopyName } from '../points/repositories.ts';
 import { expireThirdCopies, writeThirdCopy } from '../points/third-copy.ts';
 import type { Policy } from '../policies/settings.ts';
@@ -33,8 +32,11 @@ export type NightCopy = { readonly name: CopyName } & (
 );
 
 export type NightTools = {
-  /** Keeps what was made and read back in a copy. */
-  readonly remember: (copy: CopyName, snapshots: AccountSnapshots, isComplete: boolean) => Promise<void>;
+  /** Keeps what was made and read back in a copy, or brought over from one. */
+  readonly remember: (
+    copy: CopyName,
+    made: readonly { readonly snapshot: Snapshot; readonly isComplete: boolean }[],
+  ) => Promise<void>;
   readonly pinned: () => Promise<ReadonlySet<string>>;
   readonly forget: (snapshots: readonly string[]) => Promise<void>;
 };
@@ -49,76 +51,121 @@ type OpenNightCopy = Extract<NightCopy, { made: unknown }>;
 
 /** Throws what kept the point from being made in any copy. */
 export async function nightOfAccount(wanted: NightWanted, tools: NightTools, run: TaskRun): Promise<NightDone> {
-  const open = wanted.copies.filter((each): each is OpenNightCopy => each.repository !== null);
-  for (const each of wanted.copies) if (each.repository === null) run.note(each.problem);
-  const repositories = open.map(({ repository }) => repository);
-  const point = await backUpAccount({ ...wanted, repositories }, run);
-  const isComplete = run.problems.length === 0;
-  const copies = new Map(wanted.copies.map((each) => [each.name, emptyCopy(each, point)]));
-  const set = (name: CopyName, change: Partial<DailyCopy>): void => {
-    copies.set(name, { ...(copies.get(name) as DailyCopy), ...change });
-  };
-  for (const { name, repository } of open) {
-    const made = point.snapshots.get(repository);
-    if (made !== undefined) await tools.remember(name, made, isComplete);
-  }
-  for (const state of point.copies) {
-    if (state.state === 'complete') continue;
-    const name = open.find(({ repository }) => repository === state.repository)?.name ?? 'remote';
-    run.note({
-      code: state.error?.code ?? 'copy-behind',
-      path: state.repository.location,
-      message: `the ${name} copy is behind: ${state.error?.message ?? 'it was too slow'}`,
-    });
-  }
-  const attempt = async <T>(name: string, body: () => Promise<T>): Promise<T | null> =>
-    await attemptStep(run, name, body);
+  return await new Night(wanted, tools, run).run();
+}
 
-  const [first, ...others] = open;
-  for (const other of others) {
-    if (first === undefined) break;
-    await attempt(`catch up ${other.name}`, async () => {
-      const wants = ({ tags }: { readonly tags: readonly string[] }): boolean => tags.includes('salvor');
-      const { copied } = await copy({
-        from: first.repository,
-        to: other.repository,
-        wanted: wants,
-        signal: run.signal,
-      });
-      set(other.name, { caughtUp: copied.length, state: 'complete', why: null });
-    });
+class Night {
+  readonly #wanted: NightWanted;
+  readonly #tools: NightTools;
+  readonly #run: TaskRun;
+  readonly #open: readonly OpenNightCopy[];
+  readonly #copies = new Map<CopyName, DailyCopy>();
+
+  constructor(wanted: NightWanted, tools: NightTools, run: TaskRun) {
+    this.#wanted = wanted;
+    this.#tools = tools;
+    this.#run = run;
+    this.#open = wanted.copies.filter((each): each is OpenNightCopy => each.repository !== null);
   }
-  const thirdCopy = (await attempt('third copy', async () => await thirdCopyOf(wanted, point, run))) ?? 0;
-  for (const each of open) {
-    await attempt(`let go of what is old: ${each.name}`, async () => {
-      const gone = await letGo(
-        {
-          account: wanted.account.name,
-          repository: each.repository,
-          policy: wanted.policy,
-          waitMs: each.name === 'remote' ? wanted.policy.remoteDeletesWaitMs : 0,
-          isClockTrusted: wanted.isClockTrusted,
-          made: await each.made(),
-          pinned: await tools.pinned(),
-        },
-        run,
+
+  async run(): Promise<NightDone> {
+    for (const each of this.#wanted.copies) if (each.repository === null) this.#run.note(each.problem);
+    const repositories = this.#open.map(({ repository }) => repository);
+    const point = await backUpAccount({ ...this.#wanted, repositories }, this.#run);
+    await this.#remember(point);
+    const [first, ...others] = this.#open;
+    for (const other of others)
+      if (first !== undefined) await this.#attempt(`catch up ${other.name}`, () => this.#catchUp(first, other));
+    const thirdCopy = (await this.#attempt('third copy', () => thirdCopyOf(this.#wanted, point, this.#run))) ?? 0;
+    for (const each of this.#open) {
+      await this.#attempt(`let go of what is old: ${each.name}`, () => this.#letGo(each));
+      await this.#attempt(`check ${each.name}`, () => this.#check(each));
+    }
+    return { point, copies: [...this.#copies.values()], thirdCopy };
+  }
+
+  async #remember(point: BackedUpAccount): Promise<void> {
+    const isComplete = this.#run.problems.length === 0;
+    for (const each of this.#wanted.copies) this.#copies.set(each.name, emptyCopy(each, point));
+    for (const { name, repository } of this.#open) {
+      const made = point.snapshots.get(repository);
+      const snapshots = [made?.files ?? null, made?.databases ?? null].filter((snapshot) => snapshot !== null);
+      await this.#tools.remember(
+        name,
+        snapshots.map((snapshot) => ({ snapshot, isComplete })),
       );
-      run.note(...gone.problems);
-      await tools.forget(gone.forgotten);
-      set(each.name, { forgotten: gone.forgotten.length, bytesFreed: Math.max(0, gone.bytesFreed) });
-    });
-    await attempt(`check ${each.name}`, async () => {
-      const checked = await check(each.repository, {
-        readData: shareOf(wanted.policy, wanted.dayNumber),
-        workers: wanted.policy.workers,
-        signal: run.signal,
-      });
-      for (const { code, message, path } of checked.errors)
-        run.note({ code, path: path ?? each.repository.location, message: `${each.name}: ${message}` });
-      set(each.name, { bytesChecked: checked.bytesRead });
-    });
+    }
+    for (const { repository, state, error } of point.copies) {
+      if (state === 'complete') continue;
+      const name = this.#open.find((each) => each.repository === repository)?.name ?? 'remote';
+      const message = `the ${name} copy is behind: ${error?.message ?? 'it was too slow'}`;
+      this.#run.note({ code: error?.code ?? 'copy-behind', path: repository.location, message });
+    }
   }
-  return { point, copies: [...copies.values()], thirdCopy };
+
+  /** What earlier nights and tasks have put into the first copy alone. */
+  async #catchUp(first: OpenNightCopy, other: OpenNightCopy): Promise<void> {
+    const { copied } = await copy({
+      from: first.repository,
+      to: other.repository,
+      wanted: ({ tags }) => tags.includes('salvor'),
+      signal: this.#run.signal,
+    });
+    const made = await first.made();
+    const there = await Promise.all(
+      copied
+        .filter(({ from }) => made.has(from))
+        .map(async ({ from, to }) => ({
+          snapshot: await findSnapshot(other.repository, to),
+          isComplete: made.get(from) === true,
+        })),
+    );
+    await this.#tools.remember(other.name, there);
+    this.#set(other.name, { caughtUp: copied.length, state: 'complete', why: null });
+  }
+
+  async #letGo({ name, repository, made }: OpenNightCopy): Promise<void> {
+    const { account, policy, isClockTrusted } = this.#wanted;
+    const rules = {
+      account: account.name,
+      policy,
+      waitMs: name === 'remote' ? policy.remoteDeletesWaitMs : 0,
+      isClockTrusted,
+      made: await made(),
+      pinned: await this.#tools.pinned(),
+    };
+    const gone = await letGo({ ...rules, repository }, this.#run);
+    this.#run.note(...gone.problems);
+    await this.#tools.forget(gone.forgotten);
+    this.#set(name, { forgotten: gone.forgotten.length, bytesFreed: Math.max(0, gone.bytesFreed) });
+  }
+
+  async #check({ name, repository }: OpenNightCopy): Promise<void> {
+    const { policy, dayNumber } = this.#wanted;
+    const readData = shareOf(policy, dayNumber);
+    const checked = await check(repository, { readData, workers: policy.workers, signal: this.#run.signal });
+    for (const { code, message, path } of checked.errors)
+      this.#run.note({ code, path: path ?? repository.location, message: `${name}: ${message}` });
+    this.#set(name, { bytesChecked: checked.bytesRead });
+  }
+
+  #set(name: CopyName, change: Partial<DailyCopy>): void {
+    const before = this.#copies.get(name);
+    if (before !== undefined) this.#copies.set(name, { ...before, ...change });
+  }
+
+  /** What fails here is named, and the next step begins; a night that is cancelled ends. */
+  async #attempt<T>(name: string, body: () => Promise<T>): Promise<T | null> {
+    try {
+      return await this.#run.step(name, body);
+    } catch (error) {
+      if (this.#run.signal.aborted) throw error;
+      const code =
+        error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'night-failed';
+      this.#run.note({ code, message: `${name}: ${error instanceof Error ? error.message : String(error)}` });
+      return null;
+    }
+  }
 }
 
 async function thirdCopyOf(wanted: NightWanted, point: BackedUpAccount, run: TaskRun): Promise<number> {
@@ -132,19 +179,6 @@ async function thirdCopyOf(wanted: NightWanted, point: BackedUpAccount, run: Tas
     run.note(...problems);
   }
   return files.length;
-}
-
-/** What fails here is named, and the next step begins; a night that is cancelled ends. */
-async function attemptStep<T>(run: TaskRun, name: string, body: () => Promise<T>): Promise<T | null> {
-  try {
-    return await run.step(name, body);
-  } catch (error) {
-    if (run.signal.aborted) throw error;
-    const code =
-      error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'night-failed';
-    run.note({ code, message: `${name}: ${error instanceof Error ? error.message : String(error)}` });
-    return null;
-  }
 }
 
 function emptyCopy(each: NightCopy, point: BackedUpAccount): DailyCopy {

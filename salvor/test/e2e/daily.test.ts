@@ -4,7 +4,14 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
-import { DailyDocument, LsDocument, PointsDocument, RestoreDocument } from '@salvor/contract';
+import {
+  DailyDocument,
+  LsDocument,
+  PointsDocument,
+  PolicyDocument,
+  RestoreDocument,
+  SimulationDocument,
+} from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { quoteName } from '../../../demo/sql.ts';
@@ -143,11 +150,39 @@ describe('the nightly job', () => {
       broken.map((point) => point.complete),
       [false, true],
     );
+    const restored = await test.run(['points', sites[1]?.uri ?? ''], PointsDocument);
+    assert.deepEqual(
+      restored.map(({ safety, copies }) => `${safety} ${copies.join('+')}`),
+      ['false local+remote', 'true local+remote', 'false local+remote'],
+    );
   });
 
   it('of an account that is not there is refused with a code', async () => {
     const { exit, document } = await test.attempt(['daily', '--account', 'nobody']);
     assert.equal(exit, 1);
     assert.equal((document as { error: { code: string } }).error.code, 'account-unknown');
+  });
+
+  it('follows a policy that can be seen: each setting with its source, the next starts, a calendar of what stays', async () => {
+    const account = test.host.account.name;
+    const shown = await test.run(['policy', 'show', '--account', account, '--next', '3d'], PolicyDocument);
+    const files = shown.settings.find(({ key }) => key === 'keep.files');
+    assert.deepEqual([files?.value, files?.source], ['7d', 'preset standard']);
+    assert.deepEqual(shown.settings.find(({ key }) => key === 'archives.format')?.source, 'host');
+    assert.deepEqual(
+      shown.next.map(({ job, account: of }) => `${job} ${of}`),
+      ['nightly', 'nightly', 'nightly'].map((job) => `${job} ${account}`),
+    );
+    const simulated = await test.run(['policy', 'simulate', account, '--days', '60'], SimulationDocument);
+    const sum = (of: 'files' | 'databases'): number => simulated.days.reduce((total, { left }) => total + left[of], 0);
+    assert.deepEqual([sum('files'), sum('databases')], [7, 14]);
+    assert.deepEqual(simulated.goes, []);
+    // Two snapshots of each of two nights, and the safety point of the restore, in both copies.
+    assert.equal(simulated.kept, 10);
+    for (const wrong of [
+      ['show', '--next', 'soon'],
+      ['simulate', account, '--days', '0'],
+    ])
+      assert.equal((await test.attempt(['policy', ...wrong])).exit, 2, wrong.join(' '));
   });
 });
