@@ -1,14 +1,20 @@
 /**
- * `npm run kills [COUNT] [KIND,…]`: the long form of the kill test, 200 instants by default, of all kinds: salvor, server,
- * connections, cancel. The seed is printed and can be given back.
+ * `npm run kills [COUNT] [KIND,…] [SHAPE,…]`: the long form of the kill test. Without COUNT each step of backup, restore and
+ * undo is hit once by each kind, in every shape of a restore; which these are stands in `salvor/test/fault`. The seed is
+ * printed and can be given back.
  */
-import type { KillKind } from '../salvor/test/fault/kill-host.ts';
-import { chooseSeed, killAtRandom } from '../salvor/test/fault/kill-loop.ts';
+import { KINDS, type KillKind } from '../salvor/test/fault/kill-host.ts';
+import { chooseSeed, killAtEachStep } from '../salvor/test/fault/kill-loop.ts';
+import { SHAPES, type ShapeName } from '../salvor/test/fault/kill-shapes.ts';
 
-const count = Number(process.argv[2] ?? 200);
-const kinds = (process.argv[3] ?? 'salvor,server,connections,cancel').split(',') as KillKind[];
+const [count = '0', kinds = KINDS.join(','), shapes = SHAPES.join(',')] = process.argv.slice(2);
+const wish = { kinds: kinds.split(',') as KillKind[], shapes: shapes.split(',') as ShapeName[] };
 const seed = chooseSeed();
-console.log(`SALVOR_TEST_SEED=${seed}: ${count} times ${kinds.join(', ')}`);
+console.log(`SALVOR_TEST_SEED=${seed}: ${wish.kinds.join(', ')}; ${wish.shapes.join(', ')}`);
 const tell = (line: string): void => console.log(line);
-const counts = await killAtRandom(count, seed, ['restore', 'backup', 'restore', 'undo'], kinds, tell);
-console.log('No claim was broken.', counts);
+const { byKind, steps, missed } = await killAtEachStep(
+  { ...wish, count: Number(count) || { rounds: wish.kinds.length } },
+  seed,
+  tell,
+);
+console.log(`No claim was broken. ${steps.size} steps were hit.`, byKind, missed.length === 0 ? '' : { missed });

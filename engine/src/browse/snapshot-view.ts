@@ -82,7 +82,12 @@ export class SnapshotView {
 
   /** The bytes of a file that was listed or met on a walk, without looking for its path again; the next batch is read meanwhile. */
   async *readEntry({ contentIds }: Pick<ViewEntry, 'contentIds'>): AsyncGenerator<Uint8Array> {
-    yield* this.#readPieces(contentIds.map((id) => ({ id, bytes: this.#bytesOf(id) })));
+    yield* this.#readPieces(this.piecesOf({ contentIds }));
+  }
+
+  /** The pieces of a file, in order: SHA-256 of each, and how long it is. What has them is that file, unread. */
+  piecesOf({ contentIds }: Pick<ViewEntry, 'contentIds'>): readonly { readonly id: string; readonly bytes: number }[] {
+    return contentIds.map((id) => ({ id, bytes: this.#bytesOf(id) }));
   }
 
   async *#readContent(content: readonly string[], from: number, length: number): AsyncGenerator<Uint8Array> {

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { syncFileSystem } from '@salvor/engine/libc';
 
 /**
  * Puts `text` into `path` so that after a crash at any instant there is the old file or the new one, whole:
@@ -29,6 +30,16 @@ export function syncDirectory(path: string): void {
   const directory = openSync(path, 'r');
   try {
     fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** All that was written to the file system on which a directory lies. */
+export function syncFileSystemOf(path: string): void {
+  const directory = openSync(path, 'r');
+  try {
+    syncFileSystem(directory);
   } finally {
     closeSync(directory);
   }

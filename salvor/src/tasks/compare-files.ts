@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { SnapshotView, ViewEntry } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { readFileAt } from '../lib/beneath/read-file.ts';
@@ -59,7 +60,7 @@ async function isSameFile(view: SnapshotView, stored: ViewEntry, { stat: live, s
   if (stored.type === 'symlink' && live.isSymbolicLink()) return stored.mtimeNs === live.mtimeNs;
   if (!isPlain || BigInt(stored.size) !== live.size) return false;
   if (stored.mtimeNs === live.mtimeNs) return true;
-  return await hasSameBytesStill(view.readEntry(stored), readFileAt(spot));
+  return await isStill(hasPieces(view.piecesOf(stored), readFileAt(spot)));
 }
 
 /** Compares two streams of bytes, whatever pieces they come in. Both are left before their end where they differ. */
@@ -77,13 +78,31 @@ export async function hasSameBytes(one: AsyncIterable<Uint8Array>, other: AsyncI
   }
 }
 
-/** The same of files of a site that is served: one that is gone or something else by now has not the same bytes. */
-export async function hasSameBytesStill(
-  one: AsyncIterable<Uint8Array>,
-  other: AsyncIterable<Uint8Array>,
+/** Whether a file is made of these pieces: it is read, and they are not. */
+export async function hasPieces(
+  pieces: readonly { readonly id: string; readonly bytes: number }[],
+  file: AsyncIterable<Uint8Array>,
 ): Promise<boolean> {
+  await using bytes = new Pieces(file);
+  for (const { id, bytes: length } of pieces) {
+    const hash = createHash('sha256');
+    for (let left = length; left > 0;) {
+      const next = await bytes.peek();
+      if (next === null) return false;
+      const taken = Math.min(left, next.length);
+      hash.update(next.subarray(0, taken));
+      bytes.take(taken);
+      left -= taken;
+    }
+    if (hash.digest('hex') !== id) return false;
+  }
+  return (await bytes.peek()) === null;
+}
+
+/** False also of a file that is gone or something else by now: the site is served while it is looked at. */
+export async function isStill(comparison: Promise<boolean>): Promise<boolean> {
   try {
-    return await hasSameBytes(one, other);
+    return await comparison;
   } catch (error) {
     if (error instanceof SalvorError && (error.code === 'not-a-file' || error.code === 'path-leads-out')) return false;
     throw error;

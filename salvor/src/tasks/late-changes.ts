@@ -38,7 +38,7 @@ function storedPathAt({ manifest }: OpenPoint, path: string): string {
     : via.place + path.slice(via.target.length);
 }
 
-/** `DATABASE.TABLE` → rows and checksum. Reads every row of them. */
+/** `DATABASE.TABLE` → checksum. */
 export type TableSums = ReadonlyMap<string, string>;
 
 /** Sums of the tables that are about to leave, taken before the safety point: what differs from it later is late. */
@@ -81,11 +81,20 @@ async function addSums(
   tables: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (tables.length === 0) return;
-  await using connection = await openConnection(admin, { signal });
-  for (const { table, rows, checksum } of await checksumTables(connection, database, tables))
-    sums.set(`${shownAs}.${table}`, `${rows} ${checksum ?? 'unknown'}`);
+  const queue = [...tables];
+  const sum = async (): Promise<void> => {
+    await using connection = await openConnection(admin, { signal });
+    for (let table = queue.shift(); table !== undefined; table = queue.shift())
+      for (const { checksum } of await checksumTables(connection, database, [table]))
+        sums.set(`${shownAs}.${table}`, checksum ?? 'unknown');
+  };
+  // Both have ended when the first failure is thrown.
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(SESSIONS, queue.length) }, sum));
+  for (const one of ended) if (one.status === 'rejected') throw one.reason;
 }
+
+/** The server reads all rows of a table in one thread. */
+const SESSIONS = 2;
 
 async function* walkStored(safety: OpenPoint, path: string): ReturnType<typeof walkView> {
   try {

@@ -9,7 +9,7 @@ import { readFileAt } from '../lib/beneath/read-file.ts';
 import { parseSafePath } from '../lib/beneath/safe-path.ts';
 import { ownerOfDirectory, spotBeneath } from '../lib/beneath/spot.ts';
 import { stayingNames } from '../points/left-out.ts';
-import { hasSameBytesStill } from './compare-files.ts';
+import { hasSameBytes, isStill } from './compare-files.ts';
 import type { Move } from './move-site.ts';
 import { pairTrees, walkDisk } from './pair-trees.ts';
 
@@ -24,7 +24,10 @@ export async function findChangedPhp(now: string, next: string, signal?: AbortSi
     if (left === null || right === null || !left.stat.isFile() || !right.stat.isFile()) continue;
     // Of `--path FILE` the root is the file.
     if (!PHP_FILE.test(path === '' ? next : path)) continue;
-    if (left.stat.size !== right.stat.size || !(await hasSameBytesStill(readFileAt(left.spot), readFileAt(right.spot))))
+    if (
+      left.stat.size !== right.stat.size ||
+      !(await isStill(hasSameBytes(readFileAt(left.spot), readFileAt(right.spot))))
+    )
       changed.push(key);
   }
   return changed;

@@ -1,55 +1,101 @@
+import assert from 'node:assert/strict';
 import { Random } from '../../../demo/random.ts';
-import { type KillKind, type Killed, openKillHost } from './kill-host.ts';
+import { type KillHost, type KillKind, type Operation, type Target, openKillHost } from './kill-host.ts';
+import type { ShapeName } from './kill-shapes.ts';
 
-/** A command that is killed later than it takes is a command that ends: a few of these are wanted too. */
-const LATEST = 1.05;
-/** From the journal's word to the end of the task, with some time to spare. */
-const SWITCH_MS = 400;
-/** Node itself takes this long to start; nothing of ours runs before. */
-const EARLIEST_MS = 120;
+/** A command that is hit later than its step takes is hit in the next one: a few of these are wanted too. */
+const LATEST = 1.1;
+/** The list of tasks is written to the millisecond. */
+const SHORTEST_MS = 3;
 
-export type KillCounts = Readonly<Record<string, number>>;
+export type KillWish = {
+  readonly shapes: readonly ShapeName[];
+  readonly kinds: readonly KillKind[];
+  /** How often to hit, or how often each step: by another kind each time. */
+  readonly count: number | { readonly rounds: number };
+};
+
+export type KillCounts = {
+  /** `kind` → how many were hit before they had ended. */
+  readonly byKind: Readonly<Record<string, number>>;
+  /** `shape operation: step` that were hit in that very step or began to be. */
+  readonly steps: ReadonlySet<string>;
+  /** Of all that a task says of itself. */
+  readonly missed: readonly string[];
+};
+
+type Place = { readonly shape: ShapeName; readonly operation: Operation; readonly step: string; readonly ms: number };
 
 /**
- * Hits backups, restores and undos at `count` random instants, one after another on one host. The same seed gives the
- * same instants; when exactly a machine reaches a line is its own. Throws at the first broken claim.
+ * Hits backups, restores and undos at each of their steps, by all kinds in turn, at an instant of the step that chance
+ * picks. The steps are those that a task says of itself when nobody hits it: a new one can't be forgotten. The same seed
+ * gives the same hits; when exactly a machine reaches a line is its own. Throws at the first broken claim.
  */
-export async function killAtRandom(
-  count: number,
-  seed: number,
-  operations: readonly Killed[],
-  kinds: readonly KillKind[],
-  tell: (line: string) => void,
-): Promise<KillCounts> {
+export async function killAtEachStep(wish: KillWish, seed: number, tell: (line: string) => void): Promise<KillCounts> {
   const random = new Random(seed);
   await using host = await openKillHost();
-  const counts: Record<string, number> = {};
-  for (let i = 0; i < count; i++) {
-    const operation = operations[i % operations.length] ?? 'restore';
-    const kind = kinds[random.between(0, kinds.length - 1)] ?? 'salvor';
-    const share = random.between(0, 1_000_000) / 1_000_000;
-    // Every other switch is hit on purpose: by chance alone one kill in ten would meet it.
-    const since = operation !== 'backup' && random.between(0, 1) === 1 ? 'switch' : 'start';
-    const afterMs = Math.round(
-      since === 'switch'
-        ? share * SWITCH_MS
-        : EARLIEST_MS + share * (host.durationsMs[operation] * LATEST - EARLIEST_MS),
-    );
-    const when = `${operation}, ${kind} hit ${afterMs} ms after its ${since}`;
+  const places = await listPlaces(host, wish.shapes);
+  const targets = chooseTargets(places, wish, random);
+  const byKind: Record<string, number> = {};
+  const steps = new Set<string>();
+  for (const [index, target] of targets.entries()) {
+    const { shape, operation, kind, step, afterMs } = target;
+    const when = `${shape} ${operation}: ${kind} ${afterMs} ms after “${step}” began`;
     try {
-      const { ended, site } = await host.killAt(operation, afterMs, since, kind);
-      const what = `${kind}: ${operation} ${ended ? 'ended well' : 'hit'}${since === 'switch' ? ' in its switch' : ''}, site ${site}`;
-      counts[what] = (counts[what] ?? 0) + 1;
-      tell(`${i + 1}/${count} ${when}: ${what}`);
+      const { hitIn, site } = await host.killAt(target);
+      if (hitIn !== null) {
+        byKind[kind] = (byKind[kind] ?? 0) + 1;
+        steps.add(`${shape} ${operation}: ${step}`);
+      }
+      tell(
+        `${index + 1}/${targets.length} ${when}: ${hitIn === null ? 'had ended' : `hit in “${hitIn}”`}, site ${site}`,
+      );
     } catch (error) {
-      throw new Error(`kill ${i + 1} (${when}, SALVOR_TEST_SEED=${seed})`, { cause: error });
+      throw new Error(`hit ${index + 1} (${when}, SALVOR_TEST_SEED=${seed})`, { cause: error });
     }
   }
-  return counts;
+  const missed = places.map((place) => nameOf(place)).filter((name) => !steps.has(name));
+  return { byKind, steps, missed };
 }
 
 /** The seed that the environment gives, else a new one. */
 export function chooseSeed(): number {
   const given = process.env['SALVOR_TEST_SEED'];
   return given === undefined ? Date.now() % 2_147_483_647 : Number(given);
+}
+
+async function listPlaces(host: KillHost, shapes: readonly ShapeName[]): Promise<readonly Place[]> {
+  const places: Place[] = [];
+  for (const shape of shapes) {
+    const operations: readonly Operation[] = shape === 'whole' ? ['restore', 'undo', 'backup'] : ['restore', 'undo'];
+    for (const operation of operations) {
+      const steps = await host.stepsOf(shape, operation);
+      assert.ok(steps.length > 0, `${shape} ${operation} says nothing of itself`);
+      places.push(...steps.map(({ name, ms }) => ({ shape, operation, step: name, ms })));
+    }
+  }
+  return places;
+}
+
+/** All places in the order of chance, again and again, and each time by the next kind. */
+function chooseTargets(places: readonly Place[], { kinds, count }: KillWish, random: Random): readonly Target[] {
+  const targets: Target[] = [];
+  const wanted = typeof count === 'number' ? count : places.length * count.rounds;
+  const firstKind = random.between(0, kinds.length - 1);
+  for (let round = 0; targets.length < wanted; round++) {
+    const order = places.map((place, at) => ({ place, at, key: random.between(0, 1_000_000_000) }));
+    for (const { place, at } of order.toSorted((one, other) => one.key - other.key)) {
+      if (targets.length === wanted) break;
+      // Another kind each round: after as many rounds as there are kinds each place had all.
+      const kind = kinds[(firstKind + at + round) % kinds.length] ?? 'salvor';
+      const share = random.between(0, 1_000_000) / 1_000_000;
+      const afterMs = Math.round(share * Math.max(SHORTEST_MS, place.ms * LATEST));
+      targets.push({ shape: place.shape, operation: place.operation, step: place.step, kind, afterMs });
+    }
+  }
+  return targets;
+}
+
+function nameOf({ shape, operation, step }: Pick<Place, 'shape' | 'operation' | 'step'>): string {
+  return `${shape} ${operation}: ${step}`;
 }

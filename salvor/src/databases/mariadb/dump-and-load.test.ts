@@ -425,7 +425,7 @@ describe('dump and load', () => {
     await using connection = await openConnection(server.admin);
     const [a, b, gone] = await checksumTables(connection, 'snap', ['a', 'b', 'gone']);
     assert.notEqual(a?.checksum, b?.checksum);
-    assert.deepEqual([a?.rows, gone?.checksum], [5, null]);
+    assert.deepEqual([typeof a?.checksum, gone?.checksum], ['string', null]);
   });
 
   test('SIGKILL of the server in the middle of a dump fails the dump', async () => {

@@ -1,6 +1,7 @@
 /**
  * What is in a database: the facts that dumps, plans, `salvor sites` and the manifest stand on. Reads only.
  */
+import { accessSync, constants } from 'node:fs';
 import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName, readAccount } from './connect.ts';
 import { judgeServer } from './judge-server.ts';
 import type { KeyColumns } from './row-key.ts';
@@ -42,7 +43,7 @@ export type DatabaseFacts = {
 /** A fact that does not stop an operation, and that nobody may learn too late. */
 export type DatabaseProblem = { readonly code: string; readonly name: string; readonly message: string };
 
-export type TableChecksum = { readonly table: string; readonly rows: number; readonly checksum: string | null };
+export type TableChecksum = { readonly table: string; readonly checksum: string | null };
 
 /** Reads what `login` sees of the database. Throws as `openConnection`, and 'database-missing'. */
 export async function probeDatabase(
@@ -150,7 +151,7 @@ export async function readKeyColumns(
   );
 }
 
-/** Exact rows and `CHECKSUM TABLE` of each table; null where a table is missing or cannot be summed. Reads all rows. */
+/** `CHECKSUM TABLE` of each table; null where a table is missing or cannot be summed. Reads all rows. */
 export async function checksumTables(
   connection: DatabaseConnection,
   database: string,
@@ -161,8 +162,7 @@ export async function checksumTables(
     const name = quoteName(database, table);
     const [sum] = await connection.query<{ Checksum: string | number | null }>(`CHECKSUM TABLE ${name} EXTENDED`);
     const checksum = sum?.Checksum ?? null;
-    const rows = checksum === null ? 0 : await countRows(connection, database, table, { isVersioned: false });
-    sums.push({ table, rows, checksum: checksum === null ? null : String(checksum) });
+    sums.push({ table, checksum: checksum === null ? null : String(checksum) });
   }
   return sums;
 }
@@ -178,6 +178,20 @@ export async function countRows(
     `SELECT COUNT(*) AS rows_found FROM ${quoteName(database, table)}${isVersioned ? ' FOR SYSTEM_TIME ALL' : ''}`,
   );
   return Number(row?.rows_found ?? 0);
+}
+
+/** Where a server of this machine keeps its data; null for one of another machine, or where we may not look. */
+export async function readDataDirectory(connection: DatabaseConnection): Promise<string | null> {
+  if (!('socket' in connection.login.address)) return null;
+  const [row] = await connection.query<{ directory: string }>('SELECT @@GLOBAL.datadir AS directory');
+  const directory = row?.directory ?? '';
+  try {
+    // A server in a container has its own idea of paths.
+    accessSync(directory, constants.R_OK);
+    return directory;
+  } catch {
+    return null;
+  }
 }
 
 async function readNames(connection: DatabaseConnection, sql: string, database: string): Promise<readonly string[]> {

@@ -162,17 +162,7 @@ export async function swapBack(
 
 async function renameTables(connection: DatabaseConnection, plan: SwapPlan, options: SwapOptions): Promise<void> {
   const stubs = stubsOf(plan);
-  const move = (table: string, from: string, to: string): string =>
-    `${quoteName(from, table)} TO ${quoteName(to, table)}`;
-  const renames = [
-    // In and out again: on its way it takes the children with it, and nobody sees it among the live tables.
-    ...stubs.leaving.flatMap((table) => [move(table, plan.old, plan.live), move(table, plan.live, plan.old)]),
-    ...plan.moves.flatMap(({ table, leaves, comes }) => [
-      ...(leaves ? [move(table, plan.live, plan.old)] : []),
-      ...(comes ? [move(table, plan.scratch, plan.live)] : []),
-    ]),
-    ...stubs.coming.map((table) => move(table, plan.scratch, plan.live)),
-  ];
+  const renames = renamesOf(plan);
   if (renames.length === 0) return;
   const coming = new Set(plan.moves.filter(({ comes }) => comes).map(({ table }) => table));
   for (const table of [...stubs.leaving, ...stubs.coming]) coming.add(table);
@@ -180,11 +170,14 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
   // A view stands where a table comes: it goes first. All other views stay till they are made anew.
   const views = plan.outgoing.filter((object) => object.kind === 'view' && coming.has(object.name));
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
+  // Dropped and made again for each try: of tables that have some, fewer are made.
+  let quick = triggers.length + views.length === 0 ? QUICK_TRIES : QUICK_TRIES_WITH_OBJECTS;
   let patienceMs = attempts * PATIENCE_PER_ATTEMPT_MS;
-  for (let attempt = 1; ; attempt += 1) {
+  for (let attempt = 0; ;) {
     try {
       patienceMs -= await passOpenTransactions(connection, plan.live, { ...options, patienceMs });
       options.signal?.throwIfAborted();
+      await connection.execute(`SET SESSION lock_wait_timeout = ${quick > 0 ? 0 : LOCK_WAIT_SECONDS}`);
       await dropObjects(connection, plan.scratch, plan.scratchTriggers);
       await dropObjects(connection, plan.live, [...triggers, ...views]);
       await connection.execute(`RENAME TABLE ${renames.join(', ')}`);
@@ -193,8 +186,15 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
       const number = serverErrorNumber(error);
       if (isLost(error)) throw error;
       // The site must not be without its triggers while we wait, nor after we gave up.
+      await connection.execute(`SET SESSION lock_wait_timeout = ${LOCK_WAIT_SECONDS}`);
       await bringBack(connection, plan.live, [...triggers, ...views]);
       if (number !== ER_LOCK_WAIT_TIMEOUT && number !== ER_LOCK_DEADLOCK) throw error;
+      if (quick > 0) {
+        quick -= 1;
+        await sleep(QUICK_PAUSE_MS);
+        continue;
+      }
+      attempt += 1;
       const transactions = await findLongTransactions(connection);
       options.onWait?.(transactions);
       if (attempt >= attempts) {
@@ -208,6 +208,30 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
     }
   }
 }
+
+/** What RENAME TABLE is told, all of it in one statement. */
+function renamesOf(plan: SwapPlan): readonly string[] {
+  const stubs = stubsOf(plan);
+  const move = (table: string, from: string, to: string): string =>
+    `${quoteName(from, table)} TO ${quoteName(to, table)}`;
+  return [
+    // In and out again: on its way it takes the children with it, and nobody sees it among the live tables.
+    ...stubs.leaving.flatMap((table) => [move(table, plan.old, plan.live), move(table, plan.live, plan.old)]),
+    ...plan.moves.flatMap(({ table, leaves, comes }) => [
+      ...(leaves ? [move(table, plan.live, plan.old)] : []),
+      ...(comes ? [move(table, plan.scratch, plan.live)] : []),
+    ]),
+    ...stubs.coming.map((table) => move(table, plan.scratch, plan.live)),
+  ];
+}
+
+/**
+ * A try that waits for a lock keeps every visitor waiting behind it, a try that does not costs them nothing: the first
+ * ones take the instant at which no statement is at work on any of the tables, of which there are many in a second.
+ */
+const QUICK_TRIES = 60;
+const QUICK_TRIES_WITH_OBJECTS = 5;
+const QUICK_PAUSE_MS = 7;
 
 /** A try that meets an open transaction keeps every visitor behind it for a second: better to look before. All of it may be used for the first. */
 const PATIENCE_PER_ATTEMPT_MS = 500;

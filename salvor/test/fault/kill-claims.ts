@@ -1,0 +1,265 @@
+/** What is claimed of a host after a command was hit and another one came: looked at from outside, by other programs. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { StatusDocument } from '@salvor/contract';
+import type { DemoHost, DemoSite } from '../../../demo/host.ts';
+import {
+  type ObservedDatabase,
+  type ObservedFile,
+  type ObservedTree,
+  differences,
+  observePage,
+  observeSite,
+  observeTree,
+} from '../../../demo/observe-site.ts';
+import { runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
+import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
+import type { Target } from './kill-host.ts';
+import { type Shape, type ShapeName, TOUCHED_DIRECTORIES, movedFilesOf } from './kill-shapes.ts';
+
+export type SiteState = 'old' | 'new';
+
+type Seen = { readonly files: ObservedTree; readonly database: ObservedDatabase; readonly page: number };
+
+export type After = Target & {
+  readonly definition: Shape;
+  readonly before: SiteState;
+  /** Snapshots that were there before. */
+  readonly committed: readonly string[];
+  /** Null where the command had ended. */
+  readonly hitIn: string | null;
+  /** Null where it was hit before it had one. */
+  readonly task: string | null;
+};
+
+/** A switch gives a PHP file whose content it changes a time of its own, and a directory of chosen paths the system does. */
+const PHP_FILE = /\.(?:php|inc|module|install|theme|profile|engine)$/;
+/** Stock restic reads the whole repository: not after every hit. */
+const CHECK_EVERY = 10;
+
+export class KillClaims {
+  readonly #host: DemoHost;
+  /** By URI: where every command begins. */
+  readonly #ruins = new Map<string, Seen>();
+  /** By shape: what a restore makes of it. */
+  readonly #made = new Map<ShapeName, Seen>();
+  #grants = '';
+  #looks = 0;
+
+  constructor(host: DemoHost) {
+    this.#host = host;
+  }
+
+  async rememberRuins(): Promise<void> {
+    for (const site of this.#host.sites) this.#ruins.set(site.uri, await this.#see(site));
+    this.#grants = await this.#readGrants();
+  }
+
+  async rememberNew(name: ShapeName, { target }: Shape): Promise<void> {
+    this.#made.set(name, await this.#see(target));
+  }
+
+  async assertRuin({ target }: Shape): Promise<void> {
+    assert.deepEqual(differencesOf(this.#ruinOf(target), await this.#see(target)), [], 'an undo that was not hit');
+  }
+
+  /** Exactly one of the two. */
+  async lookAt(name: ShapeName, { target }: Shape): Promise<SiteState> {
+    const now = await this.#see(target);
+    const fromOld = differencesOf(this.#ruinOf(target), now);
+    if (fromOld.length === 0) return 'old';
+    const made = this.#made.get(name) ?? assert.fail(`nobody has looked at what ${name} makes`);
+    const fromNew = differencesOf(made, now);
+    if (fromNew.length === 0) return 'new';
+    return assert.fail(`the site is neither: from old ${fromOld.join('; ')}. From new ${fromNew.join('; ')}`);
+  }
+
+  async assertAll(after: After): Promise<SiteState> {
+    const { document, complaint, exit } = await runSalvor(this.#host, ['status']);
+    assert.ok(exit === 0 || exit === 3, complaint);
+    const status = StatusDocument.parse(document);
+    const unended = status.tasks.filter(({ state }) => state === 'running' || state === 'rollback-failed');
+    assert.deepEqual(unended, [], `tasks have not ended: ${complaint}`);
+    const site = await this.lookAt(after.shape, after.definition);
+    if (after.operation === 'backup') assert.equal(site, after.before, 'a backup changed the site');
+    await this.#assertOthersUntouched(after.definition.target);
+    this.#assertTold(after, site);
+    await this.#assertNothingLost(after);
+    await this.#assertNothingLeft();
+    return site;
+  }
+
+  async listSnapshots(): Promise<readonly string[]> {
+    return (await this.#readSnapshots()).map(({ id }) => id);
+  }
+
+  async #assertOthersUntouched(target: DemoSite): Promise<void> {
+    for (const other of this.#host.sites.filter(({ uri }) => uri !== target.uri))
+      assert.deepEqual(differencesOf(this.#ruinOf(other), await this.#see(other)), [], `${other.uri} was touched`);
+    assert.equal(await this.#readGrants(), this.#grants, 'the rights of a user were changed');
+  }
+
+  /** The list of tasks says how it ended, as the site has it, and its log how it came to that. */
+  #assertTold({ task, operation, before, hitIn, kind }: After, site: SiteState): void {
+    if (task === null) return assert.equal(site, before, 'the site changed without a task');
+    using log = new Log(this.#host);
+    const { state, error } = log.readTask(task);
+    const isDone = state === 'succeeded' || state === 'warned';
+    const expected = operation === 'backup' ? before : isDone === (operation === 'restore') ? 'new' : 'old';
+    assert.equal(site, expected, `the task is ${state}, and the site is the ${site} one`);
+    const lines = log.readLines(task);
+    const told = `${hitIn ?? 'not hit'}, ${state}, ${error}:\n${lines.join('\n')}`;
+    if (isDone) return;
+    assert.ok(error !== null && error !== '', `it failed without a reason: ${told}`);
+    // The list of tasks has room for how it ended, which it keeps; its log may have found none.
+    if (kind === 'state-full' || hitIn === null || hitIn === 'start') return;
+    assert.ok(lines.includes(`${hitIn}: begins`), `the log does not say how far it came: ${told}`);
+    const hasEnd = lines.some((line) => /^(?:failed: |ended |its process is gone)/.test(line));
+    assert.ok(hasEnd, `the log does not say how it ended: ${told}`);
+  }
+
+  async #assertNothingLost({ committed, task }: After): Promise<void> {
+    const now = await this.#readSnapshots();
+    const there = new Set(now.map(({ id }) => id));
+    assert.deepEqual(
+      committed.filter((id) => !there.has(id)),
+      [],
+      'a committed snapshot is gone',
+    );
+    using log = new Log(this.#host);
+    if (task !== null && log.readLines(task).some((line) => line.startsWith('safety point: done'))) {
+      const isSafety = ({ tags }: Snapshot): boolean => tags.includes(`task:${task}`) && tags.includes('salvor-pin');
+      assert.ok(now.some(isSafety), `the safety point is gone: ${JSON.stringify(now.at(-1)?.tags)}`);
+    }
+    if (this.#looks++ % CHECK_EVERY !== 0) return;
+    const checked = await runRestic(this.#host, ['check']);
+    assert.equal(checked.exit, 0, checked.output + checked.complaint);
+  }
+
+  /** What stays is what `undo` can bring back, each of it in a journal. */
+  async #assertNothingLeft(): Promise<void> {
+    const { stateDir } = salvorPlaces(this.#host);
+    const names = readdirSync(join(stateDir, 'journals'));
+    assert.deepEqual(
+      names.filter((name) => !name.endsWith('.json')),
+      [],
+    );
+    const journals = names.map(
+      (name) => JSON.parse(readFileSync(join(stateDir, 'journals', name), 'utf8')) as KeptJournal,
+    );
+    assert.deepEqual(
+      journals.map(({ phase }) => phase).filter((phase) => phase !== 'kept'),
+      [],
+      'a journal is not over',
+    );
+    const kept = journals.flatMap((journal) => journal.switch?.tables.map(({ plan }) => plan.old) ?? []);
+    const databases = await this.#host.mariadb.query(
+      "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'salvor%' ORDER BY 1",
+    );
+    assert.deepEqual(linesOf(databases), kept.toSorted());
+    const users = await this.#host.mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'salvor%'");
+    assert.deepEqual(linesOf(users), []);
+    assert.deepEqual(this.#listStagings().toSorted(), journals.flatMap(({ stagings }) => stagings).toSorted());
+    assert.deepEqual(readdirSync(join(stateDir, 'scratch')), []);
+    const archives = join(this.#host.home, 'backups');
+    assert.deepEqual(readdirSync(archives).filter(isUnfinishedArchive), []);
+    assert.deepEqual(
+      readdirSync(join(stateDir, 'locks')).filter((name) => name.endsWith('.lock')),
+      [],
+    );
+  }
+
+  /** On each mount that holds something of a site. */
+  #listStagings(): readonly string[] {
+    const { directory, account } = this.#host;
+    const roots = [
+      salvorPlaces(this.#host).staging,
+      join(directory, 'data/.salvor'),
+      ...this.#host.sites.map(({ path }) => join(path, 'private/.salvor')),
+    ];
+    return roots
+      .map((root) => join(root, account.name))
+      .filter((place) => existsSync(place))
+      .flatMap((place) => readdirSync(place).map((name) => join(place, name)));
+  }
+
+  async #see(site: DemoSite): Promise<Seen> {
+    const { files, database } = await observeSite(this.#host, site);
+    const moved = movedFilesOf(this.#host);
+    const isScattered = files.get('files')?.type === 'link';
+    const outside = isScattered
+      ? [...observeTree(moved)].map(([name, file]) => [`${moved}/${name}`, file] as const)
+      : [];
+    const inside = [...files].filter(([name]) => !name.startsWith('private/.salvor'));
+    const { status } = await observePage(site.url);
+    return { files: new Map([...inside, ...outside]), database, page: status };
+  }
+
+  #ruinOf({ uri }: DemoSite): Seen {
+    return this.#ruins.get(uri) ?? assert.fail(uri);
+  }
+
+  async #readSnapshots(): Promise<readonly Snapshot[]> {
+    const { output, exit, complaint } = await runRestic(this.#host, ['snapshots', '--json', '--no-lock']);
+    assert.equal(exit, 0, complaint);
+    return JSON.parse(output) as readonly Snapshot[];
+  }
+
+  async #readGrants(): Promise<string> {
+    return await this.#host.mariadb.query(
+      `SELECT * FROM mysql.global_priv WHERE User NOT LIKE 'salvor%' ORDER BY 1, 2;
+       SELECT * FROM mysql.db WHERE User NOT LIKE 'salvor%' ORDER BY 1, 2, 3`,
+    );
+  }
+}
+
+type Snapshot = { readonly id: string; readonly tags: readonly string[] };
+
+type KeptJournal = {
+  readonly phase: string;
+  readonly stagings: readonly string[];
+  readonly switch: { readonly tables: readonly { readonly plan: { readonly old: string } }[] } | null;
+};
+
+/** The list of tasks, as another program reads it. */
+class Log implements Disposable {
+  readonly #store: DatabaseSync;
+
+  constructor(host: DemoHost) {
+    this.#store = new DatabaseSync(join(salvorPlaces(host).stateDir, 'salvor.sqlite'), { readOnly: true });
+  }
+
+  readTask(id: string): { readonly state: string; readonly error: string | null } {
+    const row = this.#store.prepare('SELECT state, error FROM tasks WHERE id = ?').get(id);
+    return { state: String(row?.['state']), error: row?.['error'] === null ? null : String(row?.['error']) };
+  }
+
+  readLines(id: string): readonly string[] {
+    const rows = this.#store.prepare('SELECT line FROM task_log WHERE task = ? ORDER BY number').all(id);
+    return rows.map((row) => String(row['line']));
+  }
+
+  [Symbol.dispose](): void {
+    this.#store.close();
+  }
+}
+
+function differencesOf(before: Seen, now: Seen): readonly string[] {
+  const isRefreshed = (name: string, was: ObservedFile, is: ObservedFile): boolean =>
+    (PHP_FILE.test(name) || TOUCHED_DIRECTORIES.has(name)) &&
+    was.content === is.content &&
+    was.mode === is.mode &&
+    was.owner === is.owner &&
+    was.type === is.type;
+  return [
+    ...differences(before.files, now.files, isRefreshed),
+    ...differences(before.database, now.database),
+    ...(before.page === now.page ? [] : [`the page answers ${now.page} and not ${before.page}`]),
+  ];
+}
+
+function linesOf(text: string): readonly string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
