@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Random } from '../../../demo/random.ts';
-import { type KillHost, type KillKind, type Operation, type Target, openKillHost } from './kill-host.ts';
+import { type KillHost, type KillKind, type Operation, type Outcome, type Target, openKillHost } from './kill-host.ts';
 import type { ShapeName } from './kill-shapes.ts';
 
 /** A command that is hit later than its step takes is hit in the next one: a few of these are wanted too. */
@@ -42,7 +42,7 @@ export async function killAtEachStep(wish: KillWish, seed: number, tell: (line: 
     const { shape, operation, kind, step, afterMs } = target;
     const when = `${shape} ${operation}: ${kind} ${afterMs} ms after “${step}” began`;
     try {
-      const { hitIn, site } = await host.killAt(target);
+      const { hitIn, site } = await hitSurely(host, target);
       if (hitIn !== null) {
         byKind[kind] = (byKind[kind] ?? 0) + 1;
         steps.add(`${shape} ${operation}: ${step}`);
@@ -56,6 +56,12 @@ export async function killAtEachStep(wish: KillWish, seed: number, tell: (line: 
   }
   const missed = places.map((place) => nameOf(place)).filter((name) => !steps.has(name));
   return { byKind, steps, missed };
+}
+
+/** A command that had ended before it could be hit is run again, and hit as soon as the step begins. */
+async function hitSurely(host: KillHost, target: Target): Promise<Outcome> {
+  const first = await host.killAt(target);
+  return first.hitIn === null ? await host.killAt({ ...target, afterMs: 0 }) : first;
 }
 
 /** The seed that the environment gives, else a new one. */
