@@ -38,13 +38,19 @@ const FULL_MS = 2500;
 const MAX_END_MS = 300_000;
 
 /** A step of a task as it says it, and how long it takes when nobody hits it. */
-export type Step = { readonly name: string; readonly ms: number };
+export type Step = {
+  readonly name: string;
+  /** Which one of this name in its task, from 1: a hook is run before and after. */
+  readonly nth: number;
+  readonly ms: number;
+};
 
 export type Target = {
   readonly shape: ShapeName;
   readonly operation: Operation;
   readonly kind: KillKind;
   readonly step: string;
+  readonly nth: number;
   /** After the step has begun. */
   readonly afterMs: number;
 };
@@ -178,14 +184,14 @@ class KillRun {
   }
 
   /** Gives the step in which it was hit; null where it ended before. */
-  async #hit(args: readonly string[], { kind, step, afterMs }: Target): Promise<string | null> {
+  async #hit(args: readonly string[], { kind, step, nth, afterMs }: Target): Promise<string | null> {
     const last = this.#lastTask();
     const child = spawn(SALVOR, [...args, '--json'], {
       env: { ...process.env, HOME: this.#host.directory, SALVOR_CONFIG: salvorPlaces(this.#host).config },
       stdio: ['ignore', 'ignore', 'ignore'],
     });
     const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-    await this.#waitForStep(child, step, last);
+    await this.#waitForStep(child, `${step}: begins`, nth, last);
     const late = new AbortController();
     void exited.then(() => late.abort());
     await sleep(afterMs, undefined, { signal: late.signal }).catch(() => undefined);
@@ -244,10 +250,10 @@ class KillRun {
   }
 
   /** Looks every millisecond; a step may last no longer. Ends with the process too. */
-  async #waitForStep(child: ChildProcess, step: string, last: string): Promise<void> {
+  async #waitForStep(child: ChildProcess, word: string, nth: number, last: string): Promise<void> {
     while (child.exitCode === null && child.signalCode === null) {
       const task = this.#lastTask();
-      if (task !== last && this.#readLines(task).some(({ line }) => line === `${step}: begins`)) return;
+      if (task !== last && this.#readLines(task).filter(({ line }) => line === word).length >= nth) return;
       await sleep(1);
     }
   }
@@ -266,7 +272,8 @@ class KillRun {
       if (!line.endsWith(': begins')) return [];
       // Up to the next line: a step within it is a step of its own.
       const next = Date.parse(lines[index + 1]?.time ?? time);
-      return [{ name: line.slice(0, -BEGINS), ms: Math.max(0, next - Date.parse(time)) }];
+      const nth = lines.slice(0, index + 1).filter((other) => other.line === line).length;
+      return [{ name: line.slice(0, -BEGINS), nth, ms: Math.max(0, next - Date.parse(time)) }];
     });
   }
 

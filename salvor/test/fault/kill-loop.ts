@@ -24,7 +24,7 @@ export type KillCounts = {
   readonly missed: readonly string[];
 };
 
-type Place = { readonly shape: ShapeName; readonly operation: Operation; readonly step: string; readonly ms: number };
+type Place = Pick<Target, 'shape' | 'operation' | 'step' | 'nth'> & { readonly ms: number };
 
 /**
  * Hits backups, restores and undos at each of their steps, by all kinds in turn, at an instant of the step that chance
@@ -45,7 +45,7 @@ export async function killAtEachStep(wish: KillWish, seed: number, tell: (line: 
       const { hitIn, site } = await hitSurely(host, target);
       if (hitIn !== null) {
         byKind[kind] = (byKind[kind] ?? 0) + 1;
-        steps.add(`${shape} ${operation}: ${step}`);
+        steps.add(nameOf(target));
       }
       tell(
         `${index + 1}/${targets.length} ${when}: ${hitIn === null ? 'had ended' : `hit in “${hitIn}”`}, site ${site}`,
@@ -77,7 +77,7 @@ async function listPlaces(host: KillHost, shapes: readonly ShapeName[]): Promise
     for (const operation of operations) {
       const steps = await host.stepsOf(shape, operation);
       assert.ok(steps.length > 0, `${shape} ${operation} says nothing of itself`);
-      places.push(...steps.map(({ name, ms }) => ({ shape, operation, step: name, ms })));
+      places.push(...steps.map(({ name, nth, ms }) => ({ shape, operation, step: name, nth, ms })));
     }
   }
   return places;
@@ -96,12 +96,13 @@ function chooseTargets(places: readonly Place[], { kinds, count }: KillWish, ran
       const kind = kinds[(firstKind + at + round) % kinds.length] ?? 'salvor';
       const share = random.between(0, 1_000_000) / 1_000_000;
       const afterMs = Math.round(share * Math.max(SHORTEST_MS, place.ms * LATEST));
-      targets.push({ shape: place.shape, operation: place.operation, step: place.step, kind, afterMs });
+      const { shape, operation, step, nth } = place;
+      targets.push({ shape, operation, step, nth, kind, afterMs });
     }
   }
   return targets;
 }
 
-function nameOf({ shape, operation, step }: Pick<Place, 'shape' | 'operation' | 'step'>): string {
-  return `${shape} ${operation}: ${step}`;
+function nameOf({ shape, operation, step, nth }: Omit<Place, 'ms'>): string {
+  return `${shape} ${operation}: ${step}${nth > 1 ? ` (${nth})` : ''}`;
 }
