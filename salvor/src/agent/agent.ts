@@ -41,6 +41,7 @@ import { findAdministrator } from '../sites/administrator.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import type { Account } from '../sites/account.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
+import { findBarrier } from '../sites/settings-doubts.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import type { TaskRow } from '../store/tables.ts';
 import { openStore } from '../store/open-store.ts';
@@ -498,7 +499,7 @@ export class Agent implements AsyncDisposable {
   ): Promise<Site> {
     const found = await readHost(this.#config, signal);
     const live = found.sites.find((site) => site.uri === uri && site.account.name === account);
-    if (live !== undefined && live.problems.length === 0) return live;
+    if (live !== undefined && findBarrier(live) === null) return live;
     const owner = found.accounts.find((candidate) => candidate.name === account);
     if (owner === undefined) throw new SalvorError('site-unknown', { site: `${account}/${uri}`, near: [] });
     const stored = await readStoredSite(point, owner, {
@@ -507,7 +508,7 @@ export class Agent implements AsyncDisposable {
     });
     if (live === undefined) return stored;
     // Its own place, and the log-in of the point: the restored settings are what the site will use.
-    return stored.problems.length === 0 ? { ...live, databases: stored.databases } : live;
+    return findBarrier(stored) === null ? { ...live, databases: stored.databases } : live;
   }
 
   /** A site on disk, or one that only points remember. */

@@ -32,3 +32,8 @@ export function homesOf(account: Account): string[] {
     (home, index, all) => all.indexOf(home) === index,
   );
 }
+
+/** The home of the account that a path lies in, and is not itself; null for none. */
+export function homeAround(account: Account, path: string): string | null {
+  return homesOf(account).find((home) => path.startsWith(`${home}/`)) ?? null;
+}

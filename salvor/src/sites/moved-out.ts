@@ -5,7 +5,7 @@
 import { type Dirent, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { errnoOf } from '../lib/errno.ts';
 import type { Account } from './account.ts';
-import { homesOf } from './account.ts';
+import { homeAround } from './account.ts';
 import { isBeneath } from './read-beneath.ts';
 import type { MovedOut, Site } from './site.ts';
 
@@ -55,8 +55,8 @@ function follow(path: string, account: Account): MovedOut {
   }
   const stat = statSync(target, { throwIfNoEntry: false });
   const type = stat?.isDirectory() === true ? 'directory' : stat?.isFile() === true ? 'file' : null;
-  const isInside = homesOf(account).some((home) => target !== home && isBeneath(target, home));
-  if (!isInside) return { path, target, type, reason: "it leads out of the account's homes" };
+  if (homeAround(account, target) === null)
+    return { path, target, type, reason: "it leads out of the account's homes" };
   if (type === null) return { path, target, type, reason: 'what it leads to is neither a directory nor a file' };
   return { path, target, type, reason: null };
 }
@@ -83,22 +83,55 @@ export function assignMovedOut(sites: readonly Site[]): Site[] {
 }
 
 function whyNotOf(site: Site, moved: MovedOut, sites: readonly Site[]): string | null {
-  const { target } = moved;
-  if (target === null) return null;
-  if (isBeneath(site.path, target)) return 'what it leads to holds the site itself';
-  const [inside] = sites.filter(
-    (other) => other !== site && (isBeneath(target, other.path) || isBeneath(other.path, target)),
-  );
-  if (inside !== undefined) return `what it leads to is a part of ${inside.uri}, or holds it`;
-  const root = sites.find((other) => isBeneath(other.platform.root, target));
-  if (root !== undefined) return `what it leads to holds the platform ${root.platform.name}`;
-  const sharers = sites.filter((other) =>
-    other.movedOut.some(
-      (link) => link.target !== null && (isBeneath(link.target, target) || isBeneath(target, link.target)),
-    ),
-  );
-  if (sharers.length <= 1) return null;
+  if (moved.target === null) return null;
+  const place = judgePlace(moved.target, site, sites);
+  switch (place.kind) {
+    case 'own':
+      return null;
+    case 'outside':
+      return "it leads out of the account's homes";
+    case 'holds-site':
+      return 'what it leads to holds the site itself';
+    case 'of-other':
+      return `what it leads to is a part of ${place.other.uri}, or holds it`;
+    case 'holds-platform':
+      return `what it leads to holds the platform ${place.platform.name}`;
+    case 'shared':
+      return place.owner === null ? null : `${place.owner.uri} is linked to it too, and it counts as that one's`;
+    default:
+      return place satisfies never;
+  }
+}
+
+/** Whose a directory outside of a site's own is. */
+export type PlaceJudgement =
+  | { readonly kind: 'own' }
+  /** It lies in none of the account's homes. */
+  | { readonly kind: 'outside' }
+  | { readonly kind: 'holds-site' }
+  | { readonly kind: 'of-other'; readonly other: Site }
+  | { readonly kind: 'holds-platform'; readonly platform: Site['platform'] }
+  /** Others are linked to it, to a part of it or to what holds it. `owner` is the one that it counts as; null for this site. */
+  | { readonly kind: 'shared'; readonly others: readonly Site[]; readonly owner: Site | null };
+
+/**
+ * The one rule for what a backup follows and what a restore replaces: `target` is absolute and without links, and need
+ * not be there; `site` is known by its path among `sites`.
+ */
+export function judgePlace(target: string, site: Site, sites: readonly Site[]): PlaceJudgement {
+  if (homeAround(site.account, target) === null) return { kind: 'outside' };
+  const overlaps = (path: string | null): boolean =>
+    path !== null && (isBeneath(path, target) || isBeneath(target, path));
+  if (isBeneath(site.path, target)) return { kind: 'holds-site' };
+  const strangers = sites.filter((other) => other.path !== site.path);
+  const inside = strangers.find((other) => overlaps(other.path));
+  if (inside !== undefined) return { kind: 'of-other', other: inside };
+  const platform = [site, ...strangers].find((other) => isBeneath(other.platform.root, target))?.platform;
+  if (platform !== undefined) return { kind: 'holds-platform', platform };
+  const others = strangers.filter((other) => other.movedOut.some((link) => overlaps(link.target)));
+  if (others.length === 0) return { kind: 'own' };
   const name = target.slice(target.lastIndexOf('/') + 1);
+  const sharers = sites.filter((other) => other.path === site.path || others.includes(other));
   const owner = sharers.find(({ uri }) => name === uri || name.startsWith(`${uri}.`)) ?? sharers[0];
-  return owner === site ? null : `${owner?.uri ?? ''} is linked to it too, and it counts as that one's`;
+  return { kind: 'shared', others, owner: owner === undefined || owner.path === site.path ? null : owner };
 }

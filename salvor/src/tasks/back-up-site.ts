@@ -5,6 +5,7 @@ import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import { type CaptureMoved, type CapturedPoint, capturePoint } from '../points/capture-point.ts';
 import type { CaptureDatabase } from '../points/dump-entries.ts';
+import { findBarrier, findGaps } from '../sites/settings-doubts.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import { sortMovedOut } from './moved-out.ts';
 import { readDatabaseSchema } from './schema-number.ts';
@@ -48,7 +49,7 @@ export type BackedUp = CapturedPoint & { readonly tables: number };
 
 /**
  * Makes one point of a site: probe → capture → read back. Changes nothing of the site.
- * Throws `site-unsupported` where the site's settings could not be read, and what the server or the repository says.
+ * Throws `site-unsupported` where the databases that the site's settings name could not be read, and what the server or the repository says.
  */
 export async function backUpSite(
   site: Site,
@@ -57,6 +58,8 @@ export async function backUpSite(
   run: TaskRun,
 ): Promise<BackedUp> {
   const problems: Problem[] = [...sortMovedOut(site).left];
+  // They leave nothing out: what is not run or not included says at most who may know better.
+  const notes = site.problems.map(({ code, message }) => ({ code, message, path: site.path }));
   const databases = await run.step('look at the databases', () =>
     probeDatabases(site, wanted, problems, tools, run.signal),
   );
@@ -73,8 +76,8 @@ export async function backUpSite(
         movedOut: wanted.places.movedOut,
         databases,
         schema,
-        complete: problems.length === 0,
-        problems,
+        complete: problems.length === 0 && findGaps(site).length === 0,
+        problems: [...problems, ...notes],
       },
       {
         repository: tools.repository,
@@ -99,7 +102,7 @@ async function readSchema(site: Site, databases: readonly CaptureDatabase[]): Pr
   return null;
 }
 
-/** A site that can't be taken whole is refused, unless what is there is about to be replaced. */
+/** A site whose databases are not known is refused, unless what is there is about to be replaced. */
 async function probeDatabases(
   site: Site,
   wanted: BackupWanted,
@@ -107,12 +110,11 @@ async function probeDatabases(
   tools: BackupTools,
   signal: AbortSignal,
 ): Promise<CaptureDatabase[]> {
-  const first = site.problems[0];
-  if (first !== undefined && !wanted.safety) {
+  const first = findBarrier(site);
+  if (first !== null && !wanted.safety) {
     const place = first.file === undefined ? '' : ` (${first.file}${first.line === undefined ? '' : `:${first.line}`})`;
     throw new SalvorError('site-unsupported', { site: siteKey(site), why: first.message + place });
   }
-  for (const { code, message } of site.problems) problems.push({ code, message, path: site.path });
   const found: CaptureDatabase[] = [];
   for (const database of site.databases) {
     if (database.engine !== 'mariadb') {

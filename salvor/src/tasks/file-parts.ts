@@ -12,10 +12,11 @@ import { mountsWithin, readMountPoints } from '../lib/mounts.ts';
 import type { ManifestMoved } from '../points/manifest.ts';
 import { findMoved, storedPathOf } from '../points/moved-places.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { homeAround } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import type { Site } from '../sites/site.ts';
 import { isOfOther, listSettings } from './into-site.ts';
-import { type MovedDirectory, findHome, sortMovedOut, whyNotReplaced } from './moved-out.ts';
+import { type MovedDirectory, sortMovedOut, whyNotReplaced } from './moved-out.ts';
 import type { RestoreScope } from './restore-scope.ts';
 
 export type FilePart = {
@@ -138,7 +139,12 @@ class PartPlanner {
       this.#refuse(refused.code, `${link} led to a place that is not the site's: ${refused.why}`, target);
     else
       this.#take(
-        { path: link, stored: place, live: target, home: findHome(this.#site, target) ?? this.#site.account.home },
+        {
+          path: link,
+          stored: place,
+          live: target,
+          home: homeAround(this.#site.account, target) ?? this.#site.account.home,
+        },
         path,
       );
   }

@@ -1,10 +1,11 @@
 /**
  * Directories of a site that its hoster has moved out of it, with a link in their place (`files` into
- * `static/files/<site>.files`), as far as they are the site's: `sites/moved-out.ts` says whose they are now, and what a
- * point names is asked anew before it is replaced.
+ * `static/files/<site>.files`), as far as they are the site's: whose they are says `sites/moved-out.ts`, of what a link
+ * leads to now and of what a point names, before it is replaced.
  */
 import type { Problem } from '@salvor/contract';
-import { homesOf } from '../sites/account.ts';
+import { homeAround } from '../sites/account.ts';
+import { judgePlace } from '../sites/moved-out.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 
@@ -28,7 +29,7 @@ export function sortMovedOut(site: Site): {
   for (const { path, target, type, reason } of site.movedOut) {
     // It leads nowhere: there is nothing to be left out.
     if (target === null) continue;
-    const home = findHome(site, target);
+    const home = homeAround(site.account, target);
     const link = path.slice(site.path.length + 1);
     if (reason === null && type === 'directory' && home !== null) found.push({ link, target, home });
     else left.push(nameLeft(path, target, reason ?? 'it is no directory'));
@@ -42,23 +43,24 @@ export function whyNotReplaced(
   site: Site,
   sites: readonly Site[],
 ): { readonly code: string; readonly why: string } | null {
-  if (findHome(site, target) === null || homesOf(site.account).includes(target))
-    return { code: 'directory-moved-out', why: `${target} is no directory in the account's homes` };
-  const places = [site, ...sites].flatMap((one) => [one.path, one.platform.root]);
-  const above = places.find((path) => isBeneath(path, target));
-  if (above !== undefined) return { code: 'directory-moved-out', why: `${above} lies in ${target}` };
-  const overlaps = (path: string | null): boolean =>
-    path !== null && (isBeneath(path, target) || isBeneath(target, path));
-  const sharer = sites.find(
-    (other) =>
-      other.path !== site.path && (overlaps(other.path) || other.movedOut.some((link) => overlaps(link.target))),
-  );
-  return sharer === undefined ? null : { code: 'directory-shared', why: `${siteKey(sharer)} has ${target} too` };
-}
-
-/** The home that a path lies in. */
-export function findHome(site: Pick<Site, 'account'>, path: string): string | null {
-  return homesOf(site.account).find((home) => isBeneath(path, home)) ?? null;
+  const place = judgePlace(target, site, sites);
+  switch (place.kind) {
+    case 'own':
+      return null;
+    case 'outside':
+      return { code: 'directory-moved-out', why: `${target} is no directory in the account's homes` };
+    case 'holds-site':
+      return { code: 'directory-moved-out', why: `${site.path} lies in ${target}` };
+    case 'holds-platform':
+      return { code: 'directory-moved-out', why: `${place.platform.root} lies in ${target}` };
+    case 'of-other':
+      return { code: 'directory-shared', why: `${siteKey(place.other)} has ${target} too` };
+    case 'shared':
+      // Also where it counts as this one's: it would change under the others.
+      return { code: 'directory-shared', why: `${place.others.map(siteKey).join(', ')} has ${target} too` };
+    default:
+      return place satisfies never;
+  }
 }
 
 /** What lies in a directory that is followed itself is in the point already. */

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { Problem, RestorePlan } from '@salvor/contract';
 import { readMountPoints } from '../lib/mounts.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { isBeneath } from '../sites/read-beneath.ts';
 import type { Site } from '../sites/site.ts';
 import { type FileCounts, compareFiles } from './compare-files.ts';
 import { type FilePart, isWantedWhole, pathInSite, planFileParts } from './file-parts.ts';
@@ -68,7 +69,8 @@ function wayOf(parts: readonly FilePart[]): PlannedFiles['way'] {
   return parts.some(({ live, without }) => mounts.has(live) || without.length > 0) ? 'entries' : 'exchange';
 }
 
-function findPlaceObstacles(site: Site, scope: RestoreScope): readonly Problem[] {
+/** What is wrong with the place of the site itself. */
+export function findPlaceObstacles(site: Site, scope: RestoreScope): readonly Problem[] {
   const obstacles: Problem[] = [];
   const refuse = (code: string, message: string): void => {
     obstacles.push({ code, message, path: site.path });
@@ -79,6 +81,17 @@ function findPlaceObstacles(site: Site, scope: RestoreScope): readonly Problem[]
   if (parent?.isDirectory() !== true) refuse('site-parent-missing', `${dirname(site.path)} is not a directory`);
   if (scope.files !== 'all' && lstatSync(site.path, { throwIfNoEntry: false })?.isDirectory() !== true)
     refuse('site-missing', `${site.path} is gone: restore the whole site first`);
+  for (const held of site.holds) {
+    const inSite = held.slice(site.path.length + 1);
+    const isTouched =
+      scope.files === 'all' || scope.files.some((path) => isBeneath(inSite, path) || isBeneath(path, inSite));
+    if (isTouched)
+      obstacles.push({
+        code: 'site-holds-other',
+        message: `${held} is another site, and would be replaced too: name what you want of this one with --path, or restore --only databases`,
+        path: held,
+      });
+  }
   return obstacles;
 }
 

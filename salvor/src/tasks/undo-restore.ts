@@ -2,6 +2,7 @@
  * Takes back what a restore has switched, or what an undo has: the parts change places once more, just as fast, and
  * what they replace is kept in turn. Nothing is built and nothing is read from a repository.
  */
+import { lstatSync } from 'node:fs';
 import { SalvorError } from '../errors.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { Account } from '../sites/account.ts';
@@ -74,6 +75,9 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
 
 /** Every part must be where the task has put it; whoever moved one since would lose what he put there. */
 function requireKept(original: Journal, done: Switch): void {
+  for (const { staging } of done.moves)
+    if (lstatSync(staging, { throwIfNoEntry: false }) === undefined)
+      throw impossible(original, `${staging} is not there: is its file system mounted?`);
   for (const move of done.moves)
     if (!isMoveKept(move))
       throw impossible(

@@ -345,6 +345,28 @@ describe('a site with mounts in it', () => {
     assertSame(original);
   });
 
+  it('is not undone while a mount is away, and is when it is back', async () => {
+    ruin();
+    const ruined = observe();
+    await using agent = await test.open();
+    const { task } = await agent.restore(test.site.uri, { ...FILES_ONLY, point });
+    const restored = observe();
+    const at = mounted[0] ?? '';
+    const disk = `${test.host.directory}/disk`;
+    mkdirSync(disk);
+    execFileSync('mount', ['--move', at, disk]);
+    await assert.rejects(agent.undo(task ?? ''), (error: unknown) => {
+      assert.ok(hasCode('nothing-to-undo')(error));
+      return assert.match(String(error), /is its file system mounted/) ?? true;
+    });
+    await assert.rejects(agent.restore(test.site.uri, { ...FILES_ONLY, point: 'beef' }), hasCode('point-unknown'));
+    execFileSync('mount', ['--move', disk, at]);
+    assertSame(restored);
+    await agent.undo(task ?? '');
+    assertSame(ruined);
+    await agent.restore(test.site.uri, { ...EVERYTHING, point });
+  });
+
   it('keeps its staging places out of points, and leaves none when their time is over', async () => {
     await using agent = await test.open(
       () => {},

@@ -111,6 +111,60 @@ describe('a restore that meets a fault', () => {
     }
   });
 
+  it('is a backup with the note where settings hold what was not run, and its point is as good as any', async () => {
+    const settings = join(test.site.path, 'settings.php');
+    copyFileSync(settings, `${settings}.kept`);
+    try {
+      appendFileSync(settings, "\nif (file_exists('/nowhere')) { system('true'); }\nrequire some_function();\n");
+      await using agent = await test.open();
+      const made = await agent.backup(test.site.uri, { reason: null });
+      assert.equal(made.state, 'warned');
+      assert.ok(
+        made.problems.every(({ code }) => code.startsWith('settings-')),
+        JSON.stringify(made.problems),
+      );
+      assert.ok(made.problems.length > 0);
+      const { plan } = await agent.restore(test.site.uri, { ...EVERYTHING, dryRun: true });
+      assert.equal(plan.point, made.point);
+      assert.deepEqual(plan.obstacles, []);
+    } finally {
+      renameSync(`${settings}.kept`, settings);
+    }
+  });
+
+  it('brings back a parent that is gone under the child that stays, which no undo may leave tied to what it keeps', async () => {
+    const { database } = test.site;
+    const sql = (text: string): Promise<string> => test.host.mariadb.query(`USE \`${database}\`; ${text}`);
+    await sql(`CREATE TABLE parent (id INT PRIMARY KEY); INSERT INTO parent VALUES (1), (2);
+      CREATE TABLE child (id INT PRIMARY KEY, parent INT, CONSTRAINT of_parent FOREIGN KEY (parent) REFERENCES parent (id));
+      INSERT INTO child VALUES (1, 1), (2, 2)`);
+    await using agent = await test.open();
+    const made = await agent.backup(test.site.uri, { reason: null });
+    const wish = { ...EVERYTHING, point: made.point, tables: ['parent'] };
+    // While both are there only one of the two would be replaced.
+    assert.deepEqual(
+      (await agent.restore(test.site.uri, { ...wish, dryRun: true })).plan.obstacles.map(({ code }) => code),
+      ['foreign-key'],
+    );
+    await sql('SET foreign_key_checks = 0; DROP TABLE parent');
+    const restored = await agent.restore(test.site.uri, wish);
+    assert.deepEqual(restored.problems, []);
+    await assert.rejects(sql('INSERT INTO child VALUES (3, 3)'), /foreign key constraint fails/);
+    await sql('INSERT INTO child VALUES (4, 2)');
+    await sql('DELETE FROM child WHERE id = 4');
+    const now = await test.observe();
+    await assert.rejects(agent.undo(restored.task ?? ''), (error: unknown) => {
+      assert.ok(hasCode('swap-foreign-key')(error));
+      return assert.match(String(error), /child refers to .*parent \(of_parent\)/) ?? true;
+    });
+    await test.assertUntouched(now);
+    await sql('ALTER TABLE child DROP FOREIGN KEY of_parent');
+    await agent.undo(restored.task ?? '');
+    assert.match(await sql('SHOW TABLES'), /child/);
+    assert.doesNotMatch(await sql('SHOW TABLES'), /parent/);
+    await sql('DROP TABLE child');
+  });
+
   it('names no plan and changes nothing where another site uses the database too', async () => {
     const twin = test.host.site('harbour.example.org');
     const settings = join(twin.path, 'settings.php');

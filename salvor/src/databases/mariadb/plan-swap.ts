@@ -181,9 +181,13 @@ function isView(object: DatabaseObject): boolean {
   return object.kind === 'view';
 }
 
-function requireNoBorderKeys(
+/**
+ * Throws 'swap-foreign-key' where a key ties a table that moves to one that does not: it would go on to refer to the one
+ * that moved, in another database.
+ */
+export function requireNoBorderKeys(
   keys: readonly ForeignKey[],
-  wish: SwapWish,
+  wish: Pick<SwapWish, 'live' | 'scratch'>,
   leaving: ReadonlySet<string>,
   coming: ReadonlySet<string>,
 ): void {

@@ -24,7 +24,15 @@ import {
 import { holdSwap, inspectSwap, locateTables, readSwapFacts, type SwapState } from './inspect-swap.ts';
 import { requireWritableServer } from './judge-server.ts';
 import { createObjects, type DatabaseObject, dropObjects, readObjects } from './objects.ts';
-import { findStubs, isInScope, reverseSwap, stubsOf, type SwapPlan, withoutBroken } from './plan-swap.ts';
+import {
+  findStubs,
+  isInScope,
+  requireNoBorderKeys,
+  reverseSwap,
+  stubsOf,
+  type SwapPlan,
+  withoutBroken,
+} from './plan-swap.ts';
 import type { DatabaseProblem } from './probe.ts';
 import { requireOurName } from './scratch.ts';
 import { createStubs, dropStubs, withdrawStubs } from './stubs.ts';
@@ -120,6 +128,8 @@ export async function planSwapBack(admin: DatabaseLogin, plan: SwapPlan, undone:
     leaving: missing.leaving,
     coming: [...new Set([...stubsOf(plan).leaving, ...missing.coming])].toSorted(),
   };
+  // Children that stay: of a parent that was missing before, or made since.
+  requireNoBorderKeys(facts.foreignKeys, wish, leaves, new Set([...comes, ...stubs.coming]));
   const taken = stubs.coming.filter((table) => facts.liveTables.includes(table) && !leaves.has(table));
   if (taken.length > 0) {
     const why = `${taken.join(', ')} was missing before it, and has been made since`;
