@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   'database-login-refused': { http: 502, exit: 1 },
   'database-missing': { http: 409, exit: 1 },
   'database-unreachable': { http: 503, exit: 1 },
+  'delete-obstructed': { http: 409, exit: 1 },
   'disk-full': { http: 507, exit: 1 },
   'dump-empty': { http: 422, exit: 1 },
   'dump-failed': { http: 502, exit: 1 },

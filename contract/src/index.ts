@@ -31,6 +31,7 @@ export { DailyAccount, DailyCopy, DailyDocument } from './daily.ts';
 export { PolicyDocument, PolicySetting, SimulationDocument } from './policy.ts';
 export { PointDocument, PointsDocument, Proof } from './points.ts';
 export { RestoreDocument, RestorePlan } from './restore.ts';
+export { DeleteDocument, DeletePlan } from './delete.ts';
 export { UndoDocument } from './undo.ts';
 export { LsDocument, LsEntry } from './ls.ts';
 export { RepositoryStatus, SiteStatus, StatusDocument } from './status.ts';

@@ -182,6 +182,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'delete-obstructed': {
+    message: (c) =>
+      `${String(c['site'])} was not deleted, and nothing was changed: ${[c['obstacles']].flat().join('; ')}.`,
+    hint: 'Look at the plan with --dry-run, put right what stands in the way, and run the same command again.',
+    exit: 1,
+    retry: 'never',
+  },
   'disk-full': {
     message: (c) => `The disk is full: ${String(c['where'])}. Nothing half done was left.`,
     hint: 'Free some space there and run the same command again.',

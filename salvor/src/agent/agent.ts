@@ -14,6 +14,7 @@ import type {
   BackupDocument,
   DailyDocument,
   ConfirmDocument,
+  DeleteDocument,
   InitDocument,
   LsDocument,
   PointsDocument,
@@ -48,6 +49,8 @@ import { openStore } from '../store/open-store.ts';
 import { type ArchiveTools, archivePoint } from '../tasks/archive-point.ts';
 import { type BackedUp, backUpSite, placesOf } from '../tasks/back-up-site.ts';
 import { confirmTask } from '../tasks/confirm-task.ts';
+import { type DeleteSiteTools, deleteSite } from '../tasks/delete-site.ts';
+import { planDelete } from '../tasks/plan-delete.ts';
 import type { Journal, JournalSite } from '../tasks/journal.ts';
 import { planRestore } from '../tasks/plan-restore.ts';
 import { readStoredSite } from '../tasks/read-stored-site.ts';
@@ -194,7 +197,7 @@ export class Agent implements AsyncDisposable {
 
   async backup(name: string, options: BackupCall): Promise<BackupDocument> {
     const site = await this.#findSite(name, options.signal);
-    await expireKept(this.#room, GRACE_HOURS);
+    await expireKept(this.#room, GRACE_HOURS, () => this.#readSites());
     const { reason } = options;
     const { task, state, result, problems } = await this.#queue.perform(
       { operation: 'backup', site: placeOf(site), of: null, wish: { reason }, attempts: (options.retries ?? 0) + 1 },
@@ -259,7 +262,7 @@ export class Agent implements AsyncDisposable {
       const { document } = await planRestore(site, point, scope, { ...tools, signal });
       return withoutTask(document, document.obstacles);
     }
-    await expireKept(this.#room, GRACE_HOURS);
+    await expireKept(this.#room, GRACE_HOURS, () => this.#readSites());
     const { task, state, result, problems } = await this.#queue.perform(
       { operation: 'restore', site: placeOf(site), of: null },
       this.#waitOptions(options),
@@ -329,6 +332,7 @@ export class Agent implements AsyncDisposable {
           administratorOf: this.#room.administratorOf,
           journals: this.#room.journals,
           graceHours: GRACE_HOURS,
+          readSites: () => this.#readSites(),
           unpin: (pinned: string) => this.#points.unpin(row.account, pinned, run.signal),
         };
         const confirmed = await confirmTask({ original, point }, tools, run);
@@ -337,6 +341,44 @@ export class Agent implements AsyncDisposable {
       },
     );
     return { task, state, ...result, problems };
+  }
+
+  /** Takes a site away, so that `undo` can bring it back. With `dryRun` nothing is touched, and there is no task. */
+  async delete(name: string, options: TaskCallOptions & { readonly dryRun: boolean }): Promise<DeleteDocument> {
+    const site = await this.#findSite(name, options.signal);
+    const waiting = this.#waitOptions(options);
+    if (options.dryRun) {
+      const { document: plan } = await planDelete(site, { ...(await this.#deleteTools(site)), signal: waiting.signal });
+      const state = plan.obstacles.length === 0 ? 'succeeded' : 'warned';
+      return { task: null, state, safetyPoint: null, plan, undoUntil: null, problems: plan.obstacles };
+    }
+    await expireKept(this.#room, GRACE_HOURS, () => this.#readSites());
+    const { task, state, result, problems } = await this.#queue.perform(
+      { operation: 'delete', site: placeOf(site), of: null },
+      waiting,
+      async (run) => {
+        const now = await this.#findSite(siteKey(site), run.signal);
+        return await deleteSite(now, await this.#deleteTools(now), run);
+      },
+    );
+    return { task, state, ...result, problems };
+  }
+
+  async #deleteTools(site: Site): Promise<DeleteSiteTools> {
+    return {
+      administratorOf: this.#room.administratorOf,
+      journals: this.#room.journals,
+      staging: this.#config.staging,
+      sites: await this.#readSites(),
+      repository: await this.#points.repositoryOf(site.account.name),
+      remember: (point) => this.#points.remember(point),
+      graceHours: GRACE_HOURS,
+      unfinished: this.#readTasks(site).unfinished,
+    };
+  }
+
+  async #readSites(): Promise<readonly Site[]> {
+    return (await readHost(this.#config, undefined)).sites;
   }
 
   /** Newest first; of one site by URI or ACCOUNT/URI, also of one that is gone. */

@@ -44,4 +44,5 @@ export const PRIORITY_OF: Readonly<Record<Journal['operation'], number>> = {
   backup: PRIORITIES.backup,
   daily: PRIORITIES.maintenance,
   confirm: PRIORITIES.maintenance,
+  delete: PRIORITIES.maintenance,
 };

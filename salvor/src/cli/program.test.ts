@@ -10,6 +10,7 @@ const COMMANDS = [
   ['restore'],
   ['undo'],
   ['confirm'],
+  ['delete'],
   ['tasks'],
   ['task'],
   ['task', 'log'],

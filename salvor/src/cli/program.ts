@@ -9,6 +9,7 @@ import { addRepoCommand } from './repo-program.ts';
 import { addVerb, exitCodes } from './verb.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { DailyFlags } from './commands/daily.ts';
+import type { DeleteFlags } from './commands/delete.ts';
 import type { InitFlags } from './commands/init.ts';
 import type { PolicyShowFlags } from './commands/policy.ts';
 import type { RestoreFlags } from './commands/restore.ts';
@@ -41,6 +42,7 @@ export function buildProgram(
   addRestore(program, perform);
   addUndo(program, perform);
   addConfirm(program, perform);
+  addDelete(program, perform);
   program.commandsGroup('Look:');
   addLooks(program, perform);
   addPolicy(program, perform);
@@ -138,6 +140,23 @@ function addConfirm(program: Command, perform: Perform): void {
     .option('--wait', WAIT)
     .action(async (task: string, flags: GlobalFlags & WaitFlags) =>
       perform(flags, async (context) => (await import('./commands/confirm.ts')).confirm(task, flags, context)),
+    );
+}
+
+function addDelete(program: Command, perform: Perform): void {
+  addVerb(program, 'delete', 'take a site away, so that undo can bring it back until its grace period ends', {
+    examples: [
+      'salvor delete old.example.com --dry-run',
+      'salvor delete old.example.com --confirm old.example.com --yes',
+    ],
+  })
+    .argument('<site>', SITE)
+    .option('--confirm <uri>', 'the URI once more; without it the name is asked for')
+    .option('--dry-run', 'show the plan and change nothing')
+    .option('--wait', WAIT)
+    .option('-y, --yes', 'consent to it without being asked; wants --confirm')
+    .action(async (site: string, flags: GlobalFlags & DeleteFlags) =>
+      perform(flags, async (context) => (await import('./commands/delete.ts')).deleteCommand(site, flags, context)),
     );
 }
 

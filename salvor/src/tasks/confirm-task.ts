@@ -3,16 +3,17 @@
  * lives as long as the rules say, then what it replaced, which can't be switched back any more.
  */
 import type { Problem } from '@salvor/contract';
-import { type Dropped, dropKept } from './drop-kept.ts';
+import { type DropTools, type Dropped, dropKept } from './drop-kept.ts';
 import type { Journal } from './journal.ts';
 import type { RecoveryTools } from './recover-task.ts';
 import type { TaskRun } from './task-run.ts';
 
-export type ConfirmTools = Pick<RecoveryTools, 'journals' | 'administratorOf'> & {
-  /** Ends the pin in every copy; what of it could not be done is returned. */
-  readonly unpin: (point: string) => Promise<readonly Problem[]>;
-  readonly graceHours: number;
-};
+export type ConfirmTools = Pick<RecoveryTools, 'journals' | 'administratorOf'> &
+  Pick<DropTools, 'readSites'> & {
+    /** Ends the pin in every copy; what of it could not be done is returned. */
+    readonly unpin: (point: string) => Promise<readonly Problem[]>;
+    readonly graceHours: number;
+  };
 
 export type Confirmed = { readonly safetyPoint: string | null; readonly isDropped: boolean };
 
@@ -40,6 +41,7 @@ async function dropConfirmed(original: Journal, tools: ConfirmTools, run: TaskRu
   tools.journals.write(confirmed);
   const dropped = await dropKept(confirmed, run.clock(), tools.graceHours, {
     administratorOf: tools.administratorOf,
+    readSites: tools.readSites,
     say: (line) => run.say(line),
     audit: run.audit,
   });

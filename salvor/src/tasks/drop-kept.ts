@@ -8,8 +8,10 @@
 import { basename, dirname } from 'node:path';
 import { openConnection } from '../databases/mariadb/connect.ts';
 import { dropScratch } from '../databases/mariadb/scratch.ts';
+import { dropEmptied, isEmptyDatabase, readTies } from '../databases/mariadb/ties.ts';
 import { walkTree } from '../lib/beneath/walk-tree.ts';
-import type { Journal } from './journal.ts';
+import { type Site, siteKey } from '../sites/site.ts';
+import type { DroppedDatabase, Journal } from './journal.ts';
 import { removeStaging } from './staging.ts';
 import type { SwitchTools } from './switch-site.ts';
 import { parseTaskId } from './task-id.ts';
@@ -17,10 +19,15 @@ import { parseTaskId } from './task-id.ts';
 /** Writes of the very switch, and of requests that were being served in it. */
 const MAX_LATE_MS = 60_000;
 
+export type DropTools = SwitchTools & {
+  /** All sites of the host, as they are now. */
+  readonly readSites: () => Promise<readonly Site[]>;
+};
+
 export type Dropped = { readonly isDropped: true } | { readonly isDropped: false; readonly why: string };
 
 /** Drops what the journal keeps, if it is due and nothing was written there. Throws where the server can't be asked. */
-export async function dropKept(journal: Journal, now: Date, graceHours: number, tools: SwitchTools): Promise<Dropped> {
+export async function dropKept(journal: Journal, now: Date, graceHours: number, tools: DropTools): Promise<Dropped> {
   if (journal.phase !== 'kept' || journal.undoUntil === null || journal.switch === null)
     return keepIt('it keeps nothing');
   const until = Date.parse(journal.undoUntil);
@@ -55,7 +62,31 @@ export async function dropKept(journal: Journal, now: Date, graceHours: number, 
     if (!isOurs) throw new Error(`${staging} is not a place that a task has made`);
     await tools.audit('remove-files', staging, () => removeStaging(staging));
   }
+  for (const database of journal.drops ?? []) await dropDeleted(database, journal, tools);
   return { isDropped: true };
+}
+
+/**
+ * The database of a site that was deleted, with its user. Three agree before: the journal names them, nothing is in the
+ * database and no site's settings name it or the user any more, and the server's grants give nobody else anything there
+ * nor the user anything elsewhere. Where one does not, they stay, and it is said.
+ */
+async function dropDeleted(database: DroppedDatabase, journal: Journal, tools: DropTools): Promise<void> {
+  const { name, user, server } = database;
+  const stays = (why: string): void => tools.say(`the database ${name} and its user ${user} stay: ${why}`);
+  const sites = await tools.readSites();
+  const isUsed = (site: Site): boolean =>
+    site.databases.some(({ name: theirs, login }) => theirs === name || login.user === user);
+  const other = sites.find(isUsed);
+  if (other !== undefined) return stays(`${siteKey(other)} names them in its settings`);
+  const admin = await tools.administratorOf(server, journal.site.home);
+  await using connection = await openConnection(admin);
+  if (!(await isEmptyDatabase(connection, name))) return stays('there is something in it');
+  const ties = await readTies(connection, name, user);
+  if (ties.accounts.length === 0) return stays('the grants of the user can’t be seen');
+  if (ties.others.length > 0) return stays(`${ties.others.join(', ')} has rights on it`);
+  if (ties.elsewhere.length > 0) return stays(`the user has rights on ${ties.elsewhere.join(', ')}`);
+  await tools.audit('drop-database', `database ${name}`, () => dropEmptied(connection, name, ties.accounts));
 }
 
 function keepIt(why: string): Dropped {

@@ -10,7 +10,7 @@ import type { TaskId } from './task-id.ts';
 export type Journal = {
   readonly version: 2;
   readonly task: TaskId;
-  readonly operation: 'backup' | 'daily' | 'restore' | 'undo' | 'confirm';
+  readonly operation: 'backup' | 'daily' | 'restore' | 'undo' | 'confirm' | 'delete';
   readonly process: ProcessIdentity;
   readonly started: string;
   readonly site: JournalSite;
@@ -30,7 +30,11 @@ export type Journal = {
   readonly maintenance?: MaintenanceFile | null;
   /** When a person said that the new is right: what is kept goes before its time, and can't be switched back any more. */
   readonly confirmed?: string;
+  /** Databases that a delete has emptied: with what it keeps they go too, if nobody else's are in them by then. */
+  readonly drops?: readonly DroppedDatabase[];
 };
+
+export type DroppedDatabase = { readonly server: ServerAddress; readonly name: string; readonly user: string };
 
 /** The times are those of its directory before it was made: nanoseconds since 1970, as text. */
 export type MaintenanceFile = { readonly path: string; readonly accessNs: string; readonly modifiedNs: string };

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { Problem } from './problem.ts';
+import { Count, Time, list } from './scalars.ts';
+import { TaskState } from './task.ts';
+
+/** What a delete is going to take away, found by looking. */
+export const DeletePlan = z
+  .object({
+    account: z.string().min(1),
+    uri: z.string().min(1),
+    /** Directories, files and links that leave: absolute. */
+    places: list(
+      z
+        .object({
+          path: z.string().min(1),
+          /** The site's directory, one that was moved out of it, and what names it: a link, an Aegir context, a virtual host. */
+          kind: z.enum(['site', 'moved-out', 'link', 'context', 'virtual-host']),
+        })
+        .readonly(),
+    ),
+    /** Databases whose tables leave; where nothing of somebody else's is in them they are dropped in the end, with their user. */
+    databases: list(z.object({ name: z.string().min(1), user: z.string().min(1), tables: Count }).readonly()),
+    /** What has to be put right first. With any of these nothing is done. */
+    obstacles: list(Problem),
+    notes: list(Problem),
+  })
+  .readonly();
+export type DeletePlan = z.infer<typeof DeletePlan>;
+
+/** `salvor delete SITE --json` */
+export const DeleteDocument = z
+  .object({
+    /** Null with `--dry-run`. */
+    task: z.string().min(1).nullable(),
+    state: TaskState,
+    /** What was there, pinned; null with `--dry-run`. */
+    safetyPoint: z.string().min(1).nullable(),
+    plan: DeletePlan,
+    /** Until when `salvor undo` brings it back as it was; then it goes for good. */
+    undoUntil: Time.nullable(),
+    problems: list(Problem),
+  })
+  .readonly();
+export type DeleteDocument = z.infer<typeof DeleteDocument>;

@@ -1,0 +1,141 @@
+/**
+ * Takes a site away, so that it can be brought back: its directory, what names it and its tables go to where a restore
+ * keeps what it replaces, in the same switch with nothing in their place. Owns the order of the steps.
+ *
+ *   plan → safety point → switch → keep
+ *
+ * What a crash leaves is finished or undone as a restore's is (the table is in recover-task.ts). The emptied database and
+ * its user stay until the grace period ends, so that undo finds them; then `drop-kept.ts` asks again whose they are.
+ */
+import { join } from 'node:path';
+import type { DeleteDocument } from '@salvor/contract';
+import type { Repository } from '@salvor/engine';
+import { openConnection, readAccount } from '../databases/mariadb/connect.ts';
+import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
+import { planSwap } from '../databases/mariadb/plan-swap.ts';
+import { createOurDatabase } from '../databases/mariadb/scratch.ts';
+import { SalvorError } from '../errors.ts';
+import type { OpenPoint } from '../points/open-point.ts';
+import type { Site, SiteDatabase } from '../sites/site.ts';
+import { backUpSite, placesOf } from './back-up-site.ts';
+import type { DroppedDatabase, ScratchDatabase } from './journal.ts';
+import { type Move, planMove } from './move-site.ts';
+import { type DeletePlanned, type DeleteTools, planDelete } from './plan-delete.ts';
+import { type RecoveryTools, keep } from './recover-task.ts';
+import { locateStaging, makeStaging } from './staging.ts';
+import { type Switch, type SwitchTools, type TableSwap, makeSwitch } from './switch-site.ts';
+import type { TaskRun } from './task-run.ts';
+
+export type DeleteSiteTools = Omit<DeleteTools, 'signal'> &
+  Pick<RecoveryTools, 'journals'> & {
+    readonly repository: Repository;
+    readonly remember: (point: OpenPoint) => Promise<void>;
+    readonly staging: string | null;
+    readonly graceHours: number;
+  };
+
+export type Deleted = Omit<DeleteDocument, 'task' | 'state' | 'problems'>;
+
+/** Throws `delete-obstructed` and what a step throws; then the site is as it was. */
+export async function deleteSite(site: Site, tools: DeleteSiteTools, run: TaskRun): Promise<Deleted> {
+  const plan = await run.step('plan', () => planDelete(site, { ...tools, signal: run.signal }));
+  requireUnobstructed(plan);
+  await run.step('safety point', () => takeSafetyPoint(site, tools, run));
+  const switching: SwitchTools = {
+    administratorOf: tools.administratorOf,
+    say: (line) => run.say(line),
+    audit: run.audit,
+  };
+  const wanted = await run.step('prepare the switch', () => prepareSwitch(site, plan, tools, run));
+
+  // As in a restore: journal (1), parts (2), journal (3).
+  await run.commit('switch', async () => {
+    const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
+    run.record({ phase: 'switching', switch: wanted, undoUntil, drops: plan.databases.map(dropOf) }); // (1)
+    run.note(...(await makeSwitch(wanted, site.account.home, switching))); // (2)
+    run.record({ phase: 'switched' }); // (3)
+  });
+  const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
+  run.record(kept.journal);
+  return { safetyPoint: run.journal.point, plan: plan.document, undoUntil: run.journal.undoUntil };
+}
+
+function requireUnobstructed({ document }: DeletePlanned): void {
+  if (document.obstacles.length === 0) return;
+  throw new SalvorError('delete-obstructed', {
+    site: `${document.account}/${document.uri}`,
+    obstacles: document.obstacles.map(({ message, path }) =>
+      path === null || path === undefined || message.includes(path) ? message : `${path}: ${message}`,
+    ),
+  });
+}
+
+async function takeSafetyPoint(site: Site, tools: DeleteSiteTools, run: TaskRun): Promise<void> {
+  const wanted = { reason: `before the delete by task ${run.id}`, safety: true, places: placesOf(site) };
+  const safety = await backUpSite(site, wanted, tools, run);
+  run.note(...safety.problems);
+  run.record({ point: safety.point.manifest.point });
+  await tools.remember(safety.point);
+}
+
+/** Where each part goes. Nothing of the site is touched: what is made are empty places of ours. */
+async function prepareSwitch(site: Site, plan: DeletePlanned, tools: DeleteSiteTools, run: TaskRun): Promise<Switch> {
+  const parts = plan.places.map((place, index) => {
+    const staging = locateStaging(place.path, site.account.name, run.id, tools.staging);
+    return { ...place, staging, staged: join(staging, index === 0 ? 'site' : `part-${index}`) };
+  });
+  const stagings = [...new Set(parts.map(({ staging }) => staging))];
+  const names = plan.databases.map((database, index) => nameDatabases(run.id, database, index));
+  run.record({ stagings, scratchDatabases: names.flatMap(({ empty, old }) => [empty, old]) });
+  for (const staging of stagings) await makeStaging(staging);
+  const tables: TableSwap[] = [];
+  for (const [index, database] of plan.databases.entries()) {
+    const name = names[index];
+    if (name !== undefined) tables.push(await planTables(site, database, name, tools, run));
+  }
+  const moves: Move[] = parts.map(({ path, home, staging, staged }) =>
+    planMove({ home, live: path, staging, staged, path: path === site.path ? '' : path }),
+  );
+  return { tables, moves };
+}
+
+/** All tables leave, and an empty database has none that could come. */
+async function planTables(
+  site: Site,
+  database: SiteDatabase,
+  names: { readonly empty: ScratchDatabase; readonly old: ScratchDatabase },
+  tools: DeleteSiteTools,
+  run: TaskRun,
+): Promise<TableSwap> {
+  const { address } = database.login;
+  const admin = await tools.administratorOf(address, site.account.home);
+  await using connection = await openConnection(admin, { signal: run.signal });
+  await run.audit('create-database', `database ${names.empty.name}`, () =>
+    createOurDatabase(connection, names.empty.name, { charset: 'utf8mb4', collation: 'utf8mb4_general_ci' }),
+  );
+  const wish = { live: database.name, scratch: names.empty.name };
+  const plan = planSwap(await readSwapFacts(admin, wish, { signal: run.signal }), {
+    ...wish,
+    old: names.old.name,
+    scope: { prefix: database.prefix },
+    definer: await readAccount(connection),
+    definers: [],
+  });
+  return { server: address, plan };
+}
+
+function nameDatabases(
+  task: string,
+  database: SiteDatabase,
+  index: number,
+): { readonly empty: ScratchDatabase; readonly old: ScratchDatabase } {
+  const make = (kind: string): ScratchDatabase => {
+    const name = `salvor_${task}_${kind}${index === 0 ? '' : index + 1}`;
+    return { server: database.login.address, name, user: name };
+  };
+  return { empty: make('new'), old: make('old') };
+}
+
+function dropOf({ name, login }: SiteDatabase): DroppedDatabase {
+  return { server: login.address, name, user: login.user };
+}

@@ -1,0 +1,207 @@
+/**
+ * What a delete is going to take away, as a value: found by looking, before anything is touched. Whatever of it may be
+ * somebody else's as well is an obstacle: a database, a user, an alias, a directory that another site needs is not
+ * the site's to take along.
+ */
+import { lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { DeletePlan, Problem } from '@salvor/contract';
+import { type DatabaseLogin, type ServerAddress, openConnection } from '../databases/mariadb/connect.ts';
+import { probeDatabase } from '../databases/mariadb/probe.ts';
+import { readTies } from '../databases/mariadb/ties.ts';
+import { SalvorError } from '../errors.ts';
+import { mountsWithin } from '../lib/mounts.ts';
+import { homeAround } from '../sites/account.ts';
+import { isBeneath } from '../sites/read-beneath.ts';
+import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
+import { sortMovedOut, whyNotReplaced } from './moved-out.ts';
+
+export type DeleteTools = {
+  readonly administratorOf: (server: ServerAddress, home: string) => Promise<DatabaseLogin>;
+  /** All sites of the host. */
+  readonly sites: readonly Site[];
+  /** Tasks of this site that could be neither finished nor undone. */
+  readonly unfinished: readonly string[];
+  readonly signal: AbortSignal;
+};
+
+export type DeletePlace = DeletePlan['places'][number] & { readonly home: string };
+
+export type DeletePlanned = {
+  readonly document: DeletePlan;
+  readonly places: readonly DeletePlace[];
+  readonly databases: readonly SiteDatabase[];
+};
+
+/** Reads only. Throws what the database server says where it can't be asked. */
+export async function planDelete(site: Site, tools: DeleteTools): Promise<DeletePlanned> {
+  const obstacles: Problem[] = tools.unfinished.map((task) => ({
+    code: 'task-unfinished',
+    message: `task ${task} of this site could be neither finished nor undone; salvor status says more`,
+    path: site.path,
+  }));
+  const notes: Problem[] = [...sortMovedOut(site).left];
+  const others = tools.sites.filter((other) => siteKey(other) !== siteKey(site));
+  obstacles.push(...findSharers(site, others));
+  for (const { code, message } of site.problems) notes.push({ code, message, path: site.path });
+  const places = findPlaces(site, tools.sites, { obstacles, notes });
+  const databases: SiteDatabase[] = [];
+  const shown: DeletePlan['databases'][number][] = [];
+  for (const database of site.databases) {
+    const tables = await planTables(site, database, others, tools, { obstacles, notes });
+    if (tables === null) continue;
+    databases.push(database);
+    shown.push({ name: database.name, user: database.login.user, tables });
+  }
+  const document: DeletePlan = {
+    account: site.account.name,
+    uri: site.uri,
+    places: places.map(({ path, kind }) => ({ path, kind })),
+    databases: shown,
+    obstacles,
+    notes,
+  };
+  return { document, places, databases };
+}
+
+type Findings = { readonly obstacles: Problem[]; readonly notes: Problem[] };
+
+/** Other sites that would be without something of theirs. */
+function findSharers(site: Site, others: readonly Site[]): readonly Problem[] {
+  const found: Problem[] = [];
+  for (const path of site.holds)
+    found.push({ code: 'site-inside', message: `another site lies in it: ${path}`, path: site.path });
+  const names = new Set([site.uri, ...site.aliases]);
+  for (const other of others) {
+    const key = siteKey(other);
+    const shared = [other.uri, ...other.aliases].filter((name) => names.has(name));
+    if (shared.length > 0 && other.account.name === site.account.name)
+      found.push({ code: 'alias-shared', message: `${key} answers to ${shared.join(', ')} too`, path: site.path });
+    const needs = [other.path, other.platform.root, ...other.movedOut.map(({ target }) => target)];
+    const inside = needs.find((path) => path !== null && isBeneath(path, site.path));
+    if (inside !== undefined && inside !== null && !site.holds.includes(inside))
+      found.push({ code: 'directory-shared', message: `${key} needs ${inside}, which lies in it`, path: site.path });
+  }
+  return found;
+}
+
+function findPlaces(site: Site, sites: readonly Site[], { obstacles, notes }: Findings): readonly DeletePlace[] {
+  const places: DeletePlace[] = [];
+  const take = (path: string, kind: DeletePlace['kind']): void => {
+    const home = homeAround(site.account, path);
+    if (home === null || home === path)
+      obstacles.push({ code: 'site-outside', message: `${path} is no directory in the account's homes`, path });
+    else places.push({ path, kind, home });
+  };
+  const mounts = mountsWithin(site.path);
+  for (const path of mounts)
+    obstacles.push({ code: 'mount-inside', message: `${path} is a mount, which can't leave`, path: site.path });
+  take(site.path, 'site');
+  for (const { target } of sortMovedOut(site).followed) {
+    const refused = whyNotReplaced(target, site, sites);
+    if (refused !== null) obstacles.push({ code: refused.code, message: refused.why, path: target });
+    else take(target, 'moved-out');
+  }
+  for (const { path, kind } of findNames(site)) take(path, kind);
+  if (places.some(({ kind }) => kind === 'virtual-host'))
+    notes.push({
+      code: 'web-server',
+      message: 'its virtual host leaves too: reload the web server when it is done, until then it goes on answering',
+      path: null,
+    });
+  const sitesPhp = join(dirname(site.path), 'sites.php');
+  if (site.cms === 'drupal' && lstatSync(sitesPhp, { throwIfNoEntry: false })?.isFile() === true)
+    notes.push({
+      code: 'sites-php',
+      message: 'is not changed: a line of it that names the site leads nowhere then',
+      path: sitesPhp,
+    });
+  return places;
+}
+
+/** What Aegir's layout has beside a site that names it: its context, its virtual host, its client's link and those of its aliases. */
+function findNames(site: Site): readonly { readonly path: string; readonly kind: DeletePlace['kind'] }[] {
+  const { home } = site.account;
+  const found: { path: string; kind: DeletePlace['kind'] }[] = [];
+  const context = join(home, '.drush', `${site.uri}.alias.drushrc.php`);
+  if (isFile(context)) found.push({ path: context, kind: 'context' });
+  for (const server of listNames(join(home, 'config')).filter((name) => name.startsWith('server_')))
+    for (const kind of ['nginx', 'apache']) {
+      const path = join(home, 'config', server, kind, 'vhost.d', site.uri);
+      if (isFile(path)) found.push({ path, kind: 'virtual-host' });
+    }
+  const links = [
+    ...listNames(join(home, 'clients')).map((client) => join(home, 'clients', client, site.uri)),
+    ...listNames(dirname(site.path)).map((name) => join(dirname(site.path), name)),
+  ];
+  for (const path of links) if (leadsTo(path, site.path)) found.push({ path, kind: 'link' });
+  return found;
+}
+
+/** Its number of tables; null where it can't be taken, which is an obstacle or a note. */
+async function planTables(
+  site: Site,
+  database: SiteDatabase,
+  others: readonly Site[],
+  tools: DeleteTools,
+  { obstacles, notes }: Findings,
+): Promise<number | null> {
+  const { name, login, engine } = database;
+  const refuse = (code: string, message: string): void => void obstacles.push({ code, message, path: name });
+  if (engine !== 'mariadb') {
+    refuse('database-unsupported', `is kept by ${engine}, which this version does not delete`);
+    return null;
+  }
+  if (database.sharedWith.length > 0) refuse('database-shared', `${database.sharedWith.join(', ')} uses it too`);
+  const users = others.filter((other) => other.databases.some((theirs) => isSameLogin(theirs.login, login)));
+  for (const other of users) refuse('user-shared', `${siteKey(other)} logs in as ${login.user} too`);
+  const admin = await tools.administratorOf(login.address, site.account.home);
+  await using connection = await openConnection(admin, { signal: tools.signal });
+  const ties = await readTies(connection, name, login.user);
+  // Who can't see grants can't say that there are none.
+  if (ties.accounts.length === 0) refuse('grants-unseen', `the grants of its user ${login.user} can't be seen`);
+  for (const grantee of ties.others) refuse('grant-from-outside', `${grantee} has rights on it too`);
+  if (ties.elsewhere.length > 0)
+    refuse('user-has-more', `its user ${login.user} has rights on ${ties.elsewhere.slice(0, 5).join(', ')} too`);
+  try {
+    return (await probeDatabase(admin, name, { signal: tools.signal })).tables.length;
+  } catch (error) {
+    if (!(error instanceof SalvorError) || error.code !== 'database-missing') throw error;
+    notes.push({ code: error.code, message: error.message, path: name });
+    return null;
+  }
+}
+
+function isSameLogin(one: DatabaseLogin, other: DatabaseLogin): boolean {
+  return one.user === other.user && JSON.stringify(one.address) === JSON.stringify(other.address);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return lstatSync(path).isFile() && realpathSync(dirname(path)) === dirname(path);
+  } catch {
+    return false;
+  }
+}
+
+/** A name that is no directory, or that may not be read, holds nothing of ours. */
+function listNames(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory).slice(0, MAX_NAMES);
+  } catch {
+    return [];
+  }
+}
+
+/** A platform has some hundreds of sites; a tenant may make any number of names. */
+const MAX_NAMES = 10_000;
+
+/** Where a link of the tenant's is on the way to it, it is not ours to move. */
+function leadsTo(path: string, target: string): boolean {
+  try {
+    const isLink = lstatSync(path).isSymbolicLink() && realpathSync(dirname(path)) === dirname(path);
+    return isLink && resolve(dirname(path), readlinkSync(path)) === target;
+  } catch {
+    return false;
+  }
+}
