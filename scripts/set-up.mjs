@@ -33,6 +33,7 @@ const PACKAGES = [
   { names: ['openssh-server'], why: 'the tests of SFTP storage run a private sshd' },
   { names: ['acl'], why: 'tests of access lists on restored files' },
   { names: ['attr'], why: 'tests of extended attributes on restored files' },
+  { names: ['btrfs-progs'], why: 'a file system whose files share blocks: a restore beside the site it replaces' },
   { names: ['bzip2'], why: 'archives packed with it are read and written by the stock tool' },
   { names: ['zstd'], why: 'the stock tool reads the archives that are packed with it' },
   { names: ['ca-certificates'], why: 'npm and apt talk to their servers over TLS' },

@@ -20,6 +20,8 @@ export const RestorePlan = z
     tables: z.object({ restored: Count, deleted: Count, kept: Count }).readonly().nullable(),
     /** To be read from the repository. */
     bytes: Bytes,
+    /** In files that are as they were: taken from what is there, after their content was compared. */
+    bytesKept: Bytes,
     /** Expected time; null where nothing was measured yet. */
     seconds: z.number().nonnegative().nullable(),
     /**

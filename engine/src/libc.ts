@@ -28,6 +28,7 @@ const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
 const LOCK_EX = 2;
 const CLONE_FS = 0x200;
+const FICLONE = 0x40049409;
 const XATTR_SIZE_MAX = 65_536;
 
 koffi.struct('timespec', { tv_sec: 'int64', tv_nsec: 'int64' });
@@ -49,6 +50,7 @@ const flistxattrCall = lib.func('int64_t flistxattr(int, _Out_ uint8_t *, size_t
 const fgetxattrCall = lib.func('int64_t fgetxattr(int, const char *, _Out_ uint8_t *, size_t)');
 const unshareCall = lib.func('int unshare(int)');
 const fchdirCall = lib.func('int fchdir(int)');
+const ioctlCall = lib.func('int ioctl(int, unsigned long, int)');
 const closeCall = lib.func('int close(int)');
 
 const NAMES = new Map<number, string>(Object.entries(osConstants.errno).map(([name, number]) => [number, name]));
@@ -223,6 +225,14 @@ export function makeNode(path: string | Uint8Array, mode: number, device: bigint
 /** Waits until all that was written to the file system of `fd` lies on its disk. */
 export function syncFileSystem(fd: number): void {
   must(syncfsCall(fd), 'syncfs', fd);
+}
+
+/**
+ * Makes an open file share the blocks of another one, until one of the two is written to: no byte is copied. False where
+ * the file system can't (ext4), or the two lie on different ones.
+ */
+export function cloneFile(fromFd: number, toFd: number): boolean {
+  return Number(ioctlCall(toFd, FICLONE, fromFd)) === 0;
 }
 
 /** Waits until no other process holds this lock; it falls when the descriptor is closed, also by the end of the process. */

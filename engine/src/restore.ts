@@ -47,6 +47,11 @@ export type RestoreOptions = {
    * `user.` and ACLs, and entries of ACLs for whom `owners` does not name.
    */
   readonly dropSpecial?: boolean;
+  /**
+   * A directory that may hold the same files at the same places: what of them is what the snapshot says is taken from
+   * there instead of the repository, after its hash was compared. It is read only, and may change meanwhile.
+   */
+  readonly existing?: string | undefined;
   /** Read every file back from the target and compare. */
   readonly verify?: boolean;
   /** Return only when all of it lies on the disk. */
@@ -64,6 +69,10 @@ export type RestoreResult = {
   readonly files: number;
   readonly directories: number;
   readonly bytes: number;
+  /** Bytes that were read from the repository for files, as they lie there. */
+  readonly bytesRead: number;
+  /** Files of which something was there already, and the bytes that were. */
+  readonly reused: { readonly files: number; readonly bytes: number };
   readonly problems: readonly Problem[];
 };
 
@@ -84,7 +93,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   return repository.withLock('shared', async () => {
     repository.dropIndex();
     const reader = await BlobReader.open(repository);
-    const data: RestoreWorkerData = { key: repository.key.parts };
+    const data: RestoreWorkerData = { key: repository.key.parts, existing: options.existing ?? null };
     await using pool = new WorkerPool<RestoreJob, RestoreAnswer>({
       script: new URL('./restore/restore-worker.ts', import.meta.url),
       size: options.workers,
@@ -127,6 +136,9 @@ class RestoreRun {
   #running: Promise<void> = Promise.resolve();
   #files = 0;
   #bytes = 0;
+  #bytesRead = 0;
+  readonly #reused = { files: 0, bytes: 0 };
+  #target = '';
 
   constructor(options: RestoreOptions, reader: BlobReader, pool: WorkerPool<RestoreJob, RestoreAnswer>) {
     this.#options = options;
@@ -136,6 +148,7 @@ class RestoreRun {
   }
 
   async restore(target: string): Promise<RestoreResult> {
+    this.#target = target;
     const subtree = this.#options.subtree ?? '/';
     const start = await findNode(this.#reader, this.#options.snapshot, subtree);
     if (start.subtree === null)
@@ -151,7 +164,14 @@ class RestoreRun {
     for (const { path, metadata } of this.#directories.toReversed()) this.#report(setMetadata(path, metadata));
     if (this.#options.sync === true) syncTarget(target);
     this.#progress();
-    return { files: this.#files, directories: this.#directories.length, bytes: this.#bytes, problems: this.#problems };
+    return {
+      files: this.#files,
+      directories: this.#directories.length,
+      bytes: this.#bytes,
+      bytesRead: this.#bytesRead,
+      reused: { ...this.#reused },
+      problems: this.#problems,
+    };
   }
 
   async #walk(tree: string, inSnapshot: string, directory: string): Promise<void> {
@@ -210,7 +230,8 @@ class RestoreRun {
       this.#report(setMetadata(path, metadata));
       return;
     }
-    this.#window.push({ path, metadata, content: node.content });
+    const relative = path.slice(this.#target.length).replace(/^\/+/, '');
+    this.#window.push({ path, relative, metadata, content: node.content });
     if (this.#window.length < WINDOW_FILES) return;
     // One window is written while the next is collected, no more.
     await this.#running;
@@ -226,12 +247,20 @@ class RestoreRun {
       const problems = await restoreWindow(files, {
         pool: this.#pool,
         reader,
-        load: async (pack, offset, length) => reader.load(pack, offset, length),
+        load: async (pack, offset, length) => {
+          this.#bytesRead += length;
+          return reader.load(pack, offset, length);
+        },
         verify: this.#options.verify ?? false,
+        reuses: this.#options.existing !== undefined,
         signal: this.#options.signal,
         onBytes: (bytes) => {
           this.#bytes += bytes;
           this.#progress();
+        },
+        onReused: (bytes) => {
+          this.#reused.files += 1;
+          this.#reused.bytes += bytes;
         },
       });
       this.#report(problems);

@@ -1,6 +1,7 @@
 /** What restore and check ask of their workers. Plain data: it crosses threads. */
 import type { Problem } from '../errors.ts';
 import type { ExtendedAttribute } from '../format/tree-node.ts';
+import type { FileToReuse, ReusedFile } from './reuse-file.ts';
 import type { PackEntry } from '../format/pack-header.ts';
 
 /** What a restored path gets beside its content. Owners are null where they are not set. */
@@ -32,6 +33,11 @@ export type RestoreJob =
       readonly blobs: readonly WantedBlob[];
       readonly files: readonly FileToWrite[];
     }
+  | {
+      /** Takes what is there already; finishes what is there whole. */
+      readonly kind: 'reuse';
+      readonly files: readonly (FileToReuse & { readonly metadata: Metadata })[];
+    }
   | { readonly kind: 'finish'; readonly files: readonly { readonly path: string; readonly metadata: Metadata }[] }
   | {
       readonly kind: 'verify';
@@ -50,6 +56,7 @@ export type RestoreJob =
 
 export type RestoreAnswer =
   | { readonly kind: 'write'; readonly bytes: number; readonly problems: readonly Problem[] }
+  | { readonly kind: 'reuse'; readonly files: readonly ReusedFile[]; readonly problems: readonly Problem[] }
   | { readonly kind: 'finish'; readonly problems: readonly Problem[] }
   | { readonly kind: 'verify' }
   | {

@@ -10,7 +10,13 @@ import { planRanges } from './pack-ranges.ts';
 import type { Need, PackRange } from './pack-ranges.ts';
 import type { FileToWrite, Metadata, RestoreAnswer, RestoreJob, WantedBlob } from './restore-jobs.ts';
 
-export type FileToRestore = { readonly path: string; readonly metadata: Metadata; readonly content: readonly string[] };
+export type FileToRestore = {
+  readonly path: string;
+  /** Below the target. */
+  readonly relative: string;
+  readonly metadata: Metadata;
+  readonly content: readonly string[];
+};
 
 export type WindowPool = {
   readonly size: number;
@@ -22,20 +28,30 @@ export type WindowOptions = {
   readonly reader: BlobReader;
   readonly load: (pack: string, offset: number, length: number) => Promise<Buffer>;
   readonly verify: boolean;
+  /** Whether the workers have a directory to take files from. */
+  readonly reuses: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onBytes: (bytes: number) => void;
+  /** Told of each file of which something was there already. */
+  readonly onReused: (bytes: number) => void;
 };
 
 type Target = { readonly file: number; readonly offset: number };
 
 /** Ranges on their way per worker: one being written, one being loaded. */
 const RANGES_PER_WORKER = 2;
-const VERIFY_BATCH_FILES = 64;
+const BATCH_FILES = 64;
 
 /** Restores the files; returns what could not be set on them. */
-export async function restoreWindow(files: readonly FileToRestore[], options: WindowOptions): Promise<Problem[]> {
+export async function restoreWindow(all: readonly FileToRestore[], options: WindowOptions): Promise<Problem[]> {
   const problems: Problem[] = [];
-  const ranges = planRanges(needsOf(files, options.reader));
+  const wanted = options.reuses
+    ? await reuseFiles(all, options, problems)
+    : all.map((file) => ({ file, missing: null }));
+  // What was there whole is finished.
+  const wantedFiles = wanted.filter(({ missing }) => missing === null || missing.size > 0);
+  const files = wantedFiles.map(({ file }) => file);
+  const ranges = planRanges(needsOf(wantedFiles, options.reader));
   const rangesOfFile = countRanges(ranges, files.length);
   const left = Uint32Array.from(rangesOfFile);
   await inParallel(ranges, options.pool.size * RANGES_PER_WORKER, async (range, slot) => {
@@ -60,19 +76,57 @@ export async function restoreWindow(files: readonly FileToRestore[], options: Wi
     });
     if (done.kind === 'finish') problems.push(...done.problems);
   });
-  if (options.verify) await verifyFiles(files, options);
+  if (options.verify) await verifyFiles(all, options);
   return problems;
 }
 
-function* needsOf(files: readonly FileToRestore[], reader: BlobReader): Generator<Need<Target>> {
+/** A file, and the numbers of the pieces that it lacks; null where nothing of it is there. */
+type Wanted = { readonly file: FileToRestore; readonly missing: ReadonlySet<number> | null };
+
+/** Takes what is there already. */
+async function reuseFiles(
+  files: readonly FileToRestore[],
+  options: WindowOptions,
+  problems: Problem[],
+): Promise<readonly Wanted[]> {
+  const found: Wanted[] = [];
+  await inBatches(files, options, async (batch, worker, first) => {
+    const wanted = batch.map((file) => ({ ...file, content: describeContent(file, options.reader) }));
+    const answer = await options.pool.run(worker, { kind: 'reuse', files: wanted });
+    if (answer.kind !== 'reuse') return;
+    problems.push(...answer.problems);
+    for (const [index, { missing, bytes }] of answer.files.entries()) {
+      const file = batch[index] as FileToRestore;
+      found[first + index] = { file, missing: new Set(missing) };
+      if (bytes === 0) continue;
+      options.onReused(bytes);
+      options.onBytes(bytes);
+    }
+  });
+  return found;
+}
+
+function describeContent({ content }: FileToRestore, reader: BlobReader): { id: string; bytes: number }[] {
+  return content.map((id) => ({ id, bytes: plainBytesOf(reader, id) }));
+}
+
+function* needsOf(files: readonly Wanted[], reader: BlobReader): Generator<Need<Target>> {
   const targets = new Map<string, Target[]>();
-  for (const [file, { content }] of files.entries()) {
+  for (const [
+    file,
+    {
+      file: { content },
+      missing,
+    },
+  ] of files.entries()) {
     let offset = 0;
-    for (const id of content) {
-      const known = targets.get(id);
-      if (known === undefined) targets.set(id, [{ file, offset }]);
-      else known.push({ file, offset });
+    for (const [number, id] of content.entries()) {
+      const target = { file, offset };
       offset += plainBytesOf(reader, id);
+      if (missing?.has(number) === false) continue;
+      const known = targets.get(id);
+      if (known === undefined) targets.set(id, [target]);
+      else known.push(target);
     }
   }
   for (const [id, list] of targets) yield { id, place: reader.place('data', id), targets: list };
@@ -118,14 +172,21 @@ function writeJob(
 }
 
 async function verifyFiles(files: readonly FileToRestore[], options: WindowOptions): Promise<void> {
-  const batches: (readonly FileToRestore[])[] = [];
-  for (let at = 0; at < files.length; at += VERIFY_BATCH_FILES) batches.push(files.slice(at, at + VERIFY_BATCH_FILES));
-  await inParallel(batches, options.pool.size * RANGES_PER_WORKER, async (batch, slot) => {
-    options.signal?.throwIfAborted();
-    const wanted = batch.map(({ path, content }) => ({
-      path,
-      content: content.map((id) => ({ id, bytes: plainBytesOf(options.reader, id) })),
-    }));
-    await options.pool.run(slot % options.pool.size, { kind: 'verify', files: wanted });
+  await inBatches(files, options, async (batch, worker) => {
+    const wanted = batch.map((file) => ({ path: file.path, content: describeContent(file, options.reader) }));
+    await options.pool.run(worker, { kind: 'verify', files: wanted });
+  });
+}
+
+async function inBatches(
+  files: readonly FileToRestore[],
+  { pool, signal }: WindowOptions,
+  work: (batch: readonly FileToRestore[], worker: number, first: number) => Promise<void>,
+): Promise<void> {
+  const starts: number[] = [];
+  for (let at = 0; at < files.length; at += BATCH_FILES) starts.push(at);
+  await inParallel(starts, pool.size * RANGES_PER_WORKER, async (first, slot) => {
+    signal?.throwIfAborted();
+    await work(files.slice(first, first + BATCH_FILES), slot % pool.size, first);
   });
 }

@@ -14,13 +14,17 @@ import { displayPath, systemPath } from '../tree/byte-path.ts';
 import { describeFailure } from '../work/pool.ts';
 import type { WorkerJob } from '../work/pool.ts';
 import type { FileToWrite, RestoreAnswer, RestoreJob, WantedBlob } from './restore-jobs.ts';
+import { reuseFile } from './reuse-file.ts';
 import { setMetadata } from './set-metadata.ts';
 
-export type RestoreWorkerData = { readonly key: MasterKeyParts };
+/** `existing`: a directory to take files from, as a path that this process opens; null for none. */
+export type RestoreWorkerData = { readonly key: MasterKeyParts; readonly existing?: string | null };
 
 if (parentPort === null) throw new Error('restore-worker.ts runs as a worker thread only');
 const port = parentPort;
-const key = new MasterKey((workerData as RestoreWorkerData).key);
+const { key: keyParts, existing = null } = workerData as RestoreWorkerData;
+const key = new MasterKey(keyParts);
+const existingFd = existing === null ? null : openSync(existing, constants.O_RDONLY | constants.O_DIRECTORY);
 
 /** Never through a link; readable by nobody else until its owner and mode are set. */
 const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -31,6 +35,8 @@ function run(job: RestoreJob): RestoreAnswer {
   switch (job.kind) {
     case 'write':
       return writeBlobs(job.pack, job.range, job.blobs, job.files);
+    case 'reuse':
+      return reuseFiles(job.files);
     case 'finish':
       return { kind: 'finish', problems: job.files.flatMap(({ path, metadata }) => setMetadata(path, metadata)) };
     case 'verify':
@@ -41,6 +47,20 @@ function run(job: RestoreJob): RestoreAnswer {
     default:
       return job satisfies never;
   }
+}
+
+function reuseFiles(files: Extract<RestoreJob, { kind: 'reuse' }>['files']): RestoreAnswer {
+  const problems: Problem[] = [];
+  const reused = files.map((file) => {
+    try {
+      const found = reuseFile(existingFd ?? -1, file, readBack);
+      if (found.missing.length === 0) problems.push(...setMetadata(file.path, file.metadata));
+      return found;
+    } catch (error) {
+      throw targetError(file.path, error);
+    }
+  });
+  return { kind: 'reuse', files: reused, problems };
 }
 
 function writeBlobs(

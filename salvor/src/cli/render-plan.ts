@@ -37,7 +37,8 @@ export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
     );
   }
   const time = seconds === null ? '' : `, about ${readableSeconds(seconds)}`;
-  lines.push(line('to read', `${readableBytes(plan.bytes)}${time}`));
+  const kept = plan.bytesKept === 0 ? '' : `; ${readableBytes(plan.bytesKept)} are there already`;
+  lines.push(line('to read', `${readableBytes(plan.bytes)}${kept}${time}`));
   lines.push(line('switch', switchText(plan)));
   lines.push(...aroundText(plan.around));
   if (plan.notes.length > 0) lines.push('To know before:', ...renderProblems(plan.notes, paint, 'hint'));

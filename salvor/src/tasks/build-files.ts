@@ -2,6 +2,8 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, utimesSync } from
 import { dirname, join } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import { restore } from '@salvor/engine';
+import { type OpenDirectory, openDirectory, openRoot } from '../lib/beneath/open-directory.ts';
+import { parseSafePath } from '../lib/beneath/safe-path.ts';
 import { mountsWithin } from '../lib/mounts.ts';
 import { stayingNames } from '../points/left-out.ts';
 import type { OpenPoint } from '../points/open-point.ts';
@@ -53,12 +55,17 @@ export async function buildFiles(
     ];
   }
   const problems = await run.audit('restore-files', root, async () => {
-    const wanted = { point, account, run, onProgress };
-    const own = await restoreTree(stored, target, { ...wanted, include: (path) => isInPart(part, path) });
+    const wanted = { point, account, run, onProgress, home: part.home };
+    const include = (path: string): boolean => isInPart(part, path);
+    const own = await restoreTree(stored, target, { ...wanted, live: part.live, include });
     for (const graft of part.grafts.filter(({ at }) => isWantedWhole(part, at))) {
       const at = join(target, graft.at);
       // The point's own time of the directory that it is put into.
-      own.push(...(await keepingTime(dirname(at), () => restoreTree(graft.stored, at, wanted))));
+      own.push(
+        ...(await keepingTime(dirname(at), () =>
+          restoreTree(graft.stored, at, { ...wanted, live: join(part.live, graft.at) }),
+        )),
+      );
     }
     return own;
   });
@@ -70,13 +77,14 @@ export async function buildFiles(
   }));
 }
 
-/** One directory of the point, with what is in it. */
+/** One directory of the point, with what is in it: what the live one has of it is taken from there. */
 async function restoreTree(
   stored: string,
   target: string,
-  { point, account, run, onProgress, include = () => true }: FileSource & RestoreOf,
+  { point, account, run, onProgress, home, live, include = () => true }: FileSource & RestoreOf,
 ): Promise<{ code: string; message: string; path: string }[]> {
-  const { problems } = await restore({
+  using existing = openExisting(home, live);
+  const { problems, bytes, bytesRead, reused } = await restore({
     repository: point.repository,
     snapshot: point.snapshot,
     target,
@@ -84,16 +92,33 @@ async function restoreTree(
     include: (path) => include(path.slice(stored.length + 1)),
     owners: { ...knownOwners(account, point.manifest), fallback: { uid: account.uid, gid: account.gid } },
     dropSpecial: true,
+    ...(existing === null ? {} : { existing: `/proc/self/fd/${existing.fd}` }),
     verify: true,
     sync: true,
     signal: run.signal,
     onProgress,
   });
+  run.say(
+    `of ${bytes} bytes ${reused.bytes} were there already, in ${reused.files} files; ${bytesRead} were read from the repository`,
+  );
   return problems.map(({ code, message, path }) => ({ code, message, path }));
+}
+
+/** Null where it is gone, or something else is in its place. */
+function openExisting(home: string, live: string): OpenDirectory | null {
+  try {
+    using root = openRoot(home);
+    return openDirectory(root, parseSafePath(live.slice(home.length + 1)));
+  } catch {
+    return null;
+  }
 }
 
 type RestoreOf = {
   readonly run: TaskRun;
+  /** The live directory, and the home that it lies in. */
+  readonly live: string;
+  readonly home: string;
   readonly onProgress: (done: { readonly files: number; readonly bytes: number }) => void;
   /** Asked for paths relative to the directory. */
   readonly include?: (path: string) => boolean;

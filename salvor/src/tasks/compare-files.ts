@@ -18,6 +18,8 @@ export type FileCounts = {
 export type FileComparison = {
   readonly counts: FileCounts;
   readonly bytes: number;
+  /** Of `bytes` those of files that are as they were: they are taken from what is there. */
+  readonly keptBytes: number;
   readonly files: number;
   /** Of what is there now. */
   readonly liveBytes: number;
@@ -30,6 +32,7 @@ export type FileComparison = {
 export async function compareFiles(view: SnapshotView, part: FilePart, signal: AbortSignal): Promise<FileComparison> {
   const counts = { new: 0, changed: 0, deleted: 0, kept: 0 };
   let bytes = 0;
+  let keptBytes = 0;
   let files = 0;
   let liveBytes = 0;
   const { stored, live } = part;
@@ -45,10 +48,12 @@ export async function compareFiles(view: SnapshotView, part: FilePart, signal: A
     if (left === null) counts.deleted += 1;
     else if (right === null) counts.new += 1;
     else if (left.type === 'dir' && right.stat.isDirectory()) continue;
-    else if (await isSameFile(view, left, right)) counts.kept += 1;
-    else counts.changed += 1;
+    else if (await isSameFile(view, left, right)) {
+      counts.kept += 1;
+      keptBytes += left.type === 'file' ? left.size : 0;
+    } else counts.changed += 1;
   }
-  return { counts, bytes, files, liveBytes };
+  return { counts, bytes, keptBytes, files, liveBytes };
 }
 
 async function* walkStored(view: SnapshotView, stored: string | null): ReturnType<typeof walkView> {

@@ -15,6 +15,8 @@ export type PlannedFiles = {
   readonly parts: readonly FilePart[];
   readonly counts: FileCounts;
   readonly bytes: number;
+  /** Of these in files that are as they were. */
+  readonly keptBytes: number;
   /** Of what is there now. */
   readonly liveBytes: number;
   readonly way: RestorePlan['switch']['files'];
@@ -33,6 +35,7 @@ export async function planFiles(
   obstacles.push(...planned.obstacles, ...findPlaceObstacles(site, scope));
   const counts = { new: 0, changed: 0, deleted: 0, kept: 0 };
   let bytes = 0;
+  let keptBytes = 0;
   let liveBytes = 0;
   for (const part of planned.parts) {
     obstacles.push(...findLinks(part));
@@ -40,11 +43,12 @@ export async function planFiles(
       const compared = await compareFiles(point.view, tree, tools.signal);
       for (const key of ['new', 'changed', 'deleted', 'kept'] as const) counts[key] += compared.counts[key];
       bytes += compared.bytes;
+      keptBytes += compared.keptBytes;
       liveBytes += compared.liveBytes;
       needs.push({ path: part.live, bytes: compared.bytes, files: compared.files });
     }
   }
-  return { parts: planned.parts, counts, bytes, liveBytes, way: wayOf(planned.parts) };
+  return { parts: planned.parts, counts, bytes, keptBytes, liveBytes, way: wayOf(planned.parts) };
 }
 
 /** What the point holds elsewhere of a part, as parts to be compared. */

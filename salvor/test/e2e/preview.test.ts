@@ -49,10 +49,19 @@ describe('the plan of a restore', () => {
 
   it('goes by what restores of this host took, and tells its progress in percent', async () => {
     const seen: TaskProgress[] = [];
+    const planned = await plan();
+    const lines: string[] = [];
     {
-      await using agent = await test.open();
+      await using agent = await test.open((line) => lines.push(line));
       await agent.restore(test.site.uri, { ...EVERYTHING, point, onProgress: (progress) => seen.push(progress) });
     }
+    // What is as it was is not read from the repository again.
+    const told = lines
+      .flatMap((line) => /^of (\d+) bytes (\d+) were there already/.exec(line)?.slice(1) ?? [])
+      .map(Number);
+    // A file of two names is copied once.
+    assert.ok((told[1] ?? 0) <= planned.bytesKept && (told[1] ?? 0) > planned.bytesKept * 0.99, told.join());
+    assert.ok(planned.bytesKept > 0 && planned.bytesKept < (told[0] ?? 0));
     for (const step of ['build the files', `build ${test.site.database}`]) {
       const last = seen.filter((progress) => progress.step === step && progress.bytesTotal !== null).at(-1);
       assert.ok(last !== undefined, `no progress of ${step}`);
