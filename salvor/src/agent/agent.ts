@@ -43,6 +43,7 @@ import { policyOfSite } from '../policies/policy-levels.ts';
 import type { Account } from '../sites/account.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { findBarrier } from '../sites/settings-doubts.ts';
+import { tellShared } from '../sites/shared-databases.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import type { TaskRow } from '../store/tables.ts';
 import { openStore } from '../store/open-store.ts';
@@ -548,9 +549,11 @@ export class Agent implements AsyncDisposable {
       override: this.#config.sites[`${account}/${uri}`] ?? this.#config.sites[uri],
       defaultSocket: this.#config.mariadb.socket ?? undefined,
     });
-    if (live === undefined) return stored;
     // Its own place, and the log-in of the point: the restored settings are what the site will use.
-    return findBarrier(stored) === null ? { ...live, databases: stored.databases } : live;
+    const site = live === undefined ? stored : { ...live, databases: stored.databases };
+    if (live !== undefined && findBarrier(stored) !== null) return live;
+    const others = found.sites.filter((other) => other !== live);
+    return tellShared([site, ...others], this.#config.mariadb.socket ?? undefined)[0] ?? site;
   }
 
   /** A site on disk, or one that only points remember. */

@@ -39,7 +39,7 @@ export function documentOfSite(site: Site): SiteDocument {
       server: engine === 'sqlite' ? null : showServer(login.address),
       tls: 'tls' in login.address && login.address.tls !== undefined,
       prefix,
-      sharedWith,
+      sharedWith: sharedWith.map(({ site: other }) => other),
     })),
     movedOut,
     holds,

@@ -8,6 +8,7 @@ import type { SourceEntry } from '@salvor/engine';
 import type { DatabaseLogin } from '../databases/mariadb/connect.ts';
 import { dumpDatabase } from '../databases/mariadb/dump.ts';
 import { makeDirectoryName } from '../databases/mariadb/part-name.ts';
+import type { NamePrefixes } from '../databases/mariadb/own-names.ts';
 import type { DatabaseFacts } from '../databases/mariadb/probe.ts';
 import type { SiteDatabase } from '../sites/site.ts';
 import type { ManifestDatabase, ManifestFile } from './manifest.ts';
@@ -19,6 +20,8 @@ export type CaptureDatabase = {
   readonly readFrom: { readonly login: DatabaseLogin; readonly name: string };
   /** Tables of which only the structure is kept. */
   readonly withoutRows?: readonly string[];
+  /** What is the site's in it, where others use it too. */
+  readonly names?: NamePrefixes | null;
 };
 
 export type DumpEntriesOptions = {
@@ -55,7 +58,7 @@ export function dumpEntries(wanted: CaptureDatabase, options: DumpEntriesOptions
 
 /** Yields the next file of the dump when the one before was read. */
 async function* dumpParts(
-  { database, facts, readFrom, withoutRows = [] }: CaptureDatabase,
+  { database, facts, readFrom, names, withoutRows = [] }: CaptureDatabase,
   { scratch, cutBytes, time, clock, signal, onProblem, onDone }: DumpEntriesOptions,
 ): AsyncGenerator<SourceEntry> {
   const files: ManifestFile[] = [];
@@ -65,6 +68,7 @@ async function* dumpParts(
     signal,
     cutBytes,
     withoutRows,
+    names: names ?? undefined,
     onProblem: ({ code, message, name }) => onProblem({ code, message, path: `${database.name}.${name}` }),
   });
   for await (const part of parts) {
@@ -90,6 +94,7 @@ async function* dumpParts(
     ...(directory === database.name ? {} : { directory }),
     user: database.login.user,
     prefix: database.prefix,
+    ...(names == null ? {} : { others: [...new Set(names.others)] }),
     charset: facts.charset,
     collation: facts.collation,
     server: facts.serverVersion,

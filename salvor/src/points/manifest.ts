@@ -34,6 +34,8 @@ const ManifestDatabase = z
     /** The site's own user of it, for a host where it has to be made again. Never its password. */
     user: z.string(),
     prefix: z.string(),
+    /** Prefixes of other sites that used the database then: what begins so is not in the dump. */
+    others: z.array(z.string()).readonly().optional(),
     charset: z.string(),
     collation: z.string(),
     server: z.string(),

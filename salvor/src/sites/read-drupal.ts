@@ -54,9 +54,7 @@ export function readDrupal(place: SettingsPlace): ReadSettings {
   const read = makeDatabases(connections, override, defaultSocket);
   return {
     says: !connections.every(isEmpty) ? 'named' : hasUnread(result.notes) ? 'unknown' : 'none',
-    databases: read.databases.filter(
-      (database, index, all) => all.findIndex((other) => isSame(database, other)) === index,
-    ),
+    databases: mergeSame(read.databases),
     problems: [
       ...problemsOf(result.notes, files),
       // What drushrc.php could not tell matters where the settings ask for it.
@@ -143,6 +141,18 @@ function prefixProblems({ otherPrefixes, file }: DatabaseFields): SiteProblem[] 
   if (others.length === 0) return [];
   const message = `Some tables lie in another database (${[...new Set(others)].join(', ')}), which the settings name by a prefix only.`;
   return [{ code: 'database-prefixes', message, file }];
+}
+
+/** Several connections to one database are one, with the prefixes of all. */
+function mergeSame(databases: readonly SiteDatabase[]): SiteDatabase[] {
+  const isFirst = (database: SiteDatabase, index: number): boolean =>
+    databases.findIndex((other) => isSame(database, other)) === index;
+  return databases.filter(isFirst).map((database) => {
+    const all = databases
+      .filter((other) => isSame(database, other))
+      .flatMap((other) => [other.prefix, ...other.otherPrefixes]);
+    return { ...database, otherPrefixes: [...new Set(all)].filter((prefix) => prefix !== database.prefix) };
+  });
 }
 
 function isSame(a: SiteDatabase, b: SiteDatabase): boolean {

@@ -29,8 +29,17 @@ export type SiteDatabase = {
   readonly prefix: string;
   /** Prefixes that single tables have of their own in the settings of Drupal. */
   readonly otherPrefixes: readonly string[];
-  /** ACCOUNT/URI of the other sites that use this database. */
-  readonly sharedWith: readonly string[];
+  /** The other sites whose settings name this database too. */
+  readonly sharedWith: readonly SharingSite[];
+};
+
+export type SharingSite = {
+  /** ACCOUNT/URI */
+  readonly site: string;
+  /** Of its tables. */
+  readonly prefixes: readonly string[];
+  readonly isNetwork: boolean;
+  readonly login: DatabaseLogin;
 };
 
 /** A fact about a site that keeps something from being done, with the place it was read at. */

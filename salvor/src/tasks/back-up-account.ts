@@ -19,9 +19,10 @@ import { makePointId } from '../points/point-id.ts';
 import type { Policy } from '../policies/settings.ts';
 import { type Account, homesOf } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
-import { type Site, siteKey } from '../sites/site.ts';
-import { placesOf } from './back-up-site.ts';
+import type { Site } from '../sites/site.ts';
+import { nameUnsupported, placesOf } from './back-up-site.ts';
 import { sortMovedOut } from './moved-out.ts';
+import { findOwnNames } from './own-names.ts';
 import { leftOutOf, rowlessTablesOf } from './regenerable.ts';
 import { readDatabaseSchema } from './schema-number.ts';
 import type { TaskRun } from './task-run.ts';
@@ -135,16 +136,16 @@ async function probeAll(
   for (const database of site.databases) {
     const { name, login, engine } = database;
     try {
-      if (engine !== 'mariadb')
-        throw new SalvorError('site-unsupported', {
-          site: siteKey(site),
-          why: `its database ${name} is kept by ${engine}`,
-        });
-      const facts = await probeDatabase(login, name, { signal });
+      if (engine !== 'mariadb') {
+        problems.push(nameUnsupported(database));
+        continue;
+      }
+      const { names } = await findOwnNames(site, database, signal);
+      const facts = await probeDatabase(login, name, { signal, names: names ?? undefined });
       if (facts.tables.length === 0) throw new SalvorError('dump-empty', { database: name, user: login.user });
       const tables = { prefix: database.prefix, tables: facts.tables.map((table) => table.name) };
       const withoutRows = rowlessTablesOf(site, name, tables, policy);
-      found.push({ database, facts, readFrom: { login, name }, withoutRows });
+      found.push({ database, facts, readFrom: { login, name }, names, withoutRows });
     } catch (error) {
       if (!(error instanceof SalvorError) || error.code === 'cancelled') throw error;
       problems.push({ code: error.code, message: error.message, path: name });

@@ -8,6 +8,7 @@ import type { CaptureDatabase } from '../points/dump-entries.ts';
 import { findBarrier, findGaps } from '../sites/settings-doubts.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import { sortMovedOut } from './moved-out.ts';
+import { findOwnNames } from './own-names.ts';
 import { readDatabaseSchema } from './schema-number.ts';
 import type { SwitchTools } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
@@ -59,9 +60,9 @@ export async function backUpSite(
 ): Promise<BackedUp> {
   const problems: Problem[] = [...sortMovedOut(site).left];
   // They leave nothing out: what is not run or not included says at most who may know better.
-  const notes = site.problems.map(({ code, message }) => ({ code, message, path: site.path }));
+  const notes: Problem[] = site.problems.map(({ code, message }) => ({ code, message, path: site.path }));
   const databases = await run.step('look at the databases', () =>
-    probeDatabases(site, wanted, problems, tools, run.signal),
+    probeDatabases(site, wanted, { problems, notes }, tools, run.signal),
   );
   const schema = await readSchema(site, databases);
   const captured = await run.step('back up', () =>
@@ -106,7 +107,7 @@ async function readSchema(site: Site, databases: readonly CaptureDatabase[]): Pr
 async function probeDatabases(
   site: Site,
   wanted: BackupWanted,
-  problems: Problem[],
+  { problems, notes }: { readonly problems: Problem[]; readonly notes: Problem[] },
   tools: BackupTools,
   signal: AbortSignal,
 ): Promise<CaptureDatabase[]> {
@@ -127,10 +128,12 @@ async function probeDatabases(
         moved === undefined
           ? { login: database.login, name: database.name }
           : { login: await tools.administratorOf(moved.server, site.account.home), name: moved.name };
-      const facts = await probeDatabase(readFrom.login, readFrom.name, { signal });
+      const own = await findOwnNames(site, database, signal);
+      notes.push(...own.obstacles.filter(({ code }) => code !== 'database-shared'), ...own.notes);
+      const facts = await probeDatabase(readFrom.login, readFrom.name, { signal, names: own.names ?? undefined });
       if (facts.tables.length === 0)
         throw new SalvorError('dump-empty', { database: database.name, user: database.login.user });
-      found.push({ database, facts, readFrom });
+      found.push({ database, facts, readFrom, names: own.names });
     } catch (error) {
       if (!wanted.safety || !isBroken(error)) throw error;
       problems.push({ code: error.code, message: error.message, path: database.name });
@@ -142,7 +145,7 @@ async function probeDatabases(
 const ENGINES = { mariadb: 'MariaDB', postgres: 'PostgreSQL', sqlite: 'SQLite' } as const;
 
 /** The files are worth having all the same; a point without its database is one that is restored only when it is named. */
-function nameUnsupported({ engine, name }: SiteDatabase): Problem {
+export function nameUnsupported({ engine, name }: SiteDatabase): Problem {
   const message = `the database ${name} is kept by ${ENGINES[engine]}, which this version does not dump: the point holds files only`;
   return { code: 'database-unsupported', message, path: name };
 }

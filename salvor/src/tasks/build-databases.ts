@@ -8,7 +8,8 @@ import {
 import { compareTables } from '../databases/mariadb/compare.ts';
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
 import { type LoadPart, loadDump } from '../databases/mariadb/load.ts';
-import { WHOLE_DATABASE, planSwap } from '../databases/mariadb/plan-swap.ts';
+import { type SwapScope, WHOLE_DATABASE, planSwap } from '../databases/mariadb/plan-swap.ts';
+import { findReachingViews } from '../databases/mariadb/reaching-views.ts';
 import { type Scratch, createScratch } from '../databases/mariadb/scratch.ts';
 import { SalvorError } from '../errors.ts';
 import { dumpPathOf, type ManifestDatabase } from '../points/manifest.ts';
@@ -17,7 +18,7 @@ import type { Site, SiteDatabase } from '../sites/site.ts';
 import { emptyTables } from './empty-tables.ts';
 import { isOfOther, keepOwnAddresses } from './into-site.ts';
 import type { ScratchDatabase } from './journal.ts';
-import { type PlannedDatabase, bytesOfDump } from './plan-database.ts';
+import { type PlannedDatabase, bytesOfDump, tablesOf } from './plan-database.ts';
 import type { SwitchTools, TableSwap } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -70,8 +71,9 @@ export async function buildDatabase(
     }),
   );
   const coming = new Set(planned.incoming);
+  const loaded = new Set(loadedTables(planned));
   const expected = stored.files.flatMap(({ table, rows }) =>
-    table === null || !coming.has(table) ? [] : [{ table, rows: rows ?? 0 }],
+    table === null || !loaded.has(table) ? [] : [{ table, rows: rows ?? 0 }],
   );
   if (planned.facts === null)
     await run.audit('create-database', `database ${database.name}`, () =>
@@ -90,7 +92,7 @@ export async function buildDatabase(
   const plan = planSwap(await readSwapFacts(admin, wish, { signal: run.signal }), {
     ...wish,
     old: old.name,
-    scope: isWhole ? WHOLE_DATABASE : { tables: planned.incoming },
+    scope: isWhole ? await findScope(admin, planned) : { tables: planned.incoming },
     definer: await readDefiner(database, run.signal),
     definers,
   });
@@ -103,6 +105,17 @@ export async function buildDatabase(
       .map(({ code, name, message }) => ({ code, message, path: `${database.name}.${name}` })),
   );
   return { server: built.server, plan };
+}
+
+async function findScope(admin: DatabaseLogin, { database, names }: PlannedDatabase): Promise<SwapScope> {
+  if (names === null) return WHOLE_DATABASE;
+  await using connection = await openConnection(admin);
+  return { names, stays: [...(await findReachingViews(connection, database.name, names))] };
+}
+
+/** With a dump's tail all that it may name is loaded, also what is another site's by now: that part is not switched. */
+function loadedTables({ stored, incoming, isWhole }: PlannedDatabase): readonly string[] {
+  return isWhole ? tablesOf(stored) : incoming;
 }
 
 /** A database that is gone is made again, empty: the grants of the site's user are of its name and still there. */
@@ -126,10 +139,11 @@ async function readDefiner(database: SiteDatabase, signal: AbortSignal): Promise
 }
 
 /** Head and tables as they are in the point; its tail makes views and triggers, which single tables come without. */
-function partsOf(point: OpenPoint, { stored, incoming, isWhole }: PlannedDatabase): readonly LoadPart[] {
-  const coming = new Set(incoming);
+function partsOf(point: OpenPoint, planned: PlannedDatabase): readonly LoadPart[] {
+  const { stored, isWhole } = planned;
+  const loaded = new Set(loadedTables(planned));
   return stored.files
-    .filter(({ table }) => table === null || coming.has(table))
+    .filter(({ table }) => table === null || loaded.has(table))
     .map(({ name, kind, table, bytes }) => ({
       file: name,
       kind,

@@ -4,14 +4,17 @@ import type { Problem } from '@salvor/contract';
 import { type DatabaseConnection, type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
 import { readServerProduct } from '../databases/mariadb/judge-server.ts';
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
+import { isOwnName, type NamePrefixes } from '../databases/mariadb/own-names.ts';
 import { type DatabaseFacts, probeDatabase, readRights } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
+import { prefixesOf } from '../sites/shared-databases.ts';
+import type { Site, SiteDatabase } from '../sites/site.ts';
 import { findNamedTables } from './empty-tables.ts';
 import { databaseFor } from './into-site.ts';
 import { findOutsiders } from './outsiders.ts';
+import { findOwnNames } from './own-names.ts';
 import type { PlanFindings, PlanTools } from './plan-restore.ts';
 import { findStrayDatabases } from './strays.ts';
 import type { RestoreScope } from './restore-scope.ts';
@@ -27,6 +30,8 @@ export type PlannedDatabase = {
   readonly outgoing: readonly string[];
   /** Views of the point and of now; both empty where only some tables are restored. */
   readonly isWhole: boolean;
+  /** What is the site's in a database that others use too; null where it has it to itself. */
+  readonly names: NamePrefixes | null;
   /** Of those that come, the ones that come without their rows. */
   readonly emptied: readonly string[];
 };
@@ -36,6 +41,22 @@ export function bytesOfDump({ stored, incoming }: PlannedDatabase): number {
   const coming = new Set(incoming);
   const files = stored.files.filter(({ table }) => table === null || coming.has(table));
   return files.reduce((sum, file) => sum + file.bytes, 0);
+}
+
+/**
+ * Also what was another site's when the point was made: one whose settings are gone is not found now, and its tables are
+ * there all the same.
+ */
+function joinNames(now: NamePrefixes | null, database: SiteDatabase, then: ManifestDatabase): NamePrefixes | null {
+  const own = prefixesOf(database);
+  const remembered = (then.others ?? []).filter((prefix) => !own.includes(prefix));
+  if (now === null && remembered.length === 0) return null;
+  return { own, others: [...new Set([...(now?.others ?? []), ...remembered])] };
+}
+
+/** All that a dump holds: one of before the database was shared may hold more than is the site's now. */
+export function tablesOf({ files }: ManifestDatabase): readonly string[] {
+  return files.flatMap(({ table }) => (table === null ? [] : [table]));
 }
 
 /** Null where the site's settings name no such database. */
@@ -60,16 +81,21 @@ export async function planDatabase(
     );
     return null;
   }
-  const users = tools.sites.filter((other) => siteKey(other) !== siteKey(site) && usesDatabase(other, database));
-  for (const other of users) refuse('database-shared', `${siteKey(other)} uses the database ${database.name} too`);
+  const own = await findOwnNames(site, database, tools.signal);
+  const names = joinNames(own.names, database, stored);
+  for (const { code, message } of own.obstacles) refuse(code, message);
+  findings.notes.push(...own.notes);
   if (stored.prefix !== database.prefix)
     refuse(
       'prefix-differs',
       `the point's tables begin with '${stored.prefix}', and those of ${database.name} with '${database.prefix}'`,
     );
   const administrator = await tools.administratorOf(database.login.address, site.account.home);
-  const facts = await probeIfThere(administrator, database.name, tools.signal);
-  const all = stored.files.flatMap(({ table }) => (table === null ? [] : [table]));
+  const facts = await probeIfThere(administrator, database.name, names, tools.signal);
+  const isOwn = (table: string): boolean => names === null || isOwnName(table, names);
+  const all = tablesOf(stored).filter(isOwn);
+  const foreign = wanted.tables === 'all' ? [] : wanted.tables.filter((table) => !isOwn(table));
+  if (foreign.length > 0) refuse('table-of-other-site', `${foreign.join(', ')} is another site's by its name`);
   const incoming = wanted.tables === 'all' ? all : wanted.tables;
   const isWhole = wanted.tables === 'all';
   const now = facts?.tables.map(({ name }) => name) ?? [];
@@ -90,7 +116,7 @@ export async function planDatabase(
   // A table that is asked for by its name is wanted as it was.
   const emptied = isWhole ? findNamedTables(incoming, database.prefix, tools.policy.emptiedTables) : [];
   if (emptied.length > 0) findings.notes.push(nameEmptied(database.name, emptied));
-  return { stored, database, facts, incoming, outgoing, isWhole, emptied };
+  return { stored, database, facts, incoming, outgoing, isWhole, names, emptied };
 }
 
 function nameEmptied(path: string, tables: readonly string[]): Problem {
@@ -102,16 +128,14 @@ function nameEmptied(path: string, tables: readonly string[]): Problem {
 /** More names than a person reads. */
 const MAX_NAMED = 10;
 
-function usesDatabase(site: Site, database: SiteDatabase): boolean {
-  return site.databases.some(
-    ({ name, login }) =>
-      name === database.name && JSON.stringify(login.address) === JSON.stringify(database.login.address),
-  );
-}
-
-async function probeIfThere(login: DatabaseLogin, name: string, signal: AbortSignal): Promise<DatabaseFacts | null> {
+async function probeIfThere(
+  login: DatabaseLogin,
+  name: string,
+  names: NamePrefixes | null,
+  signal: AbortSignal,
+): Promise<DatabaseFacts | null> {
   try {
-    return await probeDatabase(login, name, { signal });
+    return await probeDatabase(login, name, { signal, names: names ?? undefined });
   } catch (error) {
     if (error instanceof SalvorError && error.code === 'database-missing') return null;
     throw error;

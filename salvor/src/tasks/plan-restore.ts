@@ -34,7 +34,7 @@ export type PlanTools = {
   readonly administratorOf: (server: ServerAddress, home: string) => Promise<DatabaseLogin>;
   /** The hoster's staging directory; null for the site's own mount. */
   readonly staging: string | null;
-  /** All sites of the host: a database that two of them use must not change places under the other one. */
+  /** All sites of the host: what lies in the directories of others is not this one's. */
   readonly sites: readonly Site[];
   /** What earlier tasks of this host took. */
   readonly rates: Rates;

@@ -1,7 +1,9 @@
 import type { Problem } from '@salvor/contract';
 import { openConnection, quoteName } from '../databases/mariadb/connect.ts';
+import { isOwnName } from '../databases/mariadb/own-names.ts';
 import { readTables } from '../databases/mariadb/probe.ts';
 import type { Site } from '../sites/site.ts';
+import { findOwnNames } from './own-names.ts';
 
 /**
  * Whether the site works as it is now: its own settings are read, its own log-in connects, each of its tables answers.
@@ -15,11 +17,14 @@ export async function verifySite(readSite: () => Promise<Site>): Promise<readonl
     return [{ code: 'verify-failed', message: `the restored site was not found: ${describe(error)}` }];
   }
   const problems: Problem[] = site.problems.map(({ code, message }) => ({ code, message, path: site.path }));
-  for (const { engine, name, login } of site.databases) {
+  for (const database of site.databases) {
+    const { engine, name, login } = database;
     if (engine !== 'mariadb') continue;
     try {
+      const { names } = await findOwnNames(site, database, undefined);
       await using connection = await openConnection(login, { database: name });
-      for (const table of await readTables(connection, name))
+      const tables = await readTables(connection, name);
+      for (const table of tables.filter((one) => names === null || isOwnName(one.name, names)))
         await connection.query(`SELECT 1 FROM ${quoteName(name, table.name)} LIMIT 1`);
     } catch (error) {
       problems.push({

@@ -27,7 +27,12 @@ export type DefaultsFile = Disposable & {
  */
 export async function openDefaultsFile(
   login: DatabaseLogin,
-  options: { readonly directory: string; readonly user?: OsUser | undefined },
+  options: {
+    readonly directory: string;
+    readonly user?: OsUser | undefined;
+    /** For the dump tool alone: names and values. */
+    readonly dumpOptions?: readonly (readonly [string, string])[];
+  },
 ): Promise<DefaultsFile> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const { address } = login;
@@ -35,8 +40,8 @@ export async function openDefaultsFile(
   const material = tls === null ? null : readTlsMaterial(tls, describeAddress(address));
   const pems = material === null ? [] : pemsOf(material).map(({ pem }) => pem);
   using opened = new DisposableStack();
-  const descriptors = [renderDefaults(login, material), ...pems].map((text) =>
-    opened.adopt(writeNameless(text, options), closeSync),
+  const descriptors = [renderDefaults(login, material) + renderDumpOptions(options.dumpOptions ?? []), ...pems].map(
+    (text) => opened.adopt(writeNameless(text, options), closeSync),
   );
   const files = opened.move();
   return { descriptors, argument: `--defaults-file=/dev/fd/${FIRST}`, [Symbol.dispose]: () => files.dispose() };
@@ -90,6 +95,11 @@ function renderDefaults(login: DatabaseLogin, tls: TlsMaterial | null): string {
   return `${lines.join('\n')}\n`;
 }
 
+function renderDumpOptions(options: readonly (readonly [string, string])[]): string {
+  const lines = options.map(([name, value]) => `${name}=${quoteOption(value)}\n`);
+  return lines.length === 0 ? '' : `[mariadb-dump]\n${lines.join('')}`;
+}
+
 function renderTls(tls: TlsMaterial | null): string[] {
   // Newer clients try it unasked, and end where the server's certificate is one of its own making.
   if (tls === null) return ['skip-ssl'];
@@ -103,10 +113,13 @@ function renderTls(tls: TlsMaterial | null): string[] {
 function quoteOption(value: string): string {
   const escapes: Readonly<Record<string, string>> = {
     '\\': '\\\\',
+    // A quote within quotes would end them for the reader’s search for a comment.
+    '"': '\\"',
+    "'": "\\'",
     '\n': '\\n',
     '\r': '\\r',
     '\t': '\\t',
     '\b': '\\b',
   };
-  return `"${value.replace(/[\\\n\r\t\b]/g, (character) => escapes[character] ?? character)}"`;
+  return `"${value.replace(/[\\"'\n\r\t\b]/g, (character) => escapes[character] ?? character)}"`;
 }

@@ -24,11 +24,14 @@ import { openDefaultsFile } from './defaults-file.ts';
 import { planHistory } from './dump-history.ts';
 import { orderViews } from './order-views.ts';
 import { writeOrphanedView } from './orphaned-views.ts';
+import { isOwnName, type NamePrefixes } from './own-names.ts';
 import { makePartName } from './part-name.ts';
 import { type DatabaseFacts, type DatabaseProblem, probeDatabase, readKeyColumns } from './probe.ts';
+import { findReachingViews } from './reaching-views.ts';
 import type { KeyColumns } from './row-key.ts';
 import { END_MARKER, splitDump } from './split-dump.ts';
 import { type LockWatch, watchLocks } from './watch-locks.ts';
+import { isMistaken, writePrograms } from './write-programs.ts';
 
 export type DumpPart = {
   /** `NNNNNN-<name>.sql`. */
@@ -54,6 +57,8 @@ export type DumpOptions = {
   readonly withoutRows?: readonly string[];
   /** How long a table may be locked by somebody else; default 60. */
   readonly lockWaitSeconds?: number;
+  /** Where the site shares the database: only what is its own is dumped, but for routines and events, which no prefix tells apart. */
+  readonly names?: NamePrefixes | undefined;
   /** Told what the dump does not hold or hold at the same instant, before the first part. */
   readonly onProblem?: (problem: DatabaseProblem) => void;
 };
@@ -102,7 +107,7 @@ const MORE_HEAD = Buffer.from(
     '/*M!100201 SET CHECK_CONSTRAINT_CHECKS=0 */;\n\n',
 );
 
-const TRIGGER_FLAGS = ['--no-data', '--no-create-info', '--triggers', '--routines'];
+const TRIGGER_FLAGS = ['--no-data', '--no-create-info', '--triggers'];
 const VIEW_FLAGS = ['--no-data', '--skip-triggers', '--skip-routines', '--skip-events'];
 
 /** Where it is measured: `bench/rows/stored.ts`. */
@@ -119,7 +124,8 @@ export async function* dumpDatabase(
   name: string,
   options: DumpOptions,
 ): AsyncGenerator<DumpPart> {
-  const facts = await probeDatabase(login, name, signalOf(options));
+  const facts = await probeDatabase(login, name, { ...signalOf(options), names: options.names });
+  const isOwn = (table: string): boolean => options.names === undefined || isOwnName(table, options.names);
   const before = facts.tables.map((table) => table.name);
   if (before.length === 0) throw new SalvorError('dump-empty', { database: name, user: login.user });
   for (const problem of facts.problems) options.onProblem?.(problem);
@@ -128,15 +134,24 @@ export async function* dumpDatabase(
   let number = 0;
   const seen: string[] = [];
   // What exists but is no table of this pass is left out by name: a view in the place of a table would be dumped as one.
-  const ignored = facts.views.map((view) => `--ignore-table=${name}.${view}`);
-  const rowless = (options.withoutRows ?? []).map((table) => `--ignore-table-data=${name}.${table}`);
+  const ignored = [...new Set([...facts.views, ...facts.others])];
+  const rowless = options.withoutRows ?? [];
   const history = keepsHistory ? ['--dump-history'] : [];
-  await using pass1 = await openTool(login, [...TABLE_FLAGS, ...history, ...ignored, ...rowless, '--', name], options);
+  const named = [
+    ...ignored.map(ignoring(name)),
+    ...rowless.map((table) => ['ignore-table-data', `${name}.${table}`] as const),
+  ];
+  await using pass1 = await openTool(login, [...TABLE_FLAGS, ...history, '--', name], options, named);
   const planOf = (table: string): CutPlan => ({
     ...(keys.get(table) ?? NO_KEY),
     meanBytes: options.cutBytes ?? DEFAULT_CUT_BYTES,
   });
   for await (const section of splitDump(naming(pass1, name, login), name, planOf)) {
+    // Made by another site since the tables were listed.
+    if (section.table !== null && !isOwn(section.table)) {
+      for await (const bytes of section.bytes) void bytes;
+      continue;
+    }
     if (section.kind === 'footer') {
       compareLists(name, before, seen, 'the dump');
       const bytes = joinTail(
@@ -144,7 +159,8 @@ export async function* dumpDatabase(
         () => pass2(login, facts, { views, orphaned }, options),
         async () => {
           await using connection = await openConnection(login, { database: name, signal: options.signal });
-          compareLists(name, before, await listTables(connection, name), 'the server after the dump');
+          const after = (await listTables(connection, name)).filter(isOwn);
+          compareLists(name, before, after, 'the server after the dump');
         },
       );
       yield { file: makePartName(number, 'tail'), kind: 'tail', table: null, bytes, rows: () => 0 };
@@ -184,8 +200,16 @@ async function* pass2(
   const mayEvents = !facts.problems.some(
     (problem) => problem.code === 'database-right-missing' && problem.name === 'EVENT',
   );
-  const flags = [...TRIGGER_FLAGS, mayEvents ? '--events' : '--skip-events'];
-  await using triggers = await openTool(login, [...flags, '--', name], options);
+  const isOurs = isMistaken(name);
+  if (isOurs) {
+    await using connection = await openConnection(login, { database: name, signal: options.signal });
+    yield* writePrograms(connection, name, { withEvents: mayEvents });
+  }
+  const programs = isOurs
+    ? ['--skip-routines', '--skip-events']
+    : ['--routines', mayEvents ? '--events' : '--skip-events'];
+  const flags = [...TRIGGER_FLAGS, ...programs];
+  await using triggers = await openTool(login, [...flags, '--', name], options, facts.others.map(ignoring(name)));
   yield* requireWhole(naming(triggers, name, login), name);
   if (views.length > 0) {
     await using viewsOnly = await openTool(login, [...VIEW_FLAGS, '--', name, ...views], options);
@@ -230,8 +254,20 @@ async function* naming(tool: Tool, database: string, { address }: DatabaseLogin)
 
 type Tool = AsyncDisposable & { readonly run: Run; readonly watch: Omit<LockWatch, 'database'> };
 
-async function openTool(login: DatabaseLogin, args: readonly string[], options: DumpOptions): Promise<Tool> {
-  using defaults = await openDefaultsFile(login, { directory: options.defaultsDirectory });
+/** Options that name tables are not in the argument list, which would be too long for the tables of a hundred sites. */
+type NamedOption = readonly [name: 'ignore-table' | 'ignore-table-data', table: string];
+
+const ignoring =
+  (database: string) =>
+  (table: string): NamedOption => ['ignore-table', `${database}.${table}`];
+
+async function openTool(
+  login: DatabaseLogin,
+  args: readonly string[],
+  options: DumpOptions,
+  named: readonly NamedOption[] = [],
+): Promise<Tool> {
+  using defaults = await openDefaultsFile(login, { directory: options.defaultsDirectory, dumpOptions: named });
   const stop = new AbortController();
   const run = openRun('mariadb-dump', {
     args: [defaults.argument, ...COMMON_FLAGS, ...args],
@@ -285,21 +321,34 @@ async function lookCloser(login: DatabaseLogin, facts: DatabaseFacts, options: D
   const { keepsHistory, problems } = await planHistory(connection, facts);
   for (const problem of problems) options.onProblem?.(problem);
   return {
-    ...(await judgeViews(connection, facts.name, options)),
+    ...(await judgeViews(connection, facts, options)),
     keys: await readKeyColumns(connection, facts.name),
     keepsHistory,
   };
 }
 
 /** What can be done with each view. One whose tables are gone fails the whole tool: it is left out and named. */
-async function judgeViews(connection: DatabaseConnection, name: string, options: DumpOptions): Promise<DumpedViews> {
+async function judgeViews(
+  connection: DatabaseConnection,
+  { name, views: listed }: DatabaseFacts,
+  options: DumpOptions,
+): Promise<DumpedViews> {
+  const own = new Set(listed);
+  const reaching =
+    options.names === undefined ? new Set<string>() : await findReachingViews(connection, name, options.names);
   const definitions = await connection.query<{ name: string; definition: string }>(
     'SELECT TABLE_NAME AS name, VIEW_DEFINITION AS definition FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ? ORDER BY BINARY TABLE_NAME',
     [name],
   );
   const views: string[] = [];
   const orphaned: Buffer[] = [];
-  for (const view of orderViews(name, definitions)) {
+  const ordered = orderViews(name, definitions).filter((view) => own.has(view));
+  for (const view of ordered) {
+    if (reaching.has(view)) {
+      const message = `the view ${view} reads tables of another site: it is left out, and a restore leaves it as it is`;
+      options.onProblem?.({ code: 'view-of-others', name: view, message });
+      continue;
+    }
     const refusal = await refusalOf(connection, quoteName(name, view));
     if (refusal === VIEW_INVALID) {
       const message = `the view ${view} names tables, columns or functions that are not there or not allowed; it is left out`;

@@ -62,6 +62,15 @@ export async function readObjects(
   ];
 }
 
+/** Routines and events alone. The session's database becomes `database`. */
+export async function readPrograms(
+  connection: DatabaseConnection,
+  database: string,
+): Promise<readonly DatabaseObject[]> {
+  await connection.execute(`USE ${quoteName(database)}`);
+  return [...(await readRoutines(connection, database)), ...(await readEvents(connection, database))];
+}
+
 /** The same with another definer; an event that is to run is enabled, any other stays as disabled as it is. */
 export function redefine(object: DatabaseObject, definer: DatabaseAccount, isEnabled: boolean): DatabaseObject {
   const body =

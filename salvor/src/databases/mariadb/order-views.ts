@@ -25,7 +25,8 @@ export function orderViews(
   return [...ordered];
 }
 
-function namesIn(definition: string, database: string): readonly string[] {
+/** What of `database` a definition names. */
+export function namesIn(definition: string, database: string): readonly string[] {
   const names: string[] = [];
   const before = `${quoteName(database)}.`;
   for (let at = definition.indexOf(before); at !== -1; at = definition.indexOf(before, at + 1)) {

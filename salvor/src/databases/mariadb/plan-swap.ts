@@ -9,12 +9,20 @@
 import { SalvorError } from '../../errors.ts';
 import { type DatabaseAccount, quoteAccount, quoteName } from './connect.ts';
 import { type DatabaseObject, redefine } from './objects.ts';
+import { isOwnName, type NamePrefixes } from './own-names.ts';
 import type { DatabaseProblem } from './probe.ts';
 import type { FoundDefiner } from './rewrite-definers.ts';
 import { NO_STUBS, type SwapStubs } from './stubs.ts';
 
 /** Which tables take part: all, those of a site that shares its database, or chosen ones. */
-export type SwapScope = { readonly prefix: string } | { readonly tables: readonly string[] };
+export type SwapScope =
+  | { readonly prefix: string }
+  | { readonly tables: readonly string[] }
+  | {
+      readonly names: NamePrefixes;
+      /** Views that are the site's by their names and stay all the same (`reaching-views.ts`). */
+      readonly stays: readonly string[];
+    };
 
 export const WHOLE_DATABASE: SwapScope = { prefix: '' };
 
@@ -160,13 +168,15 @@ export function findStubs(
 }
 
 export function isInScope(name: string, scope: SwapScope): boolean {
-  return 'tables' in scope ? scope.tables.includes(name) : name.startsWith(scope.prefix);
+  if ('tables' in scope) return scope.tables.includes(name);
+  if ('names' in scope) return isOwnName(name, scope.names) && !scope.stays.includes(name);
+  return name.startsWith(scope.prefix);
 }
 
 /** A trigger goes with its table; views, routines and events go by their own names, and stay where tables were chosen. */
 function belongs(object: DatabaseObject, scope: SwapScope, tables: ReadonlySet<string>): boolean {
   if (object.kind === 'trigger') return tables.has(object.table ?? '');
-  return 'prefix' in scope && isInScope(object.name, scope);
+  return !('tables' in scope) && isInScope(object.name, scope);
 }
 
 /** A broken view could not be made again: it stays where it is, unless something comes that has its name. */

@@ -4,6 +4,7 @@
 import { accessSync, constants } from 'node:fs';
 import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName, readAccount } from './connect.ts';
 import { judgeServer } from './judge-server.ts';
+import { isOwnName, isUnclaimedName, type NamePrefixes } from './own-names.ts';
 import type { KeyColumns } from './row-key.ts';
 
 /** What holds rows. A sequence is a table of one row to the server, and moves like one. */
@@ -37,6 +38,8 @@ export type DatabaseFacts = {
   /** `PROCEDURE name` and the like. */
   readonly routines: readonly string[];
   readonly events: readonly string[];
+  /** Tables and views that are not the site's, where it shares the database. */
+  readonly others: readonly string[];
   readonly problems: readonly DatabaseProblem[];
 };
 
@@ -45,46 +48,51 @@ export type DatabaseProblem = { readonly code: string; readonly name: string; re
 
 export type TableChecksum = { readonly table: string; readonly checksum: string | null };
 
-/** Reads what `login` sees of the database. Throws as `openConnection`, and 'database-missing'. */
+/**
+ * Reads what `login` sees of the database; with `names`, of what is the site's in it. Throws as `openConnection`, and 'database-missing'.
+ */
 export async function probeDatabase(
   login: DatabaseLogin,
   name: string,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal; readonly names?: NamePrefixes | undefined } = {},
 ): Promise<DatabaseFacts> {
   await using connection = await openConnection(login, { database: name, signal: options.signal });
   const [schema] = await connection.query<{ version: string; comment: string; charset: string; collation: string }>(
     'SELECT VERSION() AS version, @@version_comment AS comment, @@character_set_database AS charset, @@collation_database AS collation',
   );
-  const tables = await readTables(connection, name);
+  const { names } = options;
+  const isOwn = (named: string): boolean => names === undefined || isOwnName(named, names);
+  const all = await readTables(connection, name);
+  const tables = all.filter((table) => isOwn(table.name));
+  const views = await readNames(connection, VIEWS, name);
+  const triggers = await connection.query<{ name: string; base: string }>(TRIGGERS, [name]);
+  const routines = await connection.query<{ type: string; name: string }>(ROUTINES, [name]);
   return {
     name,
     serverVersion: schema?.version ?? '',
     charset: schema?.charset ?? '',
     collation: schema?.collation ?? '',
     tables,
-    views: await readNames(
-      connection,
-      'SELECT TABLE_NAME AS name FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?',
-      name,
-    ),
-    triggers: await readNames(
-      connection,
-      'SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?',
-      name,
-    ),
-    routines: await readNames(
-      connection,
-      "SELECT CONCAT(ROUTINE_TYPE, ' ', ROUTINE_NAME) AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?",
-      name,
-    ),
-    events: await readNames(
-      connection,
-      'SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?',
-      name,
-    ),
-    problems: [...nameUntested(schema), ...nameInconsistent(tables), ...(await findBlindSpots(connection, name))],
+    views: views.filter(isOwn),
+    triggers: triggers.filter(({ base }) => isOwn(base)).map((trigger) => trigger.name),
+    routines: routines.filter((routine) => isOwn(routine.name)).map((routine) => `${routine.type} ${routine.name}`),
+    events: (await readNames(connection, EVENTS, name)).filter(isOwn),
+    others: [...all.map((table) => table.name), ...views].filter((named) => !isOwn(named)),
+    problems: [
+      ...nameUntested(schema),
+      ...nameInconsistent(tables),
+      ...nameUnclaimed(all, names),
+      ...(await findBlindSpots(connection, name)),
+    ],
   };
 }
+
+const VIEWS = 'SELECT TABLE_NAME AS name FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?';
+const TRIGGERS =
+  'SELECT TRIGGER_NAME AS name, EVENT_OBJECT_TABLE AS base FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ? ORDER BY 1';
+const ROUTINES =
+  'SELECT ROUTINE_TYPE AS type, ROUTINE_NAME AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ? ORDER BY 1, 2';
+const EVENTS = 'SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?';
 
 /** Every table and sequence of a database, in the order of their names' bytes. */
 export async function readTables(connection: DatabaseConnection, database: string): Promise<readonly TableFacts[]> {
@@ -204,6 +212,19 @@ function nameUntested(schema: { readonly version: string; readonly comment: stri
   if (isWritable) return [];
   const message = `${name} was never tested with this version: its databases are dumped and not restored there`;
   return [{ code: 'server-untested', name: 'the server', message }];
+}
+
+/** More names than a person reads. */
+const MAX_NAMED = 10;
+
+/** What begins with no site's prefix is in no site's dump. */
+function nameUnclaimed(tables: readonly TableFacts[], names: NamePrefixes | undefined): DatabaseProblem[] {
+  const unclaimed = names === undefined ? [] : tables.filter((table) => isUnclaimedName(table.name, names));
+  if (unclaimed.length === 0) return [];
+  const shown = unclaimed.slice(0, MAX_NAMED).map((table) => table.name);
+  const more = unclaimed.length > MAX_NAMED ? ` and ${unclaimed.length - MAX_NAMED} more` : '';
+  const message = `${shown.join(', ')}${more} begin with the prefix of no site that uses the database: they are in no dump`;
+  return [{ code: 'tables-unclaimed', name: shown[0] ?? '', message }];
 }
 
 function nameInconsistent(tables: readonly TableFacts[]): DatabaseProblem[] {

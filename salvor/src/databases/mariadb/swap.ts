@@ -138,7 +138,7 @@ export async function planSwapBack(admin: DatabaseLogin, plan: SwapPlan, undone:
   const leaving = facts.liveObjects.filter((object) =>
     object.kind === 'trigger'
       ? leaves.has(object.table ?? '')
-      : 'prefix' in plan.scope && isInScope(object.name, plan.scope),
+      : !('tables' in plan.scope) && isInScope(object.name, plan.scope),
   );
   const comingViews = plan.outgoing.filter((object) => object.kind === 'view').map((view) => view.name);
   const outgoing = withoutBroken(leaving, new Set([...comes, ...comingViews]));

@@ -39,7 +39,7 @@ export async function makeSite(
   const user = `u${randomBytes(4).toString('hex')}`;
   // Everything that a quoting mistake would trip over.
   const password = `p"a's\\s #w\`ö${randomBytes(4).toString('hex')} `;
-  const pattern = quoteName(name.replaceAll('_', '\\_'));
+  const pattern = quoteName(name.replaceAll(/[\\%_]/g, '\\$&'));
   await server.query(`CREATE DATABASE ${quoteName(name)} CHARACTER SET utf8mb4;
     CREATE USER '${user}'@'localhost' IDENTIFIED BY '${password.replaceAll('\\', '\\\\').replaceAll("'", "''")}';
     GRANT ALL ON ${pattern}.* TO '${user}'@'localhost';

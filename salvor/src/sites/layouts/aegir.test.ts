@@ -374,7 +374,7 @@ const layouts: readonly Layout[] = [
     sites: ['o1', 'o2'].map((name) => `${name}/twin.test data/disk/${name}/distro/001/d/sites/twin.test`),
     check: (found) =>
       assert.deepEqual(
-        found.sites.map(({ databases }) => databases[0]?.sharedWith),
+        found.sites.map(({ databases }) => databases[0]?.sharedWith.map(({ site }) => site)),
         [['o2/twin.test'], ['o1/twin.test']],
       ),
   },

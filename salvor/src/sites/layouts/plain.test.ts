@@ -48,7 +48,13 @@ const layouts: readonly Layout[] = [
     databases: ['a.test: mariadb pool@local a_', 'b.test: mariadb pool@local b_', 'c.test: mariadb pool@local'],
     problems: ['c.test: database-prefixes'],
     check: (found) =>
-      assert.deepEqual(found.sites[0]?.databases[0]?.sharedWith, ['www-data/b.test', 'www-data/c.test']),
+      assert.deepEqual(
+        found.sites[0]?.databases[0]?.sharedWith.map(({ site, prefixes }) => [site, ...prefixes]),
+        [
+          ['www-data/b.test', 'b_', 'a_'],
+          ['www-data/c.test', ''],
+        ],
+      ),
   },
   {
     name: 'Drupal 8 to 11: settings.local.php, an include above the docroot, several databases with a replica',
