@@ -38,6 +38,26 @@ test('what goes in comes out, however much, and is asked for only as fast as it 
   assert.equal(bytes, 400 * 65_536);
 });
 
+test('what a child printed is read whole, also where it had ended before anybody looked, and so is its failure', async () => {
+  for (const [script, failure] of [
+    ['echo all of it', null],
+    ['true', null],
+    ['echo all of it; exit 3', 'command-failed'],
+  ] as const) {
+    await using child = openRun('sh', { args: ['-c', script] });
+    await child.finished.catch(() => undefined);
+    // Till the stream has had its turn to be thrown away.
+    await new Promise((settle) => setImmediate(settle));
+    let text = '';
+    const reading = (async () => {
+      for await (const bytes of child.stdout) text += Buffer.from(bytes).toString();
+    })();
+    if (failure === null) await reading;
+    else await assert.rejects(reading, { code: failure });
+    assert.equal(text, script === 'true' ? '' : 'all of it\n', script);
+  }
+});
+
 test('a failure carries the exit and the last words, with secrets struck out', async () => {
   const command = {
     args: ['-c', 'head -c 100000 /dev/zero | tr "\\0" x >&2; echo "bad password hunter2!" >&2; exit 3'],

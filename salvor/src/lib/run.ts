@@ -127,6 +127,8 @@ class StartedProcess {
     this.#command = command;
     this.#child = child;
     this.#options = options;
+    // Node throws away what nobody waits for when a child ends: what it printed would be lost to a slow reader.
+    child.stdout?.on('readable', () => undefined);
     this.finished = this.#settle();
     // Whoever reads stdout to its end or disposes learns the outcome there; alone it must not bring the process down.
     this.finished.catch(() => undefined);

@@ -189,18 +189,20 @@ describe('a database that several sites share', () => {
     });
   });
 
-  test('a table that is made while the dump runs fails it, whosever it is: the tool lists tables by itself', async () => {
+  test('a table that another site makes while the dump runs is in no part of it, one of ours fails it', async () => {
     const { name } = await makeShared();
-    for (const table of ['wp_new', 'a_new']) {
-      const dumping = (async () => {
-        const options = { defaultsDirectory: server.directory, names: namesOf('a_') };
-        for await (const part of dumpDatabase(server.admin, name, options)) {
-          if (part.kind === 'head') await server.server.query(`CREATE TABLE ${name}.${table} (i INT)`);
-          for await (const bytes of part.bytes) void bytes;
-          assert.notEqual(part.table, 'wp_new');
-        }
-      })();
-      await assert.rejects(dumping, { code: /^dump-(?:failed|tables-differ)$/ });
-    }
+    const dumpMaking = async (table: string): Promise<void> => {
+      const options = { defaultsDirectory: server.directory, names: namesOf('a_') };
+      for await (const part of dumpDatabase(server.admin, name, options)) {
+        if (part.kind === 'head') await server.server.query(`CREATE TABLE ${name}.${table} (i INT)`);
+        for await (const bytes of part.bytes) void bytes;
+        assert.notEqual(part.table, 'wp_new');
+      }
+    };
+    // The tool lists tables by itself, and gives up at one that is younger than its snapshot.
+    await dumpMaking('wp_new').catch((error: unknown) =>
+      assert.match(String(error), /1412: Table definition has changed/),
+    );
+    await assert.rejects(dumpMaking('a_new'), { code: /^dump-(?:failed|tables-differ)$/ });
   });
 });
