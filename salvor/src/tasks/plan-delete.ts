@@ -152,7 +152,8 @@ async function planTables(
     refuse('database-unsupported', `is kept by ${engine}, which this version does not delete`);
     return null;
   }
-  if (database.sharedWith.length > 0) refuse('database-shared', `${database.sharedWith.join(', ')} uses it too`);
+  if (database.sharedWith.length > 0)
+    refuse('database-shared', `${database.sharedWith.map(({ site: other }) => other).join(', ')} uses it too`);
   const users = others.filter((other) => other.databases.some((theirs) => isSameLogin(theirs.login, login)));
   for (const other of users) refuse('user-shared', `${siteKey(other)} logs in as ${login.user} too`);
   const admin = await tools.administratorOf(login.address, site.account.home);
