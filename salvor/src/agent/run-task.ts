@@ -226,10 +226,20 @@ function nameFailure(cause: unknown, signal: AbortSignal): unknown {
     if (isOverdue) return signal.reason;
     return error instanceof SalvorError && error.code === 'cancelled'
       ? error
-      : new SalvorError('cancelled', {}, { cause: error });
+      : new SalvorError(
+          'cancelled',
+          { what: `${whyOf(signal.reason)}what it had begun was taken back` },
+          { cause: error },
+        );
   }
   const full = findFullDisk(error);
   return full === null ? error : new SalvorError('disk-full', { where: full }, { cause: error });
+}
+
+/** Who or what stopped it, where that is known. */
+function whyOf(reason: unknown): string {
+  const what = reason instanceof SalvorError ? reason.context['what'] : undefined;
+  return what === undefined ? '' : `${String(what)}; `;
 }
 
 /** The message of the first error in the chain that says that a disk is full. */

@@ -25,7 +25,7 @@ export function documentOfTask(
     process: isInHand ? row.pid : null,
     attempt: row.attempt,
     attempts: row.attempts,
-    progress: row.progress === null ? null : (JSON.parse(row.progress) as TaskProgress),
+    progress: row.progress === null ? null : readProgress(row.progress),
     waitsFor: now.waitsFor,
     cancelledBy: row.cancelled_by,
     point: row.point,
@@ -44,4 +44,10 @@ export function problemOfHung(task: TaskSummary): Problem {
 function isHung(row: TaskRow, now: { readonly at: Date; readonly hungAfterMs: number }): boolean {
   if (row.state !== 'running' || row.seen === null) return false;
   return now.at.getTime() - Date.parse(row.seen) > now.hungAfterMs && isAlive(processOf(row));
+}
+
+/** Steps may tell more of themselves than a document has. */
+function readProgress(text: string): TaskProgress {
+  const { step, files, bytes, filesTotal, bytesTotal, current } = JSON.parse(text) as TaskProgress;
+  return { step, files, bytes, filesTotal, bytesTotal, current };
 }

@@ -1,5 +1,5 @@
 /** A host's queue without a host: tasks whose bodies a test writes, on a store of their own. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuditLog } from '../lib/audit-log.ts';
@@ -20,10 +20,13 @@ export type TestRoom = AsyncDisposable & {
   setLoad(load: number): void;
 };
 
+/** A store there is as durable as these tests need, and does not wait for a disk that others use. */
+const IN_MEMORY = '/dev/shm';
+
 /** Looks every few milliseconds, so that no test waits. `state` is an earlier room's, as another process would open it. */
 export async function openTestRoom(limits: Partial<QueueLimits> = {}, state?: string): Promise<TestRoom> {
   await using made = new AsyncDisposableStack();
-  const directory = state ?? mkdtempSync(join(tmpdir(), 'salvor-queue-'));
+  const directory = state ?? mkdtempSync(join(existsSync(IN_MEMORY) ? IN_MEMORY : tmpdir(), 'salvor-queue-'));
   if (state === undefined) made.defer(() => rmSync(directory, { recursive: true }));
   const store = made.use(await openStore(directory));
   const hurried = { ...STANDARD_LIMITS, pollMs: 5, beatMs: 5, backoffMs: 10, ...limits };

@@ -13,6 +13,8 @@ export type Progress = {
   readonly filesTotal?: number | null;
   readonly bytesTotal?: number | null;
   readonly current?: string;
+  /** False for what somebody else does: when its step began is not known here. */
+  readonly hasRate?: boolean;
 };
 
 /** Faster is not readable, and costs time over a slow line. */
@@ -70,7 +72,8 @@ export function renderProgress(progress: Progress, elapsedMs: number, columns: n
   }
   if (files !== undefined && files > 0) parts.push(counted(files, 'file'));
   if (bytes > 0) parts.push(readableBytes(bytes) + (bytesTotal === null ? '' : ` of ${readableBytes(bytesTotal)}`));
-  if (bytes > 0 && elapsedMs >= MIN_RATE_MS) parts.push(`${readableBytes((bytes / elapsedMs) * 1000)}/s`);
+  if (bytes > 0 && elapsedMs >= MIN_RATE_MS && progress.hasRate !== false)
+    parts.push(`${readableBytes((bytes / elapsedMs) * 1000)}/s`);
   const line = parts.join('  ');
   const room = columns - widthOf(line) - 2;
   const current = escapeControl(progress.current ?? '');

@@ -28,8 +28,18 @@ export function renderTasks(tasks: readonly TaskSummary[], now: Date, paint: Pai
     .join('\n');
 }
 
+/** One under the other. A step that had nothing to say between its beginning and its end is one line. */
+export function renderLines(lines: readonly TaskLine[], paint: Paint): readonly string[] {
+  return lines
+    .filter(({ text }, i) => {
+      const step = /^(.*): begins$/s.exec(text)?.[1];
+      return step === undefined || lines[i + 1]?.text.startsWith(`${step}: done after `) !== true;
+    })
+    .map((line) => renderLine(line, paint));
+}
+
 /** `14:03:51  back up: done after 2.1 s` */
-export function renderLine(line: TaskLine, paint: Paint): string {
+function renderLine(line: TaskLine, paint: Paint): string {
   const time = paint.dim(readableTime(line.time).slice(-'00:00:00'.length));
   const text = escapeControl(line.text);
   const code = line.code === null ? '' : ` ${paint.dim(`(${line.code})`)}`;
@@ -60,7 +70,9 @@ export function renderEnd(task: TaskSummary, now: Date, paint: Paint): string {
   const lines = [
     `${colour(task.isHung ? `${task.state} (hung)` : task.state)}${took === '' ? '' : ` after ${took}`}${problems}`,
   ];
-  const note = task.endedAt === null ? noteOf(task) : '';
+  // An error with a code is the last line of the log, just above.
+  const why = task.error?.code === null ? task.error.message : '';
+  const note = task.endedAt === null ? noteOf(task) : why;
   if (note !== '') lines[0] += `: ${escapeControl(note)}`;
   if (task.undoUntil !== null)
     lines.push(`To switch back, until ${readableTime(task.undoUntil)}: ${paint.bold(`salvor undo ${task.id}`)}`);

@@ -248,7 +248,7 @@ describe('restore and undo', { concurrency: 1 }, () => {
       texts.join('\n'),
     );
     const people = await salvor('task', 'log', task);
-    assert.match(people.out, /^restore of [^\n]*\n\d\d:\d\d:\d\d  plan: begins\n[^]*\nsucceeded after \d/);
+    assert.match(people.out, /^restore of [^\n]*\n\d\d:\d\d:\d\d  plan: done after [^]*\nsucceeded after \d/);
     assert.equal((await document(ErrorDocument, 1, ['task', 'cancel', task])).error.code, 'task-ended');
     assert.equal((await document(ErrorDocument, 1, ['task', 'log', '000000000000'])).error.code, 'task-unknown');
   });

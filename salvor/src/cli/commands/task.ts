@@ -5,7 +5,7 @@ import { SalvorError } from '../../errors.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { ProgressLine } from '../progress-line.ts';
 import { renderProblems } from '../render-problems.ts';
-import { renderEnd, renderHead, renderLine } from '../render-tasks.ts';
+import { renderEnd, renderHead, renderLines } from '../render-tasks.ts';
 import { writeAll } from '../terminal.ts';
 
 /** What a task has said; with `follow` also what it says until it ends, and then it exits as the task did. */
@@ -21,11 +21,8 @@ export async function taskLog(
   const said: TaskLine[] = [];
   let last: TaskSummary | null = null;
   for await (const { task, lines } of agent.watchTask(id, context.signal)) {
-    const texts = [
-      ...(last === null ? [renderHead(task, paint)] : []),
-      ...lines.map((line) => renderLine(line, paint)),
-    ];
-    progress.clear();
+    const texts = [...(last === null ? [renderHead(task, paint)] : []), ...renderLines(lines, paint)];
+    if (texts.length > 0) progress.clear();
     if (!context.isJson && texts.length > 0) await writeAll(terminal.stdout, `${texts.join('\n')}\n`);
     if (!context.isJson && flags.follow === true) showState(task, progress);
     said.push(...lines);
@@ -43,7 +40,7 @@ export async function taskLog(
 
 function showState(task: TaskSummary, progress: ProgressLine): void {
   if (task.state === 'queued') progress.show({ step: `waits for ${task.waitsFor ?? 'its turn'}` });
-  if (task.state === 'running' && task.progress !== null) progress.show(task.progress);
+  if (task.state === 'running' && task.progress !== null) progress.show({ ...task.progress, hasRate: false });
 }
 
 /** Stops a task and waits until it has ended. 0 where it was stopped, 3 where it was too late or its process does not answer. */
