@@ -64,6 +64,11 @@ export type BuildHostOptions = {
   readonly files?: number;
   /** A third platform with a fourth site, in Drupal 7's shape. */
   readonly withDrupal7?: boolean;
+  /** The server of another host, which several accounts then share, as they do on a real one. */
+  readonly mariadb?: MariaDbServer;
+  readonly uid?: number;
+  /** URIs of the Drupal 10 sites; two of them where it is absent. */
+  readonly drupalSites?: readonly string[];
   /** Leaves WordPress out, where only sizes matter. */
   readonly withoutWordPress?: boolean;
   /** Told of each part before it is made. */
@@ -83,9 +88,9 @@ export async function buildHost(options: BuildHostOptions = {}): Promise<DemoHos
   await chmod(directory, 0o755);
 
   step('MariaDB on a socket of its own');
-  const mariadb = made.use(await openMariaDb({ directory: join(directory, 'mariadb') }));
+  const mariadb = options.mariadb ?? made.use(await openMariaDb({ directory: join(directory, 'mariadb') }));
   const name = options.account ?? 'o1';
-  const account = await makeAccount(name, join(directory, 'data/disk', name));
+  const account = await makeAccount(name, options.uid ?? DEMO_UID, join(directory, 'data/disk', name));
   const scripts = join(directory, 'scripts');
   // A checkout may be closed to the account's user.
   await cp(fileURLToPath(new URL('php/', import.meta.url)), scripts, { recursive: true });
@@ -95,7 +100,8 @@ export async function buildHost(options: BuildHostOptions = {}): Promise<DemoHos
   const builder: Builder = { account, mariadb, random, scripts, options, step };
   const sites: BuiltSite[] = [];
   if (options.withoutWordPress !== true) sites.push(await buildWordPress(builder));
-  sites.push(...(await buildDrupal(builder, 10, DRUPAL_10_SITES)));
+  const plans = options.drupalSites?.map((uri) => ({ uri, title: uri, cloaked: false }));
+  sites.push(...(await buildDrupal(builder, 10, plans ?? DRUPAL_10_SITES)));
   if (options.withDrupal7 === true) sites.push(...(await buildDrupal(builder, 7, DRUPAL_7_SITES)));
 
   const servers: WebServer[] = [];
@@ -208,14 +214,14 @@ function describe(site: AegirSite, port: number, access: SiteDatabaseAccess): Om
   return { uri: site.uri, path: site.path, url, database, user, password, port, root: site.platform.root };
 }
 
-async function makeAccount(name: string, home: string): Promise<DemoAccount> {
+async function makeAccount(name: string, ownUid: number, home: string): Promise<DemoAccount> {
   const uid = process.getuid?.() ?? 0;
   if (uid !== 0) {
     const gid = process.getgid?.() ?? 0;
     return { name, home, uid, gid, webGid: gid };
   }
   const group = await runToEnd(['getent', 'group', 'www-data'], '').catch(() => '');
-  return { name, home, uid: DEMO_UID, gid: DEMO_UID, webGid: Number(group.split(':')[2] ?? DEMO_UID) };
+  return { name, home, uid: ownUid, gid: ownUid, webGid: Number(group.split(':')[2] ?? ownUid) };
 }
 
 /** The user that Aegir creates databases with; gives its log-in as Aegir's contexts hold it. */

@@ -52,6 +52,7 @@ export const ERROR_CODES = {
   'remote-login-missing': { http: 409, exit: 1 },
   'remote-unnamed': { http: 409, exit: 2 },
   'repository-exists': { http: 409, exit: 1 },
+  'repository-gone': { http: 503, exit: 1 },
   'repository-locked': { http: 423, exit: 1 },
   'repository-missing': { http: 404, exit: 1 },
   'repository-version': { http: 501, exit: 1 },

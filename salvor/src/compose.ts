@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { openAgent as openAgentOf } from './agent/agent.ts';
 import type { Agent } from './agent/agent.ts';
+import { type Uptime, readUptime } from './agent/clock-watch.ts';
 import { nameCaller } from './lib/process-identity.ts';
 import { configPlaces, loadConfig } from './config.ts';
 import type { Config, Environment } from './config.ts';
@@ -23,12 +24,16 @@ export async function openAgent(composition: Composition): Promise<Agent> {
 }
 
 /** The agent of a configuration. */
-export async function openAgentFor(config: Config, { clock }: Pick<Composition, 'clock'>): Promise<Agent> {
+export async function openAgentFor(
+  config: Config,
+  { clock, uptime = readUptime }: Pick<Composition, 'clock'> & { readonly uptime?: () => Uptime },
+): Promise<Agent> {
   return openAgentOf(config, {
     clock,
     random: Math.random,
     randomBytes: (count) => randomBytes(count),
     who: nameCaller(),
     say: () => {},
+    uptime,
   });
 }

@@ -389,6 +389,13 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
+  'repository-gone': {
+    message: (c) =>
+      `The repository of ${String(c['account'])} at ${String(c['url'])} is not there any more, and an empty one was not put in its place.`,
+    hint: 'Mount its disk or bring it back. To begin a new one there all the same, remove the file in STATE/repositories that names it.',
+    exit: 1,
+    retry: 'later',
+  },
   'restore-differs': {
     message: (c) =>
       `What was built for ${String(c['site'])} differs from the point: ${String(c['what'])}. The site was not changed.`,

@@ -64,7 +64,7 @@ import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { expireKept } from './expire-kept.ts';
 import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '../points/host-points.ts';
 import type { CopyName } from '../points/repositories.ts';
-import { readUptime } from './clock-watch.ts';
+import type { Uptime } from './clock-watch.ts';
 import { runNights } from './nights.ts';
 import { describePolicy, simulatePolicy } from './policy-documents.ts';
 import { documentOfHost, documentOfSite, readHost } from './host-sites.ts';
@@ -89,6 +89,8 @@ export type AgentServices = {
   readonly who: string;
   /** Each line that a task says. */
   readonly say: (line: string) => void;
+  /** Time since the boot, which no change of the clock moves. */
+  readonly uptime: () => Uptime;
 };
 
 export type CallOptions = { readonly signal?: AbortSignal };
@@ -143,7 +145,7 @@ export async function openAgent(config: Config, services: AgentServices): Promis
   };
   const points = opened.use(new HostPoints(config, store));
   await room.recover();
-  return new Agent(config, room, points, opened.move());
+  return new Agent(config, room, points, services.uptime, opened.move());
 }
 
 export class Agent implements AsyncDisposable {
@@ -152,14 +154,16 @@ export class Agent implements AsyncDisposable {
   readonly #points: HostPoints;
   readonly #rates: MeasuredRates;
   readonly #queue: Queue;
+  readonly #uptime: () => Uptime;
   readonly #opened: AsyncDisposableStack;
 
-  constructor(config: Config, room: TaskRoom, points: HostPoints, opened: AsyncDisposableStack) {
+  constructor(config: Config, room: TaskRoom, points: HostPoints, uptime: () => Uptime, opened: AsyncDisposableStack) {
     this.#config = config;
     this.#room = room;
     this.#points = points;
     this.#rates = new MeasuredRates(config.state);
     this.#queue = new Queue(room);
+    this.#uptime = uptime;
     this.#opened = opened;
   }
 
@@ -167,7 +171,7 @@ export class Agent implements AsyncDisposable {
   async init(options: CallOptions = {}): Promise<Omit<InitDocument, 'config' | 'written'>> {
     const found = await readHost(this.#config, options.signal);
     const names = found.accounts.map(({ name }) => name);
-    const ensured = await this.#points.ensure(names, options.signal);
+    const ensured = await this.#points.ensure(names, { signal: options.signal });
     const madeOf = (name: string, copy: CopyName): EnsuredRepository | null =>
       ensured.repositories.find((made) => made.account === name && made.copy === copy) ?? null;
     const accounts = found.accounts.flatMap(({ name, home }) => {
@@ -472,7 +476,7 @@ export class Agent implements AsyncDisposable {
   async daily({ account, ...options }: TaskCallOptions & { readonly account: string | null }): Promise<DailyDocument> {
     const { clock } = this.#room;
     return await runNights(
-      { config: this.#config, points: this.#points, queue: this.#queue, clock, uptime: readUptime },
+      { config: this.#config, points: this.#points, queue: this.#queue, clock, uptime: this.#uptime },
       { account, ...this.#waitOptions(options) },
     );
   }

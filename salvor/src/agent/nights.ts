@@ -37,7 +37,7 @@ export async function runNights(
   const isClockTrusted = watchClock(room.config.state, room.clock(), room.uptime());
   const ensured = await room.points.ensure(
     accounts.map(({ name }) => name),
-    options.signal,
+    { signal: options.signal, bearsLocal: true },
   );
   const nights: DailyAccount[] = [];
   for (const each of accounts) {

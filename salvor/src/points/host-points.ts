@@ -65,9 +65,13 @@ export class HostPoints implements AsyncDisposable {
 
   /**
    * Makes repositories and keys where they are missing, each with a second key that the recovery key opens. All are cut
-   * alike: like the first that is there, else that is made. A remote place that can't be reached is a problem; the local ones are made all the same.
+   * alike: like the first that is there, else that is made. A remote place that can't be reached is a problem; the local ones are
+   * made all the same. With `bearsLocal` what is wrong with one local repository is a problem too, and the others are made.
    */
-  async ensure(accounts: readonly string[], signal?: AbortSignal): Promise<EnsuredRepositories> {
+  async ensure(
+    accounts: readonly string[],
+    { signal, bearsLocal = false }: { readonly signal?: AbortSignal | undefined; readonly bearsLocal?: boolean } = {},
+  ): Promise<EnsuredRepositories> {
     const repositories: EnsuredRepository[] = [];
     const problems: Problem[] = [];
     const first = accounts.find((account) => hasRepository(this.#places, account));
@@ -83,10 +87,10 @@ export class HostPoints implements AsyncDisposable {
           await ensureRecoveryAccess(opened.repository, recoveryKey);
           repositories.push(this.#describe(account, copy, opened));
         } catch (error) {
-          if (copy === 'local') throw error;
+          if (copy === 'local' && !bearsLocal) throw error;
           problems.push(asRemoteProblem(error, repositoryUrlOf(this.#places, account, copy)));
           // The others lie at the same place: who waits is not made to wait for each.
-          break;
+          if (copy === 'remote') break;
         }
       }
     }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -93,5 +93,22 @@ describe("the accounts' repositories", () => {
     const made = await ensure(places, ['o1']);
     assert.deepEqual(made.problems, []);
     assert.equal(made.repositories[1]?.created, true);
+  });
+
+  it('that were there and are gone are not begun anew in an empty place: their disk may not be mounted', async () => {
+    const places = placesOf('gone', { url: join(place, 'gone', 'remote'), identityFile: null, knownHosts: null });
+    await ensure(places, ['o1']);
+    const remote = repositoryUrlOf(places, 'o1', 'remote');
+    rmSync(remote, { recursive: true });
+    const away = await ensure(places, ['o1']);
+    assert.deepEqual(
+      away.problems.map(({ code, path }) => [code, path]),
+      [['repository-gone', remote]],
+    );
+    assert.equal(existsSync(remote), false);
+    rmSync(repositoryUrlOf(places, 'o1', 'local'), { recursive: true });
+    await assert.rejects(ensure(places, ['o1']), { code: 'repository-gone' });
+    const elsewhere = { ...places, local: join(place, 'gone', 'another') };
+    assert.equal((await ensure(elsewhere, ['o1'])).repositories[0]?.created, true);
   });
 });

@@ -87,6 +87,30 @@ export function hasRepository(places: RepositoryPlaces, account: string): boolea
 }
 
 /**
+ * Refuses to begin anew where a repository was made before: a disk that is not mounted would get an empty one in its place,
+ * and the night would call that a copy.
+ */
+function requireNeverMade(places: RepositoryPlaces, account: string, copy: CopyName): void {
+  const file = madeFileOf(places, account, copy);
+  const url = repositoryUrlOf(places, account, copy);
+  if (existsSync(file) && readFileSync(file, 'utf8').split('\n')[0] === url)
+    throw new SalvorError('repository-gone', { account, url, file });
+}
+
+/** Says that the account's repository was made, and where. */
+function madeFileOf(places: RepositoryPlaces, account: string, copy: CopyName): string {
+  return join(places.state, 'repositories', copy, account);
+}
+
+function rememberMade(places: RepositoryPlaces, account: string, copy: CopyName, { id }: Repository): void {
+  const file = madeFileOf(places, account, copy);
+  const text = `${repositoryUrlOf(places, account, copy)}\n${id}\n`;
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+  makeDirectories(dirname(file), 0o700);
+  writeDurably(file, text, 0o600);
+}
+
+/**
  * Makes an account's repository where it is missing, cut like `like`. The key is on disk before the repository is: a
  * crash between the two leaves a key for the next try, never a repository that nobody can open.
  */
@@ -99,24 +123,40 @@ export async function ensureAccountRepository(
   const keyFile = keyFileOf(places, account, copy);
   makeDirectories(dirname(keyFile), 0o700);
   chmodSync(dirname(keyFile), 0o700);
-  if (copy === 'local') {
-    if (hasRepository(places, account)) return foundCopy(await openAccountRepository(places, account, copy));
-    makeDirectories(places.local, 0o700);
-    removeUnborn(join(places.local, account));
-  }
+  const found = copy === 'local' ? await openLocalThere(places, account) : null;
+  if (found !== null) return found;
   const hadKey = existsSync(keyFile);
   if (!hadKey) writeDurably(keyFile, `${generateKey()}\n`, 0o600);
   await using opening = new AsyncDisposableStack();
   const storage = openPlace(places, account, copy, {}, opening);
   const secret = { kind: 'key', text: readKey(places, account, copy) } as const;
   // A remote place can be asked only by trying; a key that is older than this call may have its repository there.
-  if (copy === 'remote' && hadKey) {
-    if ((await storage.size({ kind: 'config', id: '' })) !== null)
-      return foundCopy(asOpenCopy(await openRepository(storage, secret), opening.move()));
-    await removeUnbornRemote(storage);
+  const isThere = copy === 'remote' && hadKey && (await storage.size({ kind: 'config', id: '' })) !== null;
+  if (!isThere) {
+    requireNeverMade(places, account, copy);
+    if (copy === 'remote' && hadKey) await removeUnbornRemote(storage);
   }
-  const repository = await initRepository(storage, secret, like === null ? {} : { polynomialOf: like });
-  return { ...asOpenCopy(repository, opening.move()), created: true };
+  const repository = isThere
+    ? await openRepository(storage, secret)
+    : await initRepository(storage, secret, like === null ? {} : { polynomialOf: like });
+  rememberMade(places, account, copy, repository);
+  return { ...asOpenCopy(repository, opening.move()), created: !isThere };
+}
+
+/** Null where there is none, and one may be begun in its place. */
+async function openLocalThere(
+  places: RepositoryPlaces,
+  account: string,
+): Promise<(OpenCopy & { readonly created: boolean }) | null> {
+  if (hasRepository(places, account)) {
+    const found = await openAccountRepository(places, account, 'local');
+    rememberMade(places, account, 'local', found.repository);
+    return foundCopy(found);
+  }
+  requireNeverMade(places, account, 'local');
+  makeDirectories(places.local, 0o700);
+  removeUnborn(join(places.local, account));
+  return null;
 }
 
 function foundCopy(found: OpenCopy): OpenCopy & { readonly created: boolean } {

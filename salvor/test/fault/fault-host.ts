@@ -55,7 +55,14 @@ export async function openFaultHost(): Promise<FaultHost> {
   const open: FaultHost['open'] = (onLine = () => {}, change = {}, clock = () => new Date(), chance = randomBytes) =>
     openAgent(
       { ...config, ...change },
-      { clock, who: 'the test', random: Math.random, randomBytes: (count) => chance(count), say: onLine },
+      {
+        clock,
+        who: 'the test',
+        random: Math.random,
+        randomBytes: (count) => chance(count),
+        say: onLine,
+        uptime: () => ({ boot: 'one', seconds: 0 }),
+      },
     );
   {
     await using agent = await open();

@@ -1,0 +1,32 @@
+/**
+ * The long form of the simulated days: `npm run simulate:days -- [--days 14] [--accounts 4] [--sites 40] [--seed N]`. The
+ * seed is printed and can be given back.
+ */
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { simulateDays } from '../salvor/test/days/simulate.ts';
+
+const { values } = parseArgs({
+  options: {
+    days: { type: 'string', default: '14' },
+    accounts: { type: 'string', default: '4' },
+    sites: { type: 'string', default: '40' },
+    requests: { type: 'string', default: '50' },
+    seed: { type: 'string' },
+  },
+});
+const seed = Number(values.seed ?? randomInt(2 ** 31));
+console.log(`seed ${seed}`);
+const report = await simulateDays(
+  {
+    accounts: Number(values.accounts),
+    sites: Number(values.sites),
+    days: Number(values.days),
+    requests: Number(values.requests),
+    seed,
+    killPercent: 40,
+    remoteAway: [5, 6, 7],
+  },
+  (line) => console.log(line),
+);
+console.log('Every promise was kept.', report);
