@@ -112,6 +112,7 @@ describe('delete', { concurrency: 1 }, () => {
           who: 'the test',
           random: Math.random,
           randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+          uptime: () => ({ boot: 'one', seconds: 0 }),
           say: (line) => {
             if (line !== `${step}: begins` || isKilled) return;
             isKilled = true;
