@@ -18,6 +18,8 @@ export const RestorePlan = z
     files: z.object({ new: Count, changed: Count, deleted: Count, kept: Count }).readonly().nullable(),
     /** `deleted`: tables that are there now and not in the point. Null where databases are not restored. */
     tables: z.object({ restored: Count, deleted: Count, kept: Count }).readonly().nullable(),
+    /** The first of what is deleted by name: of a directory it alone, of tables with their database. */
+    deletes: z.object({ files: list(z.string()), tables: list(z.string()) }).readonly(),
     /** To be read from the repository. */
     bytes: Bytes,
     /** In files that are as they were: taken from what is there, after their content was compared. */

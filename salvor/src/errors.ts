@@ -329,8 +329,8 @@ export const SALVOR_ERRORS = {
     retry: 'later',
   },
   'path-unknown': {
-    message: (c) => `${String(c['point'])} holds no ${String(c['path'])}.`,
-    hint: 'Look at what it holds with: salvor ls POINT PATH',
+    message: (c) => `Point ${String(c['point'])} has nothing at ${String(c['path'])}.`,
+    hint: 'Look at what it holds with: salvor ls POINT /site   (--path is relative to /site, without a slash before it)',
     exit: 1,
     retry: 'never',
   },

@@ -36,6 +36,8 @@ export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
       ),
     );
   }
+  const goes = [...plan.deletes.files, ...plan.deletes.tables];
+  if (goes.length > 0) lines.push(line('deleted', namesText(goes)));
   const time = seconds === null ? '' : `, about ${readableSeconds(seconds)}`;
   const kept = plan.bytesKept === 0 ? '' : `; ${readableBytes(plan.bytesKept)} are there already`;
   lines.push(line('to read', `${readableBytes(plan.bytes)}${kept}${time}`));
@@ -77,6 +79,14 @@ function deletedText(count: number, paint: Paint): string {
   const text = `${readableCount(count)} deleted`;
   return count > 0 ? paint.yellow(text) : text;
 }
+
+/** A few of the names; `--json` has more. */
+function namesText(names: readonly string[]): string {
+  const shown = names.slice(0, MAX_NAMES).map(escapeControl).join(', ');
+  return names.length > MAX_NAMES ? `${shown} …` : shown;
+}
+
+const MAX_NAMES = 8;
 
 function switchText({ switch: way }: RestorePlan): string {
   const files = {

@@ -23,6 +23,8 @@ export type FileComparison = {
   readonly files: number;
   /** Of what is there now. */
   readonly liveBytes: number;
+  /** The first of what is deleted, of a directory it alone: relative to the part. */
+  readonly deleted: readonly string[];
 };
 
 /**
@@ -35,6 +37,7 @@ export async function compareFiles(view: SnapshotView, part: FilePart, signal: A
   let keptBytes = 0;
   let files = 0;
   let liveBytes = 0;
+  const deleted: string[] = [];
   const { stored, live } = part;
   for await (const { path, left, right } of pairTrees(walkStored(view, stored), walkDisk(live))) {
     signal.throwIfAborted();
@@ -45,16 +48,23 @@ export async function compareFiles(view: SnapshotView, part: FilePart, signal: A
       bytes += left.type === 'file' ? left.size : 0;
     }
     liveBytes += right?.stat.isFile() === true ? Number(right.stat.size) : 0;
-    if (left === null) counts.deleted += 1;
-    else if (right === null) counts.new += 1;
+    if (left === null) {
+      counts.deleted += 1;
+      const above = deleted.at(-1);
+      const isInside = above !== undefined && path.startsWith(`${above}/`);
+      if (!isInside && deleted.length < MAX_NAMED) deleted.push(path);
+    } else if (right === null) counts.new += 1;
     else if (left.type === 'dir' && right.stat.isDirectory()) continue;
     else if (await isSameFile(view, left, right)) {
       counts.kept += 1;
       keptBytes += left.type === 'file' ? left.size : 0;
     } else counts.changed += 1;
   }
-  return { counts, bytes, keptBytes, files, liveBytes };
+  return { counts, bytes, keptBytes, files, liveBytes, deleted };
 }
+
+/** More than a person reads before he says yes. */
+export const MAX_NAMED = 20;
 
 async function* walkStored(view: SnapshotView, stored: string | null): ReturnType<typeof walkView> {
   if (stored !== null) yield* walkView(view, stored);

@@ -6,7 +6,7 @@ import { readMountPoints } from '../lib/mounts.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import type { Site } from '../sites/site.ts';
-import { type FileCounts, compareFiles } from './compare-files.ts';
+import { type FileCounts, MAX_NAMED, compareFiles } from './compare-files.ts';
 import { type FilePart, isWantedWhole, pathInSite, planFileParts } from './file-parts.ts';
 import type { PlanFindings, PlanTools } from './plan-restore.ts';
 import type { RestoreScope } from './restore-scope.ts';
@@ -19,6 +19,8 @@ export type PlannedFiles = {
   readonly keptBytes: number;
   /** Of what is there now. */
   readonly liveBytes: number;
+  /** The first of what is deleted, as the site sees it. */
+  readonly deleted: readonly string[];
   readonly way: RestorePlan['switch']['files'];
 };
 
@@ -37,6 +39,7 @@ export async function planFiles(
   let bytes = 0;
   let keptBytes = 0;
   let liveBytes = 0;
+  const deleted: string[] = [];
   for (const part of planned.parts) {
     obstacles.push(...findLinks(part));
     for (const tree of [part, ...graftsOf(part)]) {
@@ -45,10 +48,19 @@ export async function planFiles(
       bytes += compared.bytes;
       keptBytes += compared.keptBytes;
       liveBytes += compared.liveBytes;
+      deleted.push(...compared.deleted.map((path) => pathInSite(tree, path)));
       needs.push({ path: part.live, bytes: compared.bytes, files: compared.files });
     }
   }
-  return { parts: planned.parts, counts, bytes, keptBytes, liveBytes, way: wayOf(planned.parts) };
+  return {
+    parts: planned.parts,
+    counts,
+    bytes,
+    keptBytes,
+    liveBytes,
+    deleted: deleted.slice(0, MAX_NAMED),
+    way: wayOf(planned.parts),
+  };
 }
 
 /** What the point holds elsewhere of a part, as parts to be compared. */

@@ -7,6 +7,7 @@ import type { Policy } from '../policies/settings.ts';
 import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
+import { MAX_NAMED } from './compare-files.ts';
 import { type Rates, estimateSeconds } from './estimate-restore.ts';
 import type { FilePart } from './file-parts.ts';
 import { type PlannedDatabase, bytesOfDump, planDatabase } from './plan-database.ts';
@@ -70,7 +71,8 @@ export async function planRestore(
     if (planned !== null) databases.push(planned);
   }
   const isSchemaRestored = databases.some(({ isWhole }) => isWhole);
-  if (isSchemaRestored) addSchemaProblems(site, point, findings);
+  // Of another system the number says nothing, and it is refused for that.
+  if (isSchemaRestored && point.manifest.site.cms === site.cms) addSchemaProblems(site, point, findings);
   findings.obstacles.push(...findSpaceProblems(findings.needs));
   const dumpBytes = databases.reduce((sum, database) => sum + bytesOfDump(database), 0);
   const liveBytes = (files?.liveBytes ?? 0) + databases.reduce((sum, { facts }) => sum + bytesOf(facts), 0);
@@ -83,6 +85,7 @@ export async function planRestore(
     into: isOfOther(site, point.manifest) ? siteKey(site) : null,
     files: files?.counts ?? null,
     tables: scope.databases.length === 0 ? null : countTables(databases),
+    deletes: { files: files?.deleted ?? [], tables: databases.flatMap(nameDeleted).slice(0, MAX_NAMED) },
     bytes: (files?.bytes ?? 0) - (files?.keptBytes ?? 0) + dumpBytes,
     bytesKept: files?.keptBytes ?? 0,
     seconds: estimateSeconds(tools.rates, { safety: liveBytes, files: files?.bytes ?? 0, tables: dumpBytes }),
@@ -119,6 +122,11 @@ function addSchemaProblems(site: Site, point: OpenPoint, { obstacles, notes }: P
 
 function bytesOf(facts: PlannedDatabase['facts']): number {
   return (facts?.tables ?? []).reduce((sum, table) => sum + table.approximateBytes, 0);
+}
+
+function nameDeleted({ database, incoming, outgoing }: PlannedDatabase): readonly string[] {
+  const coming = new Set(incoming);
+  return outgoing.filter((table) => !coming.has(table)).map((table) => `${database.name}.${table}`);
 }
 
 function countTables(databases: readonly PlannedDatabase[]): RestorePlan['tables'] {

@@ -45,6 +45,7 @@ export async function planWrite(
     files: hasFiles ? { new: files, changed: 0, deleted: 0, kept: 0 } : null,
     tables: hasTables ? { restored: tables, deleted: 0, kept: 0 } : null,
     bytes,
+    deletes: { files: [], tables: [] },
     bytesKept: 0,
     seconds: estimateSeconds(rates, { safety: 0, files: bytes, tables: 0 }),
     switch: { files: hasFiles ? 'write' : 'none', databases: hasTables ? 'write' : 'none' },

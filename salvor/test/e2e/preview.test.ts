@@ -36,12 +36,13 @@ describe('the plan of a restore', () => {
     await sql('DROP TABLE watchdog; CREATE TABLE stray (i INT)');
     // An archive has times of whole seconds: then contents are compared, also of files whose names are not UTF-8.
     execFileSync('find', [join(test.site.path, 'files/odd'), '-exec', 'touch', '-h', '-d', '2020-02-02', '{}', '+']);
-    const { files, tables, seconds, bytes, switch: way, obstacles, notes } = await plan();
+    const { files, tables, deletes, seconds, bytes, switch: way, obstacles, notes } = await plan();
     assert.deepEqual(
       { new: files?.new, changed: files?.changed, deleted: files?.deleted },
       { new: 1, changed: 1, deleted: 1 },
     );
     assert.ok((files?.kept ?? 0) > 10);
+    assert.deepEqual(deletes, { files: ['stray.txt'], tables: [`${test.site.database}.stray`] });
     assert.equal(tables?.deleted, 1);
     assert.ok((seconds ?? 0) > 0 && bytes > 1000);
     assert.deepEqual([way, codes(obstacles), codes(notes)], [{ files: 'exchange', databases: 'rename' }, [], []]);

@@ -19,6 +19,7 @@ export async function undo(
   waiting.end();
   const text = [
     `Undone: what was there before task ${escapeControl(task)} is back.`,
+    `To switch again: ${context.terminal.output.bold(`salvor undo ${document.task}`)}`,
     ...renderProblems(document.problems, context.terminal.output),
   ].join('\n');
   return { document, text, exit: EXIT_OF_STATE[document.state] };
