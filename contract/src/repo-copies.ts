@@ -13,6 +13,7 @@ export const RepoCopyDocument = z
     skipped: Count,
     blobs: Count,
     bytesStored: Bytes,
+    problems: list(Problem),
   })
   .readonly();
 export type RepoCopyDocument = z.infer<typeof RepoCopyDocument>;

@@ -9,6 +9,7 @@
  * goes on where it was.
  */
 import { throwIfCancelled } from './errors.ts';
+import type { Problem } from './errors.ts';
 import type { BlobType } from './format/pack-header.ts';
 import type { Snapshot } from './format/snapshot-file.ts';
 import type { SnapshotId } from './ids.ts';
@@ -39,6 +40,8 @@ export type CopyResult = {
   readonly skipped: number;
   readonly blobs: number;
   readonly bytesStored: number;
+  /** What of the source's index was damaged or lost and made up for. */
+  readonly problems: readonly Problem[];
 };
 
 /** Blobs that are collected before they are transferred: a bound on memory, and packs fill. */
@@ -55,7 +58,8 @@ export async function copy(given: CopyOptions): Promise<CopyResult> {
   const { from, to } = options;
   return from.withLock('shared', async () => {
     const lacking = await lackingSnapshots(options);
-    if (lacking.snapshots.length === 0) return { copied: [], skipped: lacking.skipped, blobs: 0, bytesStored: 0 };
+    if (lacking.snapshots.length === 0)
+      return { copied: [], skipped: lacking.skipped, blobs: 0, bytesStored: 0, problems: [] };
     let failure: unknown;
     await using pass = await StorePass.open([to], {
       workers: options.workers,
@@ -63,7 +67,8 @@ export async function copy(given: CopyOptions): Promise<CopyResult> {
       onFailure: (error) => (failure ??= error),
     });
     from.dropIndex();
-    const run = new CopyRun(options, pass, await BlobReader.open(from));
+    const reader = await BlobReader.openRescuing(from);
+    const run = new CopyRun(options, pass, reader);
     for (const snapshot of lacking.snapshots) {
       await run.take(snapshot);
       if (failure !== undefined) throw failure;
@@ -84,7 +89,8 @@ export async function copy(given: CopyOptions): Promise<CopyResult> {
       });
       copied.push({ from: snapshot.id, to: id });
     }
-    return { copied, skipped: lacking.skipped, blobs: run.blobs, bytesStored: pass.base.saver.bytesStored };
+    const { problems } = reader;
+    return { copied, skipped: lacking.skipped, blobs: run.blobs, bytesStored: pass.base.saver.bytesStored, problems };
   });
 }
 
@@ -136,6 +142,8 @@ class CopyRun {
     this.#waiting = new Map();
     // A tree and a data blob may have one id; the key of the map tells them apart.
     const blobs = [...waiting].map(([key, type]) => ({ type, id: key.slice(type.length + 1) }));
+    const data = blobs.filter(({ type }) => type === 'data').map(({ id }) => id);
+    await this.#reader.ensure('data', data);
     await this.#pass.transfer(this.#reader, blobs, this.#options.signal);
     this.blobs += blobs.length;
     this.#progress();

@@ -92,7 +92,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const repository = options.repository.withSignal(options.signal);
   return repository.withLock('shared', async () => {
     repository.dropIndex();
-    const reader = await BlobReader.open(repository);
+    const reader = await BlobReader.openRescuing(repository);
     const data: RestoreWorkerData = { key: repository.key.parts, existing: options.existing ?? null };
     await using pool = new WorkerPool<RestoreJob, RestoreAnswer>({
       script: new URL('./restore/restore-worker.ts', import.meta.url),
@@ -170,7 +170,7 @@ class RestoreRun {
       bytes: this.#bytes,
       bytesRead: this.#bytesRead,
       reused: { ...this.#reused },
-      problems: this.#problems,
+      problems: [...this.#reader.problems, ...this.#problems],
     };
   }
 

@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import {
   backup,
   check,
+  copy,
   entriesOfPaths,
   findSnapshot,
   generateKey,
@@ -15,6 +16,7 @@ import {
   openLocalStorage,
   openMemoryStorage,
   openRepository,
+  openView,
   restore,
 } from '../src/index.ts';
 import type { Repository } from '../src/index.ts';
@@ -114,10 +116,9 @@ describe('a damaged repository', () => {
     }
   });
 
-  it('with a damaged index refuses to restore or back up, and check says which file', async () => {
+  it('with a damaged index refuses to back up, and check says which file', async () => {
     const { open } = await damaged('index-bit', (at) => flip(filesOf(at, 'index')[0] ?? '', 30));
     const repository = await open();
-    await assert.rejects(restoreAll(repository, 'out-4'), { code: 'index-damaged' });
     await assert.rejects(backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source] }), {
       code: 'index-damaged',
     });
@@ -127,10 +128,9 @@ describe('a damaged repository', () => {
     );
   });
 
-  it('without its index names the missing listing', async () => {
+  it('without its index fails its check, which names the packs that no index lists', async () => {
     const { open } = await damaged('index-gone', (at) => rmSync(filesOf(at, 'index')[0] ?? ''));
     const repository = await open();
-    await assert.rejects(restoreAll(repository, 'out-5'), { code: 'blob-missing' });
     const checked = await check(repository);
     assert.ok(checked.errors.length > 0);
     assert.equal(checked.hints.filter((hint) => hint.code === 'pack-not-listed').length, 2);
@@ -153,6 +153,59 @@ describe('a damaged repository', () => {
       (await check(repository)).errors.map((error) => error.code),
       ['snapshot-damaged'],
     );
+  });
+
+  for (const [title, damage, codes] of [
+    ['lost', (at: string) => filesOf(at, 'index').forEach((path) => rmSync(path)), ['index-incomplete']],
+    [
+      'damaged',
+      (at: string) => filesOf(at, 'index').forEach((path) => flip(path, 40)),
+      ['index-damaged', 'index-incomplete'],
+    ],
+  ] as const) {
+    it(`with its index ${title} is read by the headers of its packs, which is told, and written by nobody`, async () => {
+      const { directory, open } = await damaged(`index-${title}`, damage);
+      const repository = await open();
+      const snapshot = await findSnapshot(repository, 'latest');
+      const target = join(place.path, `out-index-${title}`);
+      const restored = await restore({ repository, snapshot, subtree: source, target, verify: true });
+      assert.deepEqual(
+        restored.problems.map(({ code }) => code),
+        codes,
+      );
+      assert.equal(readFileSync(join(target, 'text'), 'utf8'), 'text\n'.repeat(1000));
+      assert.equal(readFileSync(join(target, 'below', 'data')).length, 300_000);
+      assert.notEqual(tryRestic(directory, ['restore', 'latest', '--target', join(place.path, 'no')]).status, 0);
+      const view = await openView(repository, snapshot);
+      const read: Uint8Array[] = [];
+      for await (const piece of view.read(join(source, 'text'))) read.push(piece);
+      assert.equal(Buffer.concat(read).length, 5000);
+      assert.deepEqual(
+        view.problems.map(({ code }) => code),
+        codes,
+      );
+      const to = await initRepository(openMemoryStorage(), { kind: 'key', text: generateKey() });
+      const copied = await copy({ from: repository, to });
+      assert.deepEqual([copied.copied.length, copied.problems.map(({ code }) => code)], [1, codes]);
+      assert.deepEqual((await check(to, { readData: true })).errors, []);
+      // What was found so is no part of the index that others share.
+      if (title === 'damaged')
+        await assert.rejects(
+          backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source] }),
+          {
+            code: 'index-damaged',
+          },
+        );
+      else assert.equal((await repository.index()).blobs, 0);
+    });
+  }
+
+  it('with a pack lost as well as the index names the blob that is missing', async () => {
+    const { open } = await damaged('index-and-pack', (at) => {
+      rmSync(packs(at).data);
+      for (const path of filesOf(at, 'index')) rmSync(path);
+    });
+    await assert.rejects(restoreAll(await open(), 'out-index-and-pack'), { code: 'blob-missing' });
   });
 
   it('with a damaged config or key is told from a wrong password and from no repository at all', async () => {

@@ -3,6 +3,7 @@
  * text; names that are not UTF-8 show with replacement characters and are reached by their bytes in `nameBytes`.
  */
 import { EngineError } from '../errors.ts';
+import type { Problem } from '../errors.ts';
 import type { Snapshot } from '../format/snapshot-file.ts';
 import type { ExtendedAttribute, NodeType, TreeNode } from '../format/tree-node.ts';
 import { DATA_CACHE_BYTES, VIEW_BATCH_BYTES } from '../limits.ts';
@@ -39,9 +40,12 @@ export type ViewEntry = {
 /** One of a walk. `path` shows it, `pathBytes` is it. */
 export type Walked = { readonly path: string; readonly pathBytes: Uint8Array; readonly entry: ViewEntry };
 
-/** Opens a snapshot for looking. @throws EngineError `index-damaged`. */
+/**
+ * Opens a snapshot for looking. A part of the index that is damaged or lost is no obstacle (docs/format.md, "A lost
+ * index"): the view's `problems` tell of it.
+ */
 export async function openView(repository: Repository, snapshot: Snapshot): Promise<SnapshotView> {
-  return new SnapshotView(await BlobReader.open(repository), snapshot);
+  return new SnapshotView(await BlobReader.openRescuing(repository), snapshot);
 }
 
 /** A snapshot as a read-only file system; opened by `openView`. */
@@ -55,6 +59,11 @@ export class SnapshotView {
   constructor(reader: BlobReader, snapshot: Snapshot) {
     this.#reader = reader;
     this.snapshot = snapshot;
+  }
+
+  /** What of the index was damaged or lost and made up for, as far as it was met. */
+  get problems(): readonly Problem[] {
+    return this.#reader.problems;
   }
 
   /** What a directory holds, names in the order of their bytes. @throws EngineError `path-unknown`. */
@@ -82,6 +91,7 @@ export class SnapshotView {
 
   /** The bytes of a file that was listed or met on a walk, without looking for its path again; the next batch is read meanwhile. */
   async *readEntry({ contentIds }: Pick<ViewEntry, 'contentIds'>): AsyncGenerator<Uint8Array> {
+    await this.#reader.ensure('data', contentIds);
     yield* this.#readPieces(this.piecesOf({ contentIds }));
   }
 
@@ -91,6 +101,7 @@ export class SnapshotView {
   }
 
   async *#readContent(content: readonly string[], from: number, length: number): AsyncGenerator<Uint8Array> {
+    await this.#reader.ensure('data', content);
     const to = from + length;
     const wanted: { readonly id: string; readonly bytes: number }[] = [];
     let start = 0;

@@ -100,6 +100,15 @@ export class BlobIndex {
     return Atomics.load(this.#head, PACKS);
   }
 
+  /** The ids of all packs. */
+  packIds(): ReadonlySet<string> {
+    return this.#locked(() => {
+      const ids = new Set<string>();
+      for (let pack = 0; pack < this.packs; pack++) ids.add(this.#packId(pack));
+      return ids;
+    });
+  }
+
   /** Whether the blob is stored or about to be. */
   has(type: BlobType, id: string): boolean {
     return this.#locked(() => this.#find(type, id) !== -1);
@@ -280,13 +289,17 @@ export class BlobIndex {
     }
   }
 
+  #packId(pack: number): string {
+    return Buffer.from(this.#packs.subarray(pack * ID_BYTES, (pack + 1) * ID_BYTES)).toString('hex');
+  }
+
   #placeOf(entry: number): BlobPlace | null {
     const at = entry * PLACE_WORDS;
     const pack = (this.#places[at] ?? 0) & ~TREE_BIT;
     if (pack === CLAIMED) return null;
     const plain = this.#places[at + 3] ?? 0;
     return {
-      pack: Buffer.from(this.#packs.subarray(pack * ID_BYTES, (pack + 1) * ID_BYTES)).toString('hex'),
+      pack: this.#packId(pack),
       offset: this.#places[at + 1] ?? 0,
       length: this.#places[at + 2] ?? 0,
       plainBytes: plain === 0 ? null : plain,

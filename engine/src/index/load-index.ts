@@ -39,8 +39,16 @@ export async function* readIndexFiles(storage: Storage, key: MasterKey): AsyncGe
   }
 }
 
-/** Everything that the index files list. @throws EngineError `index-damaged`, `storage-failed`. */
-export async function loadIndex(storage: Storage, key: MasterKey, ignored?: IgnoredParts): Promise<BlobIndex> {
+/**
+ * Everything that the index files list; a damaged one is passed over where `onDamaged` is told of it.
+ * @throws EngineError `index-damaged`, `storage-failed`.
+ */
+export async function loadIndex(
+  storage: Storage,
+  key: MasterKey,
+  ignored?: IgnoredParts,
+  onDamaged?: (id: string, error: EngineError) => void,
+): Promise<BlobIndex> {
   const index = new BlobIndex();
   const add = (packs: readonly PackListing[]): void => {
     for (const pack of packs) {
@@ -51,12 +59,24 @@ export async function loadIndex(storage: Storage, key: MasterKey, ignored?: Igno
   };
   const files = (await storage.list('index')).filter(({ id }) => ignored?.indexFiles.has(id) !== true);
   const bytesTotal = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const read = (json: Buffer): void => {
+    const isScanned = ignored === undefined && index.addScanned((sink) => scanIndex(json, sink));
+    // What the scan listed of a file in another form, or of a damaged one, is listed again, or thrown away.
+    if (!isScanned) add(decodeBytes(json));
+  };
+  if (onDamaged !== undefined) {
+    for (const file of files) {
+      try {
+        decode(key, file, await loadSealed(storage, file), read);
+      } catch (error) {
+        if (!(error instanceof EngineError) || error.code !== 'index-damaged') throw error;
+        onDamaged(file.id, error);
+      }
+    }
+    return index;
+  }
   for await (const [file, sealed] of loadAll(storage, files)) {
-    decode(key, file, sealed, (json) => {
-      const isScanned = ignored === undefined && index.addScanned((sink) => scanIndex(json, sink));
-      // What the scan listed of a file in another form, or of a damaged one, is listed again, or thrown away.
-      if (!isScanned) add(decodeBytes(json));
-    });
+    decode(key, file, sealed, read);
     // The first file tells about how many blobs the others list.
     if (file === files[0])
       index.reserve(Math.min((index.blobs * bytesTotal) / file.bytes, bytesTotal / LEAST_BLOB_BYTES));

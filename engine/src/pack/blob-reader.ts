@@ -3,6 +3,7 @@
  * small and read whole once (a tree's neighbours are wanted next); of data packs only the range of the blob is read.
  */
 import { EngineError, reasonOf } from '../errors.ts';
+import type { Problem } from '../errors.ts';
 import type { BlobType } from '../format/pack-header.ts';
 import type { BlobIndex, BlobPlace } from '../index/blob-index.ts';
 import { MAX_PACK_BYTES, TREE_CACHE_BYTES } from '../limits.ts';
@@ -12,6 +13,7 @@ import type { FileHandle } from '../storage/storage.ts';
 import { inParallel } from '../lib/in-parallel.ts';
 import { planRanges } from '../restore/pack-ranges.ts';
 import type { MasterKey } from '../seal/master-key.ts';
+import { findUnlisted, loadReadableIndex } from './unlisted-packs.ts';
 import { openBlob, openPieces } from './open-blob.ts';
 import type { Pieces } from './open-blob.ts';
 
@@ -25,16 +27,24 @@ export class BlobReader {
   readonly #index: BlobIndex;
   readonly #signal: AbortSignal | undefined;
   readonly #packs = new Map<string, Promise<Buffer>>();
+  /** What was passed over, and found elsewhere, of a damaged index. */
+  readonly problems: Problem[];
+  readonly #isRescuing: boolean;
+  #unlisted: Promise<BlobIndex> | undefined;
+  #found: BlobIndex | undefined;
   #cachedBytes = 0;
 
   private constructor(
     repository: Pick<Repository, 'storage' | 'key' | 'listing'>,
     index: BlobIndex,
     signal: AbortSignal | undefined,
+    rescued?: Problem[],
   ) {
     this.#repository = repository;
     this.#index = index;
     this.#signal = signal;
+    this.problems = rescued ?? [];
+    this.#isRescuing = rescued !== undefined;
   }
 
   /** `signal` ends reads that are under way. */
@@ -42,14 +52,37 @@ export class BlobReader {
     return new BlobReader(repository, await repository.index(), signal);
   }
 
+  /**
+   * For verbs that only read: index files that can't be read are passed over, and what no other lists is looked for in
+   * the packs themselves. `problems` tells it.
+   */
+  static async openRescuing(repository: Repository): Promise<BlobReader> {
+    const problems: Problem[] = [];
+    return new BlobReader(repository, await loadReadableIndex(repository, problems), undefined, problems);
+  }
+
   /** Whether the index lists a blob. */
   has(type: BlobType, id: string): boolean {
-    return this.#index.find(type, id) !== null;
+    return this.#find(type, id) !== null;
+  }
+
+  #find(type: BlobType, id: string): BlobPlace | null {
+    return this.#index.find(type, id) ?? this.#found?.find(type, id) ?? null;
+  }
+
+  /** Asked before `place`: where one of the blobs is listed nowhere, packs that no index lists are looked into, once. */
+  async ensure(type: BlobType, ids: Iterable<string>): Promise<void> {
+    if (!this.#isRescuing || this.#found !== undefined) return;
+    for (const id of ids) {
+      if (this.#index.find(type, id) !== null) continue;
+      this.#found = await (this.#unlisted ??= findUnlisted(this.#repository, this.#index, this.problems));
+      return;
+    }
   }
 
   /** Where a blob lies. @throws EngineError `blob-missing`. */
   place(type: BlobType, id: string): BlobPlace {
-    const place = this.#index.find(type, id);
+    const place = this.#find(type, id);
     if (place === null) throw new EngineError('blob-missing', { type, blob: id });
     return place;
   }
@@ -73,7 +106,8 @@ export class BlobReader {
    * Many data blobs at once: those that lie near each other are read in one go. One that is wrong is read by itself, as
    * `read` does. @throws as `read`.
    */
-  async readMany(ids: Iterable<string>): Promise<Map<string, Buffer>> {
+  async readMany(ids: readonly string[]): Promise<Map<string, Buffer>> {
+    await this.ensure('data', ids);
     const needs = [...new Set(ids)].map((id) => ({ id, place: this.place('data', id), targets: [] }));
     const blobs = new Map<string, Buffer>();
     await inParallel(planRanges(needs), RANGES_IN_FLIGHT, async ({ pack, offset, length, needs: wanted }) => {
@@ -101,6 +135,7 @@ export class BlobReader {
     id: string,
     open: (key: MasterKey, id: string, sealed: Uint8Array, plainBytes: number | null) => T,
   ): Promise<T> {
+    await this.ensure(type, [id]);
     const place = this.place(type, id);
     try {
       return open(this.#repository.key, id, await this.readSealed(type, place), place.plainBytes);

@@ -45,6 +45,7 @@ const BATCH_FILES = 64;
 /** Restores the files; returns what could not be set on them. */
 export async function restoreWindow(all: readonly FileToRestore[], options: WindowOptions): Promise<Problem[]> {
   const problems: Problem[] = [];
+  await options.reader.ensure('data', contentOf(all));
   const wanted = options.reuses
     ? await reuseFiles(all, options, problems)
     : all.map((file) => ({ file, missing: null }));
@@ -78,6 +79,10 @@ export async function restoreWindow(all: readonly FileToRestore[], options: Wind
   });
   if (options.verify) await verifyFiles(all, options);
   return problems;
+}
+
+function* contentOf(files: readonly FileToRestore[]): Generator<string> {
+  for (const { content } of files) yield* content;
 }
 
 /** A file, and the numbers of the pieces that it lacks; null where nothing of it is there. */

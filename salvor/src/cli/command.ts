@@ -1,3 +1,4 @@
+import type { Problem } from '@salvor/contract';
 import type { Environment } from '../config.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -23,3 +24,6 @@ export type CommandResult = {
   readonly text: string;
   readonly exit: 0 | 1 | 3;
 };
+
+/** What a command gives back that wrote its output itself: only how it ended is still to be told. */
+export type Written = { readonly problems: readonly Problem[] };

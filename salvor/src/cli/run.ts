@@ -2,7 +2,7 @@
  * One run of the command: parse → do → print one document (or its text) → exit code. The only place of the
  * command line where errors are caught.
  */
-import type { ErrorDocument } from '@salvor/contract';
+import type { ErrorDocument, Problem } from '@salvor/contract';
 import type { Environment } from '../config.ts';
 import type { CommandContext, CommandResult } from './command.ts';
 import { CommanderError } from 'commander';
@@ -10,6 +10,7 @@ import { describeError } from './describe-error.ts';
 import type { ErrorDescription } from './describe-error.ts';
 import { buildProgram } from './program.ts';
 import { escapeControl } from './readable.ts';
+import { renderProblems } from './render-problems.ts';
 import { OutputClosed, writeAll } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -39,6 +40,11 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     };
     const result = await command(context);
     if (result === null) return;
+    if (!('document' in result)) {
+      await printProblems(result.problems, terminal);
+      exit = result.problems.length > 0 ? 3 : 0;
+      return;
+    }
     await printResult(result, context);
     exit = result.exit;
   });
@@ -69,6 +75,16 @@ function describeStopped(error: ErrorDescription, signal: AbortSignal): ErrorDes
 async function printResult(result: CommandResult, { isJson, terminal }: CommandContext): Promise<void> {
   const text = isJson ? JSON.stringify(result.document, null, terminal.isOutputTerminal ? 2 : 0) : result.text;
   if (text !== '') await writeAll(terminal.stdout, `${text}\n`);
+}
+
+/** Of a command whose output stands on stdout already. */
+async function printProblems(problems: readonly Problem[], { stderr, messages }: Terminal): Promise<void> {
+  await writeAll(
+    stderr,
+    renderProblems(problems, messages)
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
 }
 
 async function printError(error: ErrorDescription, isJson: boolean, terminal: Terminal): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CommandContext, CommandResult } from './command.ts';
+import type { CommandContext, CommandResult, Written } from './command.ts';
 
 /** What every verb has. `examples` are lines that can be typed as they are, `notes` what a person must know before. */
 export function addVerb(
@@ -36,8 +36,8 @@ export function exitCodes(): string {
 
 export type GlobalFlags = { readonly config?: string; readonly json?: boolean };
 
-/** Null from a command that wrote its output itself. */
-export type Work = (context: CommandContext) => Promise<CommandResult | null>;
+/** Null or `Written` from a command that wrote its output itself. */
+export type Work = (context: CommandContext) => Promise<CommandResult | Written | null>;
 export type Perform = (flags: GlobalFlags, work: Work) => Promise<void>;
 
 const EXIT_CODES = {

@@ -358,8 +358,9 @@ describe('a restore that meets a fault', () => {
       ['every pack is damaged', () => overwrite('data'), ['pack-damaged', 'tree-damaged', 'blob-missing']],
       ['the index is damaged', () => overwrite('index'), ['index-damaged']],
       [
-        'the index is gone',
-        () => rmSync(join(repository(), 'index'), { recursive: true }),
+        // Without its index alone it is found by what the packs say.
+        'the index is gone, and the packs',
+        () => ['index', 'data'].forEach((name) => rmSync(join(repository(), name), { recursive: true })),
         ['index-damaged', 'tree-damaged', 'blob-missing', 'point-unknown', 'repository-missing', 'storage-failed'],
       ],
       [

@@ -3,11 +3,12 @@ import type { Snapshot } from '@salvor/engine';
 import type { RepoCopyDocument } from '@salvor/contract';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { counted, readableBytes } from '../readable.ts';
+import { renderProblems } from '../render-problems.ts';
 import { toFilter } from './repo-filter.ts';
 import type { FilterFlags } from './repo-filter.ts';
 import { openOtherRepo } from './repo-other.ts';
 import type { OtherRepoFlags } from './repo-other.ts';
-import { openRepo } from './repo.ts';
+import { openRepo, toProblem } from './repo.ts';
 
 /** Brings snapshots of the other repository into this one. */
 export async function repoCopy(
@@ -24,10 +25,13 @@ export async function repoCopy(
   const wanted = (snapshot: Snapshot): boolean =>
     named.size > 0 ? named.has(snapshot.id) : matchesFilter(snapshot, filter);
   const result = await copy({ from, to, wanted, signal: context.signal });
-  const document: RepoCopyDocument = { state: 'succeeded', ...result };
+  const problems = result.problems.map(toProblem);
+  const state = problems.length > 0 ? 'warned' : 'succeeded';
+  const document: RepoCopyDocument = { state, ...result, problems };
   const copied = counted(result.copied.length, 'snapshot');
   const stored = `${counted(result.blobs, 'blob')}, ${readableBytes(result.bytesStored)} stored`;
   const lines = result.copied.map((each) => `${each.from.slice(0, 8)} is ${each.to.slice(0, 8)} here`);
-  const text = [`Copied ${copied} (${stored}); ${result.skipped} were here already.`, ...lines].join('\n');
-  return { document, text, exit: 0 };
+  const text = [`Copied ${copied} (${stored}); ${result.skipped} were here already.`, ...lines];
+  text.push(...renderProblems(problems, context.terminal.output));
+  return { document, text: text.join('\n'), exit: state === 'warned' ? 3 : 0 };
 }

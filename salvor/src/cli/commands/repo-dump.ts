@@ -1,9 +1,9 @@
 import { openView } from '@salvor/engine';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext, Written } from '../command.ts';
 import { writeBytes } from '../terminal.ts';
 import type { FilterFlags } from './repo-filter.ts';
 import { findNamed } from './repo-named.ts';
-import { openRepo } from './repo.ts';
+import { openRepo, toProblem } from './repo.ts';
 
 /** Its output is the file's bytes as they are, also on a terminal; so it has no document. */
 export async function repoDump(
@@ -11,12 +11,12 @@ export async function repoDump(
   file: string,
   flags: FilterFlags,
   context: CommandContext,
-): Promise<null> {
+): Promise<Written> {
   const repository = await openRepo(flags, context);
   const view = await openView(
     repository.withSignal(context.signal),
     await findNamed(repository, named, flags, context.signal),
   );
   await writeBytes(context.terminal.stdout, view.read(file), context.signal);
-  return null;
+  return { problems: view.problems.map(toProblem) };
 }

@@ -1,13 +1,13 @@
 import { openView } from '@salvor/engine';
 import type { SnapshotView, ViewEntry, Walked } from '@salvor/engine';
-import type { CommandContext } from '../command.ts';
+import type { CommandContext, Written } from '../command.ts';
 import { escapeControl, readableTime } from '../readable.ts';
 import { modeText } from '../render-entries.ts';
 import { writeBytes } from '../terminal.ts';
 import { toLsEntry } from './repo-entry.ts';
 import type { FilterFlags } from './repo-filter.ts';
 import { findNamed } from './repo-named.ts';
-import { openRepo } from './repo.ts';
+import { openRepo, toProblem } from './repo.ts';
 
 export type RepoLsFlags = FilterFlags & { readonly long?: boolean; readonly recursive?: boolean };
 
@@ -25,7 +25,7 @@ export async function repoLs(
   directories: readonly string[],
   flags: RepoLsFlags,
   context: CommandContext,
-): Promise<null> {
+): Promise<Written> {
   const { signal, terminal } = context;
   const repository = (await openRepo(flags, context)).withSignal(signal);
   const view = await openView(repository, await findNamed(repository, named, flags, signal));
@@ -40,7 +40,7 @@ export async function repoLs(
   }
   await writeBytes(terminal.stdout, pieces(), signal);
   if (isEmpty) terminal.stderr.write('Nothing lies there.\n');
-  return null;
+  return { problems: view.problems.map(toProblem) };
 }
 
 async function* entriesOf(
