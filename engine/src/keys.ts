@@ -10,7 +10,7 @@ import { SALT_BYTES, decodeKeyFile, decodeMasterKey, encodeKeyFile, encodeMaster
 import type { KeyFile } from './format/key-file.ts';
 import { formatTime } from './format/time.ts';
 import type { Repository } from './repository.ts';
-import { chooseCost, deriveKey } from './seal/password.ts';
+import { chooseCost, deriveKey, deriveKeyToTry } from './seal/password.ts';
 import type { Secret } from './seal/password.ts';
 import { loadVerified } from './storage/load-verified.ts';
 import { FileMissing } from './storage/storage.ts';
@@ -198,7 +198,7 @@ async function opensAnother(
 
 /** Whether the secret opens the key file, and to this repository's master key. */
 async function opens({ key }: Pick<Repository, 'key'>, file: KeyFile, { text }: Secret): Promise<boolean> {
-  const plain = (await deriveKey(text, file.salt, file)).open(file.data);
+  const plain = (await deriveKeyToTry(text, file.salt, file)).open(file.data);
   if (plain === null) return false;
   try {
     return Buffer.from(decodeMasterKey(plain.toString('utf8')).parts.encrypt).equals(key.parts.encrypt);

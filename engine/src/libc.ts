@@ -29,6 +29,7 @@ const PR_SET_NO_NEW_PRIVS = 38;
 const LOCK_EX = 2;
 const CLONE_FS = 0x200;
 const FICLONE = 0x40049409;
+const MADV_HUGEPAGE = 14;
 const XATTR_SIZE_MAX = 65_536;
 
 koffi.struct('timespec', { tv_sec: 'int64', tv_nsec: 'int64' });
@@ -52,6 +53,7 @@ const unshareCall = lib.func('int unshare(int)');
 const fchdirCall = lib.func('int fchdir(int)');
 const ioctlCall = lib.func('int ioctl(int, unsigned long, int)');
 const closeCall = lib.func('int close(int)');
+const madviseCall = lib.func('int madvise(uint8_t *, size_t, int)');
 
 const NAMES = new Map<number, string>(Object.entries(osConstants.errno).map(([name, number]) => [number, name]));
 
@@ -220,6 +222,11 @@ export function setXattr(path: string | Uint8Array, name: string, value: Uint8Ar
 /** Makes a device node, a fifo or a socket; `mode` holds the type bits. */
 export function makeNode(path: string | Uint8Array, mode: number, device: bigint): void {
   must(mknodCall(cPath(path), mode, device), 'mknod', Buffer.from(path));
+}
+
+/** Asks for huge pages behind memory that begins at a page, as that of WebAssembly does; nothing depends on the answer. */
+export function adviseHugePages(memory: Uint8Array): void {
+  madviseCall(memory, memory.length, MADV_HUGEPAGE);
 }
 
 /** Waits until all that was written to the file system of `fd` lies on its disk. */

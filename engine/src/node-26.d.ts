@@ -16,7 +16,7 @@ declare global {
       constructor(bytes: Uint8Array);
     }
     class Memory {
-      constructor(descriptor: { readonly initial: number });
+      constructor(descriptor: { readonly initial: number; readonly maximum?: number; readonly shared?: boolean });
       readonly buffer: ArrayBuffer;
     }
     class Instance {

@@ -20,7 +20,7 @@ import { MAX_KEYS_TRIED } from './limits.ts';
 import { RepositoryLock } from './lock/lock.ts';
 import type { HeldLock } from './lock/lock.ts';
 import { MasterKey } from './seal/master-key.ts';
-import { chooseCost, deriveKey } from './seal/password.ts';
+import { chooseCost, deriveKey, deriveKeyToTry } from './seal/password.ts';
 import type { Secret } from './seal/password.ts';
 import { loadVerified, saveHashed } from './storage/load-verified.ts';
 import { CONFIG_FILE, FileMissing } from './storage/storage.ts';
@@ -247,7 +247,7 @@ async function findKey(storage: Storage, password: string): Promise<MasterKey> {
   for (const { id } of files.slice(0, MAX_KEYS_TRIED)) {
     try {
       const file = decodeKeyFile((await loadVerified(storage, { kind: 'keys', id })).toString('utf8'));
-      const user = await deriveKey(password, file.salt, file);
+      const user = await deriveKeyToTry(password, file.salt, file);
       const plain = user.open(file.data);
       if (plain !== null) return decodeMasterKey(plain.toString('utf8'));
     } catch (error) {

@@ -8,11 +8,13 @@
 import { randomBytes, scrypt } from 'node:crypto';
 import type { ScryptCost } from '../format/key-file.ts';
 import { MasterKey } from './master-key.ts';
+import { scryptInThreads } from './scrypt-threads.ts';
 
 /** How a secret came about, which decides the cost of a new key file. Opening takes either kind, or plain text. */
 export type Secret = { readonly kind: 'password' | 'key'; readonly text: string };
 
 const KEY_BYTES = 32;
+const DERIVED_BYTES = 64;
 const GENERATED = /^[0-9a-f]{64}$/;
 /** restic's bounds: half a second and 60 MiB. N·r·128 is 32 MiB here. */
 const CALIBRATION_MS = 500;
@@ -25,15 +27,25 @@ export function generateKey(): string {
   return randomBytes(KEY_BYTES).toString('hex');
 }
 
-/** The key that seals a master key. */
+/** The key that may open a master key, as fast as this machine can. */
+export async function deriveKeyToTry(password: string, salt: Uint8Array, cost: ScryptCost): Promise<MasterKey> {
+  const bytes = await scryptInThreads(password, salt, DERIVED_BYTES, cost);
+  return bytes === null ? deriveKey(password, salt, cost) : keyOf(bytes);
+}
+
+/** The key that seals a new master key: by Node's own scrypt, so that whatever else goes wrong, others can open it. */
 export async function deriveKey(password: string, salt: Uint8Array, cost: ScryptCost): Promise<MasterKey> {
   const { N, r, p } = cost;
   const bytes = await new Promise<Buffer>((resolve, reject) => {
-    scrypt(password, salt, 64, { N, r, p, maxmem: 128 * N * r + 128 * r * p + 2 ** 20 }, (error, key) => {
+    scrypt(password, salt, DERIVED_BYTES, { N, r, p, maxmem: 128 * N * r + 128 * r * p + 2 ** 20 }, (error, key) => {
       if (error === null) resolve(key);
       else reject(error);
     });
   });
+  return keyOf(bytes);
+}
+
+function keyOf(bytes: Buffer): MasterKey {
   return new MasterKey({ encrypt: bytes.subarray(0, 32), k: bytes.subarray(32, 48), r: bytes.subarray(48, 64) });
 }
 
