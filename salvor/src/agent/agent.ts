@@ -32,7 +32,7 @@ import type {
 } from '@salvor/contract';
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
-import { documentOfPoint } from '../points/list-points.ts';
+import { documentOfArchive, documentOfPoint } from '../points/list-points.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { findUnprotectedLinks } from '../lib/beneath/hard-links.ts';
 import { AuditLog } from '../lib/audit-log.ts';
@@ -61,6 +61,7 @@ import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import type { TaskProgress, TaskRun } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
+import { ArchivePoints } from './archive-points.ts';
 import { expireKept } from './expire-kept.ts';
 import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '../points/host-points.ts';
 import type { CopyName } from '../points/repositories.ts';
@@ -155,6 +156,7 @@ export class Agent implements AsyncDisposable {
   readonly #rates: MeasuredRates;
   readonly #queue: Queue;
   readonly #uptime: () => Uptime;
+  readonly #archives: ArchivePoints;
   readonly #opened: AsyncDisposableStack;
 
   constructor(config: Config, room: TaskRoom, points: HostPoints, uptime: () => Uptime, opened: AsyncDisposableStack) {
@@ -164,6 +166,7 @@ export class Agent implements AsyncDisposable {
     this.#rates = new MeasuredRates(config.state);
     this.#queue = new Queue(room);
     this.#uptime = uptime;
+    this.#archives = new ArchivePoints(config, room, points, this.#queue);
     this.#opened = opened;
   }
 
@@ -240,16 +243,23 @@ export class Agent implements AsyncDisposable {
     };
   }
 
-  /** Newest first. Of a site that is gone from the disk too. */
+  /** Newest first: what the repository holds, and archives and dumps on the disk. Of a site that is gone from the disk too. */
   async points(name: string, options: CallOptions = {}): Promise<PointsDocument> {
     const { account, uri } = await this.#findNamed(name, options.signal);
-    return (await this.#points.list(account, uri)).map(documentOfPoint);
+    const archives = await this.#archives.list(account, uri, options.signal);
+    const listed = await this.#points.list(account, uri);
+    const held = new Set(listed.map(({ row }) => row.id));
+    const documents = [
+      ...listed.map((point) => documentOfPoint(point, archives.find(({ id }) => id === point.row.id) ?? null)),
+      ...archives.filter(({ id }) => !held.has(id)).map(documentOfArchive),
+    ];
+    return documents.toSorted((one, other) => (one.time < other.time ? 1 : one.time > other.time ? -1 : 0));
   }
 
   /** With `to` or `dryRun` nothing that anybody has is touched, and there is no task. */
   async restore(name: string, options: RestoreCall): Promise<RestoreDocument> {
     const { account, uri } = await this.#findNamed(name, options.signal);
-    const point = await this.#points.openOf(account, uri, options.point);
+    const point = await this.#archives.openOf(account, uri, options.point, this.#waitOptions(options));
     const site = await this.#findTarget(account, uri, point, options);
     const scope = await readScope(options, point);
     const { signal, onProgress } = this.#waitOptions(options);
@@ -464,12 +474,12 @@ export class Agent implements AsyncDisposable {
   }
 
   async ls(point: string, path: string, options: CallOptions = {}): Promise<LsDocument> {
-    return await readPath(await this.#points.open(point, await this.#accounts(options.signal)), path);
+    return await readPath(await this.#archives.open(point, this.#waitOptions(options)), path);
   }
 
   /** The file's bytes. That it is there is known before the first one is read. */
   async cat(point: string, path: string, options: CallOptions = {}): Promise<AsyncIterable<Uint8Array>> {
-    return await openPath(await this.#points.open(point, await this.#accounts(options.signal)), path);
+    return await openPath(await this.#archives.open(point, this.#waitOptions(options)), path);
   }
 
   /** The nightly job, now: of all accounts or of one. Throws `account-unknown`. */
@@ -656,7 +666,11 @@ export class Agent implements AsyncDisposable {
   }
 
   #archiveTools(site: Site, sites: readonly Site[]): ArchiveTools {
-    return { policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy, sites };
+    return {
+      policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy,
+      sites,
+      remember: (account, path, written) => this.#points.rememberArchive(account, path, written),
+    };
   }
 
   /** Of what a task replaced, as it was at the switch; the site need not wait for it. */

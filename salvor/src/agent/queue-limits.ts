@@ -41,6 +41,8 @@ export const PRIORITIES = { maintenance: 1, backup: 2, restore: 3 } as const;
 export const PRIORITY_OF: Readonly<Record<Journal['operation'], number>> = {
   restore: PRIORITIES.restore,
   undo: PRIORITIES.restore,
+  // An archive that somebody wants to restore, or to look into.
+  unpack: PRIORITIES.restore,
   backup: PRIORITIES.backup,
   daily: PRIORITIES.maintenance,
   confirm: PRIORITIES.maintenance,

@@ -52,7 +52,7 @@ export type MembersProgress = { readonly files: number; readonly bytes: number }
 type Content = AsyncIterable<Uint8Array> | Uint8Array;
 
 /** What stands where a password stood: no password of anybody. */
-const PASSWORD_REPLACED = 'password-removed-by-salvor';
+export const PASSWORD_REPLACED = 'password-removed-by-salvor';
 
 const DUMP_MODE = 0o600;
 const DRUSHRC_MODE = 0o440;

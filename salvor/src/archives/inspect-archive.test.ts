@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { type ArchiveLook, inspectArchive } from './inspect-archive.ts';
 import { memberOf, tarOf } from './tar/test-tar.ts';
 import { TIME, makeTestSite, writeTestArchive } from './test-archive.ts';
+import { zipOf } from './test-zip.ts';
 
 async function look(name: string, bytes: Uint8Array, info: string | null = null): Promise<ArchiveLook> {
   const file = { name, bytes: bytes.length, read: async (at: number, count: number) => bytes.subarray(at, at + count) };
@@ -63,13 +64,8 @@ test('dumps, Backup and Migrate’s files and mydumper’s pieces are told apart
     tarOf([{ member: memberOf({ name: 'db/metadata' }) }, { member: memberOf({ name: 'db/db.node-schema.sql' }) }]),
   );
   assert.deepEqual([pieces.kind, pieces.problems[0]?.code], ['mydumper', 'archive-unsupported']);
-  const zip = Buffer.concat([
-    Buffer.from([0x50, 0x4b, 3, 4]),
-    Buffer.alloc(22),
-    Buffer.from([7, 0, 0, 0]),
-    Buffer.from('x.mysql'),
-  ]);
-  assert.deepEqual([(await look('x.zip', zip)).kind, (await look('x.zip', zip)).compression], ['dump', 'zip']);
+  const zip = await look('x.mysql.zip', zipOf('x.mysql', Buffer.from('-- Backup and Migrate (Drupal) MySQL Dump\n')));
+  assert.deepEqual([zip.kind, zip.compression, zip.problems], ['dump', 'zip', []]);
   assert.equal((await look('x.tar.gz', Buffer.from('%PDF'))).kind, 'unknown');
 });
 

@@ -51,7 +51,7 @@ export async function inspectArchive(
   const compression = compressionOf(head);
   const named = parseArchiveName(file.name, options.zone);
   const info = parseInfo(options.info ?? '');
-  const seen = compression === 'zip' ? lookIntoZip(head) : await lookInto(head, compression, file.bytes > head.length);
+  const seen = await lookInto(head, compression, file.bytes > head.length);
   const { about, drushrc } = seen;
   const stamp = Number(info.get('datestamp') ?? Number.NaN);
   const ofName = named?.time ?? null;
@@ -148,20 +148,6 @@ function kindOf(names: readonly string[]): ArchiveLook['kind'] {
   )
     return 'mydumper';
   return 'site-archive';
-}
-
-/** Backup and Migrate packs one dump into a zip file; which one it is stands in its first header. */
-function lookIntoZip(head: Uint8Array): Seen {
-  const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
-  const name = bytes.length > 30 ? bytes.toString('latin1', 30, 30 + bytes.readUInt16LE(26)) : '';
-  const isDumpName = /\.(?:mysql|sql)$/i.test(name);
-  const problem = { code: 'archive-unsupported', message: 'it is a zip file: unpack it first' };
-  return {
-    ...UNKNOWN,
-    kind: isDumpName ? 'dump' : 'unknown',
-    holds: { files: false, databases: isDumpName },
-    problems: [problem],
-  };
 }
 
 function platformOf(about: ArchiveAbout | null, drushrc: DrushrcFacts | null): ArchiveLook['platform'] {

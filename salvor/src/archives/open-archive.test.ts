@@ -12,6 +12,7 @@ import { type OpenArchiveOptions, openArchive } from './open-archive.ts';
 import type { TarMember } from './tar/tar-member.ts';
 import { bytesOf, memberOf, streamOf, tarOf } from './tar/test-tar.ts';
 import { PASSWORD, makeTestSite, writeTestArchive } from './test-archive.ts';
+import { zipOf } from './test-zip.ts';
 
 type Read = {
   readonly dumps: Map<string | null, string>;
@@ -54,6 +55,26 @@ describe('an archive is read by its content, whatever its name:', () => {
       assert.deepEqual([found.uri, found.problems], [null, []]);
     });
   }
+
+  test('the dump in a zip file, deflated or stored; one that is cut off, changed or locked is not', async () => {
+    const dump = Buffer.from(`-- MySQL dump\n${'INSERT INTO t VALUES (1);\n'.repeat(50_000)}`);
+    async function* pieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < bytes.length; at += 10_007) yield bytes.subarray(at, at + 10_007);
+    }
+    for (const isDeflated of [true, false]) {
+      const zip = zipOf('site-2026.mysql', dump, isDeflated);
+      // What follows the file is zip's own directory.
+      const found = await read(pieces(Buffer.concat([zip, Buffer.from('PK\u0001\u0002 and so on')])));
+      assert.ok(found.dumps.get(null) === dump.toString());
+      await assert.rejects(read(pieces(zip.subarray(0, zip.length - 20))), { code: 'archive-damaged' });
+      const locked = Buffer.from(zip);
+      locked.writeUInt16LE(1, 6);
+      await assert.rejects(read(pieces(locked)), { code: 'archive-unsupported' });
+      const changed = Buffer.from(zip);
+      changed.writeUInt32LE(7, 14);
+      await assert.rejects(read(pieces(changed)), { code: 'archive-damaged' });
+    }
+  });
 
   test('ours, without its own members, compared with its manifest', async () => {
     using made = makeTestSite();

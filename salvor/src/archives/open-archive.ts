@@ -56,12 +56,35 @@ export async function* openArchive(
   try {
     const packed = await peek(source, SNIFF_BYTES);
     const plain = await peek(decompress(packed.all, compressionOf(packed.head), limits, signal), BLOCK_BYTES);
-    if (isTar(plain.head)) yield* readArchive(plain.all, options);
-    else if (isDump(plain.head)) yield { kind: 'dump', database: null, content: plain.all };
+    if (isTar(plain.head))
+      for await (const entry of readArchive(plain.all, options)) yield nameFaultsOf(entry, options.name);
+    else if (isDump(plain.head)) yield nameFaultsOf({ kind: 'dump', database: null, content: plain.all }, options.name);
     else
       throw new SalvorError('archive-unknown', { archive: options.name, why: 'it is neither a tar file nor a dump' });
   } catch (error) {
     throw nameFault(error, options.name);
+  }
+}
+
+/** What is met while its content is read is thrown by that, and not by the archive. */
+function nameFaultsOf(entry: ArchiveEntry, archive: string): ArchiveEntry {
+  switch (entry.kind) {
+    case 'about':
+      return entry;
+    case 'dump':
+      return { ...entry, content: namingFaults(entry.content, archive) };
+    case 'member':
+      return { ...entry, member: { ...entry.member, content: namingFaults(entry.member.content, archive) } };
+    default:
+      return entry satisfies never;
+  }
+}
+
+async function* namingFaults(content: AsyncIterable<Uint8Array>, archive: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* content;
+  } catch (error) {
+    throw nameFault(error, archive);
   }
 }
 

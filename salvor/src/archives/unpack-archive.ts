@@ -4,7 +4,7 @@
  * fails, all that was made is removed again. It is on the disk when the caller has synced the file system.
  */
 import { closeSync, ftruncateSync, linkSync, writeSync } from 'node:fs';
-import { hold, setMode, setOwner, setTimes } from '../lib/beneath/held.ts';
+import { type Held, hold, setAttribute, setMode, setOwner, setTimes } from '../lib/beneath/held.ts';
 import { openRoot, type OpenDirectory } from '../lib/beneath/open-directory.ts';
 import { removeTree } from '../lib/beneath/remove-tree.ts';
 import { parseSafePath } from '../lib/beneath/safe-path.ts';
@@ -97,7 +97,18 @@ function settle(root: OpenDirectory, member: SafeMember, { ownerOf, directory, r
   if (held === null) return;
   setOwner(held, ownerOf(member));
   setMode(held, member.mode);
+  for (const { name, value } of member.xattrs) setIfPlain(held, name, value);
   setTimes(held, { accessNs: member.mtimeNs, modifiedNs: member.mtimeNs });
+}
+
+/** What would give rights, or the file system does not have, stays out. */
+function setIfPlain(held: Held, name: string, value: Uint8Array): void {
+  try {
+    setAttribute(held, name, value);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (code !== 'attribute-refused' && code !== 'EOPNOTSUPP' && code !== 'ENOTSUP' && code !== 'EINVAL') throw error;
+  }
 }
 
 /** Archives need not name the directories that their files lie in. */

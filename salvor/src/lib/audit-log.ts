@@ -30,6 +30,7 @@ export type AuditAction =
   | 'remove-files'
   | 'restore-files'
   | 'write-archive'
+  | 'unpack-archive'
   | 'set-owners'
   | 'switch'
   | 'switch-back'

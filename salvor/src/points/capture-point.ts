@@ -48,7 +48,12 @@ export type CaptureWanted = {
   /** False where files or a database of the site are known to be left out. */
   readonly complete: boolean;
   readonly problems: readonly Problem[];
+  /** Of what an archive held: whose content all is of, and that it was unpacked by us where nobody else gets. */
+  readonly of?: CaptureOf;
 };
+
+/** A point that has its name and its time already, and what it was made of. */
+export type CaptureOf = { readonly id: string; readonly time: Date; readonly source: string };
 
 /** A directory of the site outside of its own: where it belongs, and where it lies just now. */
 export type CaptureMoved = Pick<ManifestMoved, 'link' | 'target' | 'linked'> & { readonly path: string };
@@ -73,7 +78,7 @@ export type CapturedPoint = {
 /** Throws what the dump or the engine throws; then nothing was committed. */
 export async function capturePoint(site: Site, wanted: CaptureWanted, tools: CaptureTools): Promise<CapturedPoint> {
   // Where it is about to be replaced it may be gone; else its disk went away, and its databases alone are no backup of it.
-  if (!wanted.safety && !existsSync(wanted.path))
+  if (!wanted.safety && wanted.origin !== 'dump' && !existsSync(wanted.path))
     throw new SalvorError('source-missing', { path: wanted.path, reason: 'the directory of the site is gone' });
   const known = await readKnownCuts(tools.repository, site.account.name);
   const cut = chooseDumpCut(known, site.uri, sizeOfDatabases(wanted.databases));
@@ -123,8 +128,8 @@ class Capture {
     this.#wanted = wanted;
     this.#tools = tools;
     this.#cut = cut;
-    this.id = makePointId(tools.randomBytes);
-    this.time = tools.clock();
+    this.id = wanted.of?.id ?? makePointId(tools.randomBytes);
+    this.time = wanted.of?.time ?? tools.clock();
     this.problems = [...wanted.problems];
     this.#hasFiles = existsSync(wanted.path);
     this.#moved = namePlaces(wanted.movedOut);
@@ -140,6 +145,7 @@ class Capture {
       `account:${account.name}`,
       `site:${uri}`,
       `origin:${this.#wanted.origin}`,
+      ...(this.#wanted.of === undefined ? [] : [`source:${this.#wanted.of.source}`]),
       ...(this.#wanted.databases.length === 0 ? [] : [tagOfCut(this.#cut)]),
       ...task,
       // No rule of ours removes a snapshot with this tag (invariant 5).
@@ -160,8 +166,10 @@ class Capture {
   /** Files. What lies in a home the tenant may move about while it is read; where a restore has put it he may not. */
   #tree(name: string, path: string): SourceEntry {
     const { home } = this.#site.account;
-    const entry: SourceEntry = { kind: 'tree', name, path, linkOwners: this.#linkOwners, exclude: leftOutWithin(path) };
-    return path.startsWith(`${home}/`) ? { ...entry, beneath: home } : entry;
+    const entry: SourceEntry = { kind: 'tree', name, path, exclude: leftOutWithin(path) };
+    if (this.#wanted.of !== undefined) return entry;
+    const guarded = { ...entry, linkOwners: this.#linkOwners };
+    return path.startsWith(`${home}/`) ? { ...guarded, beneath: home } : guarded;
   }
 
   #dump(wanted: CaptureDatabase): SourceEntry {

@@ -1,11 +1,17 @@
-import { PIN_TAG, type Repository, type Snapshot, tag } from '@salvor/engine';
+import { PIN_TAG, type Repository, type Snapshot, forgetNamed, listSnapshots, tag } from '@salvor/engine';
+import { lstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
+import type { WrittenArchive } from '../archives/write-archive.ts';
 import { SalvorError } from '../errors.ts';
+import type { Account } from '../sites/account.ts';
+import type { Site } from '../sites/site.ts';
+import { type FoundArchive, listArchives, rememberArchive } from './archive-catalogue.ts';
+import type { FoundFile } from './find-archives.ts';
 import { isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
 import { forgetMade, readMade, rememberMade } from './made-snapshots.ts';
 import { type ListedPoint, type PointList, listPoints } from './list-points.ts';
-import { type OpenPoint, pointTagOf } from './open-point.ts';
+import { type OpenPoint, pointTagOf, tagOf } from './open-point.ts';
 import { openStored } from './stored-point.ts';
 import {
   type CopyName,
@@ -181,6 +187,41 @@ export class HostPoints implements AsyncDisposable {
   async pinnedOf(account: string): Promise<ReadonlySet<string>> {
     const rows = await readCatalogue(this.#store, account);
     return new Set(rows.filter(({ pinned }) => pinned === 1).map(({ id }) => id));
+  }
+
+  /** Archives and dumps on the disk, newest first. */
+  async listArchives(account: Account, sites: readonly Site[]): Promise<readonly FoundArchive[]> {
+    return await listArchives(account, sites, this.#store);
+  }
+
+  /** Takes a new archive of a task into the catalogue. */
+  async rememberArchive(account: Account, path: string, written: WrittenArchive): Promise<void> {
+    const { mtimeNs } = lstatSync(path, { bigint: true });
+    const file: FoundFile = { path, home: account.home, type: 'file', bytes: written.bytes, mtimeNs, uri: null };
+    await rememberArchive(this.#store, account.name, file, written);
+  }
+
+  /** The point that was made of an archive, as long as `source` says that it would be made the same. */
+  async openUnpacked(account: string, id: string, source: string): Promise<OpenPoint | null> {
+    if (!hasRepository(this.#places, account)) return null;
+    const found = (await this.listAll(account)).points.find(
+      ({ row, stored }) => row.id === id && stored.kind === 'site' && tagOf(stored.snapshot, 'source') === source,
+    );
+    return found === undefined ? null : await openStored(await this.repositoryOf(account), found.stored);
+  }
+
+  /** Removes the points that were made of an archive before, but for the one that is given. */
+  async forgetUnpacked(account: string, { manifest, snapshot }: OpenPoint, signal: AbortSignal): Promise<void> {
+    const repository = await this.repositoryOf(account);
+    const { snapshots } = await listSnapshots(repository, { tags: [`point:${manifest.point}`] });
+    const older = snapshots.filter(
+      ({ id, tags }) => id !== snapshot.id && tags.some((tag) => tag.startsWith('source:')),
+    );
+    await forgetNamed(
+      repository,
+      older.map(({ id }) => id),
+      { signal },
+    );
   }
 
   /** Whether the rules must leave it, as far as the catalogue knows. */

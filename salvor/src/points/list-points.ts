@@ -2,6 +2,7 @@ import { type Repository, type Snapshot, listSnapshots } from '@salvor/engine';
 import type { PointDocument, Problem } from '@salvor/contract';
 import type { Store } from '../store/open-store.ts';
 import type { PointRow } from '../store/tables.ts';
+import type { FoundArchive } from './archive-catalogue.ts';
 import { forgetPoints, readCatalogue, rememberPoints, rowOfManifest } from './catalogue.ts';
 import { type AccountSnapshots, halfOf, readAccountManifest, readSiteManifest } from './account-point.ts';
 import { readPointsIn } from './made-snapshots.ts';
@@ -114,7 +115,8 @@ async function readRows(repository: Repository, kept: KeptPoint, from: string): 
   return rows;
 }
 
-export function documentOfPoint({ row, copies }: ListedPoint): PointDocument {
+/** `archive`: the file that holds the same. */
+export function documentOfPoint({ row, copies }: ListedPoint, archive: FoundArchive | null): PointDocument {
   const holds: ('files' | 'databases')[] = [];
   if (row.holds_files === 1) holds.push('files');
   if (row.holds_databases === 1) holds.push('databases');
@@ -128,7 +130,30 @@ export function documentOfPoint({ row, copies }: ListedPoint): PointDocument {
     copies: [...copies],
     proof: null,
     complete: row.complete === 1,
+    archive: archive === null ? null : { path: archive.file.path, bytes: archive.file.bytes },
     safety: row.safety === 1,
+  };
+}
+
+/** A point that is an archive or a dump alone. What keeps it from being read is its reason. */
+export function documentOfArchive({ id, time, origin, file, look }: FoundArchive): PointDocument {
+  const { files, databases } = look.holds;
+  const holds: ('files' | 'databases')[] = [];
+  // What was not seen within the bounds of a look is there in whatever Aegir writes.
+  if (files ?? origin === 'archive') holds.push('files');
+  if (databases ?? origin === 'archive') holds.push('databases');
+  return {
+    id,
+    time,
+    origin,
+    holds,
+    reason: look.description ?? look.problems[0]?.message ?? null,
+    bytes: file.bytes,
+    copies: [],
+    proof: null,
+    complete: look.problems.length === 0,
+    archive: { path: file.path, bytes: file.bytes },
+    safety: false,
   };
 }
 

@@ -121,4 +121,17 @@ const MIGRATIONS: Record<string, Migration> = {
       await store.schema.createIndex('made_of_copy').on('made_snapshots').columns(['account', 'copy']).execute();
     },
   },
+  '0004-archives': {
+    async up(store: Kysely<unknown>) {
+      await store.schema
+        .createTable('archives')
+        .addColumn('path', 'text', (c) => c.primaryKey())
+        .addColumn('account', 'text', (c) => c.notNull())
+        .addColumn('bytes', 'integer', (c) => c.notNull())
+        .addColumn('mtime_ns', 'text', (c) => c.notNull())
+        .addColumn('look', 'text', (c) => c.notNull())
+        .addColumn('manifest', 'text')
+        .execute();
+    },
+  },
 };

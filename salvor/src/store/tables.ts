@@ -82,4 +82,22 @@ export type MadeSnapshotRow = {
   complete: number;
 };
 
-export type StoreTables = { tasks: TaskRow; task_log: TaskLogRow; points: PointRow; made_snapshots: MadeSnapshotRow };
+/** What an archive or a dump on the disk is, as a look at it told. A cache: a file that has changed is looked at again. */
+export type ArchiveRow = {
+  path: string;
+  account: string;
+  bytes: number;
+  mtime_ns: string;
+  /** JSON: `FoundLook` of `points/archive-catalogue.ts`. */
+  look: string;
+  /** JSON: the manifest of an archive that a task of this host wrote. */
+  manifest: string | null;
+};
+
+export type StoreTables = {
+  tasks: TaskRow;
+  task_log: TaskLogRow;
+  points: PointRow;
+  made_snapshots: MadeSnapshotRow;
+  archives: ArchiveRow;
+};

@@ -22,6 +22,7 @@ import { parseSafePath } from '../lib/beneath/safe-path.ts';
 import { lookAt, makeDirectoryAt, spotIn } from '../lib/beneath/spot.ts';
 import { errnoOf } from '../lib/errno.ts';
 import { readHostZone } from '../lib/host-zone.ts';
+import { ARCHIVES_DIRECTORY } from '../points/find-archives.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { sourceOfPoint } from '../points/point-source.ts';
 import { type HostTables, readHostTables } from '../sites/host-tables.ts';
@@ -32,13 +33,12 @@ import type { Site, SiteDatabase } from '../sites/site.ts';
 import { usersOfAccount } from './known-owners.ts';
 import type { TaskRun } from './task-run.ts';
 
-/** Where Aegir has them, in an account's home. */
-export const ARCHIVES_DIRECTORY = 'backups';
-
 export type ArchiveTools = {
   readonly policy: Pick<Policy, 'archiveFormat' | 'archiveLevel' | 'archivePasswords'>;
   /** All sites of the host: what lies in one of their code bases anybody can download. */
   readonly sites: readonly Site[];
+  /** Takes a new archive into the catalogue. */
+  readonly remember: (account: Account, path: string, written: WrittenArchive) => Promise<void>;
 };
 
 const COMPRESSIONS: Readonly<Record<string, WrittenCompression>> = {
@@ -66,6 +66,7 @@ export async function archivePoint(
       const written = await run.audit('write-archive', path, () => write(site, point, compression, tools, run));
       run.note(...written.problems);
       const archive = { path: `${path}/${written.name}`, bytes: written.bytes };
+      await tools.remember(site.account, archive.path, written);
       run.say(`archive ${archive.path} was written and read back`);
       return archive;
     });

@@ -98,7 +98,9 @@ export async function buildDatabase(
   });
   // Of another site's point it is the very wish that what was that one's own becomes this one's.
   const given = isOfOther(site, point.manifest) ? definers.filter(({ definer }) => definer.user === stored.user) : [];
-  const isGiven = (name: string): boolean => given.some((found) => found.name === name);
+  // Of an archive they were the user's that loaded it to look what it holds.
+  const ours = definers.filter(({ definer }) => isLoader(definer.user));
+  const isGiven = (name: string): boolean => [...given, ...ours].some((found) => found.name === name);
   run.note(
     ...plan.problems
       .filter(({ code, name }) => code !== 'definer-rewritten' || !isGiven(name))
@@ -116,6 +118,10 @@ async function findScope(admin: DatabaseLogin, { database, names }: PlannedDatab
 /** With a dump's tail all that it may name is loaded, also what is another site's by now: that part is not switched. */
 function loadedTables({ stored, incoming, isWhole }: PlannedDatabase): readonly string[] {
   return isWhole ? tablesOf(stored) : incoming;
+}
+
+function isLoader(user: string): boolean {
+  return /^salvor_[0-9a-z]{12}_new\d*$/.test(user);
 }
 
 /** A database that is gone is made again, empty: the grants of the site's user are of its name and still there. */

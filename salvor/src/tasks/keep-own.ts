@@ -29,10 +29,11 @@ export function keepOwn({ part, staging, root }: BuiltPart): void {
   using live = openDirectory(home, parseSafePath(part.live.slice(part.home.length + 1)));
   using place = openOwnDirectory(staging);
   using built = openDirectory(place, parseSafePath(root.slice(staging.length + 1)));
-  for (const path of part.keeps) if (isWantedWhole(part, path)) copyOne(live, built, path);
+  for (const path of part.keeps) if (isWantedWhole(part, path)) copyOwn(live, built, path);
 }
 
-function copyOne(live: OpenDirectory, built: OpenDirectory, path: string): void {
+/** Also from and to a place of another's: what is copied is what was looked at, and nothing is followed. */
+export function copyOwn(live: OpenDirectory, built: OpenDirectory, path: string): void {
   using from = spotBeneath(live, parseSafePath(path));
   const there = lookAt(from);
   if (there === null) return;

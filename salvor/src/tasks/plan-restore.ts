@@ -62,6 +62,7 @@ export async function planRestore(
   const into = judgeInto(site, point, scope);
   findings.obstacles.push(...into.obstacles);
   findings.notes.push(...into.notes);
+  findings.notes.push(...notesOfArchive(point));
   const files = await planFiles(site, point, scope, tools, findings);
   const places = (files?.parts ?? []).map(({ live }) => locateStaging(live, site.account.name, 'plan', tools.staging));
   findings.notes.push(...findStrayPlaces(places, tools.known));
@@ -107,6 +108,11 @@ function planAround(site: Site, policy: Policy): RestorePlan['around'] {
     page:
       pageUrl === null ? null : { url: pageUrl.replaceAll('{uri}', site.uri), rollsBack: pageFailure === 'rollBack' },
   };
+}
+
+/** What was found while the archive was unpacked that the point is of. */
+function notesOfArchive({ manifest: { origin, problems } }: OpenPoint): readonly Problem[] {
+  return origin === 'archive' || origin === 'dump' ? problems : [];
 }
 
 function nameUnfinished(site: Site, task: string): Problem {

@@ -2,9 +2,12 @@
  * A site as a point remembers it: for a restore of one whose directory or settings are gone or broken, which is when
  * a restore is wanted most. The settings in the point are read as data, like those on disk.
  */
+import { lstatSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { SalvorError } from '../errors.ts';
 import type { PhpFile, PhpFiles } from '../lib/php-reading.ts';
 import { MAX_PHP_FILE_BYTES } from '../lib/php-syntax.ts';
+import type { Manifest } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { filesBeneath } from '../sites/read-beneath.ts';
 import { readDrupal } from '../sites/read-drupal.ts';
@@ -17,12 +20,35 @@ import type { Site } from '../sites/site.ts';
 const MAX_FILES = 200;
 
 /** Throws `site-unsupported` where the point is not of a place in this account's home. */
-export async function readStoredSite(
-  point: OpenPoint,
+export async function readStoredSite(point: OpenPoint, account: Account, configured: Configured): Promise<Site> {
+  return readSiteBy(point.manifest, await readTop(point), account, configured);
+}
+
+export type Configured = { readonly override: SiteOverride | undefined; readonly defaultSocket: string | undefined };
+
+/** The site that lies unpacked in a directory of ours. Throws as `readStoredSite`. */
+export function readUnpackedSite(
+  directory: string,
+  of: Pick<Manifest, 'platform'> & { readonly site: Omit<Manifest['site'], 'cms' | 'schema'> },
   account: Account,
-  configured: { readonly override: SiteOverride | undefined; readonly defaultSocket: string | undefined },
-): Promise<Site> {
-  const { site, platform } = point.manifest;
+  configured: Configured,
+): Site {
+  const names = readdirSync(directory).filter((name) => name.endsWith('.php'));
+  const files = names.flatMap((name): [string, Uint8Array][] => {
+    const stat = lstatSync(join(directory, name));
+    return stat.isFile() && stat.size <= MAX_PHP_FILE_BYTES ? [[name, readFileSync(join(directory, name))]] : [];
+  });
+  const top = new Map(files.slice(0, MAX_FILES));
+  const cms = top.has('wp-config.php') ? 'wordpress' : 'drupal';
+  return readSiteBy({ ...of, site: { ...of.site, cms } }, top, account, configured);
+}
+
+function readSiteBy(
+  { site, platform }: Pick<Manifest, 'platform'> & { readonly site: Omit<Manifest['site'], 'schema'> },
+  top: ReadonlyMap<string, Uint8Array>,
+  account: Account,
+  configured: Configured,
+): Site {
   if (!site.path.startsWith(`${account.home}/`))
     throw new SalvorError('site-unsupported', {
       site: site.uri,
@@ -33,7 +59,7 @@ export async function readStoredSite(
     account,
     platformRoot: platform.root,
     sitePath: site.path,
-    files: layOver(await readTop(point), site.path, filesBeneath([account.home])),
+    files: layOver(top, site.path, filesBeneath([account.home])),
   };
   const read = site.cms === 'wordpress' ? readWordpress(place) : readDrupal(place);
   return {

@@ -10,6 +10,7 @@ import { NOBODY, openRun } from '../../lib/run.ts';
 import type { ArchiveLimits } from '../limits.ts';
 import { ArchiveFault } from '../tar/archive-fault.ts';
 import type { Compression } from './compression.ts';
+import { readZip } from './read-zip.ts';
 
 type Bounds = Pick<ArchiveLimits, 'maxBytes' | 'maxRatio' | 'ratioFromBytes'>;
 
@@ -60,7 +61,7 @@ function unpack(
     case 'xz':
       throw new ArchiveFault('unsupported', 'it is packed with xz');
     case 'zip':
-      throw new ArchiveFault('unsupported', 'it is a zip file');
+      return readZip(source, through, PIECE_BYTES);
     default:
       return compression satisfies never;
   }
