@@ -214,9 +214,7 @@ export class HostPoints implements AsyncDisposable {
   async forgetUnpacked(account: string, { manifest, snapshot }: OpenPoint, signal: AbortSignal): Promise<void> {
     const repository = await this.repositoryOf(account);
     const { snapshots } = await listSnapshots(repository, { tags: [`point:${manifest.point}`] });
-    const older = snapshots.filter(
-      ({ id, tags }) => id !== snapshot.id && tags.some((tag) => tag.startsWith('source:')),
-    );
+    const older = snapshots.filter(({ id, tags }) => id !== snapshot.id && tagOf({ tags }, 'source') !== null);
     await forgetNamed(
       repository,
       older.map(({ id }) => id),
