@@ -18,6 +18,12 @@ export const MAX_PACK_BYTES: number = 160 * MiB;
 /** Largest header of a pack: the format's own. */
 export const MAX_PACK_HEADER_BYTES: number = 16 * MiB;
 
+/**
+ * A pack is also closed at so many blobs, as of tiny ones a header would become larger than that. Two that are not full
+ * may be put together, and 400,000 entries of 41 bytes are 15.7 MiB.
+ */
+export const MAX_PACK_BLOBS: number = 200_000;
+
 /** An index file is saved once it lists this many blobs (restic's number). */
 export const INDEX_FULL_BLOBS: number = 50_000;
 

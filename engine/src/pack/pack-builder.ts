@@ -6,7 +6,7 @@ import { createHash, hash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { HEADER_LENGTH_BYTES, encodePackHeader, entryBytes } from '../format/pack-header.ts';
 import type { BlobType, PackEntry } from '../format/pack-header.ts';
-import { PACK_TARGET_BYTES } from '../limits.ts';
+import { MAX_PACK_BLOBS, PACK_TARGET_BYTES } from '../limits.ts';
 import { SEAL_OVERHEAD_BYTES } from '../seal/master-key.ts';
 import type { MasterKey } from '../seal/master-key.ts';
 
@@ -58,7 +58,7 @@ export class PackBuilder {
   }
 
   get isFull(): boolean {
-    return this.#shipped + this.#length >= PACK_TARGET_BYTES;
+    return this.#shipped + this.#length >= PACK_TARGET_BYTES || this.entries.length >= MAX_PACK_BLOBS;
   }
 
   /** Whether a part of it is on its way: it can't be put together with another one then. */

@@ -6,7 +6,7 @@ import { EngineError, reasonOf, systemCode } from '../errors.ts';
 import type { Problem } from '../errors.ts';
 import { HEADER_LENGTH_BYTES, decodePackHeader } from '../format/pack-header.ts';
 import type { PackEntry } from '../format/pack-header.ts';
-import { MAX_CHUNK_BYTES } from '../limits.ts';
+import { MAX_CHUNK_BYTES, MAX_PACK_HEADER_BYTES } from '../limits.ts';
 import { openBlob } from '../pack/open-blob.ts';
 import { MasterKey } from '../seal/master-key.ts';
 import type { MasterKeyParts } from '../seal/master-key.ts';
@@ -200,6 +200,7 @@ function decodeHeader(bytes: Uint8Array): PackEntry[] {
   const end = bytes.length - HEADER_LENGTH_BYTES;
   const length = Buffer.from(bytes.buffer, bytes.byteOffset + end, HEADER_LENGTH_BYTES).readUInt32LE();
   if (length > end) throw new RangeError('its header is cut off');
+  if (length > MAX_PACK_HEADER_BYTES) throw new RangeError(`its header claims ${length} bytes`);
   const header = key.open(bytes.subarray(end - length, end));
   if (header === null) throw new RangeError('the seal of its header is broken');
   return decodePackHeader(header);
