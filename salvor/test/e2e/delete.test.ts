@@ -2,16 +2,35 @@
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, lstatSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
-import { ConfirmDocument, DeleteDocument, ErrorDocument, PointsDocument, SitesDocument } from '@salvor/contract';
+import {
+  ConfirmDocument,
+  DeleteDocument,
+  ErrorDocument,
+  PointsDocument,
+  SitesDocument,
+  TasksDocument,
+} from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { type ObservedSite, observeSite } from '../../../demo/observe-site.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
+import { SALVOR } from '../cli/run-cli.ts';
 import { hasCode } from '../fault/fault-host.ts';
+import { chooseSeed } from '../fault/kill-loop.ts';
+import { Random } from '../../../demo/random.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 import { openAgent } from '../../src/agent/agent.ts';
+
+const STEPS = ['plan', 'safety point', 'prepare the switch', 'switch', 'switch', 'keep'];
+const MAX_AFTER_MS = 150;
+/** Each takes seconds. */
+const KILLS = 2;
 
 describe('delete', { concurrency: 1 }, () => {
   let test: TestHost;
@@ -133,6 +152,40 @@ describe('delete', { concurrency: 1 }, () => {
       if (task?.state === 'succeeded') await agent.undo(task?.id ?? '');
       await assertAsBefore();
     });
+
+  it('that is killed at any instant leaves the site as it was, or away as a whole', async (t) => {
+    const seed = chooseSeed();
+    t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
+    const random = new Random(seed);
+    const { config, stateDir } = salvorPlaces(test.host);
+    using log = new DatabaseSync(join(stateDir, 'salvor.sqlite'), { readOnly: true });
+    const said = log.prepare('SELECT COUNT(*) AS lines FROM task_log WHERE line = ?');
+    const linesOf = (step: string): number => Number(said.get(`${step}: begins`)?.['lines']);
+    for (let kills = 0; kills < KILLS; kills++) {
+      const step = STEPS[random.between(0, STEPS.length - 1)] ?? 'switch';
+      const afterMs = random.between(0, MAX_AFTER_MS);
+      const before = linesOf(step);
+      const child = spawn(SALVOR, ['delete', site.uri, '--confirm', site.uri, '--yes'], {
+        env: { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: config },
+        stdio: 'ignore',
+      });
+      const exited = once(child, 'exit');
+      while (linesOf(step) === before && child.exitCode === null) await setTimeout(1);
+      await setTimeout(afterMs);
+      child.kill('SIGKILL');
+      await exited;
+      const [task] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+      t.diagnostic(`killed ${afterMs} ms after “${step}” began: ${task?.state}`);
+      const scratch = await test.host.mariadb.query(`SHOW DATABASES LIKE 'salvor\\_${task?.id}\\_new%'`);
+      assert.equal(scratch.trim(), '');
+      if (task?.state === 'succeeded') {
+        assert.ok(!existsSync(site.path));
+        assert.match(await tablesOf(site.database), /^0\s*$/);
+        await test.undo(task.id);
+      } else assert.equal(task?.state, 'rolled-back');
+      await assertAsBefore();
+    }
+  });
 
   it('takes the site away whole with its names, keeps its neighbour, and undo brings all of it back', async () => {
     const deleted = await remove();
