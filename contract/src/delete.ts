@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Problem } from './problem.ts';
-import { Count, Time, list } from './scalars.ts';
+import { Bytes, Count, Time, list } from './scalars.ts';
 import { TaskState } from './task.ts';
 
 /** What a delete is going to take away, found by looking. */
@@ -35,6 +35,8 @@ export const DeleteDocument = z
     state: TaskState,
     /** What was there, pinned; null with `--dry-run`. */
     safetyPoint: z.string().min(1).nullable(),
+    /** Of the safety point; null where none was written. */
+    archive: z.object({ path: z.string(), bytes: Bytes }).readonly().nullable(),
     plan: DeletePlan,
     /** Until when `salvor undo` brings it back as it was; then it goes for good. */
     undoUntil: Time.nullable(),

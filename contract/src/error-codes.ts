@@ -3,6 +3,13 @@
  * A code keeps its meaning for ever; texts may change. Alphabetical.
  */
 export const ERROR_CODES = {
+  'archive-damaged': { http: 422, exit: 1 },
+  'archive-differs': { http: 422, exit: 1 },
+  'archive-exists': { http: 409, exit: 1 },
+  'archive-hostile': { http: 422, exit: 1 },
+  'archive-too-large': { http: 422, exit: 1 },
+  'archive-unknown': { http: 422, exit: 1 },
+  'archive-unsupported': { http: 501, exit: 1 },
   'account-unknown': { http: 404, exit: 1 },
   'blob-missing': { http: 500, exit: 1 },
   cancelled: { http: 499, exit: 1 },
@@ -42,6 +49,7 @@ export const ERROR_CODES = {
   'path-unknown': { http: 404, exit: 1 },
   'pattern-invalid': { http: 400, exit: 2 },
   'point-ambiguous': { http: 409, exit: 2 },
+  'point-held': { http: 409, exit: 1 },
   'point-incomplete': { http: 409, exit: 1 },
   'point-missing': { http: 404, exit: 1 },
   'point-unknown': { http: 404, exit: 1 },

@@ -26,7 +26,9 @@ export {
   SiteDocument,
   SitesDocument,
 } from './sites.ts';
+export { BackupDeleteDocument } from './backup-delete.ts';
 export { BackupDocument } from './backup.ts';
+export { ExportDocument } from './export.ts';
 export { DailyAccount, DailyCopy, DailyDocument } from './daily.ts';
 export { PolicyDocument, PolicySetting, SimulationDocument } from './policy.ts';
 export { PointDocument, PointsDocument, Proof } from './points.ts';

@@ -352,6 +352,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'point-held': {
+    message: (c) => `Point ${String(c['point'])} was not deleted: ${String(c['why'])}.`,
+    hint: 'Name another point; a safety point is let go by: salvor confirm TASK',
+    exit: 1,
+    retry: 'never',
+  },
   'point-missing': {
     message: (c) => `${String(c['site'])} has no complete point to restore.`,
     hint: 'Make one with salvor backup SITE, or name an incomplete or a safety point; salvor points SITE lists them.',

@@ -11,10 +11,12 @@
 import { basename } from 'node:path';
 import type {
   AllSitesDocument,
+  BackupDeleteDocument,
   BackupDocument,
   DailyDocument,
   ConfirmDocument,
   DeleteDocument,
+  ExportDocument,
   InitDocument,
   LsDocument,
   PointsDocument,
@@ -49,6 +51,8 @@ import type { TaskRow } from '../store/tables.ts';
 import { openStore } from '../store/open-store.ts';
 import { type ArchiveTools, archivePoint } from '../tasks/archive-point.ts';
 import { type BackedUp, backUpSite, placesOf } from '../tasks/back-up-site.ts';
+import { deleteBackup } from '../tasks/delete-backup.ts';
+import { exportPoint } from '../tasks/export-point.ts';
 import { confirmTask } from '../tasks/confirm-task.ts';
 import { type DeleteSiteTools, deleteSite } from '../tasks/delete-site.ts';
 import { planDelete } from '../tasks/plan-delete.ts';
@@ -61,7 +65,7 @@ import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import type { TaskProgress, TaskRun } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
-import { ArchivePoints } from './archive-points.ts';
+import { ArchivePoints, configuredFor } from './archive-points.ts';
 import { expireKept } from './expire-kept.ts';
 import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '../points/host-points.ts';
 import type { CopyName } from '../points/repositories.ts';
@@ -107,6 +111,7 @@ export type BackupCall = TaskCallOptions & {
   /** How often it is tried again where its error may pass by itself. */
   readonly retries?: number;
 };
+export type ExportCall = TaskCallOptions & { readonly point: string | null; readonly output: string };
 export type RestoreCall = TaskCallOptions &
   RestoreWish & {
     /** An id or its beginning; null for the newest complete point that is not a safety point. */
@@ -365,7 +370,7 @@ export class Agent implements AsyncDisposable {
     if (options.dryRun) {
       const { document: plan } = await planDelete(site, { ...(await this.#deleteTools(site)), signal: waiting.signal });
       const state = plan.obstacles.length === 0 ? 'succeeded' : 'warned';
-      return { task: null, state, safetyPoint: null, plan, undoUntil: null, problems: plan.obstacles };
+      return { task: null, state, safetyPoint: null, archive: null, plan, undoUntil: null, problems: plan.obstacles };
     }
     await expireKept(this.#room, GRACE_HOURS, () => this.#readSites());
     const { task, state, result, problems } = await this.#queue.perform(
@@ -373,7 +378,9 @@ export class Agent implements AsyncDisposable {
       waiting,
       async (run) => {
         const now = await this.#findSite(siteKey(site), run.signal);
-        return await deleteSite(now, await this.#deleteTools(now), run);
+        const tools = await this.#deleteTools(now);
+        const deleted = await deleteSite(now, tools, run);
+        return { ...deleted, archive: await this.#archiveSafety(now, deleted.safetyPoint, tools.sites, run) };
       },
     );
     return { task, state, ...result, problems };
@@ -473,6 +480,44 @@ export class Agent implements AsyncDisposable {
     return documentOfTask(row, { at: this.#room.clock(), hungAfterMs, waitsFor: wait?.why ?? null });
   }
 
+  /** One point as one file that was not there. Nothing else is touched, and there is no task. */
+  async export(name: string, options: ExportCall): Promise<ExportDocument> {
+    const { account, uri } = await this.#findNamed(name, options.signal);
+    const point = await this.#archives.openOf(account, uri, options.point, this.#waitOptions(options));
+    const site = await this.#findRestorable(account, uri, point, options.signal);
+    const { signal, onProgress } = this.#waitOptions(options);
+    const tools = {
+      policy: policyOfSite(this.#config.policies, { account, uri }).policy,
+      stored: await readStoredSite(point, site.account, configuredFor(this.#config, account, uri)).catch(() => null),
+      clock: this.#room.clock,
+      randomBytes: this.#room.randomBytes,
+      signal,
+      onProgress,
+    };
+    const written = await this.#room.auditLog.for(null)('write-archive', options.output, () =>
+      exportPoint(site, point, options.output, tools),
+    );
+    const { path, bytes, sha256, problems } = written;
+    const state = problems.length === 0 ? 'succeeded' : 'warned';
+    return { task: null, state, point: point.manifest.point, archive: { path, bytes, sha256 }, problems };
+  }
+
+  /** Removes a point's archives and its snapshot. Throws `point-unknown`, `point-ambiguous`, `point-held`. */
+  async deleteBackup(point: string, options: TaskCallOptions = {}): Promise<BackupDeleteDocument> {
+    const { site, id } = await this.#archives.findDeletable(point, options.signal);
+    const { task, state, result, problems } = await this.#queue.perform(
+      { operation: 'backup-delete', site, of: null },
+      this.#waitOptions(options),
+      async (run) => {
+        // Looked up again when its turn has come.
+        const { deleted } = await this.#archives.findDeletable(id, run.signal);
+        const repository = deleted.snapshot === null ? null : await this.#points.repositoryOf(site.account);
+        return await deleteBackup(deleted, repository, run);
+      },
+    );
+    return { task, state, point: id, removed: [...result], problems };
+  }
+
   async ls(point: string, path: string, options: CallOptions = {}): Promise<LsDocument> {
     return await readPath(await this.#archives.open(point, this.#waitOptions(options)), path);
   }
@@ -559,10 +604,7 @@ export class Agent implements AsyncDisposable {
     if (live !== undefined && findBarrier(live) === null) return live;
     const owner = found.accounts.find((candidate) => candidate.name === account);
     if (owner === undefined) throw new SalvorError('site-unknown', { site: `${account}/${uri}`, near: [] });
-    const stored = await readStoredSite(point, owner, {
-      override: this.#config.sites[`${account}/${uri}`] ?? this.#config.sites[uri],
-      defaultSocket: this.#config.mariadb.socket ?? undefined,
-    });
+    const stored = await readStoredSite(point, owner, configuredFor(this.#config, account, uri));
     // Its own place, and the log-in of the point: the restored settings are what the site will use.
     const site = live === undefined ? stored : { ...live, databases: stored.databases };
     if (live !== undefined && findBarrier(stored) !== null) return live;

@@ -9,10 +9,14 @@ import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import type { FoundArchive } from '../points/archive-catalogue.ts';
 import type { HostPoints } from '../points/host-points.ts';
+import type { ListedPoint } from '../points/list-points.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { hasRepository } from '../points/repositories.ts';
 import type { Account } from '../sites/account.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
 import type { Site } from '../sites/site.ts';
+import type { DeletedBackup } from '../tasks/delete-backup.ts';
+import type { JournalSite } from '../tasks/journal.ts';
 import { type Configured, readUnpackedSite } from '../tasks/read-stored-site.ts';
 import { type UnpackTools, type UnpackedAbout, unpackPoint } from '../tasks/unpack-point.ts';
 import { readHost } from './host-sites.ts';
@@ -71,6 +75,60 @@ export class ArchivePoints {
         ...(await this.#points.listAll(account)).points.map(({ row }) => row).filter(({ id }) => id.startsWith(prefix)),
       );
     return await this.#openOnly(prefix, host, found, listed, options);
+  }
+
+  /**
+   * What a point that somebody wants to delete is made of. Throws `point-unknown`, `point-ambiguous`, and `point-held` for one
+   * that must stay: pinned, a part of a night's point of its account, or the newest whole one that its site has.
+   */
+  async findDeletable(
+    prefix: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly id: string; readonly site: JournalSite; readonly deleted: DeletedBackup }> {
+    const host = await readHost(this.#config, signal);
+    const found = new Map<
+      string,
+      { account: Account; uri: string; archives: FoundArchive[]; listed: ListedPoint | null }
+    >();
+    for (const account of host.accounts) {
+      const archives = await this.#points.listArchives(account, host.sites);
+      for (const archive of archives.filter(({ id, uri }) => uri !== null && id.startsWith(prefix))) {
+        const one = found.get(archive.id) ?? { account, uri: archive.uri ?? '', archives: [], listed: null };
+        one.archives.push(archive);
+        found.set(archive.id, one);
+      }
+      if (!hasRepository(this.#config, account.name)) continue;
+      for (const listed of (await this.#points.listAll(account.name)).points.filter(({ row }) =>
+        row.id.startsWith(prefix),
+      )) {
+        const { id, uri } = listed.row;
+        found.set(id, { account, uri, archives: found.get(id)?.archives ?? [], listed });
+      }
+    }
+    const [only] = found;
+    if (only === undefined || prefix.length < MIN_PREFIX)
+      throw new SalvorError('point-unknown', { point: prefix, where: 'this host' });
+    if (found.size > 1) throw new SalvorError('point-ambiguous', { point: prefix });
+    const [id, { account, uri, archives, listed }] = only;
+    await this.#requireFree(id, account.name, uri, listed);
+    const live = host.sites.find((site) => site.account.name === account.name && site.uri === uri);
+    const site = { account: account.name, uri, path: live?.path ?? account.home, home: account.home };
+    const snapshot = listed?.stored.kind === 'site' ? listed.stored.snapshot.id : null;
+    return { id, site, deleted: { id, account, archives, snapshot } };
+  }
+
+  async #requireFree(id: string, account: string, uri: string, listed: ListedPoint | null): Promise<void> {
+    const refuse = (why: string): never => {
+      throw new SalvorError('point-held', { point: id, why });
+    };
+    if (listed === null) return;
+    if (listed.row.pinned === 1)
+      refuse('it is pinned: what a task replaced is in it, and nobody has confirmed the task');
+    if (listed.stored.kind === 'account')
+      refuse('it is a part of the night’s point of its account, and goes when the rules say');
+    if (listed.row.safety === 1 || listed.row.complete === 0) return;
+    const others = (await this.#points.list(account, uri)).filter(({ row }) => row.complete === 1 && row.safety === 0);
+    if (others[0]?.row.id === id) refuse('it is the newest whole point of its site');
   }
 
   async #listIn({ accounts, sites }: FoundSites, account: string, uri: string): Promise<readonly FoundArchive[]> {
@@ -166,19 +224,20 @@ export class ArchivePoints {
 
   #readUnpacked(directory: string, about: UnpackedAbout, site: Site, isLive: boolean): Site {
     const { account, uri, version } = site;
-    const configured: Configured = {
-      override: this.#config.sites[`${account.name}/${uri}`] ?? this.#config.sites[uri],
-      defaultSocket: this.#config.mariadb.socket ?? undefined,
-    };
     const platform = { ...site.platform, ...(isLive ? {} : about.platform) };
     const path = isLive ? site.path : (about.path ?? site.path);
     return readUnpackedSite(
       directory,
       { site: { uri, path, version: about.version ?? version }, platform },
       account,
-      configured,
+      configuredFor(this.#config, account.name, uri),
     );
   }
+}
+
+/** What the hoster says of a site's databases. */
+export function configuredFor({ sites, mariadb }: Config, account: string, uri: string): Configured {
+  return { override: sites[`${account}/${uri}`] ?? sites[uri], defaultSocket: mariadb.socket ?? undefined };
 }
 
 /** A site that is gone, as its archive tells of it. Throws `site-unsupported` where it does not say where the site lay. */

@@ -47,4 +47,5 @@ export const PRIORITY_OF: Readonly<Record<Journal['operation'], number>> = {
   daily: PRIORITIES.maintenance,
   confirm: PRIORITIES.maintenance,
   delete: PRIORITIES.maintenance,
+  'backup-delete': PRIORITIES.maintenance,
 };

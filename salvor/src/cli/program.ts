@@ -10,6 +10,8 @@ import { addVerb, exitCodes } from './verb.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { DailyFlags } from './commands/daily.ts';
 import type { DeleteFlags } from './commands/delete.ts';
+import type { BackupDeleteFlags } from './commands/backup-delete.ts';
+import type { ExportFlags } from './commands/export.ts';
 import type { InitFlags } from './commands/init.ts';
 import type { PolicyShowFlags } from './commands/policy.ts';
 import type { RestoreFlags } from './commands/restore.ts';
@@ -40,6 +42,7 @@ export function buildProgram(
   addBackup(program, perform);
   addDaily(program, perform);
   addRestore(program, perform);
+  addArchives(program, perform);
   addUndo(program, perform);
   addConfirm(program, perform);
   addDelete(program, perform);
@@ -56,6 +59,34 @@ export function buildProgram(
 function argumentTerm(argument: Argument): string {
   const term = argument.name().toUpperCase() + (argument.variadic ? '…' : '');
   return argument.required ? term : `[${term}]`;
+}
+
+function addArchives(program: Command, perform: Perform): void {
+  addVerb(program, 'export', 'write a point into one archive file, without passwords', {
+    examples: [
+      'salvor export example.com --output /root/example.com.tar.gz',
+      'salvor export example.com 5e1f --output site.tar.zst',
+    ],
+    notes: ['The name says how it is packed: .tar.gz, .tar.bz2, .tar.zst, else plain tar.'],
+  })
+    .argument('<site>', SITE)
+    .argument('[point]', 'id of a point; the newest complete one where it is left out')
+    .requiredOption('--output <file>', 'the file, which must not be there yet')
+    .action(async (site: string, point: string | undefined, flags: GlobalFlags & ExportFlags) =>
+      perform(flags, async (context) => (await import('./commands/export.ts')).exportSite(site, point, flags, context)),
+    );
+  addVerb(program, 'backup-delete', 'delete one point: its archive and its snapshot', {
+    examples: ['salvor backup-delete 5e1f'],
+    notes: ['A pinned point and the newest whole one of a site are refused.'],
+  })
+    .argument('<point>', 'id of a point')
+    .option('--wait', WAIT)
+    .option('-y, --yes', 'consent to it without being asked, on a terminal')
+    .action(async (point: string, flags: GlobalFlags & BackupDeleteFlags) =>
+      perform(flags, async (context) =>
+        (await import('./commands/backup-delete.ts')).backupDelete(point, flags, context),
+      ),
+    );
 }
 
 function addInit(program: Command, perform: Perform): void {

@@ -30,6 +30,8 @@ export type AuditAction =
   | 'remove-files'
   | 'restore-files'
   | 'write-archive'
+  | 'remove-archive'
+  | 'forget-point'
   | 'unpack-archive'
   | 'set-owners'
   | 'switch'

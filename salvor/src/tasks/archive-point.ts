@@ -142,13 +142,15 @@ async function write(
   return await into(sink);
 }
 
-/** What an archive of a point says and hides, wherever it is written. */
+/** What an archive of a point says and hides, wherever it is written. `then` is the site as the point has it. */
 export function wantedOf(
   site: Site,
   { manifest }: Pick<OpenPoint, 'manifest'>,
   passwords: ArchiveWanted['passwords'],
+  then: Site | null = null,
 ): Omit<ArchiveWanted, 'compression' | 'names'> {
   const { uri, cms, version, path } = manifest.site;
+  const databases = [...site.databases, ...(then?.databases ?? [])];
   const about: AboutWanted = {
     uri,
     time: manifest.time,
@@ -165,8 +167,8 @@ export function wantedOf(
     about,
     excludes: [],
     secrets: {
-      passwords: site.databases.map(({ login }) => login.password),
-      open: [uri, site.account.name, ...site.databases.flatMap(openWords)],
+      passwords: databases.map(({ login }) => login.password),
+      open: [uri, site.account.name, ...databases.flatMap(openWords)],
     },
     passwords,
     modules: null,

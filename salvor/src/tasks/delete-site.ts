@@ -34,7 +34,7 @@ export type DeleteSiteTools = Omit<DeleteTools, 'signal'> &
     readonly graceHours: number;
   };
 
-export type Deleted = Omit<DeleteDocument, 'task' | 'state' | 'problems'>;
+export type Deleted = Omit<DeleteDocument, 'task' | 'state' | 'problems' | 'archive'>;
 
 /** Throws `delete-obstructed` and what a step throws; then the site is as it was. */
 export async function deleteSite(site: Site, tools: DeleteSiteTools, run: TaskRun): Promise<Deleted> {

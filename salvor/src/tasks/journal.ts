@@ -10,7 +10,7 @@ import type { TaskId } from './task-id.ts';
 export type Journal = {
   readonly version: 2;
   readonly task: TaskId;
-  readonly operation: 'backup' | 'daily' | 'restore' | 'undo' | 'confirm' | 'delete' | 'unpack';
+  readonly operation: 'backup' | 'daily' | 'restore' | 'undo' | 'confirm' | 'delete' | 'unpack' | 'backup-delete';
   readonly process: ProcessIdentity;
   readonly started: string;
   readonly site: JournalSite;

@@ -1,8 +1,10 @@
 /** Archives of real points: what Aegir's own commands make of them is the site. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -14,7 +16,14 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { BackupDocument, RestoreDocument } from '@salvor/contract';
+import {
+  BackupDeleteDocument,
+  BackupDocument,
+  ErrorDocument,
+  ExportDocument,
+  PointsDocument,
+  RestoreDocument,
+} from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { differences, observeSite, observeTree } from '../../../demo/observe-site.ts';
 import { quoteName } from '../../../demo/sql.ts';
@@ -128,6 +137,46 @@ describe('an archive of a point', () => {
       point: string;
     };
     assert.equal(about.point, restored.safetyPoint);
+  });
+
+  it('is exported by name into a file that was not there, packed as that says, also in a home with its account’s hand', async () => {
+    const site = test.host.site('journal.example.org');
+    const { point } = await test.backUp(site);
+    const file = join(out, 'journal.tar.zst');
+    const made = await test.run(['export', site.uri, point, '--output', file], ExportDocument);
+    assert.deepEqual([made.point, made.archive.path, made.archive.bytes], [point, file, statSync(file).size]);
+    assert.equal(createHash('sha256').update(readFileSync(file)).digest('hex'), made.archive.sha256);
+    const names = execFileSync('tar', ['--zstd', '-tf', file]).toString().split('\n');
+    assert.ok(names.includes('./database.sql') && names.includes('./wp-config.php'), names.join());
+    const again = await test.attempt(['export', site.uri, '--output', file]);
+    assert.deepEqual([again.exit, ErrorDocument.parse(again.document).error.code], [1, 'archive-exists']);
+    const inHome = join(test.host.home, 'mine.tar');
+    await test.run(['export', site.uri, '--output', inHome], ExportDocument);
+    assert.equal(statSync(inHome).uid, test.host.account.uid);
+    rmSync(inHome);
+  });
+
+  it('goes with its point when that is deleted; the newest whole point and a pinned one stay', async () => {
+    const site = test.host.site('journal.example.org');
+    const older = await test.backUp(site);
+    const newest = await test.backUp(site);
+    const { safetyPoint } = await test.restore(site, newest.point);
+    for (const held of [newest.point, safetyPoint ?? '']) {
+      const run = await test.attempt(['backup-delete', held]);
+      assert.deepEqual([run.exit, ErrorDocument.parse(run.document).error.code], [1, 'point-held']);
+    }
+    const deleted = await test.run(['backup-delete', older.point.slice(0, 12)], BackupDeleteDocument);
+    assert.deepEqual(
+      deleted.removed.map(({ kind }) => kind),
+      ['archive', 'snapshot'],
+    );
+    assert.equal(existsSync(older.archive?.path ?? ''), false);
+    const listed = await test.run(['points', site.uri], PointsDocument);
+    assert.equal(
+      listed.some(({ id }) => id === older.point),
+      false,
+    );
+    assert.ok(existsSync(newest.archive?.path ?? ''));
   });
 
   it('that can’t be written is a problem with a code; the point stands, and nothing is left or led away', async () => {
