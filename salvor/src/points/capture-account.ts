@@ -19,7 +19,6 @@ import {
   backup,
   findSnapshot,
 } from '@salvor/engine';
-import type { NamePrefixes } from '../databases/mariadb/own-names.ts';
 import { makeDirectoryName } from '../databases/mariadb/part-name.ts';
 import { SalvorError } from '../errors.ts';
 import { linkOwnersOf } from '../sites/account-owners.ts';
@@ -203,20 +202,15 @@ class AccountCapture {
     const [wanted] = [...this.#places].find(([, at]) => at === place) ?? [];
     const site = this.#wanted.sites.find(({ databases }) => databases.some((database) => database === wanted));
     if (wanted === undefined || site?.cut == null) throw new Error(`no database has the place ${place}`);
-    const sharing = [...this.#places].filter(([, at]) => at === place).map(([database]) => database);
-    const names = joinNames(sharing);
-    const entry = dumpEntries(
-      { ...wanted, names },
-      {
-        scratch: this.#tools.scratch,
-        cutBytes: site.cut.cutBytes,
-        time: this.time,
-        clock: this.#tools.clock,
-        signal: this.#tools.signal,
-        onProblem: (problem) => problems.push({ place, problem }),
-        onDone: (database) => this.#dumped.set(place, database),
-      },
-    );
+    const entry = dumpEntries(wanted, {
+      scratch: this.#tools.scratch,
+      cutBytes: site.cut.cutBytes,
+      time: this.time,
+      clock: this.#tools.clock,
+      signal: this.#tools.signal,
+      onProblem: (problem) => problems.push({ place, problem }),
+      onDone: (database) => this.#dumped.set(place, database),
+    });
     if (entry.kind !== 'directory') return entry;
     return { ...entry, name: place, entries: namingFailure(entry.entries, () => (failing.place = place)) };
   }
@@ -271,9 +265,7 @@ class AccountCapture {
     const moved = namePlaces(movedOut);
     const roots = [site.path, ...moved.map(({ path }) => path)];
     const counted = await countFiles(roots, [...this.#wanted.exclude, ...leftOut.map(({ path }) => path)]);
-    const databases = wanted.databases.flatMap((database) =>
-      this.#manifestOfDatabase(database, this.#places.get(database)),
-    );
+    const databases = wanted.databases.flatMap((database) => this.#dumped.get(this.#places.get(database) ?? '') ?? []);
     const problems = [
       ...wanted.problems,
       ...this.problems.filter(({ uri }) => uri === site.uri).map(({ problem }) => problem),
@@ -308,17 +300,6 @@ class AccountCapture {
       },
       problems: problems.map(({ code, message, path }) => ({ code, message, path: path ?? null })),
     };
-  }
-
-  /** A dump may be of several sites: each has its own prefix and user in it. */
-  #manifestOfDatabase(
-    { database, facts, names }: CaptureDatabase,
-    place: string | undefined,
-  ): readonly ManifestDatabase[] {
-    const dumped = place === undefined ? undefined : this.#dumped.get(place);
-    if (dumped === undefined) return [];
-    const others = names == null ? undefined : [...new Set(names.others)];
-    return [{ ...dumped, others, user: database.login.user, prefix: database.prefix, views: [...facts.views] }];
   }
 
   /** A problem of a database is one of each site that uses it. */
@@ -409,13 +390,4 @@ function entriesBelow(
     const below = paths.filter((other) => other.startsWith(`${path}/`));
     return { kind: 'directory', name, like: path, entries: entriesBelow(path, below, tree) };
   });
-}
-
-/** What sites of one account have in one database; null where nobody else has anything there, so that all of it is taken. */
-function joinNames(databases: readonly CaptureDatabase[]): NamePrefixes | null {
-  const names = databases.flatMap((database) => database.names ?? []);
-  if (names.length < databases.length) return null;
-  const own = new Set(names.flatMap((each) => each.own));
-  const others = names.flatMap((each) => each.others).filter((prefix) => !own.has(prefix));
-  return others.length === 0 ? null : { own: [...own], others: [...new Set(others)] };
 }

@@ -167,12 +167,27 @@ describe('a site whose database is not as most are', () => {
     await agent.undo(task ?? '');
     assert.deepEqual(differences(ruined, await observe('pool')), []);
 
+    // The night dumps each site's part by itself.
+    const night = await agent.daily({ account: null });
+    assert.deepEqual(night.accounts.flatMap((account) => account.problems.map(({ code }) => code)).toSorted(), [
+      'tables-unclaimed',
+      'tables-unclaimed',
+    ]);
+    const daily = (await agent.points(harbour.uri)).find(({ origin }) => origin === 'daily');
+    await query('USE pool; DELETE FROM h_new; DELETE FROM h_m_a; INSERT INTO nobodys VALUES (1);');
+    const late = await neighbour();
+    const back = await agent.restore(harbour.uri, { ...DATABASES_ONLY, point: daily?.id ?? '' });
+    assert.deepEqual(back.plan.tables, { restored: 2, deleted: 0, kept: 0 });
+    assert.deepEqual(await neighbour(), late);
+    await agent.undo(back.task ?? '');
+    await query('USE pool; INSERT INTO h_m_a VALUES (1), (9); DELETE FROM nobodys;');
+
     // Its neighbour's settings are gone: nobody says any more whose h_m_… are, but the point does.
     two[Symbol.dispose]();
     const again = withSettings(market, connection({ ...fields, database: 'elsewhere', prefix: '' }));
     const alone = await agent.restore(harbour.uri, DATABASES_ONLY);
     again[Symbol.dispose]();
-    assert.deepEqual(alone.plan.tables, { restored: 2, deleted: 1, kept: 0 });
+    assert.deepEqual(alone.plan.tables, { restored: 2, deleted: 0, kept: 0 });
     assert.deepEqual(await neighbour(), untouched);
     void one;
   });
@@ -263,8 +278,12 @@ describe('a site whose database is not as most are', () => {
     const port = await findFreePort();
     await using remote = await openMariaDb({
       serverOptions: [
-        ...['--skip-networking=0', '--bind-address=127.0.0.1', `--port=${port}`],
-        ...[`--ssl-ca=${authority.ca}`, `--ssl-cert=${own.cert}`, `--ssl-key=${own.key}`],
+        '--skip-networking=0',
+        '--bind-address=127.0.0.1',
+        `--port=${port}`,
+        `--ssl-ca=${authority.ca}`,
+        `--ssl-cert=${own.cert}`,
+        `--ssl-key=${own.key}`,
       ],
     });
     await remote.query(`CREATE DATABASE far; CREATE TABLE far.t (i INT PRIMARY KEY); INSERT INTO far.t VALUES (1), (2);
