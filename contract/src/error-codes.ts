@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   'dump-incomplete': { http: 422, exit: 1 },
   'dump-refused': { http: 422, exit: 1 },
   'dump-tables-differ': { http: 409, exit: 1 },
+  'dumps-missing': { http: 502, exit: 1 },
   'home-missing': { http: 400, exit: 2 },
   'index-damaged': { http: 500, exit: 1 },
   internal: { http: 500, exit: 1 },

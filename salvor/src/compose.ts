@@ -37,3 +37,46 @@ export async function openAgentFor(
     uptime,
   });
 }
+
+export type ServeOptions = {
+  /** Reads the configuration as it is now. */
+  readonly load: () => Config;
+  readonly clock: () => Date;
+  readonly uptime?: () => Uptime;
+  /** Waits so long, or until the signal says stop. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly signal: AbortSignal;
+  readonly onLine: (line: string) => void;
+};
+
+/** How often the queue is looked at, and the configuration: a change is in force without a restart. */
+const ROUND_MS = 30_000;
+
+/**
+ * Serves a host until the signal says stop: jobs when they are due, and the tasks that are nobody's. A configuration that
+ * can't be read any more is told once, and the one before stays in force.
+ */
+export async function serveHost({ load, clock, uptime, pause, signal, onLine }: ServeOptions): Promise<void> {
+  let config = load();
+  let told = '';
+  onLine(`serves with ${config.file}`);
+  while (!signal.aborted) {
+    try {
+      config = load();
+      told = '';
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (text !== told) onLine(`keeps the configuration of before: ${text}`);
+      told = text;
+    }
+    try {
+      await using agent = await openAgentFor(config, { clock, ...(uptime === undefined ? {} : { uptime }) });
+      await agent.serveRound({ signal, onLine });
+    } catch (error) {
+      if (signal.aborted) break;
+      onLine(`a round failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    await pause(ROUND_MS, signal);
+  }
+  onLine('stops');
+}

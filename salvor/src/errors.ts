@@ -235,6 +235,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'dumps-missing': {
+    message: (c) => `No database of the account ${String(c['account'])} could be dumped.`,
+    hint: 'The problems before this name each database and what is wrong with it; see also: salvor sites',
+    exit: 1,
+    retry: 'later',
+  },
   'file-foreign': {
     message: (c) =>
       `${String(c['path'])} was not touched: it belongs to user ${String(c['uid'])} (${String(c['links'])} names), who is none of this account's.`,

@@ -70,6 +70,8 @@ import { expireKept } from './expire-kept.ts';
 import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '../points/host-points.ts';
 import type { CopyName } from '../points/repositories.ts';
 import type { Uptime } from './clock-watch.ts';
+import { findDue } from './due.ts';
+import { readHostZone } from '../lib/host-zone.ts';
 import { runNights } from './nights.ts';
 import { describePolicy, simulatePolicy } from './policy-documents.ts';
 import { documentOfHost, documentOfSite, readHost } from './host-sites.ts';
@@ -536,6 +538,40 @@ export class Agent implements AsyncDisposable {
     );
   }
 
+  /**
+   * One round of whoever serves this host: what is due is begun, one account after the other, then the tasks that are
+   * nobody's. When the next job is due; null where the policy has none.
+   */
+  async serveRound(options: {
+    readonly signal: AbortSignal;
+    readonly onLine: (line: string) => void;
+  }): Promise<Date | null> {
+    const { signal, onLine } = options;
+    const accounts = await this.#accounts(signal);
+    const { clock, log } = this.#room;
+    const rowsOf = (account: string): Promise<readonly TaskRow[]> =>
+      log.readLast({ count: MAX_JOBS_LOOKED_AT, account, uri: '' });
+    const look = { now: clock(), hostZone: readHostZone(), rowsOf };
+    const { due, next } = await findDue(this.#config.policies, accounts, look);
+    await expireKept(this.#room, GRACE_HOURS, () => this.#readSites());
+    for (const { job, account } of due) {
+      signal.throwIfAborted();
+      onLine(`${account}: ${job} begins`);
+      const room = { config: this.#config, points: this.#points, queue: this.#queue, clock, uptime: this.#uptime };
+      const { accounts: nights } = await runNights(room, {
+        account,
+        job,
+        ...this.#waitOptions({ signal, wait: true }),
+      });
+      for (const { state, point, problems } of nights) {
+        onLine(`${account}: ${job} ${state}${point === null ? '' : `, point ${point}`}`);
+        for (const { code, message } of problems) onLine(`${account}: problem ${code}: ${message}`);
+      }
+    }
+    await this.runQueue(signal);
+    return next;
+  }
+
   /** The rules in force for the host, an account or a site, and what begins in the next `nextMs`. */
   async policy(
     of: { readonly account: string | null; readonly site: string | null },
@@ -751,6 +787,9 @@ export class Agent implements AsyncDisposable {
 
 /** What fits on a screen; `salvor tasks` lists more. */
 const MAX_STATUS_TASKS = 20;
+
+/** A job each hour, three tries of each, for a day. */
+const MAX_JOBS_LOOKED_AT = 100;
 
 /** Of the standard policy: how long what a task switched out can be switched back. */
 const GRACE_HOURS = 72;

@@ -9,6 +9,7 @@ import { readHostZone } from '../lib/host-zone.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import { type CopyName, copiesOf, repositoryUrlOf } from '../points/repositories.ts';
 import { policyOfAccount, policyOfSite } from '../policies/policy-levels.ts';
+import type { Job } from '../policies/schedule.ts';
 import type { Account } from '../sites/account.ts';
 import type { Site } from '../sites/site.ts';
 import { type NightCopy, type NightDone, type NightWanted, nightOfAccount } from '../tasks/night-of-account.ts';
@@ -25,16 +26,24 @@ export type NightsRoom = {
   readonly uptime: () => Uptime;
 };
 
+export type NightsWanted = WaitOptions & {
+  /** Null for all. */
+  readonly account: string | null;
+  /** `databases`: a point of the databases alone, between nights. */
+  readonly job?: Job;
+};
+
 /** Throws `account-unknown`; what else goes wrong is told of the account that it met. */
 export async function runNights(
   room: NightsRoom,
-  { account, ...options }: WaitOptions & { readonly account: string | null },
+  { account, job = 'nightly', ...options }: NightsWanted,
 ): Promise<DailyDocument> {
   const found = await readHost(room.config, options.signal);
   const names = found.accounts.map(({ name }) => name);
   if (account !== null && !names.includes(account)) throw new SalvorError('account-unknown', { account, known: names });
   const accounts = found.accounts.filter(({ name }) => account === null || name === account);
-  const isClockTrusted = watchClock(room.config.state, room.clock(), room.uptime());
+  // A night is judged by the one before it.
+  const isClockTrusted = job !== 'nightly' || watchClock(room.config.state, room.clock(), room.uptime());
   const ensured = await room.points.ensure(
     accounts.map(({ name }) => name),
     { signal: options.signal, bearsLocal: true },
@@ -42,12 +51,16 @@ export async function runNights(
   const nights: DailyAccount[] = [];
   for (const each of accounts) {
     const sites = found.sites.filter((site) => site.account.name === each.name);
-    nights.push(await nightOf(each, sites, { ...room, isClockTrusted, problems: ensured.problems }, options));
+    nights.push(await nightOf(each, sites, { ...room, job, isClockTrusted, problems: ensured.problems }, options));
   }
   return { state: worstOf(nights), accounts: nights };
 }
 
-type Night = NightsRoom & { readonly isClockTrusted: boolean; readonly problems: readonly Problem[] };
+type Night = NightsRoom & {
+  readonly job: Job;
+  readonly isClockTrusted: boolean;
+  readonly problems: readonly Problem[];
+};
 
 async function nightOf(
   account: Account,
@@ -67,6 +80,7 @@ async function nightOf(
       site,
       policy: policyOfSite(config.policies, { account: account.name, uri: site.uri }).policy,
     })),
+    holds: night.job === 'nightly' ? 'all' : 'databases',
     policy,
     exclude: [
       config.state,
@@ -87,10 +101,14 @@ async function nightOf(
   };
   const place = { account: account.name, uri: '', path: account.home, home: account.home };
   try {
-    const outcome = await night.queue.perform({ operation: 'daily', site: place, of: null }, options, (run) => {
-      if (!night.isClockTrusted) run.note(CLOCK_PROBLEM);
-      return nightOfAccount(wanted, tools, run);
-    });
+    const outcome = await night.queue.perform(
+      { operation: 'daily', site: place, of: null, wish: { job: night.job } },
+      options,
+      (run) => {
+        if (!night.isClockTrusted) run.note(CLOCK_PROBLEM);
+        return nightOfAccount(wanted, tools, run);
+      },
+    );
     return documentOf(account, sites, outcome);
   } catch (error) {
     if (options.signal.aborted) throw error;

@@ -38,6 +38,7 @@ export function buildProgram(
 
   program.commandsGroup('Set up:');
   addInit(program, perform);
+  addAgent(program, perform);
   program.commandsGroup('Back up and bring back:');
   addBackup(program, perform);
   addDaily(program, perform);
@@ -123,6 +124,26 @@ function addDaily(program: Command, perform: Perform): void {
     .option('--wait', WAIT)
     .action(async (flags: GlobalFlags & DailyFlags) =>
       perform(flags, async (context) => (await import('./commands/daily.ts')).daily(flags, context)),
+    );
+}
+
+function addAgent(program: Command, perform: Perform): void {
+  for (const name of ['agent', 'serve'])
+    addVerb(
+      program,
+      name,
+      name === 'agent'
+        ? 'serve this host: nightly jobs when they are due, and tasks that wait'
+        : 'the same, until there is more to serve than the agent',
+      {
+        examples: [`salvor ${name}`, `salvor ${name} --config /etc/salvor/salvor.yaml`],
+        notes: [
+          'Runs until it is told to stop (SIGTERM, Ctrl-C); a job that runs then is stopped, and begun again by the next start.',
+          'A change of salvor.yaml is in force within half a minute; one that can not be read is told and not used.',
+        ],
+      },
+    ).action(async (flags: GlobalFlags) =>
+      perform(flags, async (context) => (await import('./commands/agent.ts')).agent(context)),
     );
 }
 

@@ -82,7 +82,8 @@ export async function readSiteManifest(
     files: hasFiles ? manifest.files : null,
     moved: hasFiles ? manifest.moved : [],
     databases: hasDatabases ? manifest.databases : [],
-    complete: manifest.complete && hasFiles && (hasDatabases || manifest.databases.length === 0),
+    complete:
+      manifest.complete && (hasFiles || manifest.files === null) && (hasDatabases || manifest.databases.length === 0),
   };
 }
 

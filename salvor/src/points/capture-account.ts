@@ -49,6 +49,8 @@ export type CaptureSite = {
 export type CaptureAccountWanted = {
   readonly account: Account;
   readonly point: string;
+  /** A point of the databases alone is made between nights. */
+  readonly holds: 'all' | 'databases';
   readonly task: string | null;
   /** Without one that lies in another. */
   readonly homes: readonly string[];
@@ -71,19 +73,21 @@ export type CapturedAccount = {
   readonly time: Date;
   /** Null where the account has no database that could be dumped. */
   readonly databases: BackupResult | null;
-  readonly files: BackupResult;
+  /** Null in a point of databases alone. */
+  readonly files: BackupResult | null;
   /** By the site's URI; those without one of their own belong to the account. */
   readonly problems: readonly { readonly uri: string | null; readonly problem: Problem }[];
 };
 
-/** Throws what the engine throws where no repository could take the files. */
+/** Throws what the engine throws where no repository could take the files, and `dumps-missing`. */
 export async function captureAccount(
   wanted: CaptureAccountWanted,
   tools: CaptureAccountTools,
 ): Promise<CapturedAccount> {
   const capture = new AccountCapture(wanted, tools);
   const databases = await capture.databases();
-  const files = await capture.files();
+  const files = wanted.holds === 'all' ? await capture.files() : null;
+  if (databases === null && files === null) throw new SalvorError('dumps-missing', { account: wanted.account.name });
   return { time: capture.time, databases, files, problems: capture.problems };
 }
 
@@ -263,7 +267,8 @@ class AccountCapture {
     const { site, movedOut, leftOut } = wanted;
     const { account, point } = this.#wanted;
     const moved = namePlaces(movedOut);
-    const roots = [site.path, ...moved.map(({ path }) => path)];
+    const hasFiles = this.#wanted.holds === 'all';
+    const roots = hasFiles ? [site.path, ...moved.map(({ path }) => path)] : [];
     const counted = await countFiles(roots, [...this.#wanted.exclude, ...leftOut.map(({ path }) => path)]);
     const databases = wanted.databases.flatMap((database) => this.#dumped.get(this.#places.get(database) ?? '') ?? []);
     const problems = [
@@ -284,8 +289,8 @@ class AccountCapture {
       account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
       site: { uri: site.uri, path: site.path, cms: site.cms, version: site.version, schema: wanted.schema },
       platform: { name: site.platform.name, root: site.platform.root, version: site.platform.version },
-      files: { count: counted.count, bytes: counted.bytes },
-      moved: moved.map(({ link, target, place, linked }) => ({ link, target, place, linked })),
+      files: hasFiles ? { count: counted.count, bytes: counted.bytes } : null,
+      moved: hasFiles ? moved.map(({ link, target, place, linked }) => ({ link, target, place, linked })) : [],
       databases,
       seconds: oldest === undefined ? 0 : Math.max(0, (this.#tools.clock().getTime() - oldest) / 1000),
       owners: counted.owners,

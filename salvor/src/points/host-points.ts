@@ -261,7 +261,8 @@ export class HostPoints implements AsyncDisposable {
   async openOf(account: string, uri: string, prefix: string | null): Promise<OpenPoint> {
     const points = await this.list(account, uri);
     if (prefix === null) {
-      const newest = points.find(({ row }) => row.complete === 1 && row.safety === 0);
+      // One of databases alone is restored where it is named: the whole site is meant here.
+      const newest = points.find(({ row }) => row.complete === 1 && row.safety === 0 && row.holds_files === 1);
       if (newest === undefined) throw new SalvorError('point-missing', { site: `${account}/${uri}` });
       return await openStored(await this.repositoryOf(account), newest.stored);
     }

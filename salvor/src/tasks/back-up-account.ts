@@ -5,7 +5,7 @@
  *   each site: probe its databases, what is moved out, what is left out → capture into all copies → read back
  */
 import type { Problem } from '@salvor/contract';
-import type { CopyState, Repository } from '@salvor/engine';
+import type { BackupResult, CopyState, Repository } from '@salvor/engine';
 import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import { type AccountSnapshots, openSitePoint, readAccountManifest } from '../points/account-point.ts';
@@ -31,6 +31,8 @@ export type AccountBackupWanted = {
   readonly account: Account;
   /** Disabled ones too. */
   readonly sites: readonly { readonly site: Site; readonly policy: Policy }[];
+  /** All, or the databases alone. */
+  readonly holds: 'all' | 'databases';
   /** Of the account. */
   readonly policy: Policy;
   /** Absolute paths that belong to no point: repositories, state, third copies. */
@@ -62,6 +64,7 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
       {
         account,
         point,
+        holds: wanted.holds,
         task: run.id,
         homes,
         exclude: [...wanted.exclude, ...homes.flatMap((home) => leftOutWithin(home))],
@@ -78,7 +81,7 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
     ),
   );
   run.note(...captured.problems.map(({ uri, problem }) => named(account, uri, problem)));
-  const copies = stateOfCopies(repositories, [captured.databases?.copies ?? [], captured.files.copies]);
+  const copies = stateOfCopies(repositories, [captured.databases?.copies ?? [], captured.files?.copies ?? []]);
   const snapshots = new Map<Repository, AccountSnapshots>();
   await run.step('read back', async () => {
     for (const { repository, state } of copies) {
@@ -91,13 +94,17 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
   const parts = [captured.databases, captured.files];
   return {
     point,
-    files: captured.files.files.new + captured.files.files.changed + captured.files.files.unmodified,
+    files: countOf(captured.files),
     databases: new Set(sites.flatMap(({ databases }) => databases)).size,
     bytesRead: parts.reduce((sum, part) => sum + (part?.bytesRead ?? 0), 0),
     bytesStored: parts.reduce((sum, part) => sum + (part?.bytesStored ?? 0), 0),
     copies,
     snapshots,
   };
+}
+
+function countOf(result: BackupResult | null): number {
+  return result === null ? 0 : result.files.new + result.files.changed + result.files.unmodified;
 }
 
 async function lookAtSites(wanted: AccountBackupWanted, run: TaskRun): Promise<readonly CaptureSite[]> {

@@ -73,6 +73,8 @@ class Night {
     const repositories = this.#open.map(({ repository }) => repository);
     const point = await backUpAccount({ ...this.#wanted, repositories }, this.#run);
     await this.#remember(point);
+    // What was left behind, and what is old, is the night's business.
+    if (this.#wanted.holds === 'databases') return { point, copies: [...this.#copies.values()], thirdCopy: 0 };
     const [first, ...others] = this.#open;
     for (const other of others)
       if (first !== undefined) await this.#attempt(`catch up ${other.name}`, () => this.#catchUp(first, other));

@@ -1,0 +1,48 @@
+/** Which jobs of which accounts should begin now, and when the next one should. */
+import { nextStart, isDue, type Job } from '../policies/schedule.ts';
+import { type PolicyLevels, policyOfAccount } from '../policies/policy-levels.ts';
+import type { TaskRow } from '../store/tables.ts';
+
+export type DueJob = { readonly job: Job; readonly account: string };
+
+const JOBS: readonly Job[] = ['nightly', 'databases'];
+
+/** A job that failed is begun again after this, until one of that start has not failed. */
+export const AGAIN_AFTER_MS = 3_600_000;
+
+/** `rowsOf` gives the tasks of an account that were no site's, newest first. */
+export async function findDue(
+  levels: PolicyLevels,
+  accounts: readonly string[],
+  { now, hostZone, rowsOf }: { now: Date; hostZone: string; rowsOf: (account: string) => Promise<readonly TaskRow[]> },
+): Promise<{ readonly due: readonly DueJob[]; readonly next: Date | null }> {
+  const due: DueJob[] = [];
+  const starts: Date[] = [];
+  for (const account of accounts) {
+    const { policy } = policyOfAccount(levels, account);
+    const rows = await rowsOf(account);
+    for (const job of JOBS) {
+      const lastBegan = lastBeganOf(rows, job, now);
+      if (isDue(job, policy, account, hostZone, { lastBegan, now })) due.push({ job, account });
+      const start = nextStart(job, policy, account, hostZone, now);
+      if (start !== null) starts.push(start);
+    }
+  }
+  const next = starts.toSorted((one, other) => one.getTime() - other.getTime())[0] ?? null;
+  return { due, next };
+}
+
+/** One that failed long enough ago does not count. */
+function lastBeganOf(rows: readonly TaskRow[], job: Job, now: Date): Date | null {
+  for (const { operation, wish, state, started } of rows) {
+    if (operation !== 'daily' || started === null || jobOf(wish) !== job) continue;
+    const began = new Date(started);
+    const isFailure = state === 'failed' || state === 'rolled-back' || state === 'cancelled';
+    if (!isFailure || now.getTime() - began.getTime() < AGAIN_AFTER_MS) return began;
+  }
+  return null;
+}
+
+function jobOf(wish: string | null): string {
+  return (JSON.parse(wish ?? '{}') as { readonly job?: string }).job ?? 'nightly';
+}

@@ -1,0 +1,100 @@
+/** The agent that serves a host, on a clock of its own: jobs when they are due, and a policy that changes under it. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { salvorPlaces } from '../../../demo/salvor-command.ts';
+import { serveHost } from '../../src/compose.ts';
+import { loadConfig } from '../../src/config.ts';
+import { openTestHost, type TestHost } from './open-test-host.ts';
+
+const HOUR_MS = 3_600_000;
+
+describe('the agent that serves a host', () => {
+  let test: TestHost;
+  let config: string;
+  let original: string;
+
+  before(async () => {
+    test = await openTestHost({ withoutWordPress: true, nodes: 5, files: 5 });
+    config = salvorPlaces(test.host).config;
+    original = readFileSync(config, 'utf8');
+  });
+  after(() => test[Symbol.asyncDispose]());
+
+  /** Lets hours go by; `onHour` is told each of them. The lines that it said. */
+  async function serve(
+    from: Date,
+    hours: number,
+    policy: string,
+    onHour: (hour: number) => void = () => {},
+  ): Promise<string[]> {
+    writeFileSync(
+      config,
+      original.replace(/^policy:.*\n/m, `policy: { archives: { format: none }, timeZone: UTC, ${policy} }\n`),
+    );
+    const lines: string[] = [];
+    const stopping = new AbortController();
+    let now = from.getTime();
+    let hour = 0;
+    await serveHost({
+      load: () => loadConfig([config]),
+      clock: () => new Date(now),
+      uptime: () => ({ boot: 'one', seconds: now / 1000 }),
+      signal: stopping.signal,
+      pause: () => {
+        now += HOUR_MS;
+        hour += 1;
+        onHour(hour);
+        if (hour === hours) stopping.abort();
+        return Promise.resolve();
+      },
+      onLine: (line) => lines.push(`${new Date(now).toISOString().slice(5, 16)} ${line.replace(/, point .*/, '')}`),
+    });
+    return lines;
+  }
+
+  it('begins each night when it is due, and once', async () => {
+    const lines = await serve(new Date('2026-04-01T20:00:00Z'), 32, 'nightly: { spread: 0 }');
+    assert.deepEqual(
+      lines.filter((line) => line.includes('nightly')),
+      // Nobody knows of a night before: the last one that was missed is made up for at once.
+      ['04-01T20:00', '04-02T02:00', '04-03T02:00'].flatMap((time) => [
+        `${time} o1: nightly begins`,
+        `${time} o1: nightly succeeded`,
+      ]),
+    );
+  });
+
+  it('does what the policy says as it changes, and keeps the one before where the new one can’t be read', async () => {
+    const lines = await serve(new Date('2026-04-03T03:00:00Z'), 12, 'nightly: { spread: 0 }', (hour) => {
+      const text = readFileSync(config, 'utf8');
+      if (hour === 3) writeFileSync(config, text.replace('nightly:', 'nigthly:'));
+      if (hour === 5) writeFileSync(config, text.replace('nigthly: {', 'databases: { every: 4h }, nightly: {'));
+    });
+    assert.equal(lines.filter((line) => line.includes('keeps the configuration of before')).length, 1);
+    assert.match(lines.find((line) => line.includes('keeps')) ?? '', /nigthly/);
+    const databases = lines.filter((line) => line.includes('databases succeeded'));
+    assert.equal(databases.length, 3, lines.join('\n'));
+    assert.ok(databases.every((line) => line >= '04-03T08:00'));
+  });
+
+  it('restores the newest whole point where none is named, not one of databases alone', async () => {
+    const site = test.host.sites[0];
+    assert.ok(site !== undefined);
+    const plan = await test.attempt(['restore', site.uri, '--dry-run']);
+    const { pointTime } = (plan.document as { plan: { pointTime: string } }).plan;
+    assert.ok(pointTime.startsWith('2026-04-03T02:00'), pointTime);
+  });
+
+  it('says of a job that finds no database to dump that it failed, and begins it again an hour later', async () => {
+    const site = test.host.sites[0];
+    assert.ok(site !== undefined);
+    for (const { user, database } of test.host.sites)
+      await test.host.mariadb.query(`REVOKE ALL PRIVILEGES ON \`${database}\`.* FROM '${user}'@'localhost'`);
+    const lines = await serve(new Date('2026-04-03T16:00:00Z'), 3, 'nightly: { spread: 0 }, databases: { every: 12h }');
+    const failures = lines.filter((line) => line.includes('databases failed'));
+    assert.ok(failures.length >= 2, lines.join('\n'));
+    const codes = lines.map((line) => /problem ([a-z-]+):/.exec(line)?.[1]);
+    assert.ok(codes.includes('dumps-missing'));
+  });
+});
