@@ -41,7 +41,7 @@ import { AuditLog } from '../lib/audit-log.ts';
 import { isAlive } from '../lib/process-identity.ts';
 import { loadavg } from 'node:os';
 import { findAdministrator } from '../sites/administrator.ts';
-import { policyOfSite } from '../policies/policy-levels.ts';
+import { policyOfHost, policyOfSite } from '../policies/policy-levels.ts';
 import type { Account } from '../sites/account.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { findBarrier } from '../sites/settings-doubts.ts';
@@ -80,7 +80,7 @@ import { Locks } from './locks.ts';
 import { openPath, readPath } from '../points/read-point.ts';
 import { MeasuredRates } from './rates.ts';
 import { recoverHost } from './recover.ts';
-import { STANDARD_LIMITS } from './queue-limits.ts';
+import { limitsOf } from './queue-limits.ts';
 import { Queue, type WaitOptions } from './queue.ts';
 import type { TaskBody, TaskRoom } from './run-task.ts';
 import { documentOfTask, problemOfHung } from './task-documents.ts';
@@ -133,13 +133,14 @@ export async function openAgent(config: Config, services: AgentServices): Promis
   await using opened = new AsyncDisposableStack();
   const store = opened.use(await openStore(config.state));
   const locks = opened.use(new Locks(config.state));
+  const limits = limitsOf(policyOfHost(config.policies));
   const room: TaskRoom = {
     ...services,
     state: config.state,
     locks,
     journals: new Journals(config.state),
-    log: new TaskLog(store, STANDARD_LIMITS),
-    limits: STANDARD_LIMITS,
+    log: new TaskLog(store, limits),
+    limits,
     load: () => loadavg()[0] ?? 0,
     recover: () => recoverHost(room, (account) => points.unlock(account)),
     auditLog: new AuditLog(config.state, services),

@@ -1,4 +1,6 @@
 import { availableParallelism } from 'node:os';
+import { presetPolicy } from '../policies/policy.ts';
+import type { Policy } from '../policies/settings.ts';
 import type { Journal } from '../tasks/journal.ts';
 
 /** How much at once, how long, how often. Handed in, so that a policy can set them and a test can hurry. */
@@ -20,20 +22,23 @@ export type QueueLimits = {
   readonly maxBackoffMs: number;
 };
 
-export const STANDARD_LIMITS: QueueLimits = {
-  // Each reads one disk and one server; with more of them all take longer and none is done earlier.
-  atOnce: 4,
-  // As Aegir's own queue has it: five for each processor.
-  maxLoad: 5 * availableParallelism(),
-  // The largest site that was ever heard of takes a night.
-  timeoutMs: 24 * 3_600_000,
-  // The longest that a step keeps the process from answering is seconds: the sort of a huge listing.
-  hungAfterMs: 60_000,
-  pollMs: 250,
-  beatMs: 1000,
-  backoffMs: 60_000,
-  maxBackoffMs: 3_600_000,
-};
+/** As the host's policy has them; what no policy names is how the queue works and not how much. */
+export function limitsOf(policy: Policy): QueueLimits {
+  return {
+    atOnce: policy.tasksAtOnce,
+    maxLoad: policy.loadPerProcessor * availableParallelism(),
+    timeoutMs: policy.taskTimeoutMs,
+    // The longest that a step keeps the process from answering is seconds: the sort of a huge listing.
+    hungAfterMs: 60_000,
+    pollMs: 250,
+    beatMs: 1000,
+    backoffMs: 60_000,
+    maxBackoffMs: 3_600_000,
+  };
+}
+
+/** Of the preset that is the default. */
+export const STANDARD_LIMITS: QueueLimits = limitsOf(presetPolicy('standard'));
 
 export const PRIORITIES = { maintenance: 1, backup: 2, restore: 3 } as const;
 

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import { SalvorError } from '../errors.ts';
 import { hasCode } from '../../test/fault/fault-host.ts';
+import { NO_LEVELS, policyOfHost } from '../policies/policy-levels.ts';
+import { limitsOf } from './queue-limits.ts';
 import type { WaitOptions } from './queue.ts';
 import type { TaskBody } from './run-task.ts';
 import { documentOfTask } from './task-documents.ts';
@@ -212,4 +215,10 @@ test('a task whose process lives and shows no sign of life is called hung', asyn
   assert.deepEqual([documentOfTask(row, at(59)).isHung, documentOfTask(row, at(61)).isHung], [false, true]);
   first.open();
   await running;
+});
+
+test('how many tasks run at once, how long and up to which load is the host’s policy', () => {
+  const host = { tasksAtOnce: 1, loadPerProcessor: 2, taskTimeoutMs: 3_600_000 };
+  const limits = limitsOf(policyOfHost({ ...NO_LEVELS, host }));
+  assert.deepEqual([limits.atOnce, limits.maxLoad, limits.timeoutMs], [1, 2 * availableParallelism(), 3_600_000]);
 });

@@ -1,5 +1,5 @@
 import { type ResolvedPolicy, resolvePolicy } from './policy.ts';
-import type { PolicyChange } from './settings.ts';
+import type { Policy, PolicyChange } from './settings.ts';
 
 /** What a configuration says of the policy: of the host, of accounts by name, of sites by `URI` or `ACCOUNT/URI`. */
 export type PolicyLevels = {
@@ -9,6 +9,11 @@ export type PolicyLevels = {
 };
 
 export const NO_LEVELS: PolicyLevels = { host: {}, accounts: {}, sites: {} };
+
+/** The rules for what is the host's own: how many tasks at once, how long each may run. */
+export function policyOfHost(levels: PolicyLevels): Policy {
+  return resolvePolicy([{ title: 'host', change: levels.host }]).policy;
+}
 
 /** The rules for an account: what is done for all of it at once. */
 export function policyOfAccount(levels: PolicyLevels, account: string): ResolvedPolicy {
