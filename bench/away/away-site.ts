@@ -57,7 +57,8 @@ export async function openAwaySite(directory: string, scale: number, signal: Abo
   ]);
   await salvor(host, ['init', ...initFlags(host)]);
   const { point } = (await salvor(host, ['backup', site.uri])) as { point: string };
-  const archive = archiveOf(host, site);
+  const archive = join(host.directory, 'archive.tar.gz');
+  makeArchive(host, site, archive);
   const resources = made.move();
   return {
     host,
@@ -84,15 +85,13 @@ export async function salvor(host: DemoHost, args: readonly string[]): Promise<u
 }
 
 /** As Aegir makes it: the dump lies in the site's directory while that is packed. */
-function archiveOf(host: DemoHost, site: DemoSite): string {
-  const archive = join(host.directory, 'archive.tar.gz');
+export function makeArchive(host: DemoHost, site: DemoSite, archive: string): void {
   const dump = join(site.path, 'database.sql');
   sh(
     `mariadb-dump --no-defaults -uroot -S '${host.mariadb.socket}' --single-transaction --routines '${site.database}' > '${dump}'`,
   );
   sh(`tar czf '${archive}' -C '${site.path}' .`);
   rmSync(dump);
-  return archive;
 }
 
 /** Aegir's way: the archive is unpacked in the site's place and its dump loaded into the site's database. */

@@ -30,7 +30,7 @@ const OPEN_MS = 3000;
 const REST_MS = 1500;
 
 /** Visits the site while `work` runs, and a moment before and after. */
-export async function visitDuring(away: AwaySite, work: () => Promise<void>): Promise<Visit> {
+export async function visitDuring(away: AwaySite, work: () => Promise<unknown>): Promise<Visit> {
   const stop = new AbortController();
   const clients = Array.from({ length: CLIENTS }, (_, number) => new Client(away, number));
   const running = [...clients.map((client) => client.run(stop.signal)), holdTransactions(away, stop.signal)];

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { SalvorError } from '../errors.ts';
 import { NOBODY } from '../lib/process-identity.ts';
 import type { Journal } from './journal.ts';
 import { makeMove, planMove } from './move-site.ts';
@@ -98,4 +99,21 @@ test('a journal that names a database of someone else drops nothing', async () =
   const database = { server: { socket: '/nonexistent' }, name: 'customers', user: 'customers' };
   const journal: Journal = { ...places.journal, phase: 'started', switch: null, scratchDatabases: [database] };
   await assert.rejects(recoverTask(journal, places.tools), /not a database of task/);
+});
+
+test('a switch that was taken back is gone on with where its databases could not be dropped at once', async () => {
+  using places = openPlaces();
+  const away = new SalvorError('database-unreachable', { server: 'x', words: 'the disk is full' });
+  const address = { socket: '/nonexistent' };
+  const scratch = { server: address, name: `salvor_${TASK}_new`, user: `salvor_${TASK}_new` };
+  const journal = { ...places.journal, scratchDatabases: [scratch] };
+  const tools = { ...places.tools, administratorOf: () => Promise.reject(away) };
+  await assert.rejects(recoverTask(journal, tools), { code: 'recovery-incomplete' });
+  assert.equal(existsSync(places.staging), false);
+  const [written] = places.written;
+  assert.equal(written?.phase, 'started');
+  // The server is back: nothing is looked for at places that are not there any more.
+  const again = await recoverTask({ ...written, scratchDatabases: [] }, places.tools);
+  assert.equal(again.state, 'rolled-back');
+  assert.equal(readFileSync(join(places.live, 'which'), 'utf8'), 'old');
 });

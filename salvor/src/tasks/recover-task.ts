@@ -11,6 +11,8 @@
  *   switched   all have; scratch databases are empty                      they are removed                 succeeded
  *   kept       the task is over                                           nothing
  *
+ * A switch that was taken back is `started` again before what was built for it is removed.
+ *
  * Each part is asked for on disk (inodes) and on the server (table lists), because the journal is written before the
  * first part moves and says nothing of how far it came. A part that is at neither place was moved by someone else:
  * then nothing is touched, the journal stays, and every command says so.
@@ -87,7 +89,10 @@ async function recover(journal: Journal, tools: RecoveryTools): Promise<Recovere
 /** Also where no table has moved: triggers and views go before tables do, and come back by this. */
 async function revert(journal: Journal, wanted: Switch, tools: RecoveryTools): Promise<Recovered> {
   await revertSwitch(wanted, journal.site.home, tools);
-  return await takeBack(journal, tools);
+  // Written before anything is removed: whoever goes on after a failure in the middle finds no place to look at any more.
+  const reverted: Journal = { ...journal, phase: 'started', switch: null, undoUntil: null };
+  tools.journals.write(reverted);
+  return await takeBack(reverted, tools);
 }
 
 /** The site is as it was: what was built for it goes. */
