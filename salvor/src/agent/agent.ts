@@ -307,7 +307,9 @@ export class Agent implements AsyncDisposable {
     try {
       // Somebody may wait for the site by now: what brings it back goes first.
       const undone = await this.undo(done.task ?? '', { wait: true });
-      const problems = [...done.problems, ...undone.problems];
+      // A page that was broken before is broken again: said once.
+      const said = new Set(done.problems.map(({ message }) => message));
+      const problems = [...done.problems, ...undone.problems.filter(({ message }) => !said.has(message))];
       return { ...done, state: 'rolled-back', undoneBy: undone.task, undoUntil: null, problems };
     } catch (error) {
       const message = `what was there could not be switched back: ${error instanceof Error ? error.message : String(error)}`;

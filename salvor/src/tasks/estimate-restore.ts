@@ -13,7 +13,7 @@ const FIRST: Readonly<Record<RateKind, number>> = { safety: 80e6, files: 60e6, t
 /** Looking, opening, switching: what the smallest restore takes. */
 const LEAST_SECONDS = 2;
 /** Below this a measured time says more of starting than of the rate. */
-const LEAST_BYTES = 1e6;
+const LEAST_BYTES = 20e6;
 
 export const NO_RATES: Rates = {
   safety: { bytes: 0, seconds: 0 },

@@ -30,9 +30,11 @@ export async function reloadPhp({ policy }: Pick<FollowTools, 'policy'>, run: Ta
 export async function followSwitch(place: HookPlace, tools: FollowTools, run: TaskRun): Promise<PageCheck | null> {
   const { policy } = tools;
   run.note(...(await run.commit('verify', () => verifySite(tools.readSite))));
-  const why = await run.commit('hook', () => runHook('postRestore', place, policy, run));
+  const why =
+    policy.postRestore === null ? null : await run.commit('hook', () => runHook('postRestore', place, policy, run));
   if (why !== null) run.note({ code: 'hook-failed', message: `the postRestore hook failed: ${why}`, path: place.path });
-  const page = await run.commit('ask the page', () => checkPage(place.uri, policy, run));
+  const page =
+    policy.pageUrl === null ? null : await run.commit('ask the page', () => checkPage(place.uri, policy, run));
   if (page?.verdict === 'broken')
     run.note({ code: 'page-broken', message: `${page.url} is not as it must be: ${page.why}`, path: page.url });
   return page;

@@ -4,16 +4,26 @@
  * for this very file, and takes no notice of it when it is ten minutes old; for other sites the web server looks.
  *
  * Its path is in the journal before it is made, so that every end takes it away: a directory that changes places takes
- * it along, so it is looked for at both.
+ * it along, so it is looked for at both. It is written under a name of the task's and appears whole.
  */
 import { closeSync, fsyncSync, lstatSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimesOfHeld } from '@salvor/engine/libc';
 import { errnoOf } from '../lib/errno.ts';
 import { hold, setMode } from '../lib/beneath/held.ts';
 import { openSpotOfOurs } from '../lib/beneath/own-directory.ts';
 import { openFileAt, readPieces } from '../lib/beneath/read-file.ts';
-import { type OwnSpot, type Spot, createFileAt, openSpot, syncSpots, unlinkAt } from '../lib/beneath/spot.ts';
+import {
+  type OwnSpot,
+  type Spot,
+  createFileAt,
+  lookAt,
+  moveSpot,
+  openSpot,
+  spotIn,
+  syncSpots,
+  unlinkAt,
+} from '../lib/beneath/spot.ts';
 import { SalvorError } from '../errors.ts';
 import type { Journal, MaintenanceFile } from './journal.ts';
 import type { TaskRun } from './task-run.ts';
@@ -52,6 +62,7 @@ export function closeSite(journal: Announced, now: Date, run: Pick<TaskRun, 'not
     resetTimes(spot, maintenance);
     run.say(`${path} keeps visitors out`);
   } catch (error) {
+    openSite(journal);
     const message =
       errnoOf(error) === 'EEXIST'
         ? `${path} is there already, and stays: it is not of this task`
@@ -70,27 +81,36 @@ export function openSite(journal: Announced): void {
       remove(journal.task, maintenance, () => openSpotOfOurs(move.staging, locateMaintenance(move.staged)));
 }
 
+/** Beside it, until it is whole. */
+function draftOf({ fd, path }: Spot, task: string): Spot {
+  return spotIn({ fd, path: dirname(path) }, `${NAME}.salvor-${task}`);
+}
+
 function write(spot: Spot, { task }: Announced, now: Date): void {
-  const fd = createFileAt(spot, 0o600);
+  const draft = draftOf(spot, task);
+  const fd = createFileAt(draft, 0o600);
   try {
     writeSync(fd, `<?php $upgrading = ${Math.floor(now.getTime() / 1000)}; // ${signatureOf(task)}\n`);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
   }
-  using held = hold(spot, null);
-  // The web server reads it, whatever our umask is.
-  if (held !== null) setMode(held, 0o644);
+  {
+    using held = hold(draft, null);
+    // The web server reads it, whatever our umask is.
+    if (held !== null) setMode(held, 0o644);
+  }
+  moveSpot(draft, spot);
   syncSpots(spot);
 }
 
 function remove(task: string, maintenance: MaintenanceFile, open: () => OwnSpot): void {
   try {
     using spot = open();
-    using file = openFileAt(spot);
-    if (file === null || file.stat.size > MAX_BYTES) return;
-    if (!Buffer.concat([...readPieces(file)]).includes(signatureOf(task))) return;
-    unlinkAt(spot);
+    const draft = draftOf(spot, task);
+    const found = [...(isOurs(spot, task) ? [spot] : []), ...(lookAt(draft)?.isFile() === true ? [draft] : [])];
+    if (found.length === 0) return;
+    for (const one of found) unlinkAt(one);
     resetTimes(spot, maintenance);
     syncSpots(spot);
   } catch (error) {
@@ -99,6 +119,13 @@ function remove(task: string, maintenance: MaintenanceFile, open: () => OwnSpot)
     const isNotOurs = error instanceof SalvorError && (error.code === 'path-leads-out' || error.code === 'not-a-file');
     if (!isNothing && !isNotOurs) throw error;
   }
+}
+
+function isOurs(spot: Spot, task: string): boolean {
+  if (lookAt(spot)?.isFile() !== true) return false;
+  using file = openFileAt(spot);
+  if (file === null || file.stat.size > MAX_BYTES) return false;
+  return Buffer.concat([...readPieces(file)]).includes(signatureOf(task));
 }
 
 function signatureOf(task: string): string {

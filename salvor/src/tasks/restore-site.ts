@@ -61,7 +61,11 @@ export async function restoreSite(
   const plan = await run.step('plan', () => planRestore(site, point, scope, { ...tools, signal: run.signal }));
   requireUnobstructed(plan);
   const place = placeOfHook(site);
-  const why = await run.step('hook', () => runHook('preRestore', place, tools.policy, run, run.signal));
+  const { preRestore } = tools.policy;
+  const why =
+    preRestore === null
+      ? null
+      : await run.step('hook', () => runHook('preRestore', place, tools.policy, run, run.signal));
   if (why !== null) throw new SalvorError('hook-failed', { hook: 'preRestore', site: siteKey(site), why });
 
   const before = await run.step('sum the tables', () =>

@@ -6,6 +6,7 @@
  *   bring the site to where the command begins → run it, hit it when the list of tasks says that the step has begun
  *   → let it end → the next command recovers → claims → the site back to its ruin
  */
+import { appendFileSync } from 'node:fs';
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -101,6 +102,8 @@ class KillRun {
 
   async prepare(): Promise<void> {
     InitDocument.parse(await this.#run(['init', ...initFlags(this.#host)]));
+    // One file more that has to be gone at every end.
+    appendFileSync(salvorPlaces(this.#host).config, 'policy: { restore: { maintenance: yes } }\n');
     for (const site of this.#host.sites) {
       this.#points.set(site.uri, BackupDocument.parse(await this.#run(['backup', site.uri])).point);
       await ruin(this.#host, site);
