@@ -19,6 +19,8 @@ import type { BlobIndex } from './index/blob-index.ts';
 import { MAX_KEYS_TRIED } from './limits.ts';
 import { RepositoryLock } from './lock/lock.ts';
 import type { HeldLock } from './lock/lock.ts';
+import { openNoLock } from './lock/no-lock.ts';
+import type { AnyLock } from './lock/no-lock.ts';
 import { MasterKey } from './seal/master-key.ts';
 import { chooseCost, deriveKey, deriveKeyToTry } from './seal/password.ts';
 import type { Secret } from './seal/password.ts';
@@ -52,6 +54,8 @@ export class Repository {
   #listings: ReadonlyMap<string, Buffer> = new Map();
   /** Of a view: the storage that goes on when the signal says stop, and the signal. */
   #cancellable: { readonly storage: Storage; readonly signal: AbortSignal } | undefined;
+  /** Of a view: whether nothing is written for a lock. */
+  #isLockless = false;
 
   constructor(storage: Storage, key: MasterKey, config: RepositoryConfig, clock: () => Date) {
     this.storage = storage;
@@ -74,6 +78,7 @@ export class Repository {
     const view = new Repository(storage.uncached, key, { id, version, polynomial }, clock);
     view.#cancellable = this.#cancellable;
     view.#listings = this.#listings;
+    view.#isLockless = this.#isLockless;
     return view;
   }
 
@@ -87,11 +92,22 @@ export class Repository {
     const view = new Repository(signalStorage(storage, signal), key, { id, version, polynomial }, clock);
     view.#cell = this.#cell;
     view.#listings = this.#listings;
+    view.#isLockless = this.#isLockless;
     const outer = this.#cancellable;
     view.#cancellable =
       outer === undefined
         ? { storage, signal }
         : { storage: outer.storage, signal: AbortSignal.any([outer.signal, signal]) };
+    return view;
+  }
+
+  /**
+   * The same repository for verbs that only read, without a lock: of a medium that is read-only, or where nobody else
+   * can come. What would be committed or removed ends with `lock-lost`.
+   */
+  withoutLock(): Repository {
+    const view = this.withListings(this.#listings);
+    view.#isLockless = true;
     return view;
   }
 
@@ -102,6 +118,7 @@ export class Repository {
     view.#cell = this.#cell;
     view.#cancellable = this.#cancellable;
     view.#listings = listings;
+    view.#isLockless = this.#isLockless;
     return view;
   }
 
@@ -136,7 +153,8 @@ export class Repository {
   }
 
   /** Takes a lock for the caller to give up. @throws EngineError `repository-locked`. */
-  async lock(kind: 'shared' | 'exclusive'): Promise<RepositoryLock> {
+  async lock(kind: 'shared' | 'exclusive'): Promise<AnyLock> {
+    if (this.#isLockless) return openNoLock(this.location);
     const { storage, signal } = this.#cancellable ?? { storage: this.storage };
     const { key, version, clock } = this;
     return RepositoryLock.acquire({ storage, key, version, clock }, kind === 'exclusive', signal);

@@ -5,11 +5,13 @@ import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, 
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import {
+  EngineError,
   backup,
   check,
   copy,
   entriesOfPaths,
   findSnapshot,
+  forgetNamed,
   generateKey,
   initRepository,
   listSnapshots,
@@ -19,8 +21,9 @@ import {
   openView,
   restore,
 } from '../src/index.ts';
-import type { Repository } from '../src/index.ts';
+import type { Repository, Storage } from '../src/index.ts';
 import { CONFIG_FILE } from '../src/storage/storage.ts';
+import { wrapStorage } from '../src/storage/wrap-storage.ts';
 import { PASSWORD, makeRepository, openWorkplace, restic, tryRestic } from './fixtures.ts';
 
 const place = openWorkplace();
@@ -206,6 +209,28 @@ describe('a damaged repository', () => {
       for (const path of filesOf(at, 'index')) rmSync(path);
     });
     await assert.rejects(restoreAll(await open(), 'out-index-and-pack'), { code: 'blob-missing' });
+  });
+
+  it('on a medium that is read-only is restored without a lock, and nothing is committed so', async () => {
+    const { directory } = await damaged('read-only', () => undefined);
+    const storage = openLocalStorage(directory);
+    const refusing: Storage = wrapStorage(storage, async (call, run, options) => {
+      if (call.verb === 'save' || call.verb === 'remove')
+        throw new EngineError('storage-refused', { location: directory, action: call.verb, reason: 'EROFS' });
+      return run(options);
+    });
+    const readOnly = await openRepository(refusing, PASSWORD);
+    await assert.rejects(restoreAll(readOnly, 'out-locked'), { code: 'storage-refused' });
+    await restoreAll(readOnly.withoutLock(), 'out-lockless');
+    assert.equal(readFileSync(join(place.path, 'out-lockless', source, 'text')).length, 5000);
+    const writable = (await openRepository(storage, PASSWORD)).withoutLock();
+    const { snapshots } = await listSnapshots(writable);
+    await assert.rejects(
+      backup({ source: entriesOfPaths([source]), repositories: [writable], paths: [source], parent: 'none' }),
+      { code: 'lock-lost' },
+    );
+    await assert.rejects(forgetNamed(writable, [snapshots[0]?.id ?? '']), { code: 'lock-lost' });
+    assert.deepEqual((await listSnapshots(writable)).snapshots, snapshots);
   });
 
   it('with a damaged config or key is told from a wrong password and from no repository at all', async () => {

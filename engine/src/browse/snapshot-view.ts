@@ -48,7 +48,10 @@ export async function openView(repository: Repository, snapshot: Snapshot): Prom
   return new SnapshotView(await BlobReader.openRescuing(repository), snapshot);
 }
 
-/** A snapshot as a read-only file system; opened by `openView`. */
+/**
+ * A snapshot as a read-only file system; opened by `openView`. Whatever reads it ends with `blob-missing`, `pack-damaged`,
+ * `tree-damaged` or `storage-failed` where what is wanted can't be had.
+ */
 export class SnapshotView {
   readonly snapshot: Snapshot;
   readonly #reader: BlobReader;

@@ -12,7 +12,8 @@ import { EngineError, reasonOf, throwIfCancelled } from '../errors.ts';
 import type { BlobType } from '../format/pack-header.ts';
 import type { BlobIndex, BlobPlace } from '../index/blob-index.ts';
 import type { IgnoredParts } from '../index/load-index.ts';
-import type { RepositoryLock } from '../lock/lock.ts';
+import type { HeldLock } from '../lock/lock.ts';
+import type { AnyLock } from '../lock/no-lock.ts';
 import type { BlobReader } from '../pack/blob-reader.ts';
 import { PackSaver } from '../pack/pack-saver.ts';
 import type { Repository } from '../repository.ts';
@@ -37,7 +38,7 @@ export type StoreTarget = {
   /** Resolves when nothing else holds the repository; awaited before its first byte is written. */
   readonly confirmed: Promise<void>;
   /** Asked before a snapshot is committed: whoever took it away may have pruned what the snapshot needs. */
-  readonly lock: Pick<RepositoryLock, 'requireHeld'>;
+  readonly lock: HeldLock;
 };
 
 /** What became of one repository in a pass. */
@@ -72,7 +73,7 @@ export class StorePass implements AsyncDisposable {
   readonly targets: readonly StoreTarget[];
   readonly #failures = new Map<Repository, EngineError>();
   readonly #repositories: readonly Repository[];
-  readonly #locks: readonly RepositoryLock[];
+  readonly #locks: readonly AnyLock[];
   readonly #buffers = new BufferReturns();
   readonly #options: StorePassOptions;
   /** Seen by all workers. */
@@ -81,7 +82,7 @@ export class StorePass implements AsyncDisposable {
 
   private constructor(
     repositories: readonly Repository[],
-    opened: readonly (StoreTarget & { readonly lock: RepositoryLock })[],
+    opened: readonly (StoreTarget & { readonly lock: AnyLock })[],
     options: StorePassOptions,
   ) {
     this.#repositories = repositories;
@@ -95,7 +96,7 @@ export class StorePass implements AsyncDisposable {
   /** @throws EngineError what the first repository met, where none could be opened. */
   static async open(repositories: readonly Repository[], options: StorePassOptions): Promise<StorePass> {
     const failures = new Map<Repository, EngineError>();
-    const opened: (StoreTarget & { readonly lock: RepositoryLock })[] = [];
+    const opened: (StoreTarget & { readonly lock: AnyLock })[] = [];
     for (const repository of repositories) {
       try {
         opened.push(await openTarget(repository, options));
@@ -288,7 +289,7 @@ export class StorePass implements AsyncDisposable {
 async function openTarget(
   repository: Repository,
   { ignoring: ignored, signal }: Pick<StorePassOptions, 'ignoring' | 'signal'>,
-): Promise<StoreTarget & { readonly lock: RepositoryLock }> {
+): Promise<StoreTarget & { readonly lock: AnyLock }> {
   if (repository.version !== 2) {
     throw new EngineError('repository-version', { version: repository.version, reason: 'only version 2 is written' });
   }

@@ -1,6 +1,6 @@
 /** The verbs of `salvor repo` about one snapshot and its files: backup, restore, snapshots, ls, dump. */
 import type { Command } from 'commander';
-import { addAlsoRepos, addRepoVerb, withFilter } from './repo-verb.ts';
+import { addAlsoRepos, addRepoVerb, withFilter, withNoLock } from './repo-verb.ts';
 import { collect } from './verb.ts';
 import type { Perform } from './verb.ts';
 import type { RepoBackupFlags } from './commands/repo-backup.ts';
@@ -69,7 +69,7 @@ function addRestore(repo: Command, perform: Perform): void {
     ],
     notes: [OF_LATEST],
   });
-  withFilter(restore)
+  withNoLock(withFilter(restore))
     .argument('<snapshot>', `${SNAPSHOT}; ID:/DIR for what lies in that directory`)
     .requiredOption('-t, --target <dir>', 'directory to write into, missing or empty')
     .option('-i, --include <pattern>', `restore only what fits this pattern; ${REPEATED}`, collect)

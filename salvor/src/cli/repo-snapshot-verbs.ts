@@ -1,7 +1,7 @@
 /** The verbs of `salvor repo` that choose among snapshots: forget and tag, and those that look through many of them. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { addPruneLimits, withFilter } from './repo-verb.ts';
+import { addPruneLimits, withFilter, withNoLock } from './repo-verb.ts';
 import { collect } from './verb.ts';
 import type { Perform } from './verb.ts';
 import type { FilterFlags } from './commands/repo-filter.ts';
@@ -71,70 +71,78 @@ function addTag(add: AddRepoVerb, perform: Perform): void {
 }
 
 function addFind(add: AddRepoVerb, perform: Perform): void {
-  withFilter(
-    add('find', 'look for files in all snapshots', {
-      examples: [
-        "salvor repo find '*.sql' --newest 2026-11-01 -r /srv/backup -p /root/password",
-        'salvor repo find --blob 5e1fc0de -r /srv/backup -p /root/password',
-      ],
-    }),
-  )
-    .argument('<pattern...>', 'names or paths with * ? [a-z] **; with --blob, --tree or --pack ids')
-    .option('-s, --snapshot <id>', 'look only into this snapshot; may be given more than once', collect)
-    .option('-l, --long', 'show type and permissions too')
-    .option('-i, --ignore-case', 'take capital and small letters as the same')
-    .option('-O, --oldest <time>', "only what was changed at or after this ('2026-11-23 02:00:00')")
-    .option('-N, --newest <time>', 'only what was changed at or before this')
-    .option('--blob', 'look for the files that these blobs are part of')
-    .option('--tree', 'look for the directories that have these listings')
-    .option('--pack', 'look for what lies in these packs')
-    .action(async (patterns: readonly string[], flags: FilterFlags) =>
-      perform(flags, async (context) => (await import('./commands/repo-find.ts')).repoFind(patterns, flags, context)),
-    );
+  withNoLock(
+    withFilter(
+      add('find', 'look for files in all snapshots', {
+        examples: [
+          "salvor repo find '*.sql' --newest 2026-11-01 -r /srv/backup -p /root/password",
+          'salvor repo find --blob 5e1fc0de -r /srv/backup -p /root/password',
+        ],
+      }),
+    )
+      .argument('<pattern...>', 'names or paths with * ? [a-z] **; with --blob, --tree or --pack ids')
+      .option('-s, --snapshot <id>', 'look only into this snapshot; may be given more than once', collect)
+      .option('-l, --long', 'show type and permissions too')
+      .option('-i, --ignore-case', 'take capital and small letters as the same')
+      .option('-O, --oldest <time>', "only what was changed at or after this ('2026-11-23 02:00:00')")
+      .option('-N, --newest <time>', 'only what was changed at or before this')
+      .option('--blob', 'look for the files that these blobs are part of')
+      .option('--tree', 'look for the directories that have these listings')
+      .option('--pack', 'look for what lies in these packs')
+      .action(async (patterns: readonly string[], flags: FilterFlags) =>
+        perform(flags, async (context) => (await import('./commands/repo-find.ts')).repoFind(patterns, flags, context)),
+      ),
+  );
 }
 
 function addLooks(add: AddRepoVerb, perform: Perform): void {
-  add('diff', 'show what differs between two snapshots', {
-    examples: [
-      'salvor repo diff 5e1f latest -r /srv/backup -p /root/password',
-      'salvor repo diff 5e1f:/etc latest:/etc -r /srv/backup -p /root/password',
-    ],
-  })
-    .argument('<from>', `${SNAPSHOT}; ID:/DIR for a directory of it`)
-    .argument('<to>', 'the same')
-    .option('--metadata', 'also show where only owner, mode, times or attributes differ')
-    .action(async (from: string, to: string, flags: RepoFlags & { metadata?: boolean }) =>
-      perform(flags, async (context) => (await import('./commands/repo-diff.ts')).repoDiff(from, to, flags, context)),
-    );
-  withFilter(
-    add('versions', 'list every version of one file in all snapshots', {
-      examples: ['salvor repo versions /etc/fstab -r /srv/backup -p /root/password'],
-    }),
-    { hasPath: false },
-  )
-    .argument('<path>', 'absolute path in the snapshots')
-    .action(async (path: string, flags: FilterFlags) =>
-      perform(flags, async (context) =>
-        (await import('./commands/repo-versions.ts')).repoVersions(path, flags, context),
-      ),
-    );
-  withFilter(
-    add('stats', 'count files, blobs and bytes of snapshots', {
+  withNoLock(
+    add('diff', 'show what differs between two snapshots', {
       examples: [
-        'salvor repo stats latest -r /srv/backup -p /root/password',
-        'salvor repo stats --mode raw-data -r /srv/backup -p /root/password',
+        'salvor repo diff 5e1f latest -r /srv/backup -p /root/password',
+        'salvor repo diff 5e1f:/etc latest:/etc -r /srv/backup -p /root/password',
       ],
-    }),
-  )
-    .argument('[snapshot...]', `count these: ${NAMED} (default: all)`)
-    .addOption(
-      new Option('--mode <mode>', 'what is counted')
-        .choices(['restore-size', 'files-by-contents', 'raw-data', 'blobs-per-file'])
-        .default('restore-size'),
+    })
+      .argument('<from>', `${SNAPSHOT}; ID:/DIR for a directory of it`)
+      .argument('<to>', 'the same')
+      .option('--metadata', 'also show where only owner, mode, times or attributes differ')
+      .action(async (from: string, to: string, flags: RepoFlags & { metadata?: boolean }) =>
+        perform(flags, async (context) => (await import('./commands/repo-diff.ts')).repoDiff(from, to, flags, context)),
+      ),
+  );
+  withNoLock(
+    withFilter(
+      add('versions', 'list every version of one file in all snapshots', {
+        examples: ['salvor repo versions /etc/fstab -r /srv/backup -p /root/password'],
+      }),
+      { hasPath: false },
     )
-    .action(async (ids: readonly string[], flags: FilterFlags & { mode: 'restore-size' }) =>
-      perform(flags, async (context) => (await import('./commands/repo-stats.ts')).repoStats(ids, flags, context)),
-    );
+      .argument('<path>', 'absolute path in the snapshots')
+      .action(async (path: string, flags: FilterFlags) =>
+        perform(flags, async (context) =>
+          (await import('./commands/repo-versions.ts')).repoVersions(path, flags, context),
+        ),
+      ),
+  );
+  withNoLock(
+    withFilter(
+      add('stats', 'count files, blobs and bytes of snapshots', {
+        examples: [
+          'salvor repo stats latest -r /srv/backup -p /root/password',
+          'salvor repo stats --mode raw-data -r /srv/backup -p /root/password',
+        ],
+      }),
+    )
+      .argument('[snapshot...]', `count these: ${NAMED} (default: all)`)
+      .addOption(
+        new Option('--mode <mode>', 'what is counted')
+          .choices(['restore-size', 'files-by-contents', 'raw-data', 'blobs-per-file'])
+          .default('restore-size'),
+      )
+      .action(async (ids: readonly string[], flags: FilterFlags & { mode: 'restore-size' }) =>
+        perform(flags, async (context) => (await import('./commands/repo-stats.ts')).repoStats(ids, flags, context)),
+      ),
+  );
 }
 
 const SNAPSHOT = "id of a snapshot or the start of one, or 'latest'";

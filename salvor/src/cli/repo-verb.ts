@@ -75,6 +75,12 @@ export function withFilter(
   return verb;
 }
 
+/** For verbs that only read. */
+export function withNoLock(verb: Command): Command {
+  add(verb, REPOSITORY, '--no-lock', 'write no lock: for a place that is read-only');
+  return verb;
+}
+
 /** Flags that say how far a prune goes. */
 export function addPruneLimits(verb: Command): Command {
   return verb

@@ -122,6 +122,22 @@ describe('repo restore chooses what restic chooses:', () => {
     });
   }
 
+  it('from a place that is read-only with --no-lock alone', async () => {
+    const place = join(room, 'read-only');
+    mkdirSync(place);
+    execFileSync('mount', ['--bind', repository, place]);
+    try {
+      execFileSync('mount', ['-o', 'remount,ro,bind', place]);
+      const args = ['repo', 'restore', 'latest', '-r', place, '-p', password, '--json', '-t'];
+      const locked = await runCli([...args, join(room, 'locked')]);
+      assert.equal(ErrorDocument.parse(JSON.parse(locked.out)).error.code, 'storage-refused');
+      assert.equal((await runCli([...args, join(room, 'lockless'), '--no-lock'])).exit, 0);
+      assert.ok(names(join(room, 'lockless')).length > 0);
+    } finally {
+      execFileSync('umount', [place]);
+    }
+  });
+
   it('never both included and excluded', async () => {
     const { exit, err } = await repo('restore', 'latest', '-t', join(room, 'no'), '-i', 'a', '-e', 'b');
     assert.equal(exit, 2);

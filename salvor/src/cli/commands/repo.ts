@@ -22,6 +22,8 @@ export type RepoFlags = GlobalFlags &
     readonly repo?: string;
     readonly passwordFile?: string;
     readonly account?: string;
+    /** False with `--no-lock`, which only verbs have that only read. */
+    readonly lock?: boolean;
   };
 
 /** `login` is what the configuration says of the way to a remote one; flags go before it. */
@@ -54,7 +56,9 @@ export function findUrl({ repo }: Pick<RepoFlags, 'repo'>, { environment }: Comm
 /** Opens the repository. Throws the codes of the engine: `repository-missing`, `wrong-password` … */
 export async function openRepo(flags: RepoFlags, context: CommandContext): Promise<Repository> {
   const { url, secret, login } = findRepo(flags, context);
-  return openRepository(openStorageAt(url, { ...login, ...flags }, context), secret, { signal: context.signal });
+  const storage = openStorageAt(url, { ...login, ...flags }, context);
+  const repository = await openRepository(storage, secret, { signal: context.signal });
+  return flags.lock === false ? repository.withoutLock() : repository;
 }
 
 /** A problem of the engine as the document has it. */
