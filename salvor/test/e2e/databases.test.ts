@@ -138,8 +138,11 @@ describe('a site whose database is not as most are', () => {
       unix_socket: test.host.mariadb.socket,
     };
     using one = withSettings(harbour, connection({ ...fields, prefix: 'h_' }));
-    using two = withSettings(market, connection({ ...fields, prefix: 'h_m_' }));
     await using agent = await test.open();
+    // While nobody else names it all of it is the site's.
+    const whole = await agent.backup(harbour.uri, { reason: null });
+    assert.deepEqual([whole.tables, whole.problems], [5, []]);
+    using two = withSettings(market, connection({ ...fields, prefix: 'h_m_' }));
     const { sites } = await agent.sites();
     assert.deepEqual(
       sites.map(({ databases }) => databases[0]?.sharedWith),
@@ -159,6 +162,7 @@ describe('a site whose database is not as most are', () => {
     const { plan, task } = await agent.restore(harbour.uri, DATABASES_ONLY);
     assert.deepEqual(plan.tables, { restored: 2, deleted: 1, kept: 0 });
     assert.ok(plan.notes.some(({ code }) => code === 'prefix-nested'));
+    assert.deepEqual(plan.obstacles, []);
     assert.equal(
       await query('USE pool; SELECT COUNT(*) FROM h_v; SHOW TABLES;'),
       '1\nh_a\nh_b\nh_m_a\nh_m_b\nh_m_v\nh_v\nnobodys\n',
@@ -166,6 +170,16 @@ describe('a site whose database is not as most are', () => {
     assert.deepEqual(await neighbour(), untouched);
     await agent.undo(task ?? '');
     assert.deepEqual(differences(ruined, await observe('pool')), []);
+    const old = await agent.restore(harbour.uri, { ...DATABASES_ONLY, point: whole.point });
+    assert.deepEqual(old.plan.tables, { restored: 2, deleted: 1, kept: 0 });
+    assert.deepEqual(await neighbour(), untouched);
+    await agent.undo(old.task ?? '');
+    assert.deepEqual(differences(ruined, await observe('pool')), []);
+    const theirs = { ...EVERYTHING, point: whole.point, tables: ['h_m_a'], dryRun: true };
+    assert.deepEqual(
+      (await agent.restore(harbour.uri, theirs)).plan.obstacles.map(({ code }) => code),
+      ['table-of-other-site'],
+    );
 
     // The night dumps each site's part by itself.
     const night = await agent.daily({ account: null });
