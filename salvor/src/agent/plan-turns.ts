@@ -31,7 +31,7 @@ export function planTurns(
   waiting: readonly WaitingTask[],
   running: readonly RunningTask[],
   host: { readonly nowMs: number; readonly load: number },
-  limits: Pick<QueueLimits, 'atOnce' | 'maxLoad'>,
+  limits: Pick<QueueLimits, 'atOnce' | 'maxLoad' | 'maxBackoffMs'>,
 ): ReadonlyMap<string, Wait | null> {
   const sites = new Map(running.map((task) => [task.site, task]));
   let places = limits.atOnce - running.length;
@@ -51,9 +51,11 @@ function waitOf(
   sites: ReadonlyMap<string, RunningTask>,
   places: number,
   host: { readonly nowMs: number; readonly load: number },
-  limits: Pick<QueueLimits, 'atOnce' | 'maxLoad'>,
+  limits: Pick<QueueLimits, 'atOnce' | 'maxLoad' | 'maxBackoffMs'>,
 ): Wait | null {
-  if (task.notBeforeMs !== null && task.notBeforeMs > host.nowMs)
+  const aheadMs = (task.notBeforeMs ?? host.nowMs) - host.nowMs;
+  // No wait is as long: further ahead, the clock was set back since.
+  if (task.notBeforeMs !== null && aheadMs > 0 && aheadMs <= 2 * limits.maxBackoffMs)
     return { for: 'time', task: null, why: `its next try at ${new Date(task.notBeforeMs).toISOString()}` };
   const other = sites.get(task.site);
   if (other !== undefined) return { for: 'task', task: other.id, why: `task ${other.id} (${other.operation})` };
