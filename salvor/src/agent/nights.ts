@@ -87,6 +87,8 @@ async function nightOf(
       config.local,
       config.thirdCopy,
       ...(config.remote?.url.startsWith('/') === true ? [config.remote.url] : []),
+      // Compressed copies of what is there already: their content is in the points beside.
+      ...(await points.ownArchives(account.name)),
     ],
     copies,
     thirdCopy: config.thirdCopy,

@@ -3,7 +3,7 @@
  * when its size or its time changes.
  */
 import { hash } from 'node:crypto';
-import { readSync } from 'node:fs';
+import { lstatSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import { type ArchiveLook, type InspectedFile, inspectArchive } from '../archives/inspect-archive.ts';
@@ -76,6 +76,25 @@ export async function rememberArchive(
     problems: problems.map(({ code, message, path }) => ({ code, message, path })),
   };
   await remember(store, account, file, look, JSON.stringify(manifest));
+}
+
+/**
+ * Where the archives lie that tasks of this host wrote, as they wrote them: what is in them is in the points beside. A file that
+ * came into the place of one is not among them.
+ */
+export async function findOwnArchives(store: Store, account: string): Promise<readonly string[]> {
+  const rows = await store
+    .selectFrom('archives')
+    .selectAll()
+    .where('account', '=', account)
+    .where('manifest', 'is not', null)
+    .execute();
+  return rows
+    .filter(({ path, bytes, mtime_ns: mtimeNs }) => {
+      const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      return stat?.isFile() === true && stat.size === BigInt(bytes) && String(stat.mtimeNs) === mtimeNs;
+    })
+    .map(({ path }) => path);
 }
 
 async function remember(

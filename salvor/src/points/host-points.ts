@@ -6,7 +6,7 @@ import type { WrittenArchive } from '../archives/write-archive.ts';
 import { SalvorError } from '../errors.ts';
 import type { Account } from '../sites/account.ts';
 import type { Site } from '../sites/site.ts';
-import { type FoundArchive, listArchives, rememberArchive } from './archive-catalogue.ts';
+import { type FoundArchive, findOwnArchives, listArchives, rememberArchive } from './archive-catalogue.ts';
 import type { FoundFile } from './find-archives.ts';
 import { isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
 import { forgetMade, readMade, rememberMade } from './made-snapshots.ts';
@@ -199,6 +199,11 @@ export class HostPoints implements AsyncDisposable {
     const { mtimeNs } = lstatSync(path, { bigint: true });
     const file: FoundFile = { path, home: account.home, type: 'file', bytes: written.bytes, mtimeNs, uri: null };
     await rememberArchive(this.#store, account.name, file, written);
+  }
+
+  /** Paths of the archives that tasks of this host wrote. */
+  async ownArchives(account: string): Promise<readonly string[]> {
+    return await findOwnArchives(this.#store, account);
   }
 
   /** The point that was made of an archive, as long as `source` says that it would be made the same. */

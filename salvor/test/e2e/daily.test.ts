@@ -185,4 +185,18 @@ describe('the nightly job', () => {
     ])
       assert.equal((await test.attempt(['policy', ...wrong])).exit, 2, wrong.join(' '));
   });
+
+  it('leaves out the archives of tasks, whose content is in the points, and keeps those of others', async () => {
+    const { config } = salvorPlaces(test.host);
+    writeFileSync(config, readFileSync(config, 'utf8').replace('policy: { archives: { format: none } }', ''));
+    const { archive } = await test.backUp(sites[0] as DemoSite);
+    const foreign = join(test.host.home, 'backups/by-hand.tar.gz');
+    writeFileSync(foreign, 'somebody’s own');
+    const { point } = DailyDocument.parse((await test.attempt(['daily'])).document).accounts[0] ?? {};
+    const listed = await runRestic(test.host, ['ls', '--tag', `point:${point},holds:files`, 'latest']);
+    const paths = listed.output.split('\n');
+    assert.ok(archive !== null && readFileSync(archive.path).length > 0);
+    assert.ok(paths.includes(foreign), listed.complaint);
+    assert.ok(!paths.includes(archive.path));
+  });
 });
