@@ -325,7 +325,7 @@ export class Agent implements AsyncDisposable {
       administratorOf: this.#room.administratorOf,
       journals: this.#room.journals,
       readSite: () => this.#findSite(key, undefined),
-      graceHours: GRACE_HOURS,
+      graceHours: this.#graceHoursOf(original.site),
       policy: policyOfSite(this.#config.policies, original.site).policy,
       account: await this.#findAccount(original.site.account, options.signal),
     };
@@ -399,9 +399,13 @@ export class Agent implements AsyncDisposable {
       sites: await this.#readSites(),
       repository: await this.#points.repositoryOf(site.account.name),
       remember: (point) => this.#points.remember(point),
-      graceHours: GRACE_HOURS,
+      graceHours: this.#graceHoursOf({ account: site.account.name, uri: site.uri }),
       unfinished: this.#readTasks(site).unfinished,
     };
+  }
+
+  #graceHoursOf(site: { readonly account: string; readonly uri: string }): number {
+    return policyOfSite(this.#config.policies, site).policy.graceMs / 3_600_000;
   }
 
   async #readSites(): Promise<readonly Site[]> {
@@ -738,7 +742,7 @@ export class Agent implements AsyncDisposable {
       repository: await this.#points.repositoryOf(site.account.name),
       remember: (point) => this.#points.remember(point),
       readSite: () => this.#findSite(siteKey(site), undefined),
-      graceHours: GRACE_HOURS,
+      graceHours: this.#graceHoursOf({ account: site.account.name, uri: site.uri }),
       rates: this.#rates.read(),
       policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy,
       measure: (kind, rate) => this.#rates.add(kind, rate),
@@ -794,7 +798,7 @@ const MAX_STATUS_TASKS = 20;
 /** A job each hour, three tries of each, for a day. */
 const MAX_JOBS_LOOKED_AT = 100;
 
-/** Of the standard policy: how long what a task switched out can be switched back. */
+/** What journals were kept for that don't say it: of before it was a setting. */
 const GRACE_HOURS = 72;
 
 function placeOfRepository({ url, id, created }: EnsuredRepository): { url: string; id: string; created: boolean } {

@@ -51,7 +51,13 @@ export async function deleteSite(site: Site, tools: DeleteSiteTools, run: TaskRu
   // As in a restore: journal (1), parts (2), journal (3).
   await run.commit('switch', async () => {
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
-    run.record({ phase: 'switching', switch: wanted, undoUntil, drops: plan.databases.map(dropOf) }); // (1)
+    run.record({
+      phase: 'switching',
+      switch: wanted,
+      undoUntil,
+      graceHours: tools.graceHours,
+      drops: plan.databases.map(dropOf),
+    }); // (1)
     run.note(...(await makeSwitch(wanted, site.account.home, switching))); // (2)
     run.record({ phase: 'switched' }); // (3)
   });

@@ -33,7 +33,7 @@ export async function dropKept(journal: Journal, now: Date, graceHours: number, 
   const until = Date.parse(journal.undoUntil);
   if (!(until < now.getTime()) && journal.confirmed === undefined)
     return keepIt(`it can be undone until ${journal.undoUntil}`);
-  const quietSince = until - graceHours * 3_600_000 + MAX_LATE_MS;
+  const quietSince = until - (journal.graceHours ?? graceHours) * 3_600_000 + MAX_LATE_MS;
 
   for (const staging of journal.stagings) {
     const written = await findWritten(staging, quietSince);

@@ -26,6 +26,8 @@ export type Journal = {
   /** What changes places with what; null until all of it is built and compared. */
   readonly switch: Switch | null;
   readonly undoUntil: string | null;
+  /** How long it was kept for, up to then: tells when the switch was. Absent in journals of before it was a setting: 72. */
+  readonly graceHours?: number;
   /** The file that keeps visitors out while parts change places; null or absent where there is none. */
   readonly maintenance?: MaintenanceFile | null;
   /** When a person said that the new is right: what is kept goes before its time, and can't be switched back any more. */

@@ -83,7 +83,7 @@ export async function restoreSite(
     for (const changed of built.changed) refreshTimes(changed, run.clock());
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
     const maintenance = tools.policy.maintenance ? planMaintenance(site.path) : null;
-    run.record({ phase: 'switching', switch: built.switch, undoUntil, maintenance }); // (1)
+    run.record({ phase: 'switching', switch: built.switch, undoUntil, graceHours: tools.graceHours, maintenance }); // (1)
     closeSite(run.journal, run.clock(), run);
     run.note(...(await makeSwitch(built.switch, site.account.home, switchTools(tools, run)))); // (2)
     openSite(run.journal);

@@ -50,7 +50,7 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
     for (const files of changed) refreshTimes(files, run.clock());
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
     const maintenance = tools.policy.maintenance ? planMaintenance(original.site.path) : null;
-    run.record({ phase: 'switching', switch: back, undoUntil, maintenance }); // (1)
+    run.record({ phase: 'switching', switch: back, undoUntil, graceHours: tools.graceHours, maintenance }); // (1)
     closeSite(run.journal, run.clock(), run);
     run.note(...(await makeSwitch(back, home, switching))); // (2)
     openSite(run.journal);

@@ -243,8 +243,12 @@ describe('around a restore', () => {
       await undo(back.undoneBy);
       assert.notEqual(readFileSync(join(test.site.path, 'files/pictures/2.png'), 'utf8'), 'changed');
 
-      const warned = await restore({ ...broken, pageStatus: 404, pageText: null }, { only: 'files' });
+      const short = { graceMs: 3_600_000 };
+      const warned = await restore({ ...broken, ...short, pageStatus: 404, pageText: null }, { only: 'files' });
       assert.deepEqual([warned.state, codes(warned)], ['warned', ['page-broken']]);
+      // And it is kept for as long as the policy says.
+      const left = Date.parse(warned.undoUntil ?? '') - Date.now();
+      assert.ok(left > 3_000_000 && left <= 3_600_000, String(left));
       const nobody = await restore({ pageUrl: 'http://127.0.0.1:9/', pageWithinMs: 0 }, { only: 'files' });
       assert.match(nobody.problems[0]?.message ?? '', /ECONNREFUSED/);
     });

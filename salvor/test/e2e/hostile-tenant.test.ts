@@ -322,7 +322,7 @@ describe('a hostile tenant', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=755', 'tmpfs', disk]);
     try {
       execFileSync('cp', ['-a', `${kept}/.`, disk]);
-      for (const step of ['back up', 'build the files']) {
+      for (const step of ['back up', 'build the files', 'switch']) {
         execFileSync('mount', ['--bind', disk, home]);
         let isGone = false;
         {
