@@ -1,5 +1,5 @@
 /** File systems of a few hundred megabytes below one directory, which can be filled to the last byte and emptied again. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,9 +20,19 @@ export function openSmallDisks<Name extends string>(sizes: Readonly<Record<Name,
   const names = Object.keys(sizes) as Name[];
   const ballast = names.map((name) => join(directory, name, '.ballast'));
   const mounted: string[] = [];
+  // Of a test that was killed nothing stays mounted: it would keep its memory.
+  const sweeper = spawn('sh', ['-c', SWEEPER, 'sweeper', directory], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    cwd: '/',
+  });
+  sweeper.stdin.on('error', () => {});
+  sweeper.unref();
+  (sweeper.stdin as unknown as { unref(): void }).unref();
   const close = (): void => {
-    for (const place of mounted.toReversed()) execFileSync('umount', ['--lazy', place]);
+    for (const place of mounted.toReversed()) execFileSync('umount', ['--recursive', '--lazy', place]);
     rmSync(directory, { recursive: true, force: true });
+    sweeper.stdin.end('keep\n');
   };
   try {
     for (const name of names) {
@@ -42,6 +52,9 @@ export function openSmallDisks<Name extends string>(sizes: Readonly<Record<Name,
     [Symbol.dispose]: close,
   };
 }
+
+/** Waits till its standard input ends, which it does however the process at the other end dies. */
+const SWEEPER = `trap '' INT TERM HUP; read -r keep; [ "$keep" = keep ] && exit; for disk in "$1"/*; do umount --recursive --lazy "$disk"; done; rm -rf -- "$1"`;
 
 /** All at once where that is possible: whoever writes meanwhile must not find room for long. */
 function fillUp(place: string): void {
