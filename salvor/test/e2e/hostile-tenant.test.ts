@@ -334,7 +334,11 @@ describe('a hostile tenant', () => {
           const work =
             step === 'back up'
               ? agent.backup(test.site.uri, { reason: null })
-              : agent.restore(test.site.uri, { ...EVERYTHING, point: honest, only: 'files' });
+              : agent.restore(test.site.uri, {
+                  ...EVERYTHING,
+                  point: honest,
+                  only: step === 'switch' ? null : 'files',
+                });
           await assert.rejects(work, (error: unknown) => {
             assert.match(String((error as { code?: unknown }).code), /^([a-z]+(-[a-z]+)+|E[A-Z]+)$/, String(error));
             return true;
