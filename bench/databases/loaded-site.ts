@@ -127,7 +127,7 @@ async function listParts(view: SnapshotView, name: string): Promise<readonly Loa
   for await (const entry of view.list(`/${name}`)) {
     const kind = entry.name === '000000-head.sql' ? 'head' : entry.name.endsWith('-tail.sql') ? 'tail' : 'table';
     const table = kind === 'table' ? entry.name.slice(7, -4) : null;
-    const open = (): AsyncIterable<Uint8Array> => view.read(`/${name}/${entry.name}`);
+    const open = (): AsyncIterable<Uint8Array> => view.readEntry(entry);
     parts.push({ file: entry.name, kind, table, size: entry.size, open });
   }
   return parts;

@@ -11,6 +11,7 @@ import { type LoadPart, loadDump } from '../databases/mariadb/load.ts';
 import { type SwapScope, WHOLE_DATABASE, planSwap } from '../databases/mariadb/plan-swap.ts';
 import { findReachingViews } from '../databases/mariadb/reaching-views.ts';
 import { type Scratch, createScratch } from '../databases/mariadb/scratch.ts';
+import type { ViewEntry } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { dumpPathOf, type ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
@@ -148,6 +149,7 @@ async function readDefiner(database: SiteDatabase, signal: AbortSignal): Promise
 function partsOf(point: OpenPoint, planned: PlannedDatabase): readonly LoadPart[] {
   const { stored, isWhole } = planned;
   const loaded = new Set(loadedTables(planned));
+  const read = readParts(point, dumpPathOf(stored));
   return stored.files
     .filter(({ table }) => table === null || loaded.has(table))
     .map(({ name, kind, table, bytes }) => ({
@@ -155,8 +157,23 @@ function partsOf(point: OpenPoint, planned: PlannedDatabase): readonly LoadPart[
       kind,
       table,
       size: bytes,
-      open: () => (kind === 'tail' && !isWhole ? emptyTail() : point.view.read(`${dumpPathOf(stored)}/${name}`)),
+      open: () => (kind === 'tail' && !isWhole ? emptyTail() : read(name)),
     }));
+}
+
+/** Looks for all parts at once: the listing of a large dump is long, and would be read again for each of its tables. */
+function readParts(point: OpenPoint, directory: string): (name: string) => AsyncIterable<Uint8Array> {
+  let listed: Promise<ReadonlyMap<string, ViewEntry>> | null = null;
+  const list = async (): Promise<ReadonlyMap<string, ViewEntry>> => {
+    const entries = new Map<string, ViewEntry>();
+    for await (const entry of point.view.list(directory)) entries.set(entry.name, entry);
+    return entries;
+  };
+  return async function* (name) {
+    const entry = (await (listed ??= list())).get(name);
+    if (entry === undefined) yield* point.view.read(`${directory}/${name}`);
+    else yield* point.view.readEntry(entry);
+  };
 }
 
 async function* emptyTail(): AsyncGenerator<Uint8Array> {

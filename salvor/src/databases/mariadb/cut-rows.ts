@@ -25,9 +25,12 @@ const GIANT_ROW_BYTES = 512 * 1024;
 /** Parts of such a row, and of a run of bytes without rows that is longer. */
 const PART_BYTES = 256 * 1024;
 /** A statement ends at the next cut once it has this many bytes: below what any server takes, as the tool's own. */
-const FULL_STATEMENT_BYTES = 750_000;
-/** One cut in so many ends the statement too: few enough to load as fast, so many that size seldom decides. */
-const CUTS_PER_STATEMENT = 64;
+const FULL_STATEMENT_BYTES = 1_000_000;
+/**
+ * What the keys make a statement of, in the mean: a server waits for its disk once a statement, and where the size has to
+ * decide instead the end seldom moves, as it is looked for from a beginning that keys have decided.
+ */
+const STATEMENT_BYTES = 1024 * 1024;
 /** What pieces are written into: small for the many small tables, then large. */
 const FIRST_SLAB_BYTES = 16 * 1024;
 const SLAB_BYTES = 1024 * 1024;
@@ -44,6 +47,8 @@ export class RowCutter implements DumpSink {
   readonly #plan: CutPlan;
   readonly #min: number;
   readonly #max: number;
+  /** One cut in so many ends the statement too. */
+  readonly #cutsPerStatement: number;
   /** Bytes are put one behind the other and never written again once they were given away. */
   #slab: Buffer = Buffer.alloc(0);
   /** Of the open piece. */
@@ -66,6 +71,7 @@ export class RowCutter implements DumpSink {
     this.#plan = plan;
     this.#min = plan.meanBytes / 2;
     this.#max = this.#min * 3;
+    this.#cutsPerStatement = Math.max(1, Math.round(STATEMENT_BYTES / plan.meanBytes));
   }
 
   /** The pieces that were finished since the last call. */
@@ -140,7 +146,7 @@ export class RowCutter implements DumpSink {
   #cut({ at, hash, isRow }: Place): void {
     this.#statementBytes += at - this.#start;
     const endsStatement =
-      isRow && (hash === ALWAYS || hash % CUTS_PER_STATEMENT === 0 || this.#statementBytes >= FULL_STATEMENT_BYTES);
+      isRow && (hash === ALWAYS || hash % this.#cutsPerStatement === 0 || this.#statementBytes >= FULL_STATEMENT_BYTES);
     if (endsStatement) this.#slab[at - 2] = SEMICOLON;
     this.#give(at);
     if (endsStatement) this.#beginStatement();

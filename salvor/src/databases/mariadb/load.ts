@@ -33,7 +33,7 @@ export type LoadOptions = {
   readonly admin: DatabaseLogin;
   /** Who the client runs as; by default `salvor-load` or `nobody`. Must be able to reach the server's socket. */
   readonly osUser?: OsUser;
-  /** Sessions at a time; default 3: while one waits for the disk or its client, two processors have work. */
+  /** Sessions at a time; default 4: while some wait for the disk or their clients, two processors have work. */
   readonly parallel?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -51,7 +51,7 @@ export type LoadResult = {
   readonly definers: readonly FoundDefiner[];
 };
 
-const DEFAULT_SESSIONS = 3;
+const DEFAULT_SESSIONS = 4;
 
 /** The largest packet that server and client know; a value in hexadecimal takes twice its size. */
 const MAX_PACKET_BYTES = 1024 * 1024 * 1024;
