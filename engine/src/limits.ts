@@ -19,10 +19,11 @@ export const MAX_PACK_BYTES: number = 160 * MiB;
 export const MAX_PACK_HEADER_BYTES: number = 16 * MiB;
 
 /**
- * A pack is also closed at so many blobs, as of tiny ones a header would become larger than that. Two that are not full
- * may be put together, and 400,000 entries of 41 bytes are 15.7 MiB.
+ * A pack is also closed at so many blobs: of tiny ones its header would become larger than that, and what is held of them
+ * (their entries in several threads, the text of the index file) more than the pack. Two that are not full may be put
+ * together.
  */
-export const MAX_PACK_BLOBS: number = 200_000;
+export const MAX_PACK_BLOBS: number = 50_000;
 
 /** An index file is saved once it lists this many blobs (restic's number). */
 export const INDEX_FULL_BLOBS: number = 50_000;

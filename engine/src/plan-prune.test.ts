@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { PackEntry } from './format/pack-header.ts';
+import { MAX_PACK_BLOBS } from './limits.ts';
 import { packBytes } from './pack/pack-builder.ts';
 import { planPrune } from './plan-prune.ts';
 import type { PruneLimits, PrunePlan } from './plan-prune.ts';
@@ -172,5 +173,21 @@ describe('planPrune', () => {
         },
       ),
     );
+  });
+
+  it('leaves packs alone that are small because they are full of tiny blobs: written anew they would be as small', () => {
+    const numbers = new BlobNumbers();
+    const catalogue = new PackCatalogue(numbers);
+    const packs = ['A', 'B', 'C'].map((name) => ({
+      id: idOf(name),
+      blobs: Array.from({ length: MAX_PACK_BLOBS }, (_, n): PackEntry => {
+        return { type: 'data', id: idOf(`${name} ${n}`), offset: n * 40, length: 40, plainBytes: 8 };
+      }),
+    }));
+    for (const { blobs } of packs) for (const { type, id } of blobs) numbers.add(type, id);
+    catalogue.add({ id: idOf('index'), packs });
+    const stored = new Map(packs.map(({ id, blobs }) => [id, packBytes(blobs)]));
+    const planned = planPrune({ used: numbers, catalogue, stored, limits: { repackSmall: true } });
+    assert.deepEqual([planned.repack, planned.kept], [[], 3]);
   });
 });

@@ -10,7 +10,7 @@
  * share, until what is left unused is within the limit. Of a blob that lies in several packs one copy counts as used.
  */
 import { EngineError } from './errors.ts';
-import { INDEX_FULL_BLOBS, PACK_TARGET_BYTES } from './limits.ts';
+import { INDEX_FULL_BLOBS, MAX_PACK_BLOBS, PACK_TARGET_BYTES } from './limits.ts';
 import { UNUSED } from './prune/pack-facts.ts';
 import type { IndexFileFacts, PackCatalogue, PackFacts } from './prune/pack-facts.ts';
 import type { BlobNumbers } from './prune/blob-numbers.ts';
@@ -235,7 +235,7 @@ function judge(
       ? 'remove'
       : unusedBytes > 0 || isMixed || mustCompress || pack.isTorn
         ? 'candidate'
-        : bytes < PACK_TARGET_BYTES * SMALL_SHARE
+        : bytes < PACK_TARGET_BYTES * SMALL_SHARE && pack.entries.length / 3 < MAX_PACK_BLOBS * SMALL_SHARE
           ? 'small'
           : 'keep';
   return { pack, verdict, bytes, usedBytes, unusedBytes, isUrgent };
