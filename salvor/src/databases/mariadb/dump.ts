@@ -19,6 +19,7 @@ import {
   quoteName,
   serverErrorNumber,
 } from './connect.ts';
+import { nameBoundDefaults } from './bound-defaults.ts';
 import type { CutPlan } from './cut-rows.ts';
 import { openDefaultsFile } from './defaults-file.ts';
 import { planHistory } from './dump-history.ts';
@@ -319,7 +320,8 @@ type DumpedViews = {
 async function lookCloser(login: DatabaseLogin, facts: DatabaseFacts, options: DumpOptions): Promise<CloserLook> {
   await using connection = await openConnection(login, { database: facts.name, signal: options.signal });
   const { keepsHistory, problems } = await planHistory(connection, facts);
-  for (const problem of problems) options.onProblem?.(problem);
+  for (const problem of [...problems, ...(await nameBoundDefaults(connection, facts.name))])
+    options.onProblem?.(problem);
   return {
     ...(await judgeViews(connection, facts, options)),
     keys: await readKeyColumns(connection, facts.name),
