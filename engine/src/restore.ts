@@ -247,9 +247,9 @@ class RestoreRun {
       const problems = await restoreWindow(files, {
         pool: this.#pool,
         reader,
-        load: async (pack, offset, length) => {
+        load: async (pack, offset, length, into) => {
           this.#bytesRead += length;
-          return reader.load(pack, offset, length);
+          return reader.load(pack, offset, length, into);
         },
         verify: this.#options.verify ?? false,
         reuses: this.#options.existing !== undefined,

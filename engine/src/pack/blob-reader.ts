@@ -167,9 +167,9 @@ export class BlobReader {
     return this.#load(file, place.offset, place.length);
   }
 
-  /** A part of a pack, in a buffer of its own. @throws EngineError `pack-damaged`. */
-  async load(pack: string, offset: number, length: number): Promise<Buffer> {
-    return this.#load({ kind: 'data', id: pack }, offset, length);
+  /** A part of a pack, in memory of its own, which may be `into`. @throws EngineError `pack-damaged`. */
+  async load(pack: string, offset: number, length: number, into?: ArrayBuffer): Promise<Buffer> {
+    return this.#load({ kind: 'data', id: pack }, offset, length, into);
   }
 
   async #wholePack(file: FileHandle): Promise<Buffer | null> {
@@ -200,9 +200,9 @@ export class BlobReader {
     void dropped?.then((pack) => (this.#cachedBytes -= pack.length)).catch(() => undefined);
   }
 
-  async #load(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+  async #load(file: FileHandle, offset: number, length: number, into?: ArrayBuffer): Promise<Buffer> {
     try {
-      return await this.#repository.storage.load(file, { offset, length }, { signal: this.#signal });
+      return await this.#repository.storage.load(file, { offset, length }, { signal: this.#signal, into });
     } catch (error) {
       if (error instanceof FileMissing)
         throw new EngineError('pack-damaged', { file: file.id, reason: 'it is missing' }, { cause: error });

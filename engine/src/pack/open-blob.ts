@@ -1,13 +1,35 @@
 /** From the sealed bytes of a blob to its plaintext, checked against its id. */
 import { createHash, hash } from 'node:crypto';
-import { MAX_BLOB_BYTES, WHOLE_LISTING_BYTES } from '../limits.ts';
-import { decompressExactly } from '../seal/compress.ts';
+import { MAX_BLOB_BYTES, MAX_CHUNK_BYTES, WHOLE_LISTING_BYTES } from '../limits.ts';
+import { decompressExactly, decompressForLook } from '../seal/compress.ts';
 import type { MasterKey } from '../seal/master-key.ts';
 import { decompressPieces } from '../seal/zstd-pieces.ts';
 
 /** @throws RangeError with the reason where the bytes are not this blob. */
 export function openBlob(key: MasterKey, id: string, sealed: Uint8Array, plainBytes: number | null): Buffer {
   return openStored(key, id, sealed, plainBytes).plain;
+}
+
+let scratch = Buffer.alloc(0);
+
+/** Memory that is written over by the next blob that is only looked at. */
+function scratchOf(bytes: number): Buffer {
+  if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(bytes);
+  return scratch.subarray(0, bytes);
+}
+
+/**
+ * The same, valid until the next call in this thread: fresh memory for each blob costs more than to open it.
+ * @throws RangeError as `openBlob`.
+ */
+export function lookIntoBlob(key: MasterKey, id: string, sealed: Uint8Array, plainBytes: number | null): Buffer {
+  // Huge listings, and whatever claims to be one, are not worth to be kept room for.
+  if (Math.max(sealed.length, plainBytes ?? 0) > 2 * MAX_CHUNK_BYTES) return openBlob(key, id, sealed, plainBytes);
+  const stored = key.openInto(sealed, scratchOf);
+  if (stored === null) throw new RangeError('a seal in it is broken');
+  const plain = plainBytes === null ? stored : inflate(stored, plainBytes, decompressForLook);
+  requireId(id, hash('sha256', plain, 'hex'));
+  return plain;
 }
 
 /** The plaintext of a blob and the form in which it was sealed, which another repository may take as it is. */
@@ -63,10 +85,10 @@ function requirePlainBytes(plainBytes: number): void {
   if (plainBytes > MAX_BLOB_BYTES) throw new RangeError(`a blob in it claims ${plainBytes} bytes`);
 }
 
-function inflate(frame: Buffer, plainBytes: number): Buffer {
+function inflate(frame: Buffer, plainBytes: number, decompress: typeof decompressExactly = decompressExactly): Buffer {
   requirePlainBytes(plainBytes);
   try {
-    return decompressExactly(frame, plainBytes);
+    return decompress(frame, plainBytes);
   } catch (error) {
     throw new RangeError('a blob in it does not decompress', { cause: error });
   }

@@ -55,7 +55,13 @@ export type RestoreJob =
     };
 
 export type RestoreAnswer =
-  | { readonly kind: 'write'; readonly bytes: number; readonly problems: readonly Problem[] }
+  | {
+      readonly kind: 'write';
+      readonly bytes: number;
+      readonly problems: readonly Problem[];
+      /** That of the range, given back. */
+      readonly memory: ArrayBuffer;
+    }
   | { readonly kind: 'reuse'; readonly files: readonly ReusedFile[]; readonly problems: readonly Problem[] }
   | { readonly kind: 'finish'; readonly problems: readonly Problem[] }
   | { readonly kind: 'verify' }

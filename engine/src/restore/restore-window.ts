@@ -6,6 +6,7 @@ import type { Problem } from '../errors.ts';
 import { inParallel } from '../lib/in-parallel.ts';
 import type { BlobReader } from '../pack/blob-reader.ts';
 import { SEAL_OVERHEAD_BYTES } from '../seal/master-key.ts';
+import { RANGE_BYTES } from '../limits.ts';
 import { planRanges } from './pack-ranges.ts';
 import type { Need, PackRange } from './pack-ranges.ts';
 import type { FileToWrite, Metadata, RestoreAnswer, RestoreJob, WantedBlob } from './restore-jobs.ts';
@@ -26,7 +27,7 @@ export type WindowPool = {
 export type WindowOptions = {
   readonly pool: WindowPool;
   readonly reader: BlobReader;
-  readonly load: (pack: string, offset: number, length: number) => Promise<Buffer>;
+  readonly load: (pack: string, offset: number, length: number, into: ArrayBuffer | undefined) => Promise<Buffer>;
   readonly verify: boolean;
   /** Whether the workers have a directory to take files from. */
   readonly reuses: boolean;
@@ -55,13 +56,17 @@ export async function restoreWindow(all: readonly FileToRestore[], options: Wind
   const ranges = planRanges(needsOf(wantedFiles, options.reader));
   const rangesOfFile = countRanges(ranges, files.length);
   const left = Uint32Array.from(rangesOfFile);
+  const spare: ArrayBuffer[] = [];
   await inParallel(ranges, options.pool.size * RANGES_PER_WORKER, async (range, slot) => {
     options.signal?.throwIfAborted();
-    const bytes = await options.load(range.pack, range.offset, range.length);
+    // As much for each, so that all can be used again; a range may be larger where a blob is.
+    const into = range.length > RANGE_BYTES ? undefined : (spare.pop() ?? new ArrayBuffer(RANGE_BYTES));
+    const bytes = await options.load(range.pack, range.offset, range.length, into);
     const worker = slot % options.pool.size;
     const job = writeJob(range, bytes, files, rangesOfFile);
     const answer = await options.pool.run(worker, job.job, [bytes.buffer as ArrayBuffer]);
     if (answer.kind !== 'write') return;
+    if (answer.memory.byteLength === RANGE_BYTES) spare.push(answer.memory);
     problems.push(...answer.problems);
     options.onBytes(answer.bytes);
     const finished: { path: string; metadata: Metadata }[] = [];

@@ -7,7 +7,7 @@ import type { Problem } from '../errors.ts';
 import { HEADER_LENGTH_BYTES, decodePackHeader } from '../format/pack-header.ts';
 import type { PackEntry } from '../format/pack-header.ts';
 import { MAX_CHUNK_BYTES, MAX_PACK_HEADER_BYTES } from '../limits.ts';
-import { openBlob } from '../pack/open-blob.ts';
+import { lookIntoBlob } from '../pack/open-blob.ts';
 import { MasterKey } from '../seal/master-key.ts';
 import type { MasterKeyParts } from '../seal/master-key.ts';
 import { displayPath, systemPath } from '../tree/byte-path.ts';
@@ -89,7 +89,7 @@ function writeBlobs(
   } finally {
     for (const fd of open.values()) closeSync(fd);
   }
-  return { kind: 'write', bytes, problems };
+  return { kind: 'write', bytes, problems, memory: range.buffer as ArrayBuffer };
 
   function finish(file: number, path: string, metadata: NonNullable<FileToWrite['metadata']>): void {
     const fd = open.get(file);
@@ -115,7 +115,7 @@ function isOnlyBlob(file: number, blobs: readonly WantedBlob[]): boolean {
 
 function openWanted(pack: string, blob: WantedBlob, range: Uint8Array): Buffer {
   try {
-    return openBlob(key, blob.id, range.subarray(blob.at, blob.at + blob.length), blob.plainBytes);
+    return lookIntoBlob(key, blob.id, range.subarray(blob.at, blob.at + blob.length), blob.plainBytes);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new EngineError('pack-damaged', { file: pack, reason: reasonOf(error) }, { cause: error });
@@ -177,7 +177,7 @@ function checkPack(pack: string, bytes: Uint8Array, listed: readonly PackEntry[]
       errors.push(`its header does not list the blob ${id} as the index does`);
     }
     const found: string[] = [];
-    onlyDamage(() => openBlob(key, id, bytes.subarray(offset, offset + length), plainBytes), found);
+    onlyDamage(() => lookIntoBlob(key, id, bytes.subarray(offset, offset + length), plainBytes), found);
     if (found.length > 0) damagedBlobs.push(`${type} ${id}`);
     errors.push(...found.map((reason) => `${type} blob ${id}: ${reason}`));
   }
@@ -208,7 +208,8 @@ function decodeHeader(bytes: Uint8Array): PackEntry[] {
 
 port.on('message', ({ job, work }: WorkerJob<RestoreJob>) => {
   try {
-    port.postMessage({ kind: 'answer', job, answer: run(work) });
+    const answer = run(work);
+    port.postMessage({ kind: 'answer', job, answer }, answer.kind === 'write' ? [answer.memory] : []);
   } catch (error) {
     port.postMessage({ kind: 'failure', job, failure: describeFailure(error) });
   }

@@ -86,9 +86,14 @@ export class MasterKey {
 
   /** The plaintext, or null where the tag does not fit: wrong key, or bytes that were changed. */
   open(sealed: Uint8Array): Buffer | null {
+    return this.openInto(sealed, (bytes) => Buffer.allocUnsafe(bytes));
+  }
+
+  /** The same, in memory of so many bytes that `target` gives. */
+  openInto(sealed: Uint8Array, target: (bytes: number) => Buffer): Buffer | null {
     if (!this.#isGenuine(sealed)) return null;
     const ciphertext = sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES);
-    const plain = Buffer.allocUnsafe(ciphertext.length);
+    const plain = target(ciphertext.length);
     this.#cipher.run(sealed.subarray(0, NONCE_BYTES), ciphertext, plain);
     return plain;
   }

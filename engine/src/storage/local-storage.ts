@@ -144,7 +144,9 @@ async function openForReading(path: string, file: FileHandle): Promise<OpenFile>
 }
 
 async function readExactly(handle: OpenFile, offset: number, length: number, options: CallOptions): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+  const { into } = options;
+  const isRoomy = into !== undefined && into.byteLength >= length;
+  const bytes = isRoomy ? Buffer.from(into, 0, length) : Buffer.allocUnsafeSlow(length);
   const read = async (from: number, count: number): Promise<void> => {
     for (let at = from; at < from + count;) {
       const { bytesRead } = await handle.read(bytes, at, from + count - at, offset + at);

@@ -61,6 +61,11 @@ export type CallOptions = {
   readonly signal?: AbortSignal | undefined;
   /** See the contract: progress for who watches, and a brake for who limits. */
   readonly onBytes?: ((bytes: number) => void | Promise<void>) | undefined;
+  /**
+   * Memory that a load may put its bytes into, from the beginning on, instead of fresh memory. It is the storage's until
+   * the load has settled, and lost to the caller where it failed.
+   */
+  readonly into?: ArrayBuffer | undefined;
 };
 
 /** Largest piece between two calls of `onBytes`: small beside a second of a slow line. */
