@@ -8,6 +8,8 @@ import type { DemoSite } from '../../../demo/host.ts';
 import { differences, observeDatabase, observePage, observeSite, observeTree } from '../../../demo/observe-site.ts';
 import { runRestic } from '../../../demo/salvor-command.ts';
 import { quoteName } from '../../../demo/sql.ts';
+import { closeSite, openSite, planMaintenance } from '../../src/tasks/maintenance.ts';
+import { parseTaskId } from '../../src/tasks/task-id.ts';
 import {
   assertSame,
   assertSameSite,
@@ -219,6 +221,22 @@ describe('a real WordPress', () => {
     const run = await test.attempt(['cat', point, '/site/wp-content/plugins/harbour-notes/includes/tide-table.php']);
     assert.equal(run.exit, 0, run.complaint);
     assert.ok(run.output.includes(readFileSync(file, 'utf8').slice(0, 40)));
+  });
+
+  it('takes the file of a switch for its own: visitors are told to come back, until it is gone', async () => {
+    // Where the site has its platform for itself its directory is the root.
+    const path = join(site.path, '../..');
+    const announced = {
+      task: parseTaskId('0123456789ab') ?? assert.fail('no id'),
+      site: { account: 'o1', uri: site.uri, path, home: test.host.home },
+      switch: null,
+      maintenance: planMaintenance(path),
+    };
+    closeSite(announced, new Date(), { note: ({ message }) => assert.fail(message), say: () => {} });
+    const { status, body } = await observePage(site.url);
+    assert.deepEqual([status, /maintenance/i.test(body)], [503, true]);
+    openSite(announced);
+    assert.equal((await observePage(site.url)).status, 200);
   });
 
   it('stock restic restores the identical tree and finds no error in any byte', async () => {
