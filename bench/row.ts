@@ -73,5 +73,6 @@ export const ROW_KEYS = [
   'clustered',
   'spread',
   'archives',
+  'archive',
 ] as const;
 export type RowKey = (typeof ROW_KEYS)[number];

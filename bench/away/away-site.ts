@@ -1,11 +1,11 @@
 /** A site to be restored while it is used: a demo host's Drupal site with many files, tables and rows in it. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type DemoHost, type DemoSite, buildHost } from '../../demo/host.ts';
-import { initFlags, runSalvor } from '../../demo/salvor-command.ts';
+import { initFlags, runSalvor, salvorPlaces } from '../../demo/salvor-command.ts';
 
 export type AwaySite = AsyncDisposable & {
   readonly host: DemoHost;
@@ -55,7 +55,10 @@ export async function openAwaySite(directory: string, scale: number, signal: Abo
     join(site.path, 'files/bench'),
     join(site.path, 'files/state.txt'),
   ]);
-  await salvor(host, ['init', ...initFlags(host)]);
+  const flags = initFlags(host);
+  // What a restore replaces is in its safety point; the peer makes no archive of it either.
+  appendFileSync(salvorPlaces(host).config, 'policy: { archives: { format: none } }\n');
+  await salvor(host, ['init', ...flags]);
   const { point } = (await salvor(host, ['backup', site.uri])) as { point: string };
   const archive = join(host.directory, 'archive.tar.gz');
   makeArchive(host, site, archive);

@@ -1,4 +1,5 @@
 import type { RowFigures, RowKey } from '../row.ts';
+import { measureArchive } from './archive.ts';
 import { measureFirstBackup } from './first-backup.ts';
 import { measureLargeIndex } from './large-index.ts';
 import { measureLoadDatabase } from './load-database.ts';
@@ -37,4 +38,5 @@ export const ROWS: Readonly<Record<RowKey, (context: RowContext) => Promise<RowF
   clustered: measureStored('clustered'),
   spread: measureStored('spread'),
   archives: measureStoredArchives,
+  archive: measureArchive,
 };

@@ -3,6 +3,7 @@
  * A code keeps its meaning for ever; texts may change. Alphabetical.
  */
 export const ERROR_CODES = {
+  'account-unknown': { http: 404, exit: 1 },
   'archive-damaged': { http: 422, exit: 1 },
   'archive-differs': { http: 422, exit: 1 },
   'archive-exists': { http: 409, exit: 1 },
@@ -10,7 +11,6 @@ export const ERROR_CODES = {
   'archive-too-large': { http: 422, exit: 1 },
   'archive-unknown': { http: 422, exit: 1 },
   'archive-unsupported': { http: 501, exit: 1 },
-  'account-unknown': { http: 404, exit: 1 },
   'blob-missing': { http: 500, exit: 1 },
   cancelled: { http: 499, exit: 1 },
   'command-failed': { http: 500, exit: 1 },

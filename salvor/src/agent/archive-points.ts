@@ -194,7 +194,10 @@ export class ArchivePoints {
         const point = await unpackPoint(site, archive, tools, run);
         run.record({ point: point.manifest.point });
         await this.#points.remember(point);
-        await this.#points.forgetUnpacked(account.name, point, run.signal);
+        await this.#points.forgetUnpacked(account.name, point, run.signal).catch((error: unknown) => {
+          // Something else is at work on the repository: the newer one counts, and the rules take the older.
+          run.say(`an older one of the same archive stays: ${error instanceof Error ? error.message : String(error)}`);
+        });
         return point;
       },
     );
