@@ -471,9 +471,9 @@ export class Agent implements AsyncDisposable {
     });
   }
 
-  /** Runs the tasks that are nobody's until none is left: the loop of whoever serves this host. */
+  /** Runs the tasks that are nobody's and may begin, until none is left that may: a round of whoever serves this host. */
   async runQueue(signal: AbortSignal): Promise<void> {
-    await this.#queue.runUntilEmpty((row) => this.#bodyOf(row), { signal, onProgress: () => {} });
+    await this.#queue.runReady((row) => this.#bodyOf(row), { signal, onProgress: () => {} });
   }
 
   /** What a task does, from its row alone. */

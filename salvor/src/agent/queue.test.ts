@@ -173,8 +173,10 @@ test('tasks that are nobody’s are run by whoever runs the queue: best first, s
   // Under load only the restore begins.
   assert.notEqual(await room.queue.runNext(bodyOf, run), null);
   assert.equal(await room.queue.runNext(bodyOf, run), null);
+  await room.queue.runReady(bodyOf, run);
+  assert.equal((await room.room.log.readLast({ count: 10, states: ['queued'] })).length, 4);
   room.setLoad(0);
-  await room.queue.runUntilEmpty(bodyOf, run);
+  await room.queue.runReady(bodyOf, run);
   assert.equal(order[0], 'restore c.test');
   assert.deepEqual(order.toSorted(), [
     'backup a.test',

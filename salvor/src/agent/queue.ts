@@ -88,19 +88,21 @@ export class Queue {
     return turn === null ? null : await this.#runTurn(turn, bodyOf, options);
   }
 
-  /** Runs all that are nobody's, as many at once as may be, until none is left. Ends what runs where it is told to stop. */
-  async runUntilEmpty(bodyOf: (row: TaskRow) => TaskBody<unknown>, options: RunOptions): Promise<void> {
+  /**
+   * Runs all tasks that are nobody's and may begin, as many at once as may be, until none is left that may. What waits for
+   * a site of somebody else's, for its next try or for the host's load is left to the next round.
+   */
+  async runReady(bodyOf: (row: TaskRow) => TaskBody<unknown>, options: RunOptions): Promise<void> {
+    await this.#room.recover();
     const running = new Set<Promise<unknown>>();
     while (!options.signal.aborted) {
       const turn = await this.#takeNext();
-      if (turn !== null) {
+      if (turn === null && running.size === 0) return;
+      if (turn === null) await Promise.race([...running, this.#pause(options.signal)]);
+      else {
         const run: Promise<unknown> = this.#runTurn(turn, bodyOf, options).finally(() => running.delete(run));
         running.add(run);
-        continue;
       }
-      if (running.size === 0 && (await this.#room.log.countNobodys()) === 0) return;
-      await this.#room.recover();
-      await this.#pause(options.signal);
     }
     await Promise.all(running);
   }

@@ -114,16 +114,6 @@ export class TaskLog {
     return next?.id ?? null;
   }
 
-  async countNobodys(): Promise<number> {
-    const rows = await this.#store
-      .selectFrom('tasks')
-      .select('id')
-      .where('state', '=', 'queued')
-      .where('pid', '=', NOBODY.pid)
-      .execute();
-    return rows.length;
-  }
-
   /** A sign of life. Of a running task it takes how far it is along, and brings back who wants it to stop. */
   async beat(
     id: string,

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import {
   ErrorDocument,
+  PointsDocument,
   StatusDocument,
   TaskCancelDocument,
   TaskLogDocument,
@@ -15,6 +16,8 @@ import {
 } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
+import { openAgentFor } from '../../src/compose.ts';
+import { loadConfig } from '../../src/config.ts';
 import { SALVOR } from '../cli/run-cli.ts';
 import { type TestHost, openTestHost } from './open-test-host.ts';
 import { observeSite } from '../../../demo/observe-site.ts';
@@ -130,5 +133,28 @@ describe('tasks of two processes', { concurrency: 1 }, () => {
     assert.equal(ended.find(({ id }) => id === task.id)?.state, 'rolled-back');
     const never = ended.find(({ id }) => id === queued.id);
     assert.deepEqual([never?.state, never?.startedAt], ['cancelled', null]);
+  });
+
+  it('runs what was put into the queue from its rows alone, in whichever process serves the host', async () => {
+    const loaded = loadConfig([salvorPlaces(test.host).config]);
+    // Whatever else this machine has to do just now.
+    const policies = { ...loaded.policies, host: { ...loaded.policies.host, loadPerProcessor: 1000 } };
+    const config = { ...loaded, policies };
+    const ids: string[] = [];
+    {
+      await using agent = await openAgentFor(config, { clock: () => new Date() });
+      for (const { uri } of test.host.sites) ids.push(await agent.enqueueBackup(uri, 'asked for on a page'));
+    }
+    assert.deepEqual(
+      (await tasks('--state', 'queued')).map(({ id, process }) => [id, process]),
+      ids.toReversed().map((id) => [id, null]),
+    );
+    await using agent = await openAgentFor(config, { clock: () => new Date() });
+    await agent.runQueue(new AbortController().signal);
+    for (const task of await tasks('--limit', String(ids.length))) {
+      assert.deepEqual([task.state, ids.includes(task.id)], ['succeeded', true]);
+      const points = await test.run(['points', `${task.account}/${task.uri}`], PointsDocument);
+      assert.equal(points.find(({ id }) => id === task.point)?.reason, 'asked for on a page');
+    }
   });
 });
