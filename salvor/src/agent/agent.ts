@@ -71,6 +71,7 @@ import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '..
 import type { CopyName } from '../points/repositories.ts';
 import type { Uptime } from './clock-watch.ts';
 import { findDue } from './due.ts';
+import { hostAccount } from './host-account.ts';
 import { readHostZone } from '../lib/host-zone.ts';
 import { runNights } from './nights.ts';
 import { describePolicy, simulatePolicy } from './policy-documents.ts';
@@ -540,7 +541,14 @@ export class Agent implements AsyncDisposable {
   async daily({ account, ...options }: TaskCallOptions & { readonly account: string | null }): Promise<DailyDocument> {
     const { clock } = this.#room;
     return await runNights(
-      { config: this.#config, points: this.#points, queue: this.#queue, clock, uptime: this.#uptime },
+      {
+        config: this.#config,
+        points: this.#points,
+        queue: this.#queue,
+        clock,
+        uptime: this.#uptime,
+        administratorOf: this.#room.administratorOf,
+      },
       { account, ...this.#waitOptions(options) },
     );
   }
@@ -554,7 +562,8 @@ export class Agent implements AsyncDisposable {
     readonly onLine: (line: string) => void;
   }): Promise<Date | null> {
     const { signal, onLine } = options;
-    const accounts = await this.#accounts(signal);
+    const host = hostAccount();
+    const accounts = [...(await this.#accounts(signal)), ...(host === null ? [] : [host.name])];
     const { clock, log } = this.#room;
     const rowsOf = (account: string): Promise<readonly TaskRow[]> =>
       log.readLast({ count: MAX_JOBS_LOOKED_AT, account, uri: '' });
@@ -562,9 +571,18 @@ export class Agent implements AsyncDisposable {
     const { due, next } = await findDue(this.#config.policies, accounts, look);
     await expireKept(this.#room, GRACE_HOURS, () => this.#readSites());
     for (const { job, account } of due) {
+      // The host's own databases are those of its accounts.
+      if (account === host?.name && job === 'databases') continue;
       signal.throwIfAborted();
       onLine(`${account}: ${job} begins`);
-      const room = { config: this.#config, points: this.#points, queue: this.#queue, clock, uptime: this.#uptime };
+      const room = {
+        config: this.#config,
+        points: this.#points,
+        queue: this.#queue,
+        clock,
+        uptime: this.#uptime,
+        administratorOf: this.#room.administratorOf,
+      };
       const { accounts: nights } = await runNights(room, {
         account,
         job,

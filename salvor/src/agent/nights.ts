@@ -12,8 +12,12 @@ import { policyOfAccount, policyOfSite } from '../policies/policy-levels.ts';
 import type { Job } from '../policies/schedule.ts';
 import type { Account } from '../sites/account.ts';
 import type { Site } from '../sites/site.ts';
+import type { NightText } from '../tasks/back-up-account.ts';
+import { type GrantsTools, grantsOfSites } from '../tasks/grants-of-sites.ts';
+import type { TaskRun } from '../tasks/task-run.ts';
 import { type NightCopy, type NightDone, type NightWanted, nightOfAccount } from '../tasks/night-of-account.ts';
 import { type Uptime, watchClock } from './clock-watch.ts';
+import { HOST_ACCOUNT, hostAccount, placesOfHost, saveStore } from './host-account.ts';
 import { readHost } from './host-sites.ts';
 import type { Queue, WaitOptions } from './queue.ts';
 import type { TaskOutcome } from './run-task.ts';
@@ -24,6 +28,7 @@ export type NightsRoom = {
   readonly queue: Queue;
   readonly clock: () => Date;
   readonly uptime: () => Uptime;
+  readonly administratorOf: GrantsTools['administratorOf'];
 };
 
 export type NightsWanted = WaitOptions & {
@@ -39,9 +44,11 @@ export async function runNights(
   { account, job = 'nightly', ...options }: NightsWanted,
 ): Promise<DailyDocument> {
   const found = await readHost(room.config, options.signal);
-  const names = found.accounts.map(({ name }) => name);
+  const host = hostAccount();
+  const all = [...found.accounts, ...(host === null || job === 'databases' ? [] : [host])];
+  const names = all.map(({ name }) => name);
   if (account !== null && !names.includes(account)) throw new SalvorError('account-unknown', { account, known: names });
-  const accounts = found.accounts.filter(({ name }) => account === null || name === account);
+  const accounts = all.filter(({ name }) => account === null || name === account);
   // A night is judged by the one before it.
   const isClockTrusted = job !== 'nightly' || watchClock(room.config.state, room.clock(), room.uptime());
   const ensured = await room.points.ensure(
@@ -51,7 +58,8 @@ export async function runNights(
   const nights: DailyAccount[] = [];
   for (const each of accounts) {
     const sites = found.sites.filter((site) => site.account.name === each.name);
-    nights.push(await nightOf(each, sites, { ...room, job, isClockTrusted, problems: ensured.problems }, options));
+    const night = { ...room, job, isClockTrusted, problems: ensured.problems, allSites: found.sites };
+    nights.push(await nightOf(each, sites, night, options));
   }
   return { state: worstOf(nights), accounts: nights };
 }
@@ -60,6 +68,7 @@ type Night = NightsRoom & {
   readonly job: Job;
   readonly isClockTrusted: boolean;
   readonly problems: readonly Problem[];
+  readonly allSites: readonly Site[];
 };
 
 async function nightOf(
@@ -74,8 +83,11 @@ async function nightOf(
   for (const name of copiesOf(config)) copies.push(await openCopy(account, name, night));
   const zone = policy.timeZone ?? readHostZone();
   const day = Temporal.Instant.fromEpochMilliseconds(night.clock().getTime()).toZonedDateTimeISO(zone).toPlainDate();
+  const isHost = account.name === HOST_ACCOUNT;
+  const ofHost = placesOfHost(config);
   const wanted: NightWanted = {
     account,
+    ...(isHost ? { homes: ofHost.homes, texts: (run) => textsOf(night, run) } : {}),
     sites: sites.map((site) => ({
       site,
       policy: policyOfSite(config.policies, { account: account.name, uri: site.uri }).policy,
@@ -83,7 +95,7 @@ async function nightOf(
     holds: night.job === 'nightly' ? 'all' : 'databases',
     policy,
     exclude: [
-      config.state,
+      ...(isHost ? ofHost.exclude : [config.state]),
       config.local,
       config.thirdCopy,
       ...(config.remote?.url.startsWith('/') === true ? [config.remote.url] : []),
@@ -116,6 +128,17 @@ async function nightOf(
     if (options.signal.aborted) throw error;
     return failed(account, sites, error);
   }
+}
+
+/** What the host has in no file; and its own state, copied to where it is read. */
+async function textsOf(night: Night, run: TaskRun): Promise<readonly NightText[]> {
+  await saveStore(night.points, night.config);
+  const { signal } = run;
+  return await grantsOfSites(night.allSites, {
+    administratorOf: night.administratorOf,
+    signal,
+    onProblem: (problem) => run.note(problem),
+  });
 }
 
 const DAY_MS = 86_400_000;

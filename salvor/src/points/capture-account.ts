@@ -57,6 +57,8 @@ export type CaptureAccountWanted = {
   /** Absolute paths that are no part of any point. */
   readonly exclude: readonly string[];
   readonly sites: readonly CaptureSite[];
+  /** Files at the top of the snapshot of files that lie nowhere on the disk. */
+  readonly texts: readonly { readonly name: string; readonly text: string }[];
 };
 
 export type CaptureAccountTools = {
@@ -165,7 +167,11 @@ class AccountCapture {
       linkOwners,
       exclude: leftOut,
     });
-    const result = await this.#store('files', homes, [...entriesBelow('', homes, tree), ...this.#manifestEntries()]);
+    const result = await this.#store('files', homes, [
+      ...entriesBelow('', homes, tree),
+      ...this.#wanted.texts.map(({ name, text }) => this.#stream(name, () => Buffer.from(text))),
+      ...this.#manifestEntries(),
+    ]);
     for (const problem of result.problems)
       this.problems.push({ uri: this.#siteOf(problem.path ?? ''), problem: { ...problem } });
     return result;

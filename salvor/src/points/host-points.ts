@@ -25,7 +25,7 @@ import {
   repositoryUrlOf,
 } from './repositories.ts';
 import { ensureRecoveryAccess, ensureRecoveryKey } from './recovery-key.ts';
-import type { Store } from '../store/open-store.ts';
+import { type Store, copyStore } from '../store/open-store.ts';
 import { writeRecoveryKit } from './write-recovery-kit.ts';
 
 /** Fewer letters of an id would name another point tomorrow. */
@@ -199,6 +199,11 @@ export class HostPoints implements AsyncDisposable {
     const { mtimeNs } = lstatSync(path, { bigint: true });
     const file: FoundFile = { path, home: account.home, type: 'file', bytes: written.bytes, mtimeNs, uri: null };
     await rememberArchive(this.#store, account.name, file, written);
+  }
+
+  /** Writes a whole copy of the store, as it is now, into a file that is not there yet. */
+  async saveStore(file: string): Promise<void> {
+    await copyStore(this.#store, file);
   }
 
   /** Paths of the archives that tasks of this host wrote. */

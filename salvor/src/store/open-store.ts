@@ -66,3 +66,8 @@ function listMigrations(database: DatabaseSync): readonly string[] {
     .all()
     .map(({ name }) => String(name));
 }
+
+/** Writes a whole copy of the store into a file that is not there yet, while others read and write. */
+export async function copyStore(store: Store, file: string): Promise<void> {
+  await sql`VACUUM INTO ${file}`.execute(store);
+}

@@ -27,6 +27,9 @@ import { leftOutOf, rowlessTablesOf } from './regenerable.ts';
 import { readDatabaseSchema } from './schema-number.ts';
 import type { TaskRun } from './task-run.ts';
 
+/** A file at the top of the snapshot of files that lies nowhere on the disk. */
+export type NightText = { readonly name: string; readonly text: string };
+
 export type AccountBackupWanted = {
   readonly account: Account;
   /** Disabled ones too. */
@@ -35,6 +38,9 @@ export type AccountBackupWanted = {
   readonly holds: 'all' | 'databases';
   /** Of the account. */
   readonly policy: Policy;
+  /** What is read in place of the account's homes. */
+  readonly homes?: readonly string[];
+  readonly texts?: (run: TaskRun) => Promise<readonly NightText[]>;
   /** Absolute paths that belong to no point: repositories, state, third copies. */
   readonly exclude: readonly string[];
   /** The first is read from where files are unchanged. */
@@ -55,7 +61,8 @@ export type BackedUpAccount = {
 /** Throws what the engine throws where no repository could be written, and `point-incomplete` where a copy does not read back. */
 export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): Promise<BackedUpAccount> {
   const { account, repositories, policy } = wanted;
-  const homes = outermost(homesOf(account));
+  const homes = outermost(wanted.homes ?? homesOf(account));
+  const texts = (await wanted.texts?.(run)) ?? [];
   const sites = await run.step('look at the sites', () => lookAtSites(wanted, run));
   const point = makePointId(run.randomBytes);
   run.record({ point });
@@ -65,6 +72,7 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
         account,
         point,
         holds: wanted.holds,
+        texts,
         task: run.id,
         homes,
         exclude: [...wanted.exclude, ...homes.flatMap((home) => leftOutWithin(home))],

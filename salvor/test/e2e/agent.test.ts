@@ -56,7 +56,7 @@ describe('the agent that serves a host', () => {
   it('begins each night when it is due, and once', async () => {
     const lines = await serve(new Date('2026-04-01T20:00:00Z'), 32, 'nightly: { spread: 0 }');
     assert.deepEqual(
-      lines.filter((line) => line.includes('nightly')),
+      lines.filter((line) => line.includes(' o1: nightly')),
       // Nobody knows of a night before: the last one that was missed is made up for at once.
       ['04-01T20:00', '04-02T02:00', '04-03T02:00'].flatMap((time) => [
         `${time} o1: nightly begins`,

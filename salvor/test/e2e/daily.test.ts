@@ -199,4 +199,26 @@ describe('the nightly job', () => {
     assert.ok(paths.includes(foreign), listed.complaint);
     assert.ok(!paths.includes(archive.path));
   });
+
+  it('saves what is the host’s own: its configuration, the users of its servers, and the agent’s state without keys', async () => {
+    const host = night.accounts.find(({ account }) => account === '@host');
+    assert.equal(host?.state, 'succeeded', JSON.stringify(host?.problems));
+    const { repositories, stateDir } = salvorPlaces(test.host);
+    const restic = async (...args: string[]): Promise<string> => {
+      const place = ['--repo', join(repositories, '@host'), '--password-file', join(stateDir, 'keys/@host')];
+      const { exit, output, complaint } = await runRestic(test.host, [...place, ...args]);
+      assert.equal(exit, 0, complaint);
+      return output;
+    };
+    const paths = (await restic('ls', 'latest')).split('\n');
+    for (const path of ['/etc/passwd', '/grants-1.sql', join(stateDir, 'saved/salvor.sqlite')])
+      assert.ok(paths.includes(path), path);
+    assert.ok(!paths.some((path) => path.includes('/keys/') && path.startsWith(stateDir)));
+    const grants = await restic('dump', 'latest', '/grants-1.sql');
+    // The third site's rights were taken away above.
+    for (const { user, database } of sites.slice(0, 2)) {
+      assert.match(grants, new RegExp(`CREATE USER IF NOT EXISTS \`${user}\`@\`localhost\``));
+      assert.match(grants, new RegExp(`GRANT .* ON \`${database}\`\\.\\* TO \`${user}\``));
+    }
+  });
 });
