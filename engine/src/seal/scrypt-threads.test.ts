@@ -42,7 +42,10 @@ describe('scrypt', () => {
 
   it('is spread over threads where a password costs much, with the same result', async () => {
     const cost = { N: 32_768, r: 8, p: 5 };
+    const before = process.memoryUsage.rss();
     const found = await scryptInThreads('a pässword', Buffer.from('salt'), 64, cost);
+    const MiB = 1024 * 1024;
+    assert.ok(process.memoryUsage.rss() < before + 64 * MiB, 'what it worked in is given back');
     if (availableParallelism() === 1) assert.equal(found, null);
     else assert.deepEqual(found, scryptSync('a pässword', 'salt', 64, { ...cost, maxmem: 2 ** 27 }));
   });

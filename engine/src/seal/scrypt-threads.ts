@@ -9,7 +9,7 @@ import { pbkdf2Sync, scryptSync } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { ScryptCost } from '../format/key-file.ts';
-import { adviseHugePages } from '../libc.ts';
+import { adviseHugePages, giveMemoryBack } from '../libc.ts';
 import { laneMemory, mixLanes } from './scrypt-lanes.ts';
 import { scryptModule } from './scrypt-wasm.ts';
 import type { ScryptShare } from './scrypt-worker.ts';
@@ -44,7 +44,12 @@ export async function scryptInThreads(
         // Sixteen thousand small pages take longer to be had than to be filled.
         adviseHugePages(new Uint8Array(memory.buffer));
         const at = n * lanesEach * lane;
-        await mixInThread({ module, memory, blocks, at, bytes: Math.min(lanesEach * lane, p * lane - at), N, r });
+        try {
+          await mixInThread({ module, memory, blocks, at, bytes: Math.min(lanesEach * lane, p * lane - at), N, r });
+        } finally {
+          // 64 MiB each, with what a password could be guessed by sooner.
+          giveMemoryBack(new Uint8Array(memory.buffer));
+        }
       }),
     );
   } catch {
