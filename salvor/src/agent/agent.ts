@@ -673,7 +673,7 @@ export class Agent implements AsyncDisposable {
     return tellShared([site, ...others], this.#config.mariadb.socket ?? undefined)[0] ?? site;
   }
 
-  /** A site on disk, or one that only points remember. */
+  /** A site on disk, or one that only points or archives remember. */
   async #findNamed(name: string, signal: AbortSignal | undefined): Promise<{ account: string; uri: string }> {
     const found = await readHost(this.#config, signal);
     try {
@@ -685,8 +685,9 @@ export class Agent implements AsyncDisposable {
         name,
         found.accounts.map((account) => account.name),
       );
-      if (remembered === null) throw error;
-      return remembered;
+      const told = remembered ?? (await this.#archives.findSite(name, found));
+      if (told === null) throw error;
+      return told;
     }
   }
 

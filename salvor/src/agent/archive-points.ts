@@ -77,6 +77,17 @@ export class ArchivePoints {
     return await this.#openOnly(prefix, host, found, listed, options);
   }
 
+  /** A site that only archives on the disk tell of, by URI or ACCOUNT/URI; null where none does, or more than one. */
+  async findSite(name: string, host: FoundSites): Promise<{ account: string; uri: string } | null> {
+    const found = new Map<string, { account: string; uri: string }>();
+    for (const account of host.accounts)
+      for (const { uri } of await this.#points.listArchives(account, host.sites))
+        if (uri !== null && (uri === name || `${account.name}/${uri}` === name))
+          found.set(account.name, { account: account.name, uri });
+    const [only] = found.values();
+    return only !== undefined && found.size === 1 ? only : null;
+  }
+
   /**
    * What a point that somebody wants to delete is made of. Throws `point-unknown`, `point-ambiguous`, and `point-held` for one
    * that must stay: pinned, a part of a night's point of its account, or the newest whole one that its site has.
@@ -243,14 +254,16 @@ export function configuredFor({ sites, mariadb }: Config, account: string, uri: 
   return { override: sites[`${account}/${uri}`] ?? sites[uri], defaultSocket: mariadb.socket ?? undefined };
 }
 
-/** A site that is gone, as its archive tells of it. Throws `site-unsupported` where it does not say where the site lay. */
+/** A site that is gone, as its archive tells of it; the platform has no root where that is not known yet. Throws `site-unsupported`. */
 function lostSite({ look, file, origin }: FoundArchive, account: Account, uri: string): Site {
-  const path = look.about?.site.path ?? (look.platform === null ? null : `${look.platform.root}/sites/${uri}`);
-  if (path === null || origin === 'dump')
+  if (origin === 'dump')
     throw new SalvorError('site-unsupported', {
       site: `${account.name}/${uri}`,
-      why: `there is no such site, and ${file.path} does not say where it lay`,
+      why: `there is no such site, and ${file.path} is a dump, which does not say where it lay`,
     });
+  // What was not seen within the bounds of a look is told when all of it is unpacked.
+  const told = look.about?.site.path ?? (look.platform === null ? null : `${look.platform.root}/sites/${uri}`);
+  const path = told ?? `${account.home}/${uri}`;
   const { name = '', root = '' } = look.platform ?? {};
   const cms = look.about?.site.cms ?? 'drupal';
   return {

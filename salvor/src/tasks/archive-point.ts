@@ -57,6 +57,10 @@ export async function archivePoint(
 ): Promise<BackupDocument['archive']> {
   const compression = COMPRESSIONS[tools.policy.archiveFormat];
   if (compression === undefined) return null;
+  if (point.manifest.files === null) {
+    run.say('no archive is written: the site’s directory is gone, and the point holds databases alone');
+    return null;
+  }
   const path = `${site.account.home}/${ARCHIVES_DIRECTORY}`;
   try {
     // The point stands, whatever becomes of this: a cancelled run has not failed any more.

@@ -246,6 +246,11 @@ class Unpacking {
   /** The site that the point is of. */
   async #siteOf(directory: string): Promise<Site> {
     const told = await this.#aboutUnpacked(directory);
+    if (!this.#tools.isLive && this.#site.platform.root === '' && told.platform === null)
+      throw new SalvorError('site-unsupported', {
+        site: siteKey(this.#site),
+        why: `there is no such site, and ${this.#archive.file.path} does not say where it lay`,
+      });
     const unpacked = this.#tools.readUnpacked(directory, told);
     if (!this.#tools.isLive) return unpacked;
     const taken = takeSettings(this.#site, unpacked, directory, (written) => this.#tools.readUnpacked(written, told));
@@ -265,7 +270,8 @@ class Unpacking {
       ? readDrushrcFacts(await collect(directory, 'drushrc.php'))
       : null;
     const platform = drushrc?.root == null ? null : { name: drushrc.platform ?? '', root: drushrc.root };
-    return { platform, path: drushrc?.sitePath ?? null, version: drushrc?.coreVersion ?? null };
+    const path = drushrc?.sitePath ?? (platform === null ? null : `${platform.root}/sites/${this.#site.uri}`);
+    return { platform, path, version: drushrc?.coreVersion ?? null };
   }
 }
 

@@ -4,7 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -151,6 +160,19 @@ describe('on a host that used Aegir yesterday', () => {
     );
     const after = await observeSite(test.host, market);
     assertSameSite(toSeconds(original), toSeconds(after), { refreshed: restored.refreshed, since: wholeSecond(since) });
+  });
+
+  it('a site that is gone, and that no point remembers, comes back out of its archive where it lay', async () => {
+    const harbour = test.host.site('harbour.example.org');
+    const original = await observeSite(test.host, harbour);
+    const path = aegirArchive(harbour, 'harbour.example.org-20250102.030405.tar.gz', 'gzip -1');
+    renameSync(harbour.path, join(test.host.directory, 'harbour.gone'));
+    await test.host.mariadb.query(`USE \`${harbour.database}\`; DROP TABLE sessions;`);
+    const { id } = await find(harbour, path);
+    const restored = await test.restore(harbour, id);
+    assert.equal(restored.plan.switch.files, 'exchange');
+    assertSameSite(toSeconds(original), toSeconds(await observeSite(test.host, harbour)));
+    await assertNothingLeft();
   });
 
   it('our own archive brings the site back with its password when its snapshot is gone', async () => {
