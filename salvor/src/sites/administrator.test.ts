@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -54,6 +56,20 @@ describe('the administrator’s log-in', () => {
     writeFileSync(optionFile, '[client]\nuser=admin\npassword=pw\nhost=db.test\n');
     assert.deepEqual((await ask({ host: 'db.test', port: 3306 })).address, { host: 'db.test', port: 3306 });
     await assert.rejects(ask({ host: 'db.test', port: 3307 }), { code: 'administrator-unknown' });
+  });
+
+  test('of the option file is told to no socket that a tenant has put up', async () => {
+    writeFileSync(optionFile, '[client]\nuser=admin\npassword=pw\n');
+    const trap = join(home, 'mysqld.sock');
+    const listener = createServer().listen(trap);
+    await once(listener, 'listening');
+    try {
+      assert.equal((await ask({ socket: trap })).password, 'pw', 'one of root or of a user of the system');
+      chownSync(trap, 60_801, 60_801);
+      assert.deepEqual(await ask({ socket: trap }), { address: { socket: trap }, user: 'root', password: '' });
+    } finally {
+      listener.close();
+    }
   });
 
   test('is secured as the option file says, else as the site’s own connection to that server', async () => {

@@ -2,7 +2,7 @@
  * The administrator's log-in of the database server, used only to create, grant, swap and drop. Looked
  * for where hosts keep it: Aegir's server contexts, then root's option file, then root over the socket.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
 import { SalvorError } from '../errors.ts';
 import { DEFAULT_SOCKET, isSameServer, parseAddress, showServer } from './database-address.ts';
@@ -91,7 +91,8 @@ function readOptionFile(path: string, defaultSocket: string, server: ServerAddre
     ...(port === undefined ? {} : { port: Number(port) }),
   };
   // Without a place it is for this machine: a server that a site's settings name may be anybody's.
-  const here = server !== undefined && 'socket' in server ? server : { socket: defaultSocket };
+  const isOwn = server !== undefined && 'socket' in server && isServers(server.socket);
+  const here = isOwn ? server : { socket: defaultSocket };
   const address = isPlaceNamed ? parseAddress(parts, defaultSocket) : here;
   if (address === null) return null;
   const tls = readTls(options);
@@ -100,6 +101,15 @@ function readOptionFile(path: string, defaultSocket: string, server: ServerAddre
     user: user ?? 'root',
     password,
   };
+}
+
+/** Users of the system have lower numbers: people and tenants have these. */
+const FIRST_TENANT_UID = 1000;
+
+/** Whether a socket is of a server of the host, and not one that a tenant has put up to be told the password. */
+function isServers(socket: string): boolean {
+  const uid = statSync(socket, { throwIfNoEntry: false })?.uid;
+  return uid !== undefined && (uid < FIRST_TENANT_UID || uid === process.getuid?.());
 }
 
 function readTls(options: ClientOptions): DatabaseTls | null {
