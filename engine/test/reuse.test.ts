@@ -24,7 +24,8 @@ import type { Repository } from '../src/index.ts';
 import { cloneFile, makeNode } from '../src/libc.ts';
 import { makeRepository, openWorkplace } from './fixtures.ts';
 
-const BIG = 4 * 1024 * 1024;
+/** More than the largest piece: it always has several. */
+const BIG = 9 * 1024 * 1024;
 
 type Stage = {
   readonly place: string;
