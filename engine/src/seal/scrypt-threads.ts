@@ -17,7 +17,8 @@ import type { ScryptShare } from './scrypt-worker.ts';
 /** Below this a thread costs more than it saves; above that, one costs more memory than anybody should give. */
 const MIN_WORK = 4 * 32_768 * 8;
 const MAX_LANE_BYTES = 64 * 1024 * 1024;
-const MAX_THREADS = 4;
+/** 64 MiB each for restic's numbers: more would be the peak of what a backup takes. */
+const MAX_THREADS = 2;
 
 let isTried: boolean | undefined;
 
