@@ -96,7 +96,14 @@ export async function startSshd(subsystem = 'internal-sftp'): Promise<TestSshd> 
 
 function signalSessions(server: number, signal: NodeJS.Signals): void {
   const children = readFileSync(`/proc/${server}/task/${server}/children`, 'utf8').trim().split(' ');
-  for (const pid of children.filter((text) => text !== '')) process.kill(Number(pid), signal);
+  for (const pid of children.filter((text) => text !== '')) {
+    try {
+      process.kill(Number(pid), signal);
+    } catch (error) {
+      // It has ended by itself since it was listed.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
 }
 
 async function freePort(): Promise<number> {
