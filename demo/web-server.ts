@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import type { DemoAccount } from './aegir-account.ts';
 import { asAccount } from './run-as.ts';
 
@@ -61,12 +62,25 @@ export async function openWebServer(plan: WebServerPlan, account: DemoAccount): 
   };
 }
 
-/** A port of the loopback address that was free a moment ago; WordPress has to know it before it is served. */
+/**
+ * A port of the loopback address that was free a moment ago; WordPress has to know it before it is served. It is below those
+ * that the system gives to whoever connects or asks for any: one of them may be taken by the time it is served.
+ */
 export async function findFreePort(): Promise<number> {
-  await using probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  return (probe.address() as AddressInfo).port;
+  for (;;) {
+    const port = randomInt(LEAST_PORT, FIRST_OF_SYSTEM);
+    await using probe = createServer();
+    const isFree = await new Promise<boolean>((settle) => {
+      probe.once('error', () => settle(false));
+      probe.listen(port, '127.0.0.1', () => settle(true));
+    });
+    if (isFree) return port;
+  }
 }
+
+const LEAST_PORT = 15_000;
+/** Of Linux, as it comes. */
+const FIRST_OF_SYSTEM = 32_768;
 
 function untilListening(server: ChildProcess, plan: WebServerPlan): Promise<void> {
   return new Promise((settle, fail) => {

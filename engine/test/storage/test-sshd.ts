@@ -1,10 +1,9 @@
 /** A private sshd on a free port of the loopback, with keys of its own: Debian's OpenSSH, nothing of the machine's. */
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { findFreePort } from '../../../demo/web-server.ts';
 import type { SftpOptions } from '../../src/storage/sftp-storage.ts';
 
 export type TestSshd = AsyncDisposable & {
@@ -36,7 +35,7 @@ export async function startSshd(subsystem = 'internal-sftp'): Promise<TestSshd> 
   execFileSync('ssh-keygen', ['-q', '-t', 'ecdsa', '-N', '', '-C', 'test', '-f', otherHostKeyFile]);
   copyFileSync(`${userKeyFile}.pub`, join(directory, 'authorized'));
   chmodSync(join(directory, 'authorized'), 0o600);
-  const port = await freePort();
+  const port = await findFreePort();
   const config = {
     ListenAddress: '127.0.0.1',
     Port: port,
@@ -104,16 +103,4 @@ function signalSessions(server: number, signal: NodeJS.Signals): void {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => {
-    probe.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => {
-    probe.close(resolve);
-  });
-  return port;
 }
