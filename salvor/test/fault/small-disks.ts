@@ -1,5 +1,5 @@
 /** File systems of a few hundred megabytes below one directory, which can be filled to the last byte and emptied again. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawnSync, spawn } from 'node:child_process';
 import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,7 +61,9 @@ function fillUp(place: string): void {
   const { bavail, bsize } = statfsSync(place);
   const path = join(place, '.ballast');
   const most = Math.max(0, bavail - 8) * bsize;
-  if (most > 0) execFileSync('fallocate', ['-l', String(most), path]);
+  // Whoever writes meanwhile may have taken some of it: half of it at once then, and the rest below.
+  for (let bytes = most; bytes > bsize; bytes = Math.floor(bytes / 2))
+    if (spawnSync('fallocate', ['-l', String(bytes), path]).status === 0) break;
   const file = openSync(path, 'a', 0o600);
   try {
     for (;;) writeSync(file, Buffer.alloc(4096));
