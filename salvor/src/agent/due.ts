@@ -1,5 +1,5 @@
-/** Which jobs of which accounts should begin now, and when the next one should. */
-import { nextStart, isDue, type Job } from '../policies/schedule.ts';
+/** Which jobs of which accounts should begin now. */
+import { isDue, type Job } from '../policies/schedule.ts';
 import { type PolicyLevels, policyOfAccount } from '../policies/policy-levels.ts';
 import type { TaskRow } from '../store/tables.ts';
 
@@ -15,21 +15,17 @@ export async function findDue(
   levels: PolicyLevels,
   accounts: readonly string[],
   { now, hostZone, rowsOf }: { now: Date; hostZone: string; rowsOf: (account: string) => Promise<readonly TaskRow[]> },
-): Promise<{ readonly due: readonly DueJob[]; readonly next: Date | null }> {
+): Promise<readonly DueJob[]> {
   const due: DueJob[] = [];
-  const starts: Date[] = [];
   for (const account of accounts) {
     const { policy } = policyOfAccount(levels, account);
     const rows = await rowsOf(account);
     for (const job of JOBS) {
       const lastBegan = lastBeganOf(rows, job, now);
       if (isDue(job, policy, account, hostZone, { lastBegan, now })) due.push({ job, account });
-      const start = nextStart(job, policy, account, hostZone, now);
-      if (start !== null) starts.push(start);
     }
   }
-  const next = starts.toSorted((one, other) => one.getTime() - other.getTime())[0] ?? null;
-  return { due, next };
+  return due;
 }
 
 /** One that failed long enough ago does not count. */

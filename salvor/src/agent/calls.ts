@@ -1,0 +1,39 @@
+/** What a caller may ask of each call, and what a task is told of it. */
+import type { RestoreWish } from '../tasks/restore-scope.ts';
+import type { TaskProgress } from '../tasks/task-run.ts';
+import type { WaitOptions } from './queue.ts';
+
+export type CallOptions = { readonly signal?: AbortSignal };
+export type TaskCallOptions = CallOptions & {
+  readonly onProgress?: (progress: TaskProgress) => void;
+  /** Wait for a site that is busy, instead of `site-busy` at once. */
+  readonly wait?: boolean;
+  /** Told what the task waits for. */
+  readonly onWait?: (why: string) => void;
+};
+export type BackupCall = TaskCallOptions & {
+  readonly reason: string | null;
+  /** How often it is tried again where its error may pass by itself. */
+  readonly retries?: number;
+};
+export type ExportCall = TaskCallOptions & { readonly point: string | null; readonly output: string };
+export type RestoreCall = TaskCallOptions &
+  RestoreWish & {
+    /** An id or its beginning; null for the newest complete point that is not a safety point. */
+    readonly point: string | null;
+    /** An empty or missing directory to write into instead of the site. */
+    readonly to: string | null;
+    /** Another site of the account, by URI or ACCOUNT/URI, that gets what the point holds. */
+    readonly into: string | null;
+    readonly dryRun: boolean;
+  };
+
+/** What the queue is told where the caller says nothing. */
+export function waitOptions(options: TaskCallOptions): WaitOptions {
+  return {
+    signal: options.signal ?? new AbortController().signal,
+    onProgress: options.onProgress ?? (() => {}),
+    wait: options.wait ?? false,
+    onWait: options.onWait ?? (() => {}),
+  };
+}

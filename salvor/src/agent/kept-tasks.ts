@@ -1,0 +1,83 @@
+/** Tasks that have ended and keep something: what can be undone or confirmed, and what recovery has given up for now. */
+import { basename } from 'node:path';
+import { SalvorError } from '../errors.ts';
+import { isAlive } from '../lib/process-identity.ts';
+import type { HostPoints } from '../points/host-points.ts';
+import type { Site } from '../sites/site.ts';
+import type { TaskRow } from '../store/tables.ts';
+import type { Journal, JournalSite } from '../tasks/journal.ts';
+import { parseTaskId } from '../tasks/task-id.ts';
+import type { TaskRoom } from './run-task.ts';
+
+export class KeptTasks {
+  readonly #room: Pick<TaskRoom, 'log' | 'journals'>;
+  readonly #points: HostPoints;
+
+  constructor(room: Pick<TaskRoom, 'log' | 'journals'>, points: HostPoints) {
+    this.#room = room;
+    this.#points = points;
+  }
+
+  /** The journal of a task that stands: the last one of its site, or one that only undos came after. */
+  async findUndoable(name: string): Promise<Journal> {
+    const task = parseTaskId(name);
+    const row = task === null ? null : await this.#room.log.read(task);
+    const journal = task === null ? null : this.#room.journals.read(task);
+    if (journal === null && row === null) throw new SalvorError('task-unknown', { task: name });
+    const refuse = (why: string): never => {
+      throw new SalvorError('nothing-to-undo', { task: name, why });
+    };
+    if (journal === null) return refuse(this.#explainGone(row?.operation ?? '', row?.state ?? ''));
+    if (journal.phase !== 'kept') return refuse('it has not ended');
+    if (journal.confirmed !== undefined) return refuse('it was confirmed, and what it replaced is being dropped');
+    const { account, uri } = journal.site;
+    const newer = this.#room.journals
+      .list()
+      .filter((other) => other.site.account === account && other.site.uri === uri && other.phase === 'kept')
+      .filter((other) => other.task > journal.task);
+    const inTheWay = newer.find((other) => other.operation !== 'undo' || journal.operation === 'undo');
+    return inTheWay === undefined
+      ? journal
+      : refuse(`task ${inTheWay.task} has switched the site since; undo that one first`);
+  }
+
+  /** A task that has ended and keeps something, or whose safety point is pinned. */
+  async findConfirmable(name: string): Promise<{
+    readonly row: TaskRow;
+    readonly site: JournalSite;
+    readonly original: Journal | null;
+    readonly point: string | null;
+  }> {
+    const id = parseTaskId(name);
+    const row = id === null ? null : await this.#room.log.read(id);
+    if (id === null || row === null) throw new SalvorError('task-unknown', { task: name });
+    const refuse = (why: string): never => {
+      throw new SalvorError('nothing-to-confirm', { task: name, why });
+    };
+    if (row.ended === null) return refuse('it has not ended');
+    const original = this.#room.journals.read(id);
+    if (original !== null && original.phase !== 'kept') return refuse('what it left is not finished or undone yet');
+    const isPinned = row.point !== null && (await this.#points.isPinned(row.point));
+    if (!isPinned && original === null) return refuse('it keeps nothing, and no point of it is pinned');
+    const site = original?.site ?? { account: row.account, uri: row.uri, path: row.path ?? '', home: row.home ?? '' };
+    return { row, site, original, point: isPinned ? row.point : null };
+  }
+
+  #explainGone(operation: string, state: string): string {
+    if (operation === 'backup') return 'a backup changes nothing';
+    if (state !== 'succeeded' && state !== 'warned') return `it ended ${state} and changed nothing`;
+    return 'it was undone already, or what it replaced is not kept any more';
+  }
+
+  /** A task that lives has its site's lock: of this site only those are meant that recovery has given up for now. */
+  ofSite(site: Site): { known: ReadonlySet<string>; unfinished: readonly string[] } {
+    const journals = this.#room.journals.list();
+    const unfinished = journals.filter(
+      ({ phase, process, site: { account, uri } }) =>
+        phase !== 'kept' && !isAlive(process) && account === site.account.name && uri === site.uri,
+    );
+    // What an undo keeps lies where its restore has put it.
+    const known = journals.flatMap(({ task, stagings }) => [task, ...stagings.map((path) => basename(path))]);
+    return { known: new Set(known), unfinished: unfinished.map(({ task }) => task) };
+  }
+}

@@ -1,0 +1,347 @@
+/**
+ * What is done with one site: looked up, its turn waited for, looked up again, done, and told. Each is a task under its
+ * site's lock; the tasks themselves are in `tasks/`.
+ */
+import type {
+  BackupDocument,
+  ConfirmDocument,
+  DeleteDocument,
+  Problem,
+  RestoreDocument,
+  UndoDocument,
+} from '@salvor/contract';
+import type { Config } from '../config.ts';
+import type { HostPoints } from '../points/host-points.ts';
+import { policyOfSite } from '../policies/policy-levels.ts';
+import { resolveSite } from '../sites/resolve-site.ts';
+import { type Site, siteKey } from '../sites/site.ts';
+import type { TaskRow } from '../store/tables.ts';
+import { type ArchiveTools, archivePoint } from '../tasks/archive-point.ts';
+import { type BackedUp, backUpSite, placesOf } from '../tasks/back-up-site.ts';
+import { confirmTask } from '../tasks/confirm-task.ts';
+import { type DeleteSiteTools, deleteSite } from '../tasks/delete-site.ts';
+import type { JournalSite } from '../tasks/journal.ts';
+import { planDelete } from '../tasks/plan-delete.ts';
+import { planRestore } from '../tasks/plan-restore.ts';
+import { readScope } from '../tasks/restore-scope.ts';
+import { type RestoreTools, restoreSite } from '../tasks/restore-site.ts';
+import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
+import type { TaskRun } from '../tasks/task-run.ts';
+import { undoRestore } from '../tasks/undo-restore.ts';
+import { planWrite, writePoint } from '../tasks/write-point.ts';
+import type { ArchivePoints } from './archive-points.ts';
+import { type BackupCall, type RestoreCall, type TaskCallOptions, waitOptions } from './calls.ts';
+import { expireKept } from './expire-kept.ts';
+import type { SiteFinder } from './find-site.ts';
+import { readHost } from './host-sites.ts';
+import type { KeptTasks } from './kept-tasks.ts';
+import type { Queue } from './queue.ts';
+import { MeasuredRates } from './rates.ts';
+import type { TaskBody, TaskRoom } from './run-task.ts';
+
+export type SiteTasksRoom = {
+  readonly config: Config;
+  readonly room: TaskRoom;
+  readonly points: HostPoints;
+  readonly queue: Queue;
+  readonly archives: ArchivePoints;
+  readonly sites: SiteFinder;
+  readonly kept: KeptTasks;
+};
+
+export class SiteTasks {
+  readonly #config: Config;
+  readonly #room: TaskRoom;
+  readonly #points: HostPoints;
+  readonly #queue: Queue;
+  readonly #archives: ArchivePoints;
+  readonly #sites: SiteFinder;
+  readonly #kept: KeptTasks;
+  readonly #rates: MeasuredRates;
+
+  constructor({ config, room, points, queue, archives, sites, kept }: SiteTasksRoom) {
+    this.#config = config;
+    this.#room = room;
+    this.#points = points;
+    this.#queue = queue;
+    this.#archives = archives;
+    this.#sites = sites;
+    this.#kept = kept;
+    this.#rates = new MeasuredRates(config.state);
+  }
+
+  /** Drops what has been kept for long enough. */
+  async expireKept(): Promise<void> {
+    await expireKept(this.#room, GRACE_HOURS, () => this.#sites.all());
+  }
+
+  async backup(name: string, options: BackupCall): Promise<BackupDocument> {
+    const site = await this.#sites.find(name, options.signal);
+    await expireKept(this.#room, GRACE_HOURS, () => this.#sites.all());
+    const { reason } = options;
+    const { task, state, result, problems } = await this.#queue.perform(
+      { operation: 'backup', site: placeOf(site), of: null, wish: { reason }, attempts: (options.retries ?? 0) + 1 },
+      waitOptions(options),
+      this.#backUp(siteKey(site), reason),
+    );
+    const { point, result: written, tables, archive } = result;
+    return {
+      task,
+      state,
+      point: point.manifest.point,
+      archive,
+      files: point.manifest.files?.count ?? 0,
+      tables,
+      bytesRead: written.bytesRead,
+      bytesStored: written.bytesStored,
+      problems,
+    };
+  }
+
+  /** The site is looked up again when its turn has come: what it waited for may have changed it. */
+  #backUp(key: string, reason: string | null): TaskBody<BackedUp & { readonly archive: BackupDocument['archive'] }> {
+    return async (run) => {
+      const { sites } = await readHost(this.#config, run.signal);
+      const site = resolveSite(sites, key);
+      const tools = {
+        repository: await this.#points.repositoryOf(site.account.name),
+        administratorOf: this.#room.administratorOf,
+      };
+      const backedUp = await backUpSite(site, { reason, safety: false, places: placesOf(site) }, tools, run);
+      run.note(...backedUp.problems);
+      run.record({ point: backedUp.point.manifest.point });
+      await this.#points.remember(backedUp.point);
+      return { ...backedUp, archive: await archivePoint(site, backedUp.point, this.#archiveTools(site, sites), run) };
+    };
+  }
+
+  /** With `to` or `dryRun` nothing that anybody has is touched, and there is no task. */
+  async restore(name: string, options: RestoreCall): Promise<RestoreDocument> {
+    const { account, uri } = await this.#sites.named(name, options.signal);
+    const point = await this.#archives.openOf(account, uri, options.point, waitOptions(options));
+    const site = await this.#sites.target(account, uri, point, options);
+    const scope = await readScope(options, point);
+    const { signal, onProgress } = waitOptions(options);
+    if (options.to !== null) {
+      const plan = await planWrite(point, scope, options.to, { account: site.account, rates: this.#rates.read() });
+      if (options.dryRun) return withoutTask(plan, []);
+      const { to } = options;
+      const problems = await this.#room.auditLog.for(null)('write-files', plan.target ?? to, () =>
+        writePoint(point, scope, to, site.account, { signal, onProgress }),
+      );
+      return withoutTask(plan, problems);
+    }
+    if (options.dryRun) {
+      const tools = await this.#restoreTools(site, options.signal);
+      const { document } = await planRestore(site, point, scope, { ...tools, signal });
+      return withoutTask(document, document.obstacles);
+    }
+    await expireKept(this.#room, GRACE_HOURS, () => this.#sites.all());
+    const { task, state, result, problems } = await this.#queue.perform(
+      { operation: 'restore', site: placeOf(site), of: null },
+      waitOptions(options),
+      async (run) => {
+        // Looked up again when its turn has come: what it waited for may have changed the site.
+        const now = await this.#sites.target(account, uri, point, options);
+        const tools = await this.#restoreTools(now, run.signal);
+        const restored = await restoreSite(now, point, scope, tools, run);
+        return { ...restored, archive: await this.#archiveSafety(now, restored.safetyPoint, tools.sites, run) };
+      },
+    );
+    const done = { task, state, ...result, undoneBy: null, problems };
+    const { policy } = policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri });
+    return result.page === 'broken' && policy.pageFailure === 'rollBack' ? await this.#rollBack(done) : done;
+  }
+
+  /** The page of the restored site is broken: what was there comes back by an undo, which keeps what is broken. */
+  async #rollBack(done: RestoreDocument): Promise<RestoreDocument> {
+    try {
+      // Somebody may wait for the site by now: what brings it back goes first.
+      const undone = await this.undo(done.task ?? '', { wait: true });
+      // A page that was broken before is broken again: said once.
+      const said = new Set(done.problems.map(({ message }) => message));
+      const problems = [...done.problems, ...undone.problems.filter(({ message }) => !said.has(message))];
+      return { ...done, state: 'rolled-back', undoneBy: undone.task, undoUntil: null, problems };
+    } catch (error) {
+      const message = `what was there could not be switched back: ${error instanceof Error ? error.message : String(error)}`;
+      return { ...done, problems: [...done.problems, { code: 'roll-back-failed', message }] };
+    }
+  }
+
+  /** Switches back what a task has switched. Throws `task-unknown` and `nothing-to-undo` with the reason. */
+  async undo(task: string, options: TaskCallOptions = {}): Promise<UndoDocument> {
+    const original = await this.#kept.findUndoable(task);
+    const key = `${original.site.account}/${original.site.uri}`;
+    const tools = {
+      administratorOf: this.#room.administratorOf,
+      journals: this.#room.journals,
+      readSite: () => this.#sites.find(key, undefined),
+      graceHours: this.#graceHoursOf(original.site),
+      policy: policyOfSite(this.#config.policies, original.site).policy,
+      account: await this.#sites.account(original.site.account, options.signal),
+    };
+    const {
+      task: id,
+      state,
+      result,
+      problems,
+    } = await this.#queue.perform(
+      { operation: 'undo', site: original.site, of: original.task },
+      waitOptions(options),
+      async (run) => await undoRestore(await this.#kept.findUndoable(task), tools, run),
+    );
+    return { task: id, state, refreshed: result, problems };
+  }
+
+  /**
+   * Ends the pin of a task's safety point and drops what the task has replaced: it can't be undone after that.
+   * Throws `task-unknown` and `nothing-to-confirm` with the reason.
+   */
+  async confirm(name: string, options: TaskCallOptions = {}): Promise<ConfirmDocument> {
+    const { row, site } = await this.#kept.findConfirmable(name);
+    const { task, state, result, problems } = await this.#queue.perform(
+      { operation: 'confirm', site, of: parseTaskId(row.id) },
+      waitOptions(options),
+      async (run) => {
+        const { original, point } = await this.#kept.findConfirmable(name);
+        const tools = {
+          administratorOf: this.#room.administratorOf,
+          journals: this.#room.journals,
+          graceHours: GRACE_HOURS,
+          readSites: () => this.#sites.all(),
+          unpin: (pinned: string) => this.#points.unpin(row.account, pinned, run.signal),
+        };
+        const confirmed = await confirmTask({ original, point }, tools, run);
+        if (original !== null && confirmed.isDropped) await this.#room.log.setUndoUntil(row.id, null);
+        return confirmed;
+      },
+    );
+    return { task, state, ...result, problems };
+  }
+
+  /** Takes a site away, so that `undo` can bring it back. With `dryRun` nothing is touched, and there is no task. */
+  async delete(name: string, options: TaskCallOptions & { readonly dryRun: boolean }): Promise<DeleteDocument> {
+    const site = await this.#sites.find(name, options.signal);
+    const waiting = waitOptions(options);
+    if (options.dryRun) {
+      const { document: plan } = await planDelete(site, { ...(await this.#deleteTools(site)), signal: waiting.signal });
+      const state = plan.obstacles.length === 0 ? 'succeeded' : 'warned';
+      return { task: null, state, safetyPoint: null, archive: null, plan, undoUntil: null, problems: plan.obstacles };
+    }
+    await expireKept(this.#room, GRACE_HOURS, () => this.#sites.all());
+    const { task, state, result, problems } = await this.#queue.perform(
+      { operation: 'delete', site: placeOf(site), of: null },
+      waiting,
+      async (run) => {
+        const now = await this.#sites.find(siteKey(site), run.signal);
+        const tools = await this.#deleteTools(now);
+        const deleted = await deleteSite(now, tools, run);
+        return { ...deleted, archive: await this.#archiveSafety(now, deleted.safetyPoint, tools.sites, run) };
+      },
+    );
+    return { task, state, ...result, problems };
+  }
+
+  async #deleteTools(site: Site): Promise<DeleteSiteTools> {
+    return {
+      administratorOf: this.#room.administratorOf,
+      journals: this.#room.journals,
+      staging: this.#config.staging,
+      sites: await this.#sites.all(),
+      repository: await this.#points.repositoryOf(site.account.name),
+      remember: (point) => this.#points.remember(point),
+      graceHours: this.#graceHoursOf({ account: site.account.name, uri: site.uri }),
+      unfinished: this.#kept.ofSite(site).unfinished,
+    };
+  }
+
+  #graceHoursOf(site: { readonly account: string; readonly uri: string }): number {
+    return policyOfSite(this.#config.policies, site).policy.graceMs / 3_600_000;
+  }
+
+  /** Adds a backup that is nobody's: `runQueue` runs it, in this process or another. */
+  async enqueueBackup(name: string, reason: string | null, attempts = 3): Promise<TaskId> {
+    const site = await this.#sites.find(name, undefined);
+    return await this.#queue.enqueue({
+      operation: 'backup',
+      site: placeOf(site),
+      of: null,
+      wish: { reason },
+      attempts,
+    });
+  }
+
+  /** Runs the tasks that are nobody's and may begin, until none is left that may: a round of whoever serves this host. */
+  async runQueue(signal: AbortSignal): Promise<void> {
+    await this.#queue.runReady((row) => this.#bodyOf(row), { signal, onProgress: () => {} });
+  }
+
+  /** What a task does, from its row alone. */
+  #bodyOf(row: TaskRow): TaskBody<unknown> {
+    const wish = JSON.parse(row.wish ?? '{}') as { readonly reason?: string | null };
+    if (row.operation === 'backup') return this.#backUp(`${row.account}/${row.uri}`, wish.reason ?? null);
+    throw new Error(`a ${row.operation} is run by whoever wants it`);
+  }
+
+  async #restoreTools(site: Site, signal: AbortSignal | undefined): Promise<RestoreTools> {
+    const { sites } = await readHost(this.#config, signal);
+    return {
+      administratorOf: this.#room.administratorOf,
+      journals: this.#room.journals,
+      staging: this.#config.staging,
+      sites,
+      repository: await this.#points.repositoryOf(site.account.name),
+      remember: (point) => this.#points.remember(point),
+      readSite: () => this.#sites.find(siteKey(site), undefined),
+      graceHours: this.#graceHoursOf({ account: site.account.name, uri: site.uri }),
+      rates: this.#rates.read(),
+      policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy,
+      measure: (kind, rate) => this.#rates.add(kind, rate),
+      ...this.#kept.ofSite(site),
+    };
+  }
+
+  #archiveTools(site: Site, sites: readonly Site[]): ArchiveTools {
+    return {
+      policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy,
+      sites,
+      remember: (account, path, written) => this.#points.rememberArchive(account, path, written),
+    };
+  }
+
+  /** Of what a task replaced, as it was at the switch; the site need not wait for it. */
+  async #archiveSafety(
+    site: Site,
+    point: string | null,
+    sites: readonly Site[],
+    run: TaskRun,
+  ): Promise<RestoreDocument['archive']> {
+    if (point === null) return null;
+    const safety = await this.#points.openOf(site.account.name, site.uri, point);
+    return await archivePoint(site, safety, this.#archiveTools(site, sites), run);
+  }
+}
+
+/** What journals were kept for that don't say it: of before it was a setting. */
+const GRACE_HOURS = 72;
+
+function withoutTask(plan: RestoreDocument['plan'], problems: readonly Problem[]): RestoreDocument {
+  const state = problems.length === 0 ? 'succeeded' : 'warned';
+  return {
+    task: null,
+    state,
+    safetyPoint: null,
+    plan,
+    refreshed: [],
+    changedMeanwhile: null,
+    page: null,
+    undoneBy: null,
+    archive: null,
+    undoUntil: null,
+    problems,
+  };
+}
+
+function placeOf(site: Site): JournalSite {
+  return { account: site.account.name, uri: site.uri, path: site.path, home: site.account.home };
+}
