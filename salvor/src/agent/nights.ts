@@ -21,6 +21,7 @@ import { HOST_ACCOUNT, hostAccount, placesOfHost, saveStore } from './host-accou
 import { readHost } from './host-sites.ts';
 import type { Queue, WaitOptions } from './queue.ts';
 import type { TaskOutcome } from './run-task.ts';
+import { codeOf } from '../lib/errno.ts';
 
 export type NightsRoom = {
   readonly config: Config;
@@ -110,7 +111,7 @@ async function nightOf(
   };
   const tools = {
     remember: points.rememberMade.bind(points, account.name),
-    pinned: () => points.pinnedOf(account.name),
+    held: () => points.heldOf(account.name, night.clock()),
     forget: (gone: readonly string[]) => points.forgetMade(gone),
   };
   const place = { account: account.name, uri: '', path: account.home, home: account.home };
@@ -155,8 +156,7 @@ async function openCopy(account: Account, name: CopyName, { config, points, prob
     return { name, repository, made: () => points.madeIn(account.name, name) };
   } catch (error) {
     const known = problems.find(({ path }) => path === url);
-    const code =
-      error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'copy-failed';
+    const code = codeOf(error) ?? 'copy-failed';
     const message = error instanceof Error ? error.message : String(error);
     return { name, repository: null, problem: known ?? { code, path: url, message: `the ${name} copy: ${message}` } };
   }
@@ -181,8 +181,7 @@ function documentOf(account: Account, sites: readonly Site[], outcome: TaskOutco
 }
 
 function failed(account: Account, sites: readonly Site[], error: unknown): DailyAccount {
-  const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'night-failed';
+  const code = codeOf(error) ?? 'night-failed';
   return {
     account: account.name,
     task: null,

@@ -67,7 +67,7 @@ export async function simulatePolicy(
       waitMs: copy === 'remote' ? policy.remoteDeletesWaitMs : 0,
       isClockTrusted: true,
       made: await points.madeIn(account, copy),
-      pinned: await points.pinnedOf(account),
+      held: await points.heldOf(account, now),
     };
     const preview = await previewLetGo(await points.repositoryOf(account, copy), rules, now);
     kept += preview.kept;

@@ -16,6 +16,7 @@ import type { QueueLimits } from './queue-limits.ts';
 import type { TaskLog } from './task-log.ts';
 import { Words } from './words.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
+import { codeOf } from '../lib/errno.ts';
 
 /** What tasks run in: the same for all of one agent. */
 export type TaskRoom = {
@@ -148,10 +149,6 @@ function timeOfNextTry(room: TaskRoom, row: TaskRow, error: unknown, state: Task
   const waitMs = Math.min(maxBackoffMs, backoffMs * 2 ** (row.attempt - 1));
   // Not all that failed together at the same instant again.
   return new Date(room.clock().getTime() + waitMs * (1 + room.random() / 4));
-}
-
-function codeOf(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
 
 /** Ends a task: its journal goes, or stays where something is kept for `undo`; then its row says how it ended. */

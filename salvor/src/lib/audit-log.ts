@@ -21,6 +21,7 @@ import {
 import { dirname, join } from 'node:path';
 import { lockFile } from '@salvor/engine/libc';
 import { syncDirectory } from './write-durably.ts';
+import { codeOf } from './errno.ts';
 
 export type AuditAction =
   | 'cancel-task'
@@ -90,7 +91,7 @@ export class AuditLog {
         this.#appendAfter({ ...line, result: 'done' });
         return value;
       } catch (error) {
-        this.#appendAfter({ ...line, result: codeOf(error) });
+        this.#appendAfter({ ...line, result: codeOf(error) ?? 'failed' });
         throw error;
       }
     };
@@ -158,6 +159,3 @@ function isTorn(fd: number): boolean {
 }
 
 /** Never the message: it may hold what a tenant wrote. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'failed';
-}

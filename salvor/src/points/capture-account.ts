@@ -7,8 +7,8 @@
  * One broken site is the problem of that site: its database is left out, named, and the night goes on with the others. A
  * dump that fails in the middle is begun again without it; what was stored by then costs nothing the second time.
  */
+import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import {
   type BackupProgress,
@@ -19,8 +19,8 @@ import {
   backup,
   findSnapshot,
 } from '@salvor/engine';
-import { makeDirectoryName } from '../databases/mariadb/part-name.ts';
 import { SalvorError } from '../errors.ts';
+import { codeOf } from '../lib/errno.ts';
 import { linkOwnersOf } from '../sites/account-owners.ts';
 import type { Account } from '../sites/account.ts';
 import { readHostTables } from '../sites/host-tables.ts';
@@ -30,6 +30,8 @@ import type { CaptureMoved } from './capture-point.ts';
 import { countFiles } from './count-files.ts';
 import type { DumpCut } from './dump-cut.ts';
 import { type CaptureDatabase, dumpEntries, unwrapSourceFailure } from './dump-entries.ts';
+import { homeEntries } from './home-entries.ts';
+import { placeDatabases } from './place-databases.ts';
 import { escapePlaceName, namePlaces } from './moved-places.ts';
 import { type Manifest, type ManifestDatabase, serialiseManifest } from './manifest.ts';
 import { pointIdOfSite } from './point-id.ts';
@@ -44,6 +46,8 @@ export type CaptureSite = {
   readonly leftOut: readonly { readonly path: string; readonly shown: string }[];
   /** What is known not to be taken whole. */
   readonly problems: readonly Problem[];
+  /** What is told and leaves nothing out. */
+  readonly notes: readonly Problem[];
 };
 
 export type CaptureAccountWanted = {
@@ -168,7 +172,7 @@ class AccountCapture {
       exclude: leftOut,
     });
     const result = await this.#store('files', homes, [
-      ...entriesBelow('', homes, tree),
+      ...homeEntries(homes, tree),
       ...this.#wanted.texts.map(({ name, text }) => this.#stream(name, () => Buffer.from(text))),
       ...this.#manifestEntries(),
     ]);
@@ -275,10 +279,11 @@ class AccountCapture {
     const moved = namePlaces(movedOut);
     const hasFiles = this.#wanted.holds === 'all';
     const roots = hasFiles ? [site.path, ...moved.map(({ path }) => path)] : [];
-    const counted = await countFiles(roots, [...this.#wanted.exclude, ...leftOut.map(({ path }) => path)]);
+    const counted = await this.#count(site.uri, roots, [...this.#wanted.exclude, ...leftOut.map(({ path }) => path)]);
     const databases = wanted.databases.flatMap((database) => this.#dumped.get(this.#places.get(database) ?? '') ?? []);
     const problems = [
       ...wanted.problems,
+      ...wanted.notes,
       ...this.problems.filter(({ uri }) => uri === site.uri).map(({ problem }) => problem),
     ];
     const oldest = databases.map(({ time }) => Date.parse(time)).toSorted((a, b) => a - b)[0];
@@ -295,22 +300,44 @@ class AccountCapture {
       account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
       site: { uri: site.uri, path: site.path, cms: site.cms, version: site.version, schema: wanted.schema },
       platform: { name: site.platform.name, root: site.platform.root, version: site.platform.version },
-      files: hasFiles ? { count: counted.count, bytes: counted.bytes } : null,
-      moved: hasFiles ? moved.map(({ link, target, place, linked }) => ({ link, target, place, linked })) : [],
+      files: hasFiles && counted !== null ? { count: counted.count, bytes: counted.bytes } : null,
+      moved:
+        hasFiles && counted !== null
+          ? moved.map(({ link, target, place, linked }) => ({ link, target, place, linked }))
+          : [],
       databases,
       seconds: oldest === undefined ? 0 : Math.max(0, (this.#tools.clock().getTime() - oldest) / 1000),
-      owners: counted.owners,
+      owners: counted?.owners ?? { users: [], groups: [] },
       tools: {
         node: process.version,
         ...Object.fromEntries(databases.map((database) => [`server of ${database.name}`, database.server])),
       },
-      complete: wanted.problems.length === 0 && databases.length === site.databases.length,
+      complete: wanted.problems.length === 0 && counted !== null && databases.length === site.databases.length,
       leftOut: {
         files: leftOut.map(({ shown }) => shown),
         rows: wanted.databases.flatMap(({ withoutRows = [] }) => withoutRows),
       },
       problems: problems.map(({ code, message, path }) => ({ code, message, path: path ?? null })),
     };
+  }
+
+  /** Null for a site that went away, or a part of it, since it was found: its point holds no files, which is its problem. */
+  async #count(
+    uri: string,
+    roots: readonly string[],
+    exclude: readonly string[],
+  ): Promise<Awaited<ReturnType<typeof countFiles>> | null> {
+    try {
+      for (const root of roots) statSync(root);
+      return await countFiles(roots, exclude);
+    } catch (error) {
+      const message = `its files could not be looked at: ${error instanceof Error ? error.message : String(error)}`;
+      this.problems.push({
+        uri,
+        problem: { code: codeOf(error) === 'ENOENT' ? 'source-missing' : 'source-failed', message },
+      });
+      return null;
+    }
   }
 
   /** A problem of a database is one of each site that uses it. */
@@ -340,28 +367,6 @@ class AccountCapture {
   }
 }
 
-/** A name below `/databases/` for each; sites that use the same tables of one database share it. */
-function placeDatabases(sites: readonly CaptureSite[]): ReadonlyMap<CaptureDatabase, string> {
-  const places = new Map<CaptureDatabase, string>();
-  const known = new Map<string, string>();
-  const taken = new Map<string, number>();
-  for (const database of sites.flatMap(({ databases }) => databases)) {
-    const { login, name } = database.readFrom;
-    const { prefix, otherPrefixes } = database.database;
-    const key = JSON.stringify([login.address, name, prefix, otherPrefixes]);
-    let place = known.get(key);
-    if (place === undefined) {
-      const escaped = makeDirectoryName(name);
-      const count = (taken.get(escaped) ?? 0) + 1;
-      taken.set(escaped, count);
-      place = count === 1 ? escaped : `${escaped}~${count}`;
-      known.set(key, place);
-    }
-    places.set(database, place);
-  }
-  return places;
-}
-
 async function* namingFailure(
   entries: AsyncIterable<SourceEntry> | Iterable<SourceEntry>,
   onFailure: () => void,
@@ -385,20 +390,4 @@ async function* namingFailure(
     onFailure();
     throw error;
   }
-}
-
-/** Trees at their real absolute paths, below the chain of their real ancestors. */
-function entriesBelow(
-  prefix: string,
-  paths: readonly string[],
-  tree: (path: string, name: string) => SourceEntry,
-): readonly SourceEntry[] {
-  const inside = paths.filter((path) => dirname(path) === (prefix || '/'));
-  const names = new Set(paths.map((path) => path.slice(prefix.length + 1).split('/')[0] ?? ''));
-  return [...names].map((name) => {
-    const path = `${prefix}/${name}`;
-    if (inside.includes(path)) return tree(path, name);
-    const below = paths.filter((other) => other.startsWith(`${path}/`));
-    return { kind: 'directory', name, like: path, entries: entriesBelow(path, below, tree) };
-  });
 }

@@ -9,7 +9,8 @@ import type { Site } from '../sites/site.ts';
 import { type FoundArchive, findOwnArchives, listArchives, rememberArchive } from './archive-catalogue.ts';
 import type { FoundFile } from './find-archives.ts';
 import { isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
-import { forgetMade, readMade, rememberMade } from './made-snapshots.ts';
+import { forgetMade, readMade, readMadePoints, rememberMade } from './made-snapshots.ts';
+import type { PointRow } from '../store/tables.ts';
 import { type ListedPoint, type PointList, listPoints } from './list-points.ts';
 import { type OpenPoint, pointTagOf, tagOf } from './open-point.ts';
 import { openStored } from './stored-point.ts';
@@ -27,6 +28,7 @@ import {
 import { ensureRecoveryAccess, ensureRecoveryKey } from './recovery-key.ts';
 import { type Store, copyStore } from '../store/open-store.ts';
 import { writeRecoveryKit } from './write-recovery-kit.ts';
+import { codeOf } from '../lib/errno.ts';
 
 /** Fewer letters of an id would name another point tomorrow. */
 const MIN_PREFIX = 4;
@@ -183,10 +185,29 @@ export class HostPoints implements AsyncDisposable {
     await forgetMade(this.#store, snapshots);
   }
 
-  /** Ids of points that nothing may remove: nobody has confirmed their task. */
-  async pinnedOf(account: string): Promise<ReadonlySet<string>> {
+  /**
+   * Tags of the points that hold what is each site's newest complete one: they never go, whatever became of the nights since,
+   * and of the account's other sites. What others wrote with the account's key does not count, nor a time that lies ahead.
+   */
+  async #newestWholeOf(account: string, now: Date): Promise<ReadonlySet<string>> {
+    await this.listAll(account);
+    const made = await readMadePoints(this.#store, account, 'local');
+    const newest = new Map<string, PointRow>();
+    for (const row of await readCatalogue(this.#store, account)) {
+      const isOurs = row.snapshot.split(' ').every((id) => id === '-' || made.has(id));
+      if (row.complete !== 1 || !isOurs || Date.parse(row.time) > now.getTime()) continue;
+      const before = newest.get(row.uri);
+      if (before === undefined || before.time < row.time) newest.set(row.uri, row);
+    }
+    const held = [...newest.values()].flatMap(({ snapshot }) => snapshot.split(' ').map((id) => made.get(id) ?? null));
+    return new Set(held.filter((point) => point !== null));
+  }
+
+  /** Points that no rule may remove, by id or tag: nobody has confirmed their task, or they are a site's newest whole one. */
+  async heldOf(account: string, now: Date): Promise<ReadonlySet<string>> {
+    const newest = await this.#newestWholeOf(account, now);
     const rows = await readCatalogue(this.#store, account);
-    return new Set(rows.filter(({ pinned }) => pinned === 1).map(({ id }) => id));
+    return new Set([...newest, ...rows.filter(({ pinned }) => pinned === 1).map(({ id }) => id)]);
   }
 
   /** Archives and dumps on the disk, newest first. */
@@ -306,7 +327,6 @@ export class HostPoints implements AsyncDisposable {
 }
 
 function asRemoteProblem(error: unknown, url: string): Problem {
-  const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'remote-failed';
+  const code = codeOf(error) ?? 'remote-failed';
   return { code, path: url, message: error instanceof Error ? error.message : String(error) };
 }

@@ -5,10 +5,11 @@ import type { PointRow } from '../store/tables.ts';
 import type { FoundArchive } from './archive-catalogue.ts';
 import { forgetPoints, readCatalogue, rememberPoints, rowOfManifest } from './catalogue.ts';
 import { type AccountSnapshots, halfOf, readAccountManifest, readSiteManifest } from './account-point.ts';
-import { readPointsIn } from './made-snapshots.ts';
+import { readMadePoints } from './made-snapshots.ts';
 import { openPoint, pointTagOf } from './open-point.ts';
 import type { CopyName } from './repositories.ts';
 import type { StoredPoint } from './stored-point.ts';
+import { codeOf } from '../lib/errno.ts';
 
 /** One point and where it lies. */
 export type ListedPoint = {
@@ -40,7 +41,7 @@ export async function listPoints(
   if (snapshots.some(({ id }) => !seen.has(id))) repository.dropIndex();
   for (const { id } of snapshots) seen.add(id);
   const known = Map.groupBy(await readCatalogue(store, account), ({ snapshot }) => snapshot);
-  const remote = await readPointsIn(store, account, 'remote');
+  const remote = new Set((await readMadePoints(store, account, 'remote')).values());
   const found: ListedPoint[] = [];
   const fresh: PointRow[] = [];
   const unreadable: Problem[] = problems.map(({ code, path, message }) => ({ code, path, message }));
@@ -158,7 +159,6 @@ export function documentOfArchive({ id, time, origin, file, look }: FoundArchive
 }
 
 function asProblem(error: unknown, path: string): Problem {
-  const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'point-unreadable';
+  const code = codeOf(error) ?? 'point-unreadable';
   return { code, path, message: error instanceof Error ? error.message : String(error) };
 }

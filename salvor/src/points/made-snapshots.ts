@@ -27,15 +27,19 @@ export async function readMade(store: Store, account: string, copy: CopyName): P
   return new Map(rows.map(({ snapshot, complete }) => [snapshot, complete === 1]));
 }
 
-/** Ids of the points that a copy holds, as far as this agent put them there. */
-export async function readPointsIn(store: Store, account: string, copy: CopyName): Promise<ReadonlySet<string>> {
+/** By id of the snapshot: the tag of its point. */
+export async function readMadePoints(
+  store: Store,
+  account: string,
+  copy: CopyName,
+): Promise<ReadonlyMap<string, string>> {
   const rows = await store
     .selectFrom('made_snapshots')
-    .select('point')
+    .select(['snapshot', 'point'])
     .where('account', '=', account)
     .where('copy', '=', copy)
     .execute();
-  return new Set(rows.map(({ point }) => point));
+  return new Map(rows.map(({ snapshot, point }) => [snapshot, point]));
 }
 
 /** What was let go of need not be known any more. */

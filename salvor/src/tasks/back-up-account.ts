@@ -8,6 +8,7 @@ import type { Problem } from '@salvor/contract';
 import type { BackupResult, CopyState, Repository } from '@salvor/engine';
 import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
+import { codeOf } from '../lib/errno.ts';
 import { type AccountSnapshots, openSitePoint, readAccountManifest } from '../points/account-point.ts';
 import { type CaptureSite, captureAccount, snapshotsIn } from '../points/capture-account.ts';
 import { chooseDumpCut } from '../points/dump-cut.ts';
@@ -19,12 +20,13 @@ import { makePointId } from '../points/point-id.ts';
 import type { Policy } from '../policies/settings.ts';
 import { type Account, homesOf } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
-import type { Site } from '../sites/site.ts';
+import { findGaps } from '../sites/settings-doubts.ts';
+import type { Site, SiteProblem } from '../sites/site.ts';
 import { nameUnsupported, placesOf } from './back-up-site.ts';
 import { sortMovedOut } from './moved-out.ts';
 import { findOwnNames } from './own-names.ts';
 import { leftOutOf, rowlessTablesOf } from './regenerable.ts';
-import { readDatabaseSchema } from './schema-number.ts';
+import { readSiteSchema } from './schema-number.ts';
 import type { TaskRun } from './task-run.ts';
 
 /** A file at the top of the snapshot of files that lies nowhere on the disk. */
@@ -49,6 +51,8 @@ export type AccountBackupWanted = {
 
 export type BackedUpAccount = {
   readonly point: string;
+  /** The point of each of its sites is complete. */
+  readonly isComplete: boolean;
   readonly files: number;
   readonly databases: number;
   readonly bytesRead: number;
@@ -91,17 +95,19 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
   run.note(...captured.problems.map(({ uri, problem }) => named(account, uri, problem)));
   const copies = stateOfCopies(repositories, [captured.databases?.copies ?? [], captured.files?.copies ?? []]);
   const snapshots = new Map<Repository, AccountSnapshots>();
+  let isComplete = true;
   await run.step('read back', async () => {
     for (const { repository, state } of copies) {
       if (state !== 'complete') continue;
       const made = await snapshotsIn(repository, captured);
-      await readBack(repository, made);
+      isComplete = (await readBack(repository, made)) && isComplete;
       snapshots.set(repository, made);
     }
   });
   const parts = [captured.databases, captured.files];
   return {
     point,
+    isComplete,
     files: countOf(captured.files),
     databases: new Set(sites.flatMap(({ databases }) => databases)).size,
     bytesRead: parts.reduce((sum, part) => sum + (part?.bytesRead ?? 0), 0),
@@ -122,29 +128,47 @@ async function lookAtSites(wanted: AccountBackupWanted, run: TaskRun): Promise<r
   for (const each of wanted.sites) {
     const { site, policy } = each;
     run.signal.throwIfAborted();
-    const problems: Problem[] = [
-      ...sortMovedOut(site).left,
-      ...site.problems.map(({ code, message }) => ({ code, message, path: site.path })),
-    ];
-    const databases = await probeAll(each, problems, run.signal);
-    run.note(...problems.map((problem) => named(wanted.account, site.uri, problem)));
+    const problems: Problem[] = [...sortMovedOut(site).left, ...findGaps(site).map((gap) => problemOf(site, gap))];
+    const notes: Problem[] = site.problems
+      .filter((problem) => !findGaps(site).includes(problem))
+      .map((problem) => problemOf(site, problem));
+    const databases = await probeAll(each, { problems, notes }, run.signal);
+    // What fails for one site by now costs the others nothing.
+    const schema = await attempt(problems, site, null, () => readSiteSchema(site, databases));
+    const leftOut = await attempt(problems, site, [], () => leftOutOf(site, policy));
+    run.note(...[...problems, ...notes].map((problem) => named(wanted.account, site.uri, problem)));
     sites.push({
       site,
       databases,
       cut: databases.length === 0 ? null : chooseDumpCut(known, site.uri, sizeOfDatabases(databases)),
-      schema: await readSchema(site, databases),
+      schema,
       movedOut: placesOf(site).movedOut,
-      leftOut: leftOutOf(site, policy),
+      leftOut,
       problems,
+      notes,
     });
   }
   return sites;
 }
 
+function problemOf({ path }: Site, { code, message }: SiteProblem): Problem {
+  return { code, message, path };
+}
+
+async function attempt<T>(problems: Problem[], site: Site, fallback: T, look: () => T | Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    problems.push({ code: codeOf(error) ?? 'site-unread', path: site.path, message });
+    return fallback;
+  }
+}
+
 /** The databases that answer and hold tables; of each other a problem. */
 async function probeAll(
   { site, policy }: AccountBackupWanted['sites'][number],
-  problems: Problem[],
+  { problems, notes }: { readonly problems: Problem[]; readonly notes: Problem[] },
   signal: AbortSignal,
 ): Promise<readonly CaptureDatabase[]> {
   const found: CaptureDatabase[] = [];
@@ -155,12 +179,13 @@ async function probeAll(
         problems.push(nameUnsupported(database));
         continue;
       }
-      const { names } = await findOwnNames(site, database, signal);
-      const facts = await probeDatabase(login, name, { signal, names: names ?? undefined });
+      const own = await findOwnNames(site, database, signal);
+      notes.push(...own.obstacles.filter(({ code }) => code !== 'database-shared'), ...own.notes);
+      const facts = await probeDatabase(login, name, { signal, names: own.names ?? undefined });
       if (facts.tables.length === 0) throw new SalvorError('dump-empty', { database: name, user: login.user });
       const tables = { prefix: database.prefix, tables: facts.tables.map((table) => table.name) };
       const withoutRows = rowlessTablesOf(site, name, tables, policy);
-      found.push({ database, facts, readFrom: { login, name }, names, withoutRows });
+      found.push({ database, facts, readFrom: { login, name }, names: own.names, withoutRows });
     } catch (error) {
       if (!(error instanceof SalvorError) || error.code === 'cancelled') throw error;
       problems.push({ code: error.code, message: error.message, path: name });
@@ -169,18 +194,15 @@ async function probeAll(
   return found;
 }
 
-async function readSchema(site: Site, databases: readonly CaptureDatabase[]): Promise<number | null> {
-  for (const { database, readFrom } of databases) {
-    const schema = await readDatabaseSchema(site.cms, { ...readFrom, prefix: database.prefix });
-    if (schema !== null) return schema;
+/** Invariant 6: what is reported was read back, in each copy by itself. Whether the point of each site is complete. */
+async function readBack(repository: Repository, snapshots: AccountSnapshots): Promise<boolean> {
+  let isComplete = true;
+  for (const site of (await readAccountManifest(repository, snapshots)).sites) {
+    const point = await openSitePoint(repository, snapshots, site);
+    await readBackPoint(point);
+    isComplete = isComplete && point.manifest.complete;
   }
-  return null;
-}
-
-/** Invariant 6: what is reported was read back, in each copy by itself. */
-async function readBack(repository: Repository, snapshots: AccountSnapshots): Promise<void> {
-  const { sites } = await readAccountManifest(repository, snapshots);
-  for (const site of sites) await readBackPoint(await openSitePoint(repository, snapshots, site));
+  return isComplete;
 }
 
 /** A copy is complete where it took both snapshots. */

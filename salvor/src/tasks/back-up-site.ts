@@ -9,7 +9,7 @@ import { findBarrier, findGaps } from '../sites/settings-doubts.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import { sortMovedOut } from './moved-out.ts';
 import { findOwnNames } from './own-names.ts';
-import { readDatabaseSchema } from './schema-number.ts';
+import { readSiteSchema } from './schema-number.ts';
 import type { SwitchTools } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -64,7 +64,7 @@ export async function backUpSite(
   const databases = await run.step('look at the databases', () =>
     probeDatabases(site, wanted, { problems, notes }, tools, run.signal),
   );
-  const schema = await readSchema(site, databases);
+  const schema = await readSiteSchema(site, databases);
   const captured = await run.step('back up', () =>
     capturePoint(
       site,
@@ -93,14 +93,6 @@ export async function backUpSite(
   run.say(`point ${captured.point.manifest.point} was written and read back`);
   const tables = captured.point.manifest.databases.flatMap((d) => d.files.filter((file) => file.kind === 'table'));
   return { ...captured, tables: tables.length };
-}
-
-async function readSchema(site: Site, databases: readonly CaptureDatabase[]): Promise<number | null> {
-  for (const { database, readFrom } of databases) {
-    const schema = await readDatabaseSchema(site.cms, { ...readFrom, prefix: database.prefix });
-    if (schema !== null) return schema;
-  }
-  return null;
 }
 
 /** A site whose databases are not known is refused, unless what is there is about to be replaced. */

@@ -4,6 +4,7 @@ import { readGrants } from '../databases/mariadb/read-grants.ts';
 import { identifyServer, showServer } from '../sites/database-address.ts';
 import type { Site } from '../sites/site.ts';
 import type { NightText } from './back-up-account.ts';
+import { codeOf } from '../lib/errno.ts';
 
 export type GrantsTools = {
   readonly administratorOf: (server: ServerAddress, home: string) => Promise<DatabaseLogin>;
@@ -25,8 +26,7 @@ export async function grantsOfSites(sites: readonly Site[], tools: GrantsTools):
       texts.push({ name: `grants-${texts.length + 1}.sql`, text: `-- ${showServer(server)}\n${text}` });
     } catch (error) {
       if (tools.signal.aborted) throw error;
-      const code =
-        error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'grants-unread';
+      const code = codeOf(error) ?? 'grants-unread';
       const message = `the users of ${showServer(server)}: ${error instanceof Error ? error.message : String(error)}`;
       tools.onProblem({ code, message, path: showServer(server) });
     }

@@ -19,8 +19,8 @@ export type LetGoRules = {
   readonly isClockTrusted: boolean;
   /** Snapshots that this agent made, and whether they are complete. */
   readonly made: ReadonlyMap<string, boolean>;
-  /** Points that are held, by id. */
-  readonly pinned: ReadonlySet<string>;
+  /** Points that nothing may remove, by id or tag: nobody confirmed their task, or they are a site's newest complete one. */
+  readonly held: ReadonlySet<string>;
 };
 
 export type LetGoWanted = LetGoRules & { readonly repository: Repository };
@@ -84,7 +84,7 @@ function contentOf(snapshot: Snapshot, account: string): Pick<RetainedSnapshot, 
 }
 
 /** A snapshot that says nothing of what it holds is none of ours: the rules leave it alone. */
-function asRetained(snapshot: Snapshot, { account, made, pinned }: LetGoRules): RetainedSnapshot {
+function asRetained(snapshot: Snapshot, { account, made, held }: LetGoRules): RetainedSnapshot {
   const { scope, holds } = contentOf(snapshot, account);
   const isOfHost = snapshot.tags.includes('salvor') && tagOf(snapshot, 'account') === account;
   return {
@@ -95,7 +95,7 @@ function asRetained(snapshot: Snapshot, { account, made, pinned }: LetGoRules): 
     holds: isOfHost ? holds : [],
     isComplete: made.get(snapshot.id) === true,
     isOurs: made.has(snapshot.id),
-    isPinned: snapshot.tags.includes(PIN_TAG) || pinned.has(tagOf(snapshot, 'point') ?? ''),
+    isPinned: snapshot.tags.includes(PIN_TAG) || held.has(tagOf(snapshot, 'point') ?? ''),
   };
 }
 

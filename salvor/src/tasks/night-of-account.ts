@@ -13,6 +13,7 @@ import type { Policy } from '../policies/settings.ts';
 import { type AccountBackupWanted, type BackedUpAccount, backUpAccount } from './back-up-account.ts';
 import { letGo } from './let-go.ts';
 import type { TaskRun } from './task-run.ts';
+import { codeOf } from '../lib/errno.ts';
 
 export type NightWanted = Omit<AccountBackupWanted, 'repositories'> & {
   /** In the order in which they are read from; one that could not be opened says why. */
@@ -37,7 +38,8 @@ export type NightTools = {
     copy: CopyName,
     made: readonly { readonly snapshot: Snapshot; readonly isComplete: boolean }[],
   ) => Promise<void>;
-  readonly pinned: () => Promise<ReadonlySet<string>>;
+  /** Points that nothing may remove, by id or tag. */
+  readonly held: () => Promise<ReadonlySet<string>>;
   readonly forget: (snapshots: readonly string[]) => Promise<void>;
 };
 
@@ -87,14 +89,13 @@ class Night {
   }
 
   async #remember(point: BackedUpAccount): Promise<void> {
-    const isComplete = this.#run.problems.length === 0;
     for (const each of this.#wanted.copies) this.#copies.set(each.name, emptyCopy(each, point));
     for (const { name, repository } of this.#open) {
       const made = point.snapshots.get(repository);
       const snapshots = [made?.files ?? null, made?.databases ?? null].filter((snapshot) => snapshot !== null);
       await this.#tools.remember(
         name,
-        snapshots.map((snapshot) => ({ snapshot, isComplete })),
+        snapshots.map((snapshot) => ({ snapshot, isComplete: point.isComplete })),
       );
     }
     for (const { repository, state, error } of point.copies) {
@@ -134,7 +135,7 @@ class Night {
       waitMs: name === 'remote' ? policy.remoteDeletesWaitMs : 0,
       isClockTrusted,
       made: await made(),
-      pinned: await this.#tools.pinned(),
+      held: await this.#tools.held(),
     };
     const gone = await letGo({ ...rules, repository }, this.#run);
     this.#run.note(...gone.problems);
@@ -162,8 +163,7 @@ class Night {
       return await this.#run.step(name, body);
     } catch (error) {
       if (this.#run.signal.aborted) throw error;
-      const code =
-        error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'night-failed';
+      const code = codeOf(error) ?? 'night-failed';
       this.#run.note({ code, message: `${name}: ${error instanceof Error ? error.message : String(error)}` });
       return null;
     }

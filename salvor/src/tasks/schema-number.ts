@@ -4,9 +4,22 @@
  */
 import type { Problem } from '@salvor/contract';
 import { openConnection, quoteName, serverErrorNumber } from '../databases/mariadb/connect.ts';
+import type { CaptureDatabase } from '../points/dump-entries.ts';
 import type { Manifest } from '../points/manifest.ts';
 import { filesBeneath } from '../sites/read-beneath.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
+
+/** Of the first of a site's databases that has one, where its tables are read; null where none has. */
+export async function readSiteSchema(
+  { cms }: Pick<Site, 'cms'>,
+  databases: readonly CaptureDatabase[],
+): Promise<number | null> {
+  for (const { database, readFrom } of databases) {
+    const schema = await readDatabaseSchema(cms, { ...readFrom, prefix: database.prefix });
+    if (schema !== null) return schema;
+  }
+  return null;
+}
 
 /** Of the database; null where it has none. */
 export async function readDatabaseSchema(

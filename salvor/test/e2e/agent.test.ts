@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import type { DemoSite } from '../../../demo/host.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { serveHost } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -84,6 +85,35 @@ describe('the agent that serves a host', () => {
     const plan = await test.attempt(['restore', site.uri, '--dry-run']);
     const { pointTime } = (plan.document as { plan: { pointTime: string } }).plan;
     assert.ok(pointTime.startsWith('2026-04-03T02:00'), pointTime);
+  });
+
+  it('keeps the newest whole point of each site that broke for as long as no newer one is whole', async () => {
+    const [first, second] = test.host.sites;
+    assert.ok(first !== undefined && second !== undefined);
+    const rights = (verb: 'REVOKE' | 'GRANT', { database, user }: DemoSite): Promise<string> =>
+      test.host.mariadb.query(
+        `${verb} ALL PRIVILEGES ON \`${database}\`.* ${verb === 'GRANT' ? 'TO' : 'FROM'} '${user}'@'localhost'`,
+      );
+    const nights = async (from: string, hours: number): Promise<void> => {
+      const lines = await serve(new Date(from), hours, 'nightly: { spread: 0 }, keep: { files: 1d, databases: 1d }');
+      assert.ok(
+        lines.some((line) => line.includes(' o1: nightly warned')),
+        lines.join('\n'),
+      );
+    };
+    await rights('REVOKE', first);
+    await nights('2026-04-04T01:30:00Z', 26);
+    await rights('REVOKE', second);
+    await nights('2026-04-06T01:30:00Z', 75);
+    const wholeOf = async ({ uri }: DemoSite): Promise<readonly string[]> => {
+      const { document } = await test.attempt(['points', uri]);
+      const points = document as { time: string; complete: boolean }[];
+      return points.filter(({ complete }) => complete).map(({ time }) => time.slice(0, 10));
+    };
+    assert.deepEqual(await wholeOf(first), ['2026-04-03']);
+    // On 04-05 its account's point was not complete: the other site was broken already.
+    assert.deepEqual(await wholeOf(second), ['2026-04-05', '2026-04-03']);
+    for (const site of [first, second]) await rights('GRANT', site);
   });
 
   it('says of a job that finds no database to dump that it failed, and begins it again an hour later', async () => {
