@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { generateKey, initRepository, openMemoryStorage } from '@salvor/engine';
-import type { Site } from '../sites/site.ts';
+import { testSite } from '../sites/test-site.ts';
 import { openSitePoint, readAccountManifest } from './account-point.ts';
 import { type CaptureSite, captureAccount, snapshotsIn } from './capture-account.ts';
 import { readBackPoint } from './open-point.ts';
@@ -12,22 +12,8 @@ import { readBackPoint } from './open-point.ts';
 const ACCOUNT = { name: 'o1', home: '', uid: 0, gid: 0, logins: [], webGroup: null };
 
 function captureSite(path: string, uri: string): CaptureSite {
-  const site: Site = {
-    uri,
-    account: ACCOUNT,
-    platform: { name: 'p', root: '/p', cms: 'drupal', version: null },
-    path,
-    cms: 'drupal',
-    version: null,
-    settings: join(path, 'settings.php'),
-    aliases: [],
-    enabled: null,
-    isNetwork: false,
-    movedOut: [],
-    holds: [],
-    databases: [],
-    problems: [],
-  };
+  const platform = { name: 'p', root: '/p', cms: 'drupal', version: null } as const;
+  const site = testSite({ uri, account: ACCOUNT, platform, path });
   return { site, databases: [], cut: null, schema: null, movedOut: [], leftOut: [], problems: [], notes: [] };
 }
 

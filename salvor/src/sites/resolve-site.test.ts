@@ -3,26 +3,17 @@ import { test } from 'node:test';
 import { SalvorError } from '../errors.ts';
 import { resolveSite } from './resolve-site.ts';
 import type { Site } from './site.ts';
+import { testSite } from './test-site.ts';
 
 function site(account: string, uri: string, platform = 'p'): Site {
   const home = `/data/disk/${account}`;
   const root = `${home}/platforms/${platform}`;
-  return {
+  return testSite({
     uri,
     account: { name: account, home, uid: 1, gid: 1, logins: [], webGroup: null },
     platform: { name: platform, root, cms: 'drupal', version: null },
     path: `${root}/sites/${uri}`,
-    cms: 'drupal',
-    version: null,
-    settings: `${root}/sites/${uri}/settings.php`,
-    aliases: [],
-    enabled: null,
-    isNetwork: false,
-    movedOut: [],
-    holds: [],
-    databases: [],
-    problems: [],
-  };
+  });
 }
 
 const sites = [
