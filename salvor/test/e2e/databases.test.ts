@@ -181,9 +181,11 @@ describe('a site whose database is not as most are', () => {
       ['table-of-other-site'],
     );
 
-    // The night dumps each site's part by itself.
+    // The night dumps each site's part by itself, and tells the same of it as a backup does.
     const night = await agent.daily({ account: null });
     assert.deepEqual(night.accounts.flatMap((account) => account.problems.map(({ code }) => code)).toSorted(), [
+      'prefix-nested',
+      'prefix-nested',
       'tables-unclaimed',
       'tables-unclaimed',
     ]);
