@@ -389,6 +389,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'recovery-key-refused': {
+    message: (c) => `The recovery key does not open ${String(c['location'])}.`,
+    hint: 'Look whether it is the key of the newest recovery kit, letter by letter. On the host itself: salvor init gives every repository its key again.',
+    exit: 1,
+    retry: 'never',
+  },
   'remote-login-missing': {
     message: (c) => `There is no key to log in to the remote place with: none in ${String(c['directory'])}.`,
     hint: 'Name its file in salvor.yaml (remote: { url: …, identityFile: … }), or make one with: ssh-keygen',

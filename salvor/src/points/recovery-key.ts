@@ -6,7 +6,16 @@
 import { hkdfSync } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Repository, addKey, generateKey, listKeys } from '@salvor/engine';
+import {
+  EngineError,
+  type Repository,
+  type Storage,
+  addKey,
+  generateKey,
+  isId,
+  listKeys,
+  openRepository,
+} from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
 import { writeDurably } from '../lib/write-durably.ts';
@@ -50,4 +59,48 @@ export async function ensureRecoveryAccess(repository: Repository, recoveryKey: 
   if (keys.some(({ isCurrent }) => isCurrent)) return false;
   await addKey(repository, secret, { username: RECOVERY_USER, hostname: repository.id });
   return true;
+}
+
+/**
+ * Opens a repository as whoever holds the printed kit does: by the id that its key files show, and the password that the
+ * recovery key and that id give. Throws `recovery-key-refused`, and the engine's `repository-missing` and `storage-failed`.
+ */
+export async function openWithRecoveryKey(
+  storage: Storage,
+  recoveryKey: string,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Repository> {
+  const call = options.signal === undefined ? {} : { signal: options.signal };
+  if ((await storage.size({ kind: 'config', id: '' }, call)) === null)
+    throw new EngineError('repository-missing', { location: storage.location });
+  for (const id of await namedIds(storage, call)) {
+    try {
+      const secret = { kind: 'key', text: recoveryPassword(recoveryKey, id) } as const;
+      const repository = await openRepository(storage, secret, call);
+      if (repository.id === id) return repository;
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'wrong-password') throw error;
+    }
+  }
+  throw new SalvorError('recovery-key-refused', { location: storage.location });
+}
+
+/** A key file is some hundred bytes long. */
+const MAX_KEY_FILE_BYTES = 64 * 1024;
+
+/** What the key files of ours say that the repository's id is; more than one where somebody wrote another. */
+async function namedIds(storage: Storage, call: { readonly signal?: AbortSignal }): Promise<readonly string[]> {
+  const ids = new Set<string>();
+  for (const { id, bytes } of await storage.list('keys', call)) {
+    if (bytes > MAX_KEY_FILE_BYTES) continue;
+    try {
+      const file = JSON.parse((await storage.load({ kind: 'keys', id }, undefined, call)).toString('utf8')) as unknown;
+      const { username, hostname } = file as { username?: unknown; hostname?: unknown };
+      if (username === RECOVERY_USER && typeof hostname === 'string' && isId(hostname)) ids.add(hostname);
+    } catch (error) {
+      // What is no JSON is no key file of ours.
+      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+    }
+  }
+  return [...ids];
 }

@@ -5,8 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { backup, entriesOfPaths, generateKey, initRepository, listKeys, openLocalStorage } from '@salvor/engine';
-import { RECOVERY_USER, ensureRecoveryAccess, ensureRecoveryKey, recoveryPassword } from './recovery-key.ts';
+import {
+  RECOVERY_USER,
+  ensureRecoveryAccess,
+  ensureRecoveryKey,
+  openWithRecoveryKey,
+  recoveryPassword,
+} from './recovery-key.ts';
 import { type RecoveryKit, renderRecoveryKit } from './recovery-kit.ts';
+import { proveRecovery, readRecoveryProofs } from './recovery-proofs.ts';
 import { writeRecoveryKit } from './write-recovery-kit.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'salvor-kit-'));
@@ -64,6 +71,33 @@ describe('the recovery key', () => {
       recoveryPassword(kit.recoveryKey, 'ab'.repeat(32)),
       recoveryPassword(kit.recoveryKey, 'cd'.repeat(32)),
     );
+  });
+
+  it('is proven on each repository, and what does not open is told with when it last did', async () => {
+    const state = join(place, 'proofs');
+    const recoveryKey = ensureRecoveryKey(state);
+    const places = { state, local: join(place, 'proven'), remote: null };
+    const storage = openLocalStorage(join(places.local, 'o1'));
+    await assert.rejects(openWithRecoveryKey(storage, recoveryKey), { code: 'repository-missing' });
+    const repository = await initRepository(storage, { kind: 'key', text: generateKey() });
+    await assert.rejects(openWithRecoveryKey(storage, recoveryKey), { code: 'recovery-key-refused' });
+    await ensureRecoveryAccess(repository, recoveryKey);
+    let now = new Date('2026-11-01T00:00:00Z');
+    const prove = () => proveRecovery(places, ['o1'], { clock: () => now });
+    assert.deepEqual(
+      (await prove()).map(({ proven, problem }) => [proven, problem]),
+      [[now.toISOString(), null]],
+    );
+    const { keys } = await listKeys(repository, {
+      kind: 'key',
+      text: recoveryPassword(recoveryKey, repository.id),
+    });
+    rmSync(join(places.local, 'o1', 'keys', keys.find(({ isCurrent }) => isCurrent)?.id ?? ''));
+    const first = now;
+    now = new Date('2026-12-01T00:00:00Z');
+    const [proof] = await prove();
+    assert.deepEqual([proof?.proven, proof?.problem?.code], [first.toISOString(), 'recovery-key-refused']);
+    assert.deepEqual(readRecoveryProofs(state), [proof]);
   });
 
   it('that others can read is refused', () => {

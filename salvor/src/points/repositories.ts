@@ -76,7 +76,7 @@ export async function openAccountRepository(
   wait: RemoteWait = {},
 ): Promise<OpenCopy> {
   await using opening = new AsyncDisposableStack();
-  const storage = openPlace(places, account, copy, wait, opening);
+  const storage = openCopyStorage(places, account, copy, wait, opening);
   const repository = await openRepository(storage, { kind: 'key', text: readKey(places, account, copy) });
   return asOpenCopy(repository, opening.move());
 }
@@ -102,7 +102,8 @@ function madeFileOf(places: RepositoryPlaces, account: string, copy: CopyName): 
   return join(places.state, 'repositories', copy, account);
 }
 
-function rememberMade(places: RepositoryPlaces, account: string, copy: CopyName, { id }: Repository): void {
+/** Keeps that an account's repository is at its place: from now on an empty one is never begun there. */
+export function rememberMade(places: RepositoryPlaces, account: string, copy: CopyName, { id }: Repository): void {
   const file = madeFileOf(places, account, copy);
   const text = `${repositoryUrlOf(places, account, copy)}\n${id}\n`;
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
@@ -128,7 +129,7 @@ export async function ensureAccountRepository(
   const hadKey = existsSync(keyFile);
   if (!hadKey) writeDurably(keyFile, `${generateKey()}\n`, 0o600);
   await using opening = new AsyncDisposableStack();
-  const storage = openPlace(places, account, copy, {}, opening);
+  const storage = openCopyStorage(places, account, copy, {}, opening);
   const secret = { kind: 'key', text: readKey(places, account, copy) } as const;
   // A remote place can be asked only by trying; a key that is older than this call may have its repository there.
   const isThere = copy === 'remote' && hadKey && (await storage.size({ kind: 'config', id: '' })) !== null;
@@ -167,7 +168,8 @@ function asOpenCopy(repository: Repository, opened: AsyncDisposableStack): OpenC
   return { repository, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
-function openPlace(
+/** Where an account's repository lies in a copy, whatever is there; closed with `opening`. Throws `remote-unnamed`, `remote-login-missing`. */
+export function openCopyStorage(
   places: RepositoryPlaces,
   account: string,
   copy: CopyName,
@@ -226,8 +228,13 @@ function isWithoutFiles(path: string): boolean {
   return readdirSync(path, { recursive: true, withFileTypes: true }).every((entry) => entry.isDirectory());
 }
 
+/** Of 64 hex digits. Throws `key-unreadable`. */
 function readKey(places: RepositoryPlaces, account: string, copy: CopyName): string {
-  const file = keyFileOf(places, account, copy);
+  return readKeyFile(keyFileOf(places, account, copy), account);
+}
+
+/** A key from a file that must be its owner's alone: 64 hex digits. Throws `key-unreadable`. */
+export function readKeyFile(file: string, account: string): string {
   let text: string;
   try {
     if ((lstatSync(file).mode & 0o077) !== 0)
