@@ -292,6 +292,19 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'mask-failed': {
+    message: (c) => `${String(c['place'])} was not masked: ${String(c['why'])}. The copy was not shown to anybody.`,
+    hint: 'Mend or leave out the rule (policy: mask: columns), or clone without --mask.',
+    exit: 1,
+    retry: 'never',
+  },
+  'mask-users-missing': {
+    message: (c) =>
+      `No table of users as ${String(c['cms'])} has it is in ${String(c['databases'])}: nothing can be masked.`,
+    hint: 'Look where the users of the site are kept; a copy that holds them unmasked is made without --mask.',
+    exit: 1,
+    retry: 'never',
+  },
   'not-a-file': {
     message: (c) => `${String(c['path'])} was not read: it is not a regular file.`,
     hint: 'Look at what lies there, and put a file in its place.',

@@ -65,7 +65,7 @@ function readSetting(section: Section, key: string, setting: Setting): KindValue
 /** An empty value of these says none, also where the level above says something. */
 const NULLABLE: ReadonlySet<Kind> = new Set(['zone', 'window', 'rate', 'text', 'url', 'address', 'command']);
 
-function readKind(section: Section, key: string, { kind, choices = [] }: Setting): KindValues[Kind] | null {
+function readKind(section: Section, key: string, { kind, choices = [], each }: Setting): KindValues[Kind] | null {
   switch (kind) {
     case 'clock':
       return section.parsed(key, parseClock, 'must be a time of day such as 02:00');
@@ -82,7 +82,7 @@ function readKind(section: Section, key: string, { kind, choices = [] }: Setting
     case 'flag':
       return section.flag(key);
     case 'names':
-      return section.texts(key) ?? [];
+      return readNames(section, key, each);
     case 'weekdays':
       return readWeekdays(section, key);
     case 'text':
@@ -102,6 +102,12 @@ function readKind(section: Section, key: string, { kind, choices = [] }: Setting
     default:
       return kind satisfies never;
   }
+}
+
+function readNames(section: Section, key: string, each: Setting['each']): readonly string[] {
+  const names = section.texts(key) ?? [];
+  const wrong = names.find((name) => each?.isOne(name) === false);
+  return wrong === undefined ? names : section.fail(key, `${each?.words ?? ''}, not ${wrong}`);
 }
 
 function readWeekdays(section: Section, key: string): readonly number[] {

@@ -5,6 +5,7 @@
  * `standard` takes its numbers from the offer that this product began with; `strict` deletes at once where `standard`
  * waits.
  */
+import { MASK_RULE_WORDS, parseMaskRule } from './mask-rule.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -51,6 +52,8 @@ type SettingOf<K extends Kind> = {
   readonly least?: number;
   readonly most?: number;
   readonly choices?: readonly string[];
+  /** What each of its names must be, with the words that say so. */
+  readonly each?: { readonly isOne: (text: string) => boolean; readonly words: string };
   readonly about: string;
 };
 export type Setting = { [K in Kind]: SettingOf<K> }[Kind];
@@ -243,6 +246,14 @@ export const SETTINGS = {
     choices: ['replaced', 'left-out'],
     standard: 'replaced',
     about: 'What stands in it for the passwords of databases: a word that says so, or nothing.',
+  },
+  maskColumns: {
+    key: 'mask.columns',
+    kind: 'names',
+    standard: [],
+    each: { isOne: (text) => parseMaskRule(text) !== null, words: MASK_RULE_WORDS },
+    about:
+      'What a masked copy does not hold besides users, log-ins, sessions and comments: TABLE.COLUMN=KIND, TABLE.COLUMN[COLUMN=VALUE]=KIND or TABLE=rows, tables without the prefix of the site, * for any letters; kinds are mail, name, text, password, ip, list and empty.',
   },
   maintenance: {
     key: 'restore.maintenance',
