@@ -38,6 +38,7 @@ export { UndoDocument } from './undo.ts';
 export { LsDocument, LsEntry } from './ls.ts';
 export { RepositoryStatus, SiteStatus, StatusDocument } from './status.ts';
 export { InitDocument } from './init.ts';
+export { KeysRotateDocument } from './keys.ts';
 export {
   RepoBackupDocument,
   RepoCheckDocument,

@@ -17,6 +17,7 @@ import type {
   DeleteDocument,
   ExportDocument,
   InitDocument,
+  KeysRotateDocument,
   LsDocument,
   PointsDocument,
   PolicyDocument,
@@ -54,6 +55,7 @@ import { openPath, readPath } from '../points/read-point.ts';
 import { recoverHost } from './recover.ts';
 import { limitsOf } from './queue-limits.ts';
 import { Queue } from './queue.ts';
+import { type RotateWanted, rotateHostKeys } from './rotate-keys.ts';
 import type { TaskRoom } from './run-task.ts';
 import { type RecoveryProof, proveRecovery } from '../points/recovery-proofs.ts';
 import { HOST_ACCOUNT } from './host-account.ts';
@@ -340,6 +342,16 @@ export class Agent implements AsyncDisposable {
     const names = [...(await this.#sites.accountNames(options.signal)), HOST_ACCOUNT];
     const made = names.filter((name) => hasRepository(this.#config, name));
     return await proveRecovery(this.#config, made, { clock, signal: options.signal });
+  }
+
+  /** New keys of the repositories of one account or all; with `recovery` a new recovery key and kit. Throws `account-unknown`. */
+  async rotateKeys(
+    wanted: Pick<RotateWanted, 'account' | 'recovery'>,
+    { signal, onProgress }: TaskCallOptions = {},
+  ): Promise<KeysRotateDocument> {
+    const onStep = (step: string): void =>
+      onProgress?.({ step, files: 0, bytes: 0, filesTotal: null, bytesTotal: null, current: '' });
+    return await rotateHostKeys(this.#config, { ...wanted, signal, clock: this.#room.clock, onStep });
   }
 
   async status(options: CallOptions = {}): Promise<StatusDocument> {

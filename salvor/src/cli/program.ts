@@ -13,6 +13,7 @@ import type { DeleteFlags } from './commands/delete.ts';
 import type { BackupDeleteFlags } from './commands/backup-delete.ts';
 import type { ExportFlags } from './commands/export.ts';
 import type { InitFlags } from './commands/init.ts';
+import type { KeysRotateFlags } from './commands/keys.ts';
 import type { PolicyShowFlags } from './commands/policy.ts';
 import type { RestoreFlags } from './commands/restore.ts';
 import type { TasksFlags } from './commands/tasks.ts';
@@ -39,6 +40,7 @@ export function buildProgram(
   program.commandsGroup('Set up:');
   addInit(program, perform);
   addAgent(program, perform);
+  addKeys(program, perform);
   program.commandsGroup('Back up and bring back:');
   addBackup(program, perform);
   addDaily(program, perform);
@@ -100,6 +102,28 @@ function addInit(program: Command, perform: Perform): void {
     .option('--remote <url>', 'second place for the repositories: a directory on another disk, or sftp:user@host:/path')
     .action(async (flags: GlobalFlags & InitFlags) =>
       perform(flags, async (context) => (await import('./commands/init.ts')).init(flags, context)),
+    );
+}
+
+function addKeys(program: Command, perform: Perform): void {
+  const keys = program
+    .command('keys')
+    .summary('change the keys of the repositories')
+    .description('Changes the keys of the repositories.')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', `\n${exitCodes()}`);
+  keys.helpCommand(false);
+  addVerb(keys, 'rotate', 'give each repository a new key, and take the old one away when the new one was proven', {
+    examples: ['salvor keys rotate', 'salvor keys rotate --account o1', 'salvor keys rotate --recovery'],
+    notes: [
+      'Killed at any instant the keys of this host open every repository; the next rotation goes on.',
+      'With --recovery the printed recovery kit opens nothing any more: print the new one at once.',
+    ],
+  })
+    .option('--account <account>', 'only the repositories of this account')
+    .option('--recovery', 'also a new recovery key, and a new recovery kit to print')
+    .action(async (flags: GlobalFlags & KeysRotateFlags) =>
+      perform(flags, async (context) => (await import('./commands/keys.ts')).keysRotate(flags, context)),
     );
 }
 

@@ -102,6 +102,24 @@ function madeFileOf(places: RepositoryPlaces, account: string, copy: CopyName): 
   return join(places.state, 'repositories', copy, account);
 }
 
+/** A repository that this host has made or met, as its state says. */
+export type MadeRepository = {
+  readonly account: string;
+  readonly copy: CopyName;
+  readonly url: string;
+  readonly id: string;
+};
+
+/** Those at the place that the configuration names now; also of accounts whose home is gone. By account. */
+export function listMade(places: RepositoryPlaces, copy: CopyName): readonly MadeRepository[] {
+  const directory = join(places.state, 'repositories', copy);
+  const names = existsSync(directory) ? readdirSync(directory).filter((name) => !name.endsWith('.new')) : [];
+  return names.toSorted().flatMap((account) => {
+    const [url = '', id = ''] = readFileSync(join(directory, account), 'utf8').split('\n');
+    return url === repositoryUrlOf(places, account, copy) ? [{ account, copy, url, id }] : [];
+  });
+}
+
 /** Keeps that an account's repository is at its place: from now on an empty one is never begun there. */
 export function rememberMade(places: RepositoryPlaces, account: string, copy: CopyName, { id }: Repository): void {
   const file = madeFileOf(places, account, copy);

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
 import {
   DailyDocument,
+  KeysRotateDocument,
   LsDocument,
   PointsDocument,
   PolicyDocument,
@@ -220,5 +221,24 @@ describe('the nightly job', () => {
       assert.match(grants, new RegExp(`CREATE USER IF NOT EXISTS \`${user}\`@\`localhost\``));
       assert.match(grants, new RegExp(`GRANT .* ON \`${database}\`\\.\\* TO \`${user}\``));
     }
+  });
+
+  it('goes on with other keys after a rotation, of which the recovery kit has the new one', async () => {
+    const { stateDir, keyFile } = salvorPlaces(test.host);
+    const recoveryKey = (): string => readFileSync(join(stateDir, 'keys/.recovery'), 'utf8').trim();
+    const [before, old] = [recoveryKey(), readFileSync(keyFile, 'utf8')];
+    const rotated = await test.run(['keys', 'rotate', '--recovery'], KeysRotateDocument);
+    const account = test.host.account.name;
+    assert.deepEqual(
+      rotated.repositories.map(({ account: of, copy }) => `${copy} ${of}`),
+      ['local @host', `local ${account}`, 'remote @host', `remote ${account}`],
+    );
+    assert.notEqual(readFileSync(keyFile, 'utf8'), old);
+    const kit = readFileSync(rotated.recoveryKit ?? '', 'utf8');
+    assert.ok(kit.includes(recoveryKey()) && !kit.includes(before));
+    for (const copy of ['local', 'remote'] as const)
+      assert.match((await runRestic(test.host, ['check'], { copy })).output, /no errors were found/);
+    const { exit, document } = await test.attempt(['keys', 'rotate', '--account', 'nobody']);
+    assert.deepEqual([exit, (document as { error: { code: string } }).error.code], [1, 'account-unknown']);
   });
 });
