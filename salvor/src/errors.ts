@@ -241,6 +241,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'file-changed': {
+    message: (c) => `${String(c['path'])} was not written: it is not what it was when this task looked at it.`,
+    hint: 'Somebody changed it meanwhile. Run the same command again: it takes what is there now.',
+    exit: 1,
+    retry: 'later',
+  },
   'file-foreign': {
     message: (c) =>
       `${String(c['path'])} was not touched: it belongs to user ${String(c['uid'])} (${String(c['links'])} names), who is none of this account's.`,

@@ -1,0 +1,71 @@
+/**
+ * Puts a site's new name and place where the old ones stand in a text of its settings: in paths (`sites/old`, the site's
+ * directory, what was moved out of it) and in links (`//old`). What belongs to somebody else is left: the same name below
+ * another code base or on another host, and a longer name. Pure; texts have one character per byte.
+ */
+
+/** Of a clone, a rename or a migration: what the site was called and where it lay, and what it is going to be. */
+export type Naming = {
+  readonly uri: { readonly from: string; readonly to: string };
+  /** The platform's root, absolute and without links. */
+  readonly root: { readonly from: string; readonly to: string };
+  /** The site's directory, absolute. */
+  readonly path: { readonly from: string; readonly to: string };
+  /** Absolute paths that change with the site: `static/files/<uri>.files`. */
+  readonly moved: readonly { readonly from: string; readonly to: string }[];
+  /** Further names of the old site: links to its paths by these are its own too. */
+  readonly aliases: readonly string[];
+  /** The platform's Aegir context, without `@`, and the root that it names; null where there is none. */
+  readonly context: { readonly from: PlatformContext; readonly to: PlatformContext } | null;
+};
+
+/** Of a code base of Composer's the root may be the directory around the docroot. */
+export type PlatformContext = { readonly name: string; readonly root: string };
+
+/** What may follow a name: not what would make it a longer one (a dot that ends a sentence may). */
+const NAME_END = String.raw`(?![A-Za-z0-9_-]|\.[A-Za-z0-9])`;
+/** Before a path in a text: back to where the text that it belongs to begins. */
+const HEAD_START = /^[\s\S]*[\s"'`<>()[\]{},;=|]/;
+/** More than anything has before `sites/`. */
+const MAX_HEAD = 4096;
+
+/** The text with the new name; the same where nothing was to do. */
+export function renameInText(text: string, naming: Naming): string {
+  const { uri, path, moved, aliases } = naming;
+  const absolute = [path, ...moved]
+    .filter(({ from, to }) => from !== to)
+    .toSorted((a, b) => b.from.length - a.from.length);
+  const old = escapePattern(uri.from);
+  const patterns = absolute.map(({ from }) => String.raw`(?<![A-Za-z0-9_./-])${escapePattern(from)}${NAME_END}`);
+  if (uri.from !== uri.to)
+    patterns.push(
+      String.raw`(?<![A-Za-z0-9_.-])sites/${old}${NAME_END}`,
+      String.raw`(?<![A-Za-z0-9_./-])//${old}${NAME_END}`,
+    );
+  if (patterns.length === 0) return text;
+  const own = new Set([uri.from, ...aliases].map((name) => name.toLowerCase()));
+  return text.replace(new RegExp(patterns.join('|'), 'g'), (found, ...rest: unknown[]) => {
+    const place = absolute.find(({ from }) => from === found);
+    if (place !== undefined) return place.to;
+    if (found.startsWith('//')) return `//${uri.to}`;
+    return isOwnPath(text, rest.at(-2) as number, own) ? `sites/${uri.to}` : found;
+  });
+}
+
+/** Whether `sites/old` at `at` is no path of another code base or host. */
+function isOwnPath(text: string, at: number, own: ReadonlySet<string>): boolean {
+  const head = text.slice(Math.max(0, at - MAX_HEAD), at).replace(HEAD_START, '');
+  const host = /^(?:[A-Za-z][A-Za-z0-9+.-]*:)?\/\/(?:[^/@]*@)?([A-Za-z0-9.-]+)/.exec(head)?.[1];
+  if (host !== undefined) return own.has(host.toLowerCase());
+  // `/sites/old` is a path of the site's pages, or goes on behind a root; other absolute paths are told by `Naming`.
+  return head === '/' || !head.startsWith('/');
+}
+
+/** The pattern by which a text holds the old name, and no longer one. */
+export function nameInText(name: string): RegExp {
+  return new RegExp(String.raw`(?<![A-Za-z0-9_-]|[A-Za-z0-9]\.)${escapePattern(name)}${NAME_END}`);
+}
+
+export function escapePattern(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+}

@@ -1,0 +1,163 @@
+/**
+ * Gives the settings of a site another log-in and another name, as data: the text of literals at the places that hold
+ * the old ones is replaced, and every other byte of the file stays, comments too. Owns which places these are; knows
+ * no disk and no database.
+ *
+ *   const { bytes, places, problems } = rewriteSettings({ name: 'settings.php', bytes }, changes);
+ *
+ *   literals and their places → those that hold the old → replaced → read before and after: what differs must be exactly
+ *   what was to change (`compare-settings.ts`)
+ *
+ * Understood are `settings.php` of Drupal 6 to 11 and of Backdrop with what stands beside it (`settings.local.php`,
+ * `local.settings.php`, `civicrm.settings.php`), Aegir's and BOA's `drushrc.php`, and `wp-config.php`.
+ */
+import { basename } from 'node:path';
+import {
+  type PhpLiteral,
+  type Replacement,
+  encodeLiteral,
+  findLiterals,
+  replaceInSource,
+} from '../lib/php-literals.ts';
+import { parsePhp } from '../lib/php-syntax.ts';
+import { compareSettings } from './compare-settings.ts';
+import { ConnectionFields, rewriteDatabaseUrl } from './connection-fields.ts';
+import { namesConnection, readAlone } from './read-alone.ts';
+import { renameAt } from './rename-at.ts';
+import { type Naming, nameInText } from './rename-in-text.ts';
+import {
+  type RewrittenPlace,
+  type RewrittenSettings,
+  type SettingsChanges,
+  type SettingsText,
+  notRewritten,
+} from './settings-changes.ts';
+
+/** The file that a site's own code would read the same from, but for what was to change. Never throws for what it holds. */
+export function rewriteSettings({ name, bytes }: SettingsText, changes: SettingsChanges): RewrittenSettings {
+  const { naming, connections } = changes;
+  const path = (side: 'from' | 'to'): string => `${naming.path[side]}/${name}`;
+  const failed = (line: number, why: string): RewrittenSettings => ({
+    bytes,
+    places: [],
+    left: [],
+    problems: [notRewritten(path('from'), line, why)],
+  });
+  const syntax = parsePhp(bytes);
+  const found = syntax.ok ? findLiterals(bytes) : null;
+  if (found === null) {
+    const isTouched = holdsAny(bytes, changes);
+    if (!isTouched) return { bytes, places: [], left: [], problems: [] };
+    return syntax.ok
+      ? failed(1, 'can not be taken apart')
+      : failed(syntax.line, `can not be read as PHP: ${syntax.message}`);
+  }
+  const isDrushrc = basename(name) === 'drushrc.php';
+  // As the new place would have it read before anything is replaced: what follows from the place alone has changed.
+  const before = readAlone(path('to'), bytes, changes);
+  const named = (keys: readonly (string | null)[]): string | null => namesConnection(before, keys);
+  const fields = new ConnectionFields(found.literals.filter(isWhole), connections, { isDrushrc, named });
+  const lines = new Lines(bytes);
+  const replacements: Replacement[] = [];
+  const places: RewrittenPlace[] = [];
+  for (const literal of found.literals) {
+    const rewritten = rewriteLiteral(literal, fields, changes);
+    if (rewritten === null) continue;
+    const text = spell(literal, rewritten.value, lines.source);
+    // A part of a text that would need escapes: the comparison says what is wrong with it.
+    if (text === null) continue;
+    replacements.push({ start: literal.start, end: literal.end, text });
+    places.push(placeOf(lines.at(literal.start), literal, rewritten));
+  }
+  const rewritten = replaceInSource(bytes, replacements);
+  const after = readAlone(path('to'), rewritten, changes);
+  const problems = compareSettings(before, after, {
+    changes,
+    isDrushrc,
+    named,
+    literals: found.literals.map(({ place, start }) => ({ place, line: lines.at(start) })),
+    file: path('from'),
+  });
+  if (problems.length > 0) return { bytes, places: [], left: [], problems };
+  return { bytes: rewritten, places, left: linesNaming(rewritten, naming), problems: [] };
+}
+
+type RewrittenLiteral = { readonly value: string; readonly what: RewrittenPlace['what'] };
+
+function rewriteLiteral(
+  { value, place, isWhole: whole }: PhpLiteral,
+  fields: ConnectionFields,
+  { connections, naming }: SettingsChanges,
+): RewrittenLiteral | null {
+  // The key of an entry is what others find it by.
+  if (place.kind === 'key') return null;
+  const field = whole ? fields.rewrite({ place, value }) : null;
+  if (field !== null) return { value: field.value, what: field.role };
+  const url = whole ? rewriteDatabaseUrl(value, connections) : null;
+  if (url !== null) return { value: url, what: 'url' };
+  const renamed = renameAt(place, value, naming);
+  return renamed === value ? null : { value: renamed, what: 'name-or-path' };
+}
+
+/** The source text of a new value: in the quotes that it had where it needs no escapes there. */
+function spell({ start, end, value, isWhole: whole }: PhpLiteral, text: string, source: string): string | null {
+  const raw = source.slice(start, end);
+  const isPlain = !/[\\'"$\n\r]/.test(text);
+  if (!whole) return isPlain && raw === value ? text : null;
+  if (/^\d+$/.test(raw) && /^(?:0|[1-9]\d{0,8})$/.test(text)) return text;
+  const quote = raw.at(0);
+  const isAsWritten = raw.slice(1, -1) === value && (quote === '"' || quote === "'");
+  return isPlain && isAsWritten ? `${quote}${text}${quote}` : encodeLiteral(text);
+}
+
+function placeOf(line: number, { value }: PhpLiteral, { value: text, what }: RewrittenLiteral): RewrittenPlace {
+  const isSecret = what === 'password' || what === 'url';
+  return { line, what, before: isSecret ? null : show(value), after: isSecret ? null : show(text) };
+}
+
+function show(value: string): string {
+  return Buffer.from(value, 'latin1').toString('utf8');
+}
+
+/** The file's text with one character per byte, and which line a byte stands on. */
+class Lines {
+  readonly source: string;
+  readonly #starts: number[] = [0];
+
+  constructor(bytes: Uint8Array) {
+    this.source = Buffer.from(bytes).toString('latin1');
+    for (let at = this.source.indexOf('\n'); at !== -1; at = this.source.indexOf('\n', at + 1))
+      this.#starts.push(at + 1);
+  }
+
+  at(offset: number): number {
+    let [low, high] = [0, this.#starts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((this.#starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle;
+    }
+    return low + 1;
+  }
+}
+
+function linesNaming(bytes: Uint8Array, { uri }: Naming): number[] {
+  if (uri.from === uri.to) return [];
+  const pattern = nameInText(uri.from);
+  const lines = Buffer.from(bytes).toString('latin1').split('\n');
+  return lines.flatMap((line, index) => (pattern.test(line) ? [index + 1] : []));
+}
+
+/** Whether a file that can't be read as PHP holds something that would have to change. */
+function holdsAny(bytes: Uint8Array, { connections, naming }: SettingsChanges): boolean {
+  const text = Buffer.from(bytes).toString('utf8');
+  const words = connections.flatMap(({ from }) => [from.name, from.password]).filter((word) => word.length >= 3);
+  return (
+    words.some((word) => text.includes(word)) ||
+    (naming.uri.from !== naming.uri.to && nameInText(naming.uri.from).test(text))
+  );
+}
+
+function isWhole(literal: PhpLiteral): boolean {
+  return literal.isWhole;
+}
