@@ -31,6 +31,7 @@ const PACKAGES = [
   },
   { names: ['restic'], why: 'every repository is compared with what stock restic says' },
   { names: ['openssh-server'], why: 'the tests of SFTP storage run a private sshd' },
+  { names: ['nginx'], why: 'tests write virtual hosts for a private nginx, which reads and serves them' },
   { names: ['acl'], why: 'tests of access lists on restored files' },
   { names: ['attr'], why: 'tests of extended attributes on restored files' },
   { names: ['btrfs-progs'], why: 'a file system whose files share blocks: a restore beside the site it replaces' },

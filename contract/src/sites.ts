@@ -48,7 +48,7 @@ export const SiteDocument = z
     settings: z.string().startsWith('/'),
     /** Other names that it answers to, as far as files tell. */
     aliases: list(z.string()),
-    /** False where Aegir has switched it off; null where nobody says. */
+    /** False where it is switched off, by Aegir or by `salvor disable`; null where nobody says. */
     enabled: z.boolean().nullable(),
     /** Several sites of WordPress in one database, backed up and restored as one. */
     network: z.boolean(),

@@ -591,6 +591,13 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
+  'virtual-host-refused': {
+    message: (c) =>
+      `${String(c['server'])} refuses ${[c['files']].flat().join(', ')}: ${String(c['words'])}. What was there before is back.`,
+    hint: 'Mend what the web server names (the template, or webServer: in salvor.yaml), and run the same command again.',
+    exit: 1,
+    retry: 'never',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type SalvorErrorCode = keyof typeof SALVOR_ERRORS;

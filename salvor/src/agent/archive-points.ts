@@ -276,6 +276,7 @@ function lostSite({ look, file, origin }: FoundArchive, account: Account, uri: s
     settings: `${path}/settings.php`,
     aliases: [],
     enabled: null,
+    virtualHosts: [],
     isNetwork: false,
     movedOut: [],
     holds: [],

@@ -49,6 +49,8 @@ function schemaOf({ kind, choices }: Setting): JsonSchema {
       return { type: ['string', 'null'] };
     case 'url':
       return { type: ['string', 'null'], pattern: '^https?://' };
+    case 'path':
+      return { type: ['string', 'null'], pattern: '^(/|\\{home\\}/)' };
     case 'address':
       return { type: ['string', 'null'], pattern: ':\\d{1,5}$' };
     case 'command':

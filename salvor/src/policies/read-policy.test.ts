@@ -37,6 +37,7 @@ leaveOut: { rows: ['sessions', 'cache_*'] }
 restore: { maintenance: yes, reloadPhp: [systemctl, reload, php8.2-fpm] }
 page: { url: 'https://{uri}/?x', connectTo: '[::1]:443', text: Welcome, within: 1m, onFailure: rollBack }
 hooks: { postRestore: [/usr/bin/drush, cr], preRestore: , user: deploy }
+webServer: { kind: nginx, virtualHost: '{home}/vhosts/{uri}.conf', template: , php: '127.0.0.1:9000', test: [nginx, -t] }
 `);
     assert.deepEqual(change, {
       preset: 'strict',
@@ -62,6 +63,11 @@ hooks: { postRestore: [/usr/bin/drush, cr], preRestore: , user: deploy }
       postRestore: ['/usr/bin/drush', 'cr'],
       preRestore: null,
       hookUser: 'deploy',
+      webServer: 'nginx',
+      virtualHost: '{home}/vhosts/{uri}.conf',
+      virtualHostTemplate: null,
+      webServerPhp: '127.0.0.1:9000',
+      webServerTest: ['nginx', '-t'],
     });
     assert.equal(formatSetting(settingOf('pageConnectTo'), change.pageConnectTo ?? null), '[::1]:443');
     assert.equal(formatSetting(settingOf('postRestore'), change.postRestore ?? null), '[/usr/bin/drush, cr]');
@@ -84,6 +90,15 @@ hooks: { postRestore: [/usr/bin/drush, cr], preRestore: , user: deploy }
       ['page: {url: ftp://x/}', "1:13 'url' must be an address such as https://{uri}/"],
       ['page: {url: "https://me:secret@x/"}', "1:13 'url' must be an address such as https://{uri}/"],
       ['page: {connectTo: localhost}', "1:19 'connectTo' must be HOST:PORT such as 127.0.0.1:443"],
+      ['webServer: {kind: iis}', "1:19 'kind' must be one of none, nginx, apache"],
+      [
+        'webServer: {virtualHost: vhosts/x}',
+        "1:26 'virtualHost' must be an absolute path such as /etc/nginx/sites-enabled/{uri}.conf",
+      ],
+      [
+        'webServer: {template: /etc/../x}',
+        "1:23 'template' must be an absolute path such as /etc/nginx/sites-enabled/{uri}.conf",
+      ],
       ['page: {onFailure: panic}', "1:19 'onFailure' must be one of warn, rollBack"],
       ['limits: {nice: perhaps}', "1:16 'nice' must be yes or no"],
     ];

@@ -7,6 +7,7 @@ import {
   parseAddress,
   parseClock,
   parsePageUrl,
+  parsePath,
   parseRate,
   parseWeekday,
   parseWindow,
@@ -63,7 +64,7 @@ function readSetting(section: Section, key: string, setting: Setting): KindValue
 }
 
 /** An empty value of these says none, also where the level above says something. */
-const NULLABLE: ReadonlySet<Kind> = new Set(['zone', 'window', 'rate', 'text', 'url', 'address', 'command']);
+const NULLABLE: ReadonlySet<Kind> = new Set(['zone', 'window', 'rate', 'text', 'url', 'path', 'address', 'command']);
 
 function readKind(section: Section, key: string, { kind, choices = [], each }: Setting): KindValues[Kind] | null {
   switch (kind) {
@@ -89,6 +90,8 @@ function readKind(section: Section, key: string, { kind, choices = [], each }: S
       return section.parsed(key, (text) => (/[\0\r\n]/.test(text) ? null : text), 'must be one line');
     case 'url':
       return section.parsed(key, parsePageUrl, 'must be an address such as https://{uri}/');
+    case 'path':
+      return section.parsed(key, parsePath, 'must be an absolute path such as /etc/nginx/sites-enabled/{uri}.conf');
     case 'address':
       return section.parsed(key, parseAddress, 'must be HOST:PORT such as 127.0.0.1:443');
     case 'command':

@@ -46,6 +46,13 @@ export function parsePageUrl(text: string): string | null {
   return isPage && url.username === '' && url.password === '' ? text : null;
 }
 
+/** Absolute, without steps upwards; `{home}` may be its beginning. */
+export function parsePath(text: string): string | null {
+  const filled = text.replace(/^\{home\}(?=\/)/, '/home').replaceAll(/\{(?:account|uri)\}/g, 'x');
+  const isPath = /^\/[^\0\r\n{}]*[^\0\r\n{}/]$/.test(filled) && !filled.split('/').includes('..');
+  return isPath ? text : null;
+}
+
 /** `127.0.0.1:443`, `[::1]:443`, `web.example:80`. */
 export function parseAddress(text: string): { host: string; port: number } | null {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(text);

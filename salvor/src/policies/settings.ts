@@ -36,6 +36,8 @@ export type KindValues = {
   url: string | null;
   /** Written `127.0.0.1:443`; null is none. */
   address: { readonly host: string; readonly port: number } | null;
+  /** An absolute path, `{home}`, `{account}` and `{uri}` standing for what they are of a site; null is none. */
+  path: string | null;
   /** A program and its arguments, each an item of a list: no shell reads them. Null is none. */
   command: readonly string[] | null;
   /** One of the setting's `choices`. */
@@ -340,7 +342,53 @@ export const SETTINGS = {
     standard: 5 * MINUTE_MS,
     least: 1000,
     most: 24 * HOUR_MS,
-    about: 'How long a hook, and the reload of PHP, may run.',
+    about: 'How long a hook, the reload of PHP, and the test and reload of the web server may run.',
+  },
+  webServer: {
+    key: 'webServer.kind',
+    kind: 'choice',
+    choices: ['none', 'nginx', 'apache'],
+    standard: 'none',
+    about: 'The web server whose virtual hosts are written when a site is switched off or on, or gets or loses a name.',
+  },
+  virtualHost: {
+    key: 'webServer.virtualHost',
+    kind: 'path',
+    standard: null,
+    about:
+      "The file of a site's virtual host, such as /etc/nginx/sites-enabled/{uri}.conf; by default where Aegir has it, in the home of the account.",
+  },
+  virtualHostTemplate: {
+    key: 'webServer.template',
+    kind: 'path',
+    standard: null,
+    about:
+      'A template for it; by default the site’s own file is changed, and where there is none one of ours is written.',
+  },
+  webServerListen: {
+    key: 'webServer.listen',
+    kind: 'text',
+    standard: '80',
+    about: 'Where a new virtual host listens: a port, or ADDRESS:PORT.',
+  },
+  webServerPhp: {
+    key: 'webServer.php',
+    kind: 'text',
+    standard: null,
+    about:
+      'Where a new virtual host finds PHP: unix:/run/php/php8.2-fpm.sock, 127.0.0.1:9000; {account} stands for the name of the account.',
+  },
+  webServerTest: {
+    key: 'webServer.test',
+    kind: 'command',
+    standard: null,
+    about: 'Tests the configuration of the web server; by default nginx -t, or apache2ctl configtest.',
+  },
+  webServerReload: {
+    key: 'webServer.reload',
+    kind: 'command',
+    standard: null,
+    about: 'Has it read its configuration; by default nginx -s reload, or apache2ctl graceful.',
   },
 } as const satisfies Record<string, Setting>;
 

@@ -154,6 +154,7 @@ describe('a Drupal site', () => {
         settings: path('platforms/d10/sites/shop.test/settings.php'),
         aliases: [],
         enabled: null,
+        virtualHosts: [],
         isNetwork: false,
         movedOut: [],
         holds: [],

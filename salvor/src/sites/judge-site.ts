@@ -8,6 +8,7 @@ import { type Account, homesOf } from './account.ts';
 import { isRealDirectory, isThere } from './is-there.ts';
 import type { SiteCandidate } from './list-sites.ts';
 import { findMovedOut } from './moved-out.ts';
+import { isKeptClosed } from './kept-closed.ts';
 import type { NotSite, NotSiteCode } from './not-site.ts';
 import { filesBeneath } from './read-beneath.ts';
 import { readDrupal } from './read-drupal.ts';
@@ -111,13 +112,19 @@ function makeSite(
     version,
     settings,
     aliases: [...new Set(names)].filter((alias) => alias !== uri && alias !== ''),
-    enabled: context?.enabled ?? null,
+    enabled: isSwitchedOff(path, hosts) ? false : (context?.enabled ?? null),
+    virtualHosts: [...new Set(hosts.map(({ file }) => file))],
     isNetwork: read.isNetwork ?? false,
     movedOut: findMovedOut(path, account),
     holds: [],
     databases: read.databases,
     problems: [...(remoteServer === null ? [] : [remoteProblem(remoteServer)]), ...read.problems],
   };
+}
+
+/** By `salvor disable`, in one of the two ways that it has. */
+function isSwitchedOff(path: string, hosts: readonly VirtualHost[]): boolean {
+  return (hosts.length > 0 && hosts.every((host) => host.isSwitchedOff)) || isKeptClosed(path);
 }
 
 function remoteProblem(server: string): SiteProblem {

@@ -7,6 +7,8 @@
 import type { PhpFiles } from '../lib/php-reading.ts';
 import { fromText } from '../lib/php-values.ts';
 import { listDirectory } from './list-directory.ts';
+import { isBlockOff } from './switch-off-vhost.ts';
+import { type VhostDirective, isHostName, parseVhostText } from './vhost-syntax.ts';
 
 export type VirtualHost = {
   readonly file: string;
@@ -16,6 +18,8 @@ export type VirtualHost = {
   readonly root: string | null;
   /** What scripts are handed, with one character per byte as PHP has it. */
   readonly environment: ReadonlyMap<string, string>;
+  /** By `salvor disable`. */
+  readonly isSwitchedOff: boolean;
 };
 
 /** Hosts have some hundreds; a tenant's home may have any number. */
@@ -39,87 +43,41 @@ export function readVhosts(directories: readonly string[], files: PhpFiles): Vir
 
 /** Virtual hosts in the text of one file, of nginx or Apache. */
 export function parseVhosts(text: string, file: string): VirtualHost[] {
-  return /<VirtualHost\b/i.test(text) ? parseApache(text, file) : parseNginx(text, file);
+  const { kind, blocks, directives } = parseVhostText(text);
+  return blocks.map((block, index) => {
+    const draft: Draft = { names: [], root: null, environment: new Map() };
+    for (const directive of directives)
+      if (directive.block === index) (kind === 'nginx' ? takeNginx : takeApache)(directive, draft);
+    return { file, ...draft, isSwitchedOff: isBlockOff(text, kind, block) };
+  });
 }
 
 type Draft = { names: string[]; root: string | null; environment: Map<string, string> };
 
-function parseNginx(text: string, file: string): VirtualHost[] {
-  const found: VirtualHost[] = [];
-  let server: Draft | null = null;
-  let depth = 0;
-  let depthOfServer = 0;
-  let words: string[] = [];
-  for (const token of tokensOfNginx(text)) {
-    if (token === '{') {
-      depth++;
-      if (words[0] === 'server' && words.length === 1 && server === null) {
-        server = { names: [], root: null, environment: new Map() };
-        depthOfServer = depth;
-      }
-      words = [];
-    } else if (token === '}') {
-      if (server !== null && depth === depthOfServer) {
-        found.push({ file, ...server });
-        server = null;
-      }
-      depth--;
-      words = [];
-    } else if (token === ';') {
-      if (server !== null) takeNginx(words, depth === depthOfServer, server);
-      words = [];
-    } else words.push(token.replace(/^(["'])([^]*)\1$/, '$2'));
-  }
-  return found;
-}
-
-function takeNginx([directive, ...words]: readonly string[], isOfServer: boolean, server: Draft): void {
-  if (directive === 'server_name' && isOfServer)
-    server.names.push(...words.filter(isPlainName).map((name) => name.toLowerCase()));
-  else if (directive === 'root' && isOfServer) server.root = words[0] ?? null;
+function takeNginx({ name, words, isOfBlock }: VhostDirective, server: Draft): void {
+  const [first, second] = words.map(({ value }) => value);
+  if (name === 'server_name' && isOfBlock)
+    server.names.push(...words.filter(({ value }) => isHostName(value)).map(({ value }) => value.toLowerCase()));
+  else if (name === 'root' && isOfBlock) server.root = first ?? null;
   // In a location it is what the scripts of the whole host get, in every set-up seen.
-  else if (directive === 'fastcgi_param' && words[0] !== undefined && words[1] !== undefined && !words[1].includes('$'))
-    server.environment.set(words[0], words[1]);
+  else if (name === 'fastcgi_param' && first !== undefined && second !== undefined && !second.includes('$'))
+    server.environment.set(first, second);
 }
 
-/** Words, `{`, `}` and `;` of an nginx configuration, without comments. Quoted words keep their quotes. */
-function tokensOfNginx(text: string): string[] {
-  return [...text.matchAll(/#[^\n]*|"(?:[^"\\]|\\[^])*"|'(?:[^'\\]|\\[^])*'|[{};]|[^\s{};"'#][^\s{};]*/g)]
-    .map(([token]) => token)
-    .filter((token) => !token.startsWith('#'));
-}
-
-function parseApache(text: string, file: string): VirtualHost[] {
-  const found: VirtualHost[] = [];
-  let host: Draft | null = null;
-  for (const raw of text.replace(/\\\r?\n/g, ' ').split('\n')) {
-    const line = raw.trim();
-    if (/^<VirtualHost\b/i.test(line)) host = { names: [], root: null, environment: new Map() };
-    else if (/^<\/VirtualHost\s*>/i.test(line)) {
-      if (host !== null) found.push({ file, ...host });
-      host = null;
-    } else if (host !== null && !line.startsWith('#')) takeApache(line, host);
-  }
-  return found;
-}
-
-function takeApache(line: string, host: Draft): void {
-  const words = [...line.matchAll(/"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(\S+)/g)].map(
-    ([, double, single, bare]) => double?.replace(/\\(["\\])/g, '$1') ?? single ?? bare ?? '',
-  );
-  const [directive = '', ...values] = words;
-  switch (directive.toLowerCase()) {
+function takeApache({ name, words }: VhostDirective, host: Draft): void {
+  const values = words.map(({ value }) => value);
+  switch (name) {
     case 'servername':
     case 'serveralias':
       host.names.push(
         ...values
-          .map((name) =>
-            name
+          .map((said) =>
+            said
               .toLowerCase()
               .replace(/^\w+:\/\//, '')
               .replace(/:\d+$/, ''),
           )
-          .filter(isPlainName),
+          .filter(isHostName),
       );
       return;
     case 'documentroot':
@@ -130,11 +88,6 @@ function takeApache(line: string, host: Draft): void {
       return;
     default:
   }
-}
-
-/** `_`, patterns and regular expressions name no host. */
-function isPlainName(name: string): boolean {
-  return /^[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/.test(name) && name !== 'localhost';
 }
 
 const CREDENTIAL_KEYS = ['db_type', 'db_name', 'db_user', 'db_passwd', 'db_host', 'db_port'] as const;

@@ -76,8 +76,10 @@ export type Site = {
   readonly settings: string;
   /** Other names that the site answers to, as far as files tell: contexts, `sites.php`, links, virtual hosts. */
   readonly aliases: readonly string[];
-  /** False where Aegir has switched the site off; null where nobody says. */
+  /** False where the site is switched off, by Aegir or by `salvor disable`; null where nobody says. */
   readonly enabled: boolean | null;
+  /** Files with virtual hosts that serve it, absolute. */
+  readonly virtualHosts: readonly string[];
   /** WordPress with several sites in one database: backed up and restored as one. */
   readonly isNetwork: boolean;
   readonly movedOut: readonly MovedOut[];

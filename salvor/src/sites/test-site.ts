@@ -8,6 +8,7 @@ export function testSite(said: Partial<Site> & Pick<Site, 'uri' | 'path' | 'acco
     settings: `${said.path}/settings.php`,
     aliases: [],
     enabled: null,
+    virtualHosts: [],
     isNetwork: false,
     movedOut: [],
     holds: [],

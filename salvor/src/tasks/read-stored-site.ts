@@ -68,6 +68,7 @@ function readSiteBy(
     settings: `${site.path}/${site.cms === 'wordpress' ? 'wp-config.php' : 'settings.php'}`,
     aliases: [],
     enabled: null,
+    virtualHosts: [],
     isNetwork: false,
     movedOut: [],
     holds: [],

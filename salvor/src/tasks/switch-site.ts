@@ -1,6 +1,7 @@
 /**
  * What changes places in a restore, as a value: tables first, all of a database in one statement, then each directory
- * in one exchange. Between the first and the last the site is mixed, for less than a second.
+ * in one exchange. Between the first and the last the site is mixed, for less than a second. Virtual hosts go before
+ * both, because the web server may refuse them, and are in force after both, when it has read them.
  *
  * The value goes into the journal before the first part moves. It can be turned round, and each of its parts can be
  * asked whether it has moved, so that a crash at any instant is finished or undone from it.
@@ -12,12 +13,18 @@ import type { SwapPlan } from '../databases/mariadb/plan-swap.ts';
 import { applySwap, finishSwap, planSwapBack, revertSwap } from '../databases/mariadb/swap.ts';
 import type { Audit } from '../lib/audit-log.ts';
 import { planEntriesBack } from './move-entries.ts';
-import { type Move, invertMove, makeMove, surveyMove } from './move-site.ts';
+import { type Move, invertMove, isMoveKept, makeMove, surveyMove } from './move-site.ts';
+import { type WebServer, reloadWebServer, requireTested } from './web-server.ts';
 
 export type Switch = {
   readonly tables: readonly TableSwap[];
   readonly moves: readonly Move[];
+  /** Absent where the web server has nothing to do with it. */
+  readonly virtualHosts?: VirtualHostMoves;
 };
+
+/** Files of virtual hosts, and the server that reads them. */
+export type VirtualHostMoves = { readonly server: WebServer; readonly moves: readonly Move[] };
 
 /** The tables of one database, and the server that holds it. */
 export type TableSwap = { readonly server: ServerAddress; readonly plan: SwapPlan };
@@ -37,18 +44,23 @@ export type SwitchSurvey = {
   readonly summary: string;
 };
 
-/** Switches, in order. Where it throws, ask `surveySwitch`. Returns what could not be made again beside the tables. */
+/**
+ * Switches, in order. Where it throws, ask `surveySwitch`; with `virtual-host-refused` nothing has moved. Returns what could
+ * not be made again beside the tables, and what kept the web server from reading its new configuration.
+ */
 export async function makeSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<readonly Problem[]> {
   // One line before and one after: between the parts nothing is waited for.
   return await tools.audit('switch', nameParts(wanted), () => switchParts(wanted, home, tools));
 }
 
-function nameParts({ tables, moves }: Switch): string {
-  return [...tables.map(({ plan }) => `database ${plan.live}`), ...moves.map(({ live }) => live)].join(', ');
+function nameParts({ tables, moves, virtualHosts }: Switch): string {
+  const paths = [...(virtualHosts?.moves ?? []), ...moves].map(({ live }) => live);
+  return [...tables.map(({ plan }) => `database ${plan.live}`), ...paths].join(', ');
 }
 
 async function switchParts(wanted: Switch, home: string, tools: SwitchTools): Promise<readonly Problem[]> {
   const problems: Problem[] = [];
+  await placeVirtualHosts(wanted.virtualHosts, tools);
   for (const { server, plan } of wanted.tables) {
     const onWait = (transactions: readonly string[]): void =>
       tools.say(`${plan.live} waits for: ${transactions.join('; ') || 'an unknown lock'}`);
@@ -58,14 +70,52 @@ async function switchParts(wanted: Switch, home: string, tools: SwitchTools): Pr
     );
   }
   for (const move of wanted.moves) makeMove(move);
-  return problems;
+  return [...problems, ...(await reloadVirtualHosts(wanted.virtualHosts, tools))];
+}
+
+/** Into their places, and tested there; back again where the server does not take them. */
+async function placeVirtualHosts(wanted: VirtualHostMoves | undefined, tools: SwitchTools): Promise<void> {
+  if (wanted === undefined) return;
+  const { server, moves } = wanted;
+  const known = moves.filter((move) => isKnown(move, tools));
+  for (const move of known) makeMove(move);
+  try {
+    await requireTested(
+      server,
+      moves.map(({ live }) => live),
+      tools.say,
+    );
+  } catch (error) {
+    for (const move of known.toReversed()) makeMove(invertMove(move));
+    throw error;
+  }
+}
+
+/** One that somebody else has written since is his: neither that nor what was built for it is moved any more. */
+function isKnown(move: Move, tools: Pick<SwitchTools, 'say'>): boolean {
+  if (surveyMove(move) !== 'lost') return true;
+  tools.say(`${move.live} was written by someone else since, and stays`);
+  return false;
+}
+
+async function reloadVirtualHosts(
+  wanted: VirtualHostMoves | undefined,
+  tools: Pick<SwitchTools, 'say'>,
+): Promise<readonly Problem[]> {
+  if (wanted === undefined) return [];
+  const words = await reloadWebServer(wanted.server, tools.say);
+  if (words === null) return [];
+  const message = `the web server was not reloaded, and goes on as before: ${words}`;
+  return [{ code: 'web-server-not-reloaded', message, path: wanted.moves[0]?.live ?? null }];
 }
 
 /** Moves what has not moved yet. */
 export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
   await tools.audit('switch', nameParts(wanted), async () => {
+    await placeVirtualHosts(wanted.virtualHosts, tools);
     for (const { server, plan } of wanted.tables) await finishSwap(await tools.administratorOf(server, home), plan);
     for (const move of wanted.moves) makeMove(move);
+    for (const { message } of await reloadVirtualHosts(wanted.virtualHosts, tools)) tools.say(message);
   });
 }
 
@@ -75,10 +125,18 @@ export async function revertSwitch(wanted: Switch, home: string, tools: SwitchTo
     for (const move of wanted.moves.toReversed()) makeMove(invertMove(move));
     for (const { server, plan } of wanted.tables.toReversed())
       await revertSwap(await tools.administratorOf(server, home), plan);
+    const { virtualHosts } = wanted;
+    if (virtualHosts === undefined) return;
+    const moved = virtualHosts.moves.filter((move) => isKnown(move, tools) && surveyMove(move) !== 'before');
+    for (const move of moved.toReversed()) makeMove(invertMove(move));
+    if (moved.length > 0) for (const { message } of await reloadVirtualHosts(virtualHosts, tools)) tools.say(message);
   });
 }
 
-/** The switch that takes one back; what is live now goes to databases whose names `nameOf` gives. */
+/**
+ * The switch that takes one back; what is live now goes to databases whose names `nameOf` gives. A virtual host that
+ * somebody else has written since stays his.
+ */
 export async function planSwitchBack(
   done: Switch,
   home: string,
@@ -91,11 +149,20 @@ export async function planSwitchBack(
     tables.push({ server, plan: await planSwapBack(admin, plan, nameOf(index)) });
   }
   const moves = done.moves.toReversed().map((move) => ('entries' in move ? planEntriesBack(move) : invertMove(move)));
-  return { tables, moves };
+  const { virtualHosts } = done;
+  if (virtualHosts === undefined) return { tables, moves };
+  const kept = virtualHosts.moves.filter((move) => isMoveKept(move));
+  const back = kept.toReversed().map(invertMove);
+  return { tables, moves, virtualHosts: { ...virtualHosts, moves: back } };
 }
 
 export async function surveySwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<SwitchSurvey> {
   const parts = wanted.moves.map((move) => ({ name: move.live, side: surveyMove(move) as string }));
+  for (const move of wanted.virtualHosts?.moves ?? []) {
+    const side = surveyMove(move);
+    // What somebody else has written since keeps nobody from finishing the rest.
+    if (side !== 'lost') parts.push({ name: move.live, side });
+  }
   for (const { server, plan } of wanted.tables) {
     const { state, details } = await inspectSwap(await tools.administratorOf(server, home), plan);
     const side = state === 'mixed' ? 'lost' : state;

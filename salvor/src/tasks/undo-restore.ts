@@ -3,6 +3,7 @@
  * what they replace is kept in turn. Nothing is built and nothing is read from a repository.
  */
 import { lstatSync } from 'node:fs';
+import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { Account } from '../sites/account.ts';
@@ -38,6 +39,8 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
     requireKept(original, done);
     const name = (index: number): string => `salvor_${run.id}_old${index === 0 ? '' : index + 1}`;
     const planned = await planSwitchBack(done, home, name, switching);
+    requireSomething(original, planned);
+    run.note(...tellChangedHosts(done, planned));
     run.record({
       scratchDatabases: planned.tables.map(({ server, plan }) => ({ server, name: plan.old, user: plan.old })),
     });
@@ -84,6 +87,23 @@ function requireKept(original: Journal, done: Switch): void {
         original,
         `${move.live} is not where the task has put it, or what it replaced is not kept any more`,
       );
+}
+
+/** A virtual host that was written since is somebody else's; where nothing else was switched there is nothing to undo. */
+function requireSomething(original: Journal, { tables, moves, virtualHosts }: Switch): void {
+  if (tables.length + moves.length + (virtualHosts?.moves.length ?? 0) === 0)
+    throw impossible(original, 'its virtual host was written by someone else since');
+}
+
+function tellChangedHosts(done: Switch, back: Switch): readonly Problem[] {
+  const kept = new Set(back.virtualHosts?.moves.map(({ live }) => live));
+  return (done.virtualHosts?.moves ?? [])
+    .filter(({ live }) => !kept.has(live))
+    .map(({ live }) => ({
+      code: 'virtual-host-changed',
+      message: 'was written by someone else since the task, and stays as it is',
+      path: live,
+    }));
 }
 
 function impossible(original: Journal, why: string): SalvorError {
