@@ -36,7 +36,8 @@ export { RestoreDocument, RestorePlan } from './restore.ts';
 export { DeleteDocument, DeletePlan } from './delete.ts';
 export { UndoDocument } from './undo.ts';
 export { LsDocument, LsEntry } from './ls.ts';
-export { RepositoryStatus, SiteStatus, StatusDocument } from './status.ts';
+export { AccountStatus, RepositoryStatus, SiteStatus, StatusDocument } from './status.ts';
+export { DoctorDocument, DoctorFinding, FINDING_SEVERITIES } from './doctor.ts';
 export { InitDocument } from './init.ts';
 export { KeysRotateDocument } from './keys.ts';
 export {

@@ -31,6 +31,10 @@ const CLONE_FS = 0x200;
 const FICLONE = 0x40049409;
 const MADV_DONTNEED = 4;
 const MADV_HUGEPAGE = 14;
+/** More than `struct timex` is on any architecture. */
+const TIMEX_BYTES = 256;
+/** What `adjtimex` returns where nothing keeps the clock right. */
+const TIME_ERROR = 5;
 const XATTR_SIZE_MAX = 65_536;
 
 koffi.struct('timespec', { tv_sec: 'int64', tv_nsec: 'int64' });
@@ -54,6 +58,7 @@ const unshareCall = lib.func('int unshare(int)');
 const fchdirCall = lib.func('int fchdir(int)');
 const ioctlCall = lib.func('int ioctl(int, unsigned long, int)');
 const closeCall = lib.func('int close(int)');
+const adjtimexCall = lib.func('int adjtimex(_Inout_ uint8_t *)');
 const madviseCall = lib.func('int madvise(uint8_t *, size_t, int)');
 
 const NAMES = new Map<number, string>(Object.entries(osConstants.errno).map(([name, number]) => [number, name]));
@@ -291,4 +296,10 @@ export function makeDirectories(path: string, mode: number): void {
     makeDirectories(above, mode);
     mkdirSync(path, { mode });
   }
+}
+
+/** Whether something (NTP) keeps this machine's clock right, as the kernel was told. Sets nothing. */
+export function isClockSynchronised(): boolean {
+  // All zero: a question.
+  return Number(adjtimexCall(Buffer.alloc(TIMEX_BYTES))) !== TIME_ERROR;
 }

@@ -365,6 +365,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'place-unusable': {
+    message: (c) =>
+      `${String(c['place'])} can't be used: it fails when asked to ${String(c['step'])}: ${String(c['why'])}`,
+    hint: 'Look at the disk or the server and at the rights there; try it again with: salvor repo test-connection --repo URL',
+    exit: 1,
+    retry: 'later',
+  },
   'point-ambiguous': {
     message: (c) => `More than one point begins with ${String(c['point'])}.`,
     hint: 'Give more of its letters; salvor points SITE lists them whole.',

@@ -15,6 +15,7 @@ import type {
   DailyDocument,
   ConfirmDocument,
   DeleteDocument,
+  DoctorDocument,
   ExportDocument,
   InitDocument,
   KeysRotateDocument,
@@ -46,6 +47,7 @@ import { ArchivePoints, configuredFor } from './archive-points.ts';
 import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '../points/host-points.ts';
 import { type CopyName, hasRepository } from '../points/repositories.ts';
 import type { Uptime } from './clock-watch.ts';
+import { examineHost } from './doctor/examine-host.ts';
 import { runNights } from './nights.ts';
 import { describePolicy, simulatePolicy } from './policy-documents.ts';
 import { documentOfHost, documentOfSite, readHost } from './host-sites.ts';
@@ -357,7 +359,13 @@ export class Agent implements AsyncDisposable {
   async status(options: CallOptions = {}): Promise<StatusDocument> {
     const found = await readHost(this.#config, options.signal);
     const tasks = await this.#tasks.list({ site: null, states: [], count: MAX_STATUS_TASKS });
-    return await readStatus(found, this.#config, this.#points, tasks);
+    return await readStatus({ ...this.#room, config: this.#config, points: this.#points }, found, tasks);
+  }
+
+  /** Whether all is in order with this installation, and what to do where it is not. Changes nothing. */
+  async doctor(options: CallOptions = {}): Promise<DoctorDocument> {
+    const room = { ...this.#room, config: this.#config, points: this.#points, uptime: this.#uptime };
+    return await examineHost(room, await readHost(this.#config, options.signal), options.signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

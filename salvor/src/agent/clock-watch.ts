@@ -23,14 +23,23 @@ export function readUptime(): Uptime {
 }
 
 /** Looks at the clock, compares with the last look and keeps this one in STATE/clock.json. */
-export function watchClock(state: string, now: Date, { boot, seconds }: Uptime): boolean {
-  const file = join(state, 'clock.json');
-  const last = readLook(file);
-  writeDurably(file, `${JSON.stringify({ wall: now.toISOString(), boot, seconds } satisfies Look)}\n`);
+export function watchClock(state: string, now: Date, sinceBoot: Uptime): boolean {
+  const isAsKept = isClockAsKept(state, now, sinceBoot);
+  writeDurably(lookFileOf(state), `${JSON.stringify({ wall: now.toISOString(), ...sinceBoot } satisfies Look)}\n`);
+  return isAsKept;
+}
+
+/** Compares with the last look, and keeps nothing. */
+export function isClockAsKept(state: string, now: Date, { boot, seconds }: Uptime): boolean {
+  const last = readLook(lookFileOf(state));
   if (last === null) return true;
   const movedMs = now.getTime() - Date.parse(last.wall);
   if (last.boot === boot) return Math.abs(movedMs - (seconds - last.seconds) * 1000) <= TOLERANCE_MS;
   return movedMs >= 0 && movedMs <= MAX_OFF_MS;
+}
+
+function lookFileOf(state: string): string {
+  return join(state, 'clock.json');
 }
 
 function readLook(file: string): Look | null {

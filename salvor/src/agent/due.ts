@@ -31,7 +31,7 @@ export async function findDue(
 /** One that failed long enough ago does not count. */
 function lastBeganOf(rows: readonly TaskRow[], job: Job, now: Date): Date | null {
   for (const { operation, wish, state, started } of rows) {
-    if (operation !== 'daily' || started === null || jobOf(wish) !== job) continue;
+    if (operation !== 'daily' || started === null || jobOfRow(wish) !== job) continue;
     const began = new Date(started);
     const isFailure = state === 'failed' || state === 'rolled-back' || state === 'cancelled';
     if (!isFailure || now.getTime() - began.getTime() < AGAIN_AFTER_MS) return began;
@@ -39,6 +39,7 @@ function lastBeganOf(rows: readonly TaskRow[], job: Job, now: Date): Date | null
   return null;
 }
 
-function jobOf(wish: string | null): string {
+/** Which job a row of `daily` was, as its wish says. */
+export function jobOfRow(wish: string | null): string {
   return (JSON.parse(wish ?? '{}') as { readonly job?: string }).job ?? 'nightly';
 }

@@ -42,6 +42,18 @@ export class Locks implements Disposable {
     return this.#take('recovery', 'recovery') === null ? this.#held('recovery') : null;
   }
 
+  /** Takes the lock of the one process that serves this host, or gives who has it. */
+  lockAgent(): Disposable | LockHolder {
+    const holder = this.#take('agent', 'agent');
+    return holder ?? this.#held('agent');
+  }
+
+  /** The process that serves this host; null where none does. */
+  findAgent(): LockHolder | null {
+    const holder = readHolder(this.#path('agent'));
+    return holder !== null && isAlive(holder) ? holder : null;
+  }
+
   [Symbol.dispose](): void {
     if (this.#gate.isOpen) this.#gate.close();
   }

@@ -1,18 +1,34 @@
-import type { Problem, RepositoryStatus, SiteStatus, StatusDocument, TaskSummary } from '@salvor/contract';
+import type {
+  AccountStatus,
+  Problem,
+  RepositoryStatus,
+  SiteStatus,
+  StatusDocument,
+  TaskSummary,
+} from '@salvor/contract';
+import type { Config } from '../config.ts';
 import type { ListedPoint } from '../points/list-points.ts';
-import { type RepositoryPlaces, hasRepository, repositoryUrlOf } from '../points/repositories.ts';
+import { type RepositoryPlaces, hasRepository, repositorySince, repositoryUrlOf } from '../points/repositories.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
 import type { HostPoints } from '../points/host-points.ts';
+import { type NightsLook, readAccountStatus } from './account-status.ts';
+import { hostAccount } from './host-account.ts';
 import { documentOfSite } from './host-sites.ts';
+import type { TaskRoom } from './run-task.ts';
 import { problemOfHung } from './task-documents.ts';
+
+export type StatusRoom = Pick<TaskRoom, 'log' | 'locks' | 'clock'> & {
+  readonly config: Config;
+  readonly points: HostPoints;
+};
 
 /** How the host stands. A repository that can't be opened is a fact here, and no failure. */
 export async function readStatus(
+  room: StatusRoom,
   found: FoundSites,
-  places: RepositoryPlaces,
-  points: HostPoints,
   tasks: readonly TaskSummary[],
 ): Promise<StatusDocument> {
+  const { config: places, points } = room;
   const repositories: RepositoryStatus[] = [];
   const pointsOf = new Map<string, readonly ListedPoint[]>();
   const problemsOf = new Map<string, readonly Problem[]>();
@@ -49,7 +65,35 @@ export async function readStatus(
       ],
     };
   });
-  return { sites, tasks, repositories };
+  const agent = room.locks.findAgent();
+  return {
+    sites,
+    tasks,
+    repositories,
+    accounts: await readAccounts(room, found, pointsOf),
+    agent: agent === null ? null : { process: agent.pid },
+  };
+}
+
+/** Of the host itself too, where it has a repository. */
+async function readAccounts(
+  { config, points, log, clock }: StatusRoom,
+  found: FoundSites,
+  pointsOf: ReadonlyMap<string, readonly ListedPoint[]>,
+): Promise<readonly AccountStatus[]> {
+  const look: NightsLook = {
+    log,
+    points,
+    levels: config.policies,
+    now: clock(),
+    hasRemote: config.remote !== null,
+    madeAt: (account) => repositorySince(config, account),
+  };
+  const accounts: AccountStatus[] = [];
+  for (const { name } of found.accounts) accounts.push(await readAccountStatus(name, pointsOf.get(name) ?? [], look));
+  const host = hostAccount();
+  if (host !== null && hasRepository(config, host.name)) accounts.push(await readAccountStatus(host.name, [], look));
+  return accounts;
 }
 
 async function listOf(

@@ -16,6 +16,7 @@ const COMMANDS = [
   ['task', 'log'],
   ['task', 'cancel'],
   ['status'],
+  ['doctor'],
   ['sites'],
   ['points'],
   ['ls'],

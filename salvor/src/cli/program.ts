@@ -16,6 +16,7 @@ import type { InitFlags } from './commands/init.ts';
 import type { KeysRotateFlags } from './commands/keys.ts';
 import type { PolicyShowFlags } from './commands/policy.ts';
 import type { RestoreFlags } from './commands/restore.ts';
+import type { StatusFlags } from './commands/status.ts';
 import type { TasksFlags } from './commands/tasks.ts';
 import type { WaitFlags } from './wait.ts';
 
@@ -301,10 +302,23 @@ function addPolicy(program: Command, perform: Perform): void {
 }
 
 function addLooks(program: Command, perform: Perform): void {
-  addVerb(program, 'status', 'show the last point of every site, tasks and repositories').action(
-    async (flags: GlobalFlags) =>
-      perform(flags, async (context) => (await import('./commands/status.ts')).status(context)),
+  addVerb(program, 'doctor', 'look over this installation, and say what to do about each finding', {
+    examples: ['salvor doctor', 'salvor doctor --json'],
+    notes: [
+      'Exits with 1 where something is not backed up or could not be brought back,',
+      'with 3 where it may come to that.',
+    ],
+  }).action(async (flags: GlobalFlags) =>
+    perform(flags, async (context) => (await import('./commands/doctor.ts')).doctor(context)),
   );
+  addVerb(program, 'status', 'show what is safe, what is late, what runs and what begins next', {
+    examples: ['salvor status', 'salvor status --all'],
+    notes: ['Exits with 3 where something needs somebody: a site with problems, a night that is late …'],
+  })
+    .option('-a, --all', 'list every site, task and repository, also where there are many')
+    .action(async (flags: GlobalFlags & StatusFlags) =>
+      perform(flags, async (context) => (await import('./commands/status.ts')).status(flags, context)),
+    );
   addVerb(program, 'sites', 'list the sites of this host', { examples: ['salvor sites', 'salvor sites --all'] })
     .option('-a, --all', 'also list what looks like a site and is none, and why')
     .action(async (flags: GlobalFlags & { all?: boolean }) =>

@@ -15,7 +15,8 @@ export function renderTasks(tasks: readonly TaskSummary[], now: Date, paint: Pai
       { title: 'TASK', value: ({ id }) => id },
       { title: 'WANTED', value: ({ queuedAt }) => readableTime(queuedAt) },
       { title: 'OPERATION', value: ({ operation }) => operation },
-      { title: 'SITE', value: ({ account, uri }) => `${account}/${uri}` },
+      // What is done for all of an account names no site.
+      { title: 'SITE', value: ({ account, uri }) => (uri === '' ? account : `${account}/${uri}`) },
       { title: 'STATE', value: ({ state, isHung }) => (isHung ? `${state} (hung)` : state) },
       { title: 'TOOK', value: (task) => tookOf(task, now), align: 'right' },
       { title: '', value: noteOf },

@@ -55,7 +55,8 @@ export type Run = AsyncDisposable & {
 /** A tool's last words are enough to act on; its whole stderr may be as long as its input. */
 const MAX_LAST_WORDS_BYTES = 8192;
 const DEFAULT_KILL_AFTER_MS = 2000;
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Where programs are looked for. */
+export const PROGRAM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Starts a command. Read `stdout` to its end, or await `finished` after reading; disposing stops and reaps it.
@@ -67,7 +68,7 @@ export function openRun(command: string, options: RunOptions): Run {
   options.signal?.throwIfAborted();
   const stdio: StdioOptions = [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', ...(options.descriptors ?? [])];
   const child = spawn('setpriv', [...dropRights(options.user), '--', command, ...options.args], {
-    env: { PATH, LANG: 'C.UTF-8', ...options.env },
+    env: { PATH: PROGRAM_PATH, LANG: 'C.UTF-8', ...options.env },
     cwd: options.cwd ?? '/',
     stdio,
     shell: false,

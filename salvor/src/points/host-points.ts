@@ -1,4 +1,12 @@
-import { PIN_TAG, type Repository, type Snapshot, forgetNamed, listSnapshots, tag } from '@salvor/engine';
+import {
+  PIN_TAG,
+  type Repository,
+  type Snapshot,
+  forgetNamed,
+  listSnapshots,
+  tag,
+  testConnection,
+} from '@salvor/engine';
 import { lstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
@@ -183,6 +191,20 @@ export class HostPoints implements AsyncDisposable {
 
   async forgetMade(snapshots: readonly string[]): Promise<void> {
     await forgetMade(this.#store, snapshots);
+  }
+
+  /** The time of the newest point of an account that is known; null where none is. Asks no repository. */
+  async newestKnown(account: string): Promise<string | null> {
+    const rows = await readCatalogue(this.#store, account);
+    return rows.reduce<string | null>((newest, { time }) => (newest === null || time > newest ? time : newest), null);
+  }
+
+  /** Writes a file of a moment into an account's repository, reads it back and removes it. Throws `place-unusable`. */
+  async tryPlace(account: string, copy: CopyName): Promise<void> {
+    const { storage, location } = await this.repositoryOf(account, copy);
+    const verdict = await testConnection(storage.uncached ?? storage);
+    if (!verdict.isUsable)
+      throw new SalvorError('place-unusable', { place: location, step: verdict.step, why: verdict.message });
   }
 
   /**

@@ -2,7 +2,7 @@
  * The repositories of a host: one per account and copy, each with a key of its own in STATE/keys and
  * STATE/remote-keys. All share one chunker polynomial, so that equal files are cut into equal blocks and copies between them are cheap.
  */
-import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { homedir, userInfo } from 'node:os';
 import {
@@ -95,6 +95,11 @@ function requireNeverMade(places: RepositoryPlaces, account: string, copy: CopyN
   const url = repositoryUrlOf(places, account, copy);
   if (existsSync(file) && readFileSync(file, 'utf8').split('\n')[0] === url)
     throw new SalvorError('repository-gone', { account, url, file });
+}
+
+/** Since when this host has the account's local repository; null where it has none. */
+export function repositorySince(places: RepositoryPlaces, account: string): Date | null {
+  return statSync(madeFileOf(places, account, 'local'), { throwIfNoEntry: false })?.mtime ?? null;
 }
 
 /** Says that the account's repository was made, and where. */

@@ -125,7 +125,7 @@ describe('on a host with sites', { concurrency: 1 }, () => {
     const status = await document(StatusDocument, 0, ['status']);
     assert.equal(status.sites.find(({ uri }) => uri === site.uri)?.lastPoint?.id, made.point);
     assert.ok(status.tasks.some(({ id, state }) => id === made.task && state === 'succeeded'));
-    assert.match((await salvor('status')).out, /^1 of 2 sites has a complete point\.\n/);
+    assert.match((await salvor('status')).out, /^Safe {5}1 of 2 sites has a complete point, of /);
   });
 
   test('what is not there is a coded error of its own', async () => {

@@ -1,0 +1,80 @@
+import { statSync } from 'node:fs';
+import type { DoctorFinding } from '@salvor/contract';
+import { type CopyName, copiesOf, hasRepository, keyFileOf, repositoryUrlOf } from '../../points/repositories.ts';
+import { listLocalLocks } from '../../points/local-locks.ts';
+import { HOST_ACCOUNT } from '../host-account.ts';
+import type { Check, DoctorRoom } from './examine-host.ts';
+import { finding, findingOfError } from './findings.ts';
+
+/** As old as restic's own are when they count for nothing. */
+const OLD_LOCK_MS = 30 * 60_000;
+
+/** Whether each account's repositories open with their keys, one in each place can be written, and no disk holds all there is. */
+export const checkRepositories: Check = async (room, { accounts }, signal) => {
+  const { config } = room;
+  const findings: DoctorFinding[] = config.remote === null ? [finding('one-copy')] : [];
+  findings.push(
+    ...findSharedDisks(
+      config,
+      accounts.map(({ home }) => home),
+    ),
+  );
+  const names = accounts.map(({ name }) => name);
+  if (hasRepository(config, HOST_ACCOUNT)) names.push(HOST_ACCOUNT);
+  for (const copy of copiesOf(config)) {
+    let isTried = false;
+    for (const account of names) {
+      signal?.throwIfAborted();
+      const met = await examine(room, account, copy, isTried);
+      findings.push(...met);
+      isTried ||= met.length === 0;
+      // The others lie at the same place: who waits is not made to wait for each.
+      if (copy === 'remote' && met.some(({ code }) => code.startsWith('storage-'))) break;
+    }
+  }
+  return findings;
+};
+
+async function examine(
+  { config, points, clock }: DoctorRoom,
+  account: string,
+  copy: CopyName,
+  isTried: boolean,
+): Promise<readonly DoctorFinding[]> {
+  const url = repositoryUrlOf(config, account, copy);
+  try {
+    await points.repositoryOf(account, copy);
+    if (!isTried) await points.tryPlace(account, copy);
+  } catch (error) {
+    const met = findingOfError(error, 'error', url);
+    const isMissing = met.code === 'repository-missing' || (copy === 'local' && !hasRepository(config, account));
+    return [isMissing ? finding('account-without-repository', { account, copy }, url) : met];
+  }
+  if (!url.startsWith('/')) return [];
+  return listLocalLocks(url)
+    .filter((writtenAt) => clock().getTime() - writtenAt.getTime() > OLD_LOCK_MS)
+    .map((writtenAt) => {
+      const time = writtenAt.toISOString();
+      return finding('repository-lock-old', { account, copy, time, url, key: keyFileOf(config, account, copy) }, url);
+    });
+}
+
+/** A copy on the disk that it is a copy of goes with it. */
+export function findSharedDisks(
+  { local, remote }: { readonly local: string; readonly remote: { readonly url: string } | null },
+  homes: readonly string[],
+): readonly DoctorFinding[] {
+  const disk = diskOf(local);
+  if (disk === null) return [];
+  const hasRemote = remote === null ? 'no' : 'yes';
+  const shared = homes.filter((home) => diskOf(home) === disk);
+  const findings = shared.map((home) => finding('home-shares-disk', { home, hasRemote }, local)).slice(0, 1);
+  if (remote !== null && diskOf(remote.url) === disk)
+    findings.push(finding('copies-share-disk', { remote: remote.url }, remote.url));
+  return findings;
+}
+
+/** Of a directory of this machine that is there. */
+function diskOf(path: string): number | null {
+  return path.startsWith('/') ? (statSync(path, { throwIfNoEntry: false })?.dev ?? null) : null;
+}

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { AccountStatus } from '@salvor/contract';
+import { growthOf } from '../../points/repository-growth.ts';
+import { SalvorError } from '../../errors.ts';
+import { isClockAsKept, watchClock } from '../clock-watch.ts';
+import { judgeNights } from './check-nights.ts';
+import { findMissing } from './check-programs.ts';
+import { findSharedDisks } from './check-repositories.ts';
+import { judgeSpace } from './check-space.ts';
+import { examineFailure } from './examine-host.ts';
+import { FINDINGS, findingOfError } from './findings.ts';
+
+const DAY_MS = 86_400_000;
+const GIB = 1024 ** 3;
+
+const codesOf = (findings: readonly { readonly code: string }[]): readonly string[] => findings.map(({ code }) => code);
+
+describe('the doctor', () => {
+  let room: string;
+  before(() => {
+    room = mkdtempSync('/tmp/salvor-doctor-');
+  });
+  after(() => rmSync(room, { recursive: true, force: true }));
+
+  test('names the programs that nothing works without as errors, and what is only useful as a note', () => {
+    const bin = join(room, 'bin');
+    mkdirSync(bin);
+    symlinkSync('/bin/true', join(bin, 'mariadb'));
+    const findings = findMissing(`/nowhere:${bin}`);
+    assert.deepEqual(
+      findings.map(({ path, severity }) => [path, severity]),
+      [
+        ['mariadb-dump', 'error'],
+        ['setpriv', 'error'],
+        ['restic', 'note'],
+        ['bzip2', 'note'],
+      ],
+    );
+    assert.deepEqual([...new Set(codesOf(findings))], ['program-missing', 'program-useful']);
+    assert.match(findings[0]?.remedy ?? '', /Debian: mariadb-client/);
+  });
+
+  test('warns of repositories on the disk of a home, and of both copies on one disk', () => {
+    const home = join(room, 'home');
+    mkdirSync(home);
+    const both = findSharedDisks({ local: room, remote: { url: home } }, ['/proc', home]);
+    assert.deepEqual(codesOf(both), ['home-shares-disk', 'copies-share-disk']);
+    assert.match(both[0]?.message ?? '', new RegExp(home));
+    assert.deepEqual(findSharedDisks({ local: room, remote: { url: '/proc' } }, ['/proc']), []);
+    assert.deepEqual(findSharedDisks({ local: room, remote: { url: 'sftp:u@h:/x' } }, ['/proc']), []);
+    assert.deepEqual(findSharedDisks({ local: join(room, 'gone'), remote: null }, [home]), []);
+  });
+
+  test('says when a disk has little left, of bytes or of files', () => {
+    assert.deepEqual(judgeSpace('/x', { bytes: 9 * GIB, free: 2 * GIB, freeFiles: null }), []);
+    assert.deepEqual(codesOf(judgeSpace('/x', { bytes: 9 * GIB, free: GIB / 2, freeFiles: 50_000 })), ['space-low']);
+    assert.deepEqual(codesOf(judgeSpace('/x', { bytes: 9 * GIB, free: GIB * 2, freeFiles: 12 })), ['inodes-short']);
+  });
+
+  test('takes the growth of a repository from its last week, without its first day', () => {
+    const now = 100 * DAY_MS;
+    const ago = (days: number, bytes: number): { at: number; bytes: number } => ({ at: now - days * DAY_MS, bytes });
+    assert.equal(growthOf([], now), 0);
+    assert.equal(growthOf([ago(0.5, GIB)], now), 0, 'a first backup tells nothing of the next');
+    assert.equal(growthOf([ago(5, 100 * GIB), ago(3, GIB), ago(1, 3 * GIB)], now), GIB);
+    assert.equal(growthOf([ago(50, 100 * GIB), ago(30, GIB), ago(7, 7 * GIB)], now), GIB);
+  });
+
+  test('names nights that are late, that failed, that named problems, copies that are behind, and old pins', () => {
+    const well: AccountStatus = {
+      account: 'o1',
+      lastNight: {
+        task: 'mwtud5ya6orn',
+        state: 'succeeded',
+        startedAt: '2026-04-01T02:00:00.000Z',
+        endedAt: '2026-04-01T02:05:00.000Z',
+      },
+      next: null,
+      lateSince: null,
+      behind: null,
+      oldPins: null,
+    };
+    const time = '2026-03-30T02:00:00.000Z';
+    const codes = (change: Partial<AccountStatus>): readonly string[] =>
+      codesOf(judgeNights({ ...well, ...change }, 2));
+    const ended = (state: 'failed' | 'warned'): Partial<AccountStatus> =>
+      well.lastNight === null ? {} : { lastNight: { ...well.lastNight, state } };
+    assert.deepEqual(codes({}), []);
+    assert.deepEqual(codes({ lateSince: time, lastNight: null }), ['night-late']);
+    assert.deepEqual(codes({ ...ended('failed'), lateSince: time }), ['night-late', 'night-failed']);
+    assert.deepEqual(codes(ended('warned')), ['night-with-problems']);
+    assert.deepEqual(codes({ behind: { points: 2, oldest: time } }), ['copy-behind']);
+    const pins = judgeNights({ ...well, oldPins: { points: 1, bytes: 3 * 1024 ** 2, oldest: time } }, 0);
+    assert.match(pins[0]?.message ?? '', /^1 point of account o1, holding 3 MiB,/);
+    assert.deepEqual(codesOf(pins), ['pins-old']);
+  });
+
+  test('sees that the clock has jumped without taking the last look away', () => {
+    const start = new Date('2026-04-01T02:00:00Z');
+    const later = new Date(start.getTime() + DAY_MS);
+    assert.equal(watchClock(room, start, { boot: 'one', seconds: 100 }), true);
+    assert.equal(isClockAsKept(room, later, { boot: 'one', seconds: 200 }), false);
+    assert.equal(isClockAsKept(room, later, { boot: 'one', seconds: 100 + 86_400 }), true);
+  });
+
+  test('makes a finding of what keeps it from looking, with the code and the hint of the error', () => {
+    const error = new SalvorError('config-missing', { places: ['/etc/salvor/salvor.yaml'] });
+    const document = examineFailure('configuration', error);
+    assert.equal(document.state, 'failed');
+    const [only] = document.findings;
+    assert.equal(only?.code, 'config-missing');
+    assert.match(only?.remedy ?? '', /salvor init/);
+    assert.equal(findingOfError(new Error(''), 'warning').code, 'check-failed');
+  });
+
+  test('has each of its findings in docs/doctor.md, with its weight', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../../../docs/doctor.md'), 'utf8');
+    for (const [code, { severity }] of Object.entries(FINDINGS))
+      assert.match(page, new RegExp(`^\\| \`${code}\` +\\| ${severity} +\\|`, 'm'), code);
+  });
+});
