@@ -10,6 +10,7 @@
  * back to them (no_new_privs).
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SalvorError } from '../errors.ts';
@@ -57,6 +58,12 @@ const MAX_LAST_WORDS_BYTES = 8192;
 const DEFAULT_KILL_AFTER_MS = 2000;
 /** Where programs are looked for. */
 export const PROGRAM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Where a command of this name would be found; null for nowhere. */
+export function findCommand(name: string): string | null {
+  const paths = PROGRAM_PATH.split(':').map((directory) => `${directory}/${name}`);
+  return paths.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true) ?? null;
+}
 
 /**
  * Starts a command. Read `stdout` to its end, or await `finished` after reading; disposing stops and reaps it.

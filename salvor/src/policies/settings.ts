@@ -330,6 +330,18 @@ export const SETTINGS = {
     standard: null,
     about: 'Run after a restore or undo, when the site is the new one: [drush, cr], [wp, cache, flush].',
   },
+  preUpdate: {
+    key: 'hooks.preUpdate',
+    kind: 'command',
+    standard: null,
+    about: 'Run before Drush updates the database of a site on its new code; where it fails, the updates are not run.',
+  },
+  postUpdate: {
+    key: 'hooks.postUpdate',
+    kind: 'command',
+    standard: null,
+    about: 'Run after such an update, whether it went well or not: SALVOR_UPDATE says done or failed.',
+  },
   hookUser: {
     key: 'hooks.user',
     kind: 'text',
@@ -389,6 +401,27 @@ export const SETTINGS = {
     kind: 'command',
     standard: null,
     about: 'Has it read its configuration; by default nginx -s reload, or apache2ctl graceful.',
+  },
+  runsUpdates: {
+    key: 'updates.run',
+    kind: 'flag',
+    standard: true,
+    about: 'Whether drush updatedb runs where a Drupal site comes to other code than it had.',
+  },
+  drush: {
+    key: 'updates.drush',
+    kind: 'command',
+    standard: null,
+    about:
+      'The Drush that runs them; by default vendor/bin/drush of the platform, else the one of the account or of the host.',
+  },
+  updateWithinMs: {
+    key: 'updates.timeLimit',
+    kind: 'duration',
+    standard: HOUR_MS,
+    least: 1000,
+    most: 24 * HOUR_MS,
+    about: 'How long they may run.',
   },
 } as const satisfies Record<string, Setting>;
 

@@ -1,5 +1,6 @@
 /**
- * Commands of the hoster's around a restore: before anything is touched, and when the site is the new one. They run
+ * Commands of the hoster's around a restore (before anything is touched, and when the site is the new one) and around the
+ * updates of a database on other code. They run
  * as the account's user, or as the one that is named: what they start may run the tenant's code.
  */
 import { lstatSync } from 'node:fs';
@@ -12,7 +13,7 @@ import type { Journal } from './journal.ts';
 import { usersOfAccount } from './known-owners.ts';
 import type { TaskRun } from './task-run.ts';
 
-export type HookName = 'preRestore' | 'postRestore';
+export type HookName = 'preRestore' | 'postRestore' | 'preUpdate' | 'postUpdate';
 
 /** The site that a hook is told of. What is null is not known. */
 export type HookPlace = {
@@ -26,13 +27,14 @@ export type HookPlace = {
   readonly cms: string | null;
 };
 
-/** Null where there is none or it ended well, else why not. `signal` is for a hook that may still stop the task. */
+/** Null where there is none or it ended well, else why not. `signal` is for a hook that may still stop the task; `told` is put into its environment. */
 export async function runHook(
   hook: HookName,
   place: HookPlace,
   policy: Policy,
   run: Pick<TaskRun, 'id' | 'say'>,
   signal?: AbortSignal,
+  told: Readonly<Record<string, string>> = {},
 ): Promise<string | null> {
   const words = policy[hook];
   if (words === null) return null;
@@ -46,7 +48,15 @@ export async function runHook(
       words,
       user,
       directory: isThere ? place.path : '/',
-      env: { ...describePlace(place), SALVOR_HOOK: hook, SALVOR_TASK: run.id, HOME: home, USER: name, LOGNAME: name },
+      env: {
+        ...describePlace(place),
+        ...told,
+        SALVOR_HOOK: hook,
+        SALVOR_TASK: run.id,
+        HOME: home,
+        USER: name,
+        LOGNAME: name,
+      },
       withinMs: policy.hookWithinMs,
       ...(signal === undefined ? {} : { signal }),
     },
