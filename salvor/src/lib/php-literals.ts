@@ -64,6 +64,20 @@ export function encodeLiteral(value: string): string {
   return `'${value.replace(/[\\']/g, '\\$&')}'`;
 }
 
+/**
+ * The source text of a literal's new value: in the quotes that it had where it needs no escapes there. Null for a part of
+ * a text that would need some. `source` is the file with one character per byte.
+ */
+export function spellLiteral({ start, end, value, isWhole }: PhpLiteral, text: string, source: string): string | null {
+  const raw = source.slice(start, end);
+  const isPlain = !/[\\'"$\n\r]/.test(text);
+  if (!isWhole) return isPlain && raw === value ? text : null;
+  if (/^\d+$/.test(raw) && /^(?:0|[1-9]\d{0,8})$/.test(text)) return text;
+  const quote = raw.at(0);
+  const isAsWritten = raw.slice(1, -1) === value && (quote === '"' || quote === "'");
+  return isPlain && isAsWritten ? `${quote}${text}${quote}` : encodeLiteral(text);
+}
+
 const NOWHERE: LiteralPlace = { kind: 'none' };
 const KEY: LiteralPlace = { kind: 'key' };
 
@@ -203,7 +217,7 @@ function below(place: LiteralPlace, key: string | null): LiteralPlace {
 }
 
 /** The variable that is written to, with its keys; nothing where it is a property or has no plain name. */
-function placeOfTarget(target: unknown): LiteralPlace {
+export function placeOfTarget(target: unknown): LiteralPlace {
   const keys: (string | null)[] = [];
   let at = target as PhpExpression;
   while (isNode(at) && at.kind === 'offsetlookup') {
@@ -216,7 +230,8 @@ function placeOfTarget(target: unknown): LiteralPlace {
   return typeof name === 'string' ? { kind: 'variable', name, keys: rest } : NOWHERE;
 }
 
-function keyOf(key: unknown): string | null {
+/** The key that a literal makes, one character per byte; null where it is none. */
+export function keyOf(key: unknown): string | null {
   return isNode(key) && (key.kind === 'string' || key.kind === 'number') ? literalText(key) : null;
 }
 

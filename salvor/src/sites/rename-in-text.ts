@@ -31,8 +31,10 @@ const MAX_HEAD = 4096;
 
 /** The text with the new name; the same where nothing was to do. */
 export function renameInText(text: string, naming: Naming): string {
-  const { uri, path, moved, aliases } = naming;
-  const absolute = [path, ...moved]
+  const { uri, path, moved, aliases, context } = naming;
+  const below = ({ root }: PlatformContext, name: string): string => `${root}/sites/${name}`;
+  const ofContext = context === null ? [] : [{ from: below(context.from, uri.from), to: below(context.to, uri.to) }];
+  const absolute = [path, ...moved, ...ofContext]
     .filter(({ from, to }) => from !== to)
     .toSorted((a, b) => b.from.length - a.from.length);
   const old = escapePattern(uri.from);

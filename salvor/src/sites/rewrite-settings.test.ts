@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { Connection, ConnectionChange } from './connection-fields.ts';
 import type { Naming } from './rename-in-text.ts';
 import { CLOAKED } from './layouts/test-host.ts';
+import { FIELDS_OF_CLONE } from './set-context.ts';
 import { rewriteSettings } from './rewrite-settings.ts';
 import type { RewrittenSettings, SettingsChanges } from './settings-changes.ts';
 
@@ -151,6 +152,14 @@ if (file_exists(__DIR__ . '/local.drushrc.php')) include_once(__DIR__ . '/local.
       .replaceAll('old.test', 'new.test')
       .replace('platform_Old', 'platform_New');
     assert.equal(rewritten(before, {}, 'drushrc.php'), after);
+  });
+
+  test('a clone’s drushrc.php leads to none of its origin’s further names', () => {
+    const before = `<?php\n$options['uri'] = 'old.test';\n$options['aliases'] = array ( 0 => 'www.old.test', );\n$options['redirection'] = 'www.old.test';\n`;
+    assert.equal(
+      rewritten(before, { options: FIELDS_OF_CLONE }, 'drushrc.php'),
+      `<?php\n$options['uri'] = 'new.test';\n$options['aliases'] = array();\n$options['redirection'] = false;\n`,
+    );
   });
 
   test('cloaked settings hold none, and stay', () => {

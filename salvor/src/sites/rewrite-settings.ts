@@ -12,19 +12,14 @@
  * `local.settings.php`, `civicrm.settings.php`), Aegir's and BOA's `drushrc.php`, and `wp-config.php`.
  */
 import { basename } from 'node:path';
-import {
-  type PhpLiteral,
-  type Replacement,
-  encodeLiteral,
-  findLiterals,
-  replaceInSource,
-} from '../lib/php-literals.ts';
+import { type PhpLiteral, type Replacement, findLiterals, replaceInSource, spellLiteral } from '../lib/php-literals.ts';
 import { parsePhp } from '../lib/php-syntax.ts';
 import { compareSettings } from './compare-settings.ts';
 import { ConnectionFields, rewriteDatabaseUrl } from './connection-fields.ts';
 import { namesConnection, readAlone } from './read-alone.ts';
 import { renameAt } from './rename-at.ts';
 import { type Naming, nameInText } from './rename-in-text.ts';
+import { setContext } from './set-context.ts';
 import {
   type RewrittenPlace,
   type RewrittenSettings,
@@ -63,7 +58,7 @@ export function rewriteSettings({ name, bytes }: SettingsText, changes: Settings
   for (const literal of found.literals) {
     const rewritten = rewriteLiteral(literal, fields, changes);
     if (rewritten === null) continue;
-    const text = spell(literal, rewritten.value, lines.source);
+    const text = spellLiteral(literal, rewritten.value, lines.source);
     // A part of a text that would need escapes: the comparison says what is wrong with it.
     if (text === null) continue;
     replacements.push({ start: literal.start, end: literal.end, text });
@@ -79,7 +74,10 @@ export function rewriteSettings({ name, bytes }: SettingsText, changes: Settings
     file: path('from'),
   });
   if (problems.length > 0) return { bytes, places: [], left: [], problems };
-  return { bytes: rewritten, places, left: linesNaming(rewritten, naming), problems: [] };
+  const set = isDrushrc ? setContext(rewritten, 'options', [], changes.options ?? {}) : { bytes: rewritten, lines: [] };
+  if (set === null) return failed(1, 'its $options are made by code');
+  const ofOptions = set.lines.map((line) => ({ line, what: 'option' as const, before: null, after: null }));
+  return { bytes: set.bytes, places: [...places, ...ofOptions], left: linesNaming(set.bytes, naming), problems: [] };
 }
 
 type RewrittenLiteral = { readonly value: string; readonly what: RewrittenPlace['what'] };
@@ -97,17 +95,6 @@ function rewriteLiteral(
   if (url !== null) return { value: url, what: 'url' };
   const renamed = renameAt(place, value, naming);
   return renamed === value ? null : { value: renamed, what: 'name-or-path' };
-}
-
-/** The source text of a new value: in the quotes that it had where it needs no escapes there. */
-function spell({ start, end, value, isWhole: whole }: PhpLiteral, text: string, source: string): string | null {
-  const raw = source.slice(start, end);
-  const isPlain = !/[\\'"$\n\r]/.test(text);
-  if (!whole) return isPlain && raw === value ? text : null;
-  if (/^\d+$/.test(raw) && /^(?:0|[1-9]\d{0,8})$/.test(text)) return text;
-  const quote = raw.at(0);
-  const isAsWritten = raw.slice(1, -1) === value && (quote === '"' || quote === "'");
-  return isPlain && isAsWritten ? `${quote}${text}${quote}` : encodeLiteral(text);
 }
 
 function placeOf(line: number, { value }: PhpLiteral, { value: text, what }: RewrittenLiteral): RewrittenPlace {

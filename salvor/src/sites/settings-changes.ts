@@ -1,12 +1,15 @@
 /** What is to change in a site's settings, and what came of it. */
 import type { ConnectionChange, NewField } from './connection-fields.ts';
 import type { Naming } from './rename-in-text.ts';
+import type { ContextFields } from './set-context.ts';
 import type { SiteProblem } from './site.ts';
 
 export type SettingsChanges = {
   /** Each log-in that changes, also one that keeps its name and gets a new password. */
   readonly connections: readonly ConnectionChange[];
   readonly naming: Naming;
+  /** Set in Aegir's `drushrc.php` where it has them: `FIELDS_OF_CLONE`, or a renamed site's further names. */
+  readonly options?: ContextFields;
 };
 
 /** `name` below the site's directory: it tells `drushrc.php` from the others. */
@@ -14,7 +17,7 @@ export type SettingsText = { readonly name: string; readonly bytes: Uint8Array }
 
 export type RewrittenPlace = {
   readonly line: number;
-  readonly what: NewField['role'] | 'url' | 'name-or-path';
+  readonly what: NewField['role'] | 'url' | 'name-or-path' | 'option';
   /** Null of a password, and of an address that holds one. */
   readonly before: string | null;
   readonly after: string | null;
