@@ -14,6 +14,8 @@ export type ErrorEntry = {
   readonly retry: 'never' | 'later';
 };
 
+const PAST: Readonly<Record<string, string>> = { clone: 'cloned', rename: 'renamed', migrate: 'migrated' };
+
 /** Code → what is said of it. Alphabetical. */
 export const SALVOR_ERRORS = {
   'account-unknown': {
@@ -189,6 +191,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'database-exists': {
+    message: (c) => `A database ${String(c['database'])} was made by somebody at this very moment; it was left alone.`,
+    hint: 'Run the same command again: it takes another name.',
+    exit: 1,
+    retry: 'later',
+  },
   'disk-full': {
     message: (c) => `The disk is full: ${String(c['where'])}. Nothing half done was left.`,
     hint: 'Free some space there and run the same command again.',
@@ -284,6 +292,13 @@ export const SALVOR_ERRORS = {
     hint: 'Look at owner and mode of that path: the account itself must be able to do it.',
     exit: 1,
     retry: 'later',
+  },
+  'identity-obstructed': {
+    message: (c) =>
+      `${String(c['site'])} was not ${PAST[String(c['operation'])] ?? 'changed'}, and nothing was touched: ${[c['obstacles']].flat().join('; ')}.`,
+    hint: 'Look at the plan with --dry-run, put right what stands in the way, and run the same command again.',
+    exit: 1,
+    retry: 'never',
   },
   'key-unreadable': {
     message: (c) => `The key of account ${String(c['account'])} can't be used: ${String(c['problem'])}.`,
@@ -463,6 +478,13 @@ export const SALVOR_ERRORS = {
   'scratch-name-refused': {
     message: (c) => `${String(c['name'])} is no name of a scratch database or user of ours, and was not touched.`,
     hint: 'Only names that begin with salvor_ are made and dropped.',
+    exit: 1,
+    retry: 'never',
+  },
+  'settings-not-rewritten': {
+    message: (c) =>
+      `The new settings would not say what they have to (${String(c['file'])}${Number(c['line']) > 0 ? `:${String(c['line'])}` : ''}): ${String(c['why'])}. The site was not changed.`,
+    hint: 'Write the database and the paths of the site as plain texts into its settings, then run the same command again.',
     exit: 1,
     retry: 'never',
   },

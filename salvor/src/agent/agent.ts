@@ -17,6 +17,7 @@ import type {
   DeleteDocument,
   DoctorDocument,
   ExportDocument,
+  IdentityDocument,
   InitDocument,
   KeysRotateDocument,
   LsDocument,
@@ -73,6 +74,7 @@ import {
 } from './calls.ts';
 import { SiteFinder } from './find-site.ts';
 import { HostTasks } from './host-tasks.ts';
+import { type IdentityCall, IdentityTasks } from './identity-tasks.ts';
 import { KeptTasks } from './kept-tasks.ts';
 import { type NightsRoom } from './nights.ts';
 import { serveRound } from './serve-round.ts';
@@ -133,6 +135,7 @@ export class Agent implements AsyncDisposable {
   readonly #sites: SiteFinder;
   readonly #tasks: HostTasks;
   readonly #siteTasks: SiteTasks;
+  readonly #identities: IdentityTasks;
   readonly #opened: AsyncDisposableStack;
 
   constructor(config: Config, room: TaskRoom, points: HostPoints, uptime: () => Uptime, opened: AsyncDisposableStack) {
@@ -148,7 +151,9 @@ export class Agent implements AsyncDisposable {
     this.#archives = archives;
     this.#sites = sites;
     this.#tasks = new HostTasks(room, queue);
-    this.#siteTasks = new SiteTasks({ config, room, points, queue, archives, sites, kept });
+    const siteRoom = { config, room, points, queue, archives, sites, kept };
+    this.#siteTasks = new SiteTasks(siteRoom);
+    this.#identities = new IdentityTasks(siteRoom, this.#siteTasks);
     this.#opened = opened;
   }
 
@@ -207,6 +212,11 @@ export class Agent implements AsyncDisposable {
   /** Takes a site away, so that `undo` can bring it back. With `dryRun` nothing is touched, and there is no task. */
   async delete(name: string, options: TaskCallOptions & { readonly dryRun: boolean }): Promise<DeleteDocument> {
     return await this.#siteTasks.delete(name, options);
+  }
+
+  /** Makes a second site of one. With `dryRun` nothing is touched, and there is no task. */
+  async clone(name: string, options: IdentityCall): Promise<IdentityDocument> {
+    return await this.#identities.clone(name, options);
   }
 
   /** Adds a backup that is nobody's: `runQueue` runs it, in this process or another. */

@@ -5,7 +5,7 @@ import { isAlive } from '../lib/process-identity.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import type { Site } from '../sites/site.ts';
 import type { TaskRow } from '../store/tables.ts';
-import type { Journal, JournalSite } from '../tasks/journal.ts';
+import { type Journal, type JournalSite, switchedBy } from '../tasks/journal.ts';
 import { parseTaskId } from '../tasks/task-id.ts';
 import type { TaskRoom } from './run-task.ts';
 
@@ -30,11 +30,11 @@ export class KeptTasks {
     if (journal === null) return refuse(this.#explainGone(row?.operation ?? '', row?.state ?? ''));
     if (journal.phase !== 'kept') return refuse('it has not ended');
     if (journal.confirmed !== undefined) return refuse('it was confirmed, and what it replaced is being dropped');
-    const { account, uri } = journal.site;
+    const own = switchedBy(journal);
     const newer = this.#room.journals
       .list()
-      .filter((other) => other.site.account === account && other.site.uri === uri && other.phase === 'kept')
-      .filter((other) => other.task > journal.task);
+      .filter((other) => other.phase === 'kept' && other.task > journal.task)
+      .filter((other) => switchedBy(other).some((theirs) => own.some((ours) => isSameSite(ours, theirs))));
     const inTheWay = newer.find((other) => other.operation !== 'undo' || journal.operation === 'undo');
     return inTheWay === undefined
       ? journal
@@ -73,11 +73,19 @@ export class KeptTasks {
   ofSite(site: Site): { known: ReadonlySet<string>; unfinished: readonly string[] } {
     const journals = this.#room.journals.list();
     const unfinished = journals.filter(
-      ({ phase, process, site: { account, uri } }) =>
-        phase !== 'kept' && !isAlive(process) && account === site.account.name && uri === site.uri,
+      ({ phase, process, site: place, target }) =>
+        phase !== 'kept' &&
+        !isAlive(process) &&
+        [place, target].some(
+          (one) => one !== undefined && isSameSite(one, { account: site.account.name, uri: site.uri }),
+        ),
     );
     // What an undo keeps lies where its restore has put it.
     const known = journals.flatMap(({ task, stagings }) => [task, ...stagings.map((path) => basename(path))]);
     return { known: new Set(known), unfinished: unfinished.map(({ task }) => task) };
   }
+}
+
+function isSameSite(one: Pick<JournalSite, 'account' | 'uri'>, other: Pick<JournalSite, 'account' | 'uri'>): boolean {
+  return one.account === other.account && one.uri === other.uri;
 }

@@ -53,4 +53,8 @@ export const PRIORITY_OF: Readonly<Record<Journal['operation'], number>> = {
   confirm: PRIORITIES.maintenance,
   delete: PRIORITIES.maintenance,
   'backup-delete': PRIORITIES.maintenance,
+  // Somebody waits for it, and the site answers meanwhile.
+  clone: PRIORITIES.backup,
+  rename: PRIORITIES.backup,
+  migrate: PRIORITIES.backup,
 };

@@ -59,12 +59,14 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
 
 /** What can't be recovered now (its database server may be down) stays, and is said; other sites must not wait for it. */
 async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals']['read']>[0]): Promise<void> {
-  const place = room.journals.read(task)?.site;
-  if (place === undefined) return;
+  const left = room.journals.read(task);
+  if (left === null) return;
+  const { site: place, target } = left;
   const words = new Words({ ...room, say: (line) => room.say(`recovering ${task}: ${line}`) }, task);
   using held = new DisposableStack();
   try {
     held.use(room.locks.lockSite(place, task));
+    if (target !== undefined && target.uri !== place.uri) held.use(room.locks.lockSite(target, task));
     const journal = room.journals.read(task);
     if (journal === null) return;
     words.say(`its process is gone; it had come to “${journal.phase}”`, { kind: 'warning', code: null });

@@ -11,6 +11,7 @@ import type {
   UndoDocument,
 } from '@salvor/contract';
 import type { Config } from '../config.ts';
+import { SalvorError } from '../errors.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
@@ -20,7 +21,7 @@ import { type ArchiveTools, archivePoint } from '../tasks/archive-point.ts';
 import { type BackedUp, backUpSite, placesOf } from '../tasks/back-up-site.ts';
 import { confirmTask } from '../tasks/confirm-task.ts';
 import { type DeleteSiteTools, deleteSite } from '../tasks/delete-site.ts';
-import type { JournalSite } from '../tasks/journal.ts';
+import { type JournalSite, siteAfter } from '../tasks/journal.ts';
 import { planDelete } from '../tasks/plan-delete.ts';
 import { planRestore } from '../tasks/plan-restore.ts';
 import { readScope } from '../tasks/restore-scope.ts';
@@ -145,7 +146,7 @@ export class SiteTasks {
         const now = await this.#sites.target(account, uri, point, options);
         const tools = await this.#restoreTools(now, run.signal);
         const restored = await restoreSite(now, point, scope, tools, run);
-        return { ...restored, archive: await this.#archiveSafety(now, restored.safetyPoint, tools.sites, run) };
+        return { ...restored, archive: await this.archiveSafety(now, restored.safetyPoint, tools.sites, run) };
       },
     );
     const done = { task, state, ...result, undoneBy: null, problems };
@@ -171,13 +172,15 @@ export class SiteTasks {
   /** Switches back what a task has switched. Throws `task-unknown` and `nothing-to-undo` with the reason. */
   async undo(task: string, options: TaskCallOptions = {}): Promise<UndoDocument> {
     const original = await this.#kept.findUndoable(task);
-    const key = `${original.site.account}/${original.site.uri}`;
+    const now = siteAfter(original);
+    const back = original.operation === 'clone' ? now : original.site;
+    const key = `${back.account}/${back.uri}`;
     const tools = {
       administratorOf: this.#room.administratorOf,
       journals: this.#room.journals,
       readSite: () => this.#sites.find(key, undefined),
-      graceHours: this.#graceHoursOf(original.site),
-      policy: policyOfSite(this.#config.policies, original.site).policy,
+      graceHours: this.graceHoursOf(back),
+      policy: policyOfSite(this.#config.policies, back).policy,
       account: await this.#sites.account(original.site.account, options.signal),
     };
     const {
@@ -186,11 +189,29 @@ export class SiteTasks {
       result,
       problems,
     } = await this.#queue.perform(
-      { operation: 'undo', site: original.site, of: original.task },
+      { operation: 'undo', site: now, of: original.task },
       waitOptions(options),
-      async (run) => await undoRestore(await this.#kept.findUndoable(task), tools, run),
+      async (run) => {
+        using held = new DisposableStack();
+        if (back.uri !== now.uri) held.use(this.#room.locks.lockSite(back, run.id));
+        const kept = await this.#kept.findUndoable(task);
+        if (kept.operation === 'clone') await this.#requireOnlyOwn(now, run);
+        return await undoRestore(kept, tools, run);
+      },
     );
     return { task: id, state, refreshed: result, problems };
+  }
+
+  /** What a clone takes along when it goes must be its own, as of any site that is deleted. Throws `delete-obstructed`. */
+  async #requireOnlyOwn(place: JournalSite, run: TaskRun): Promise<void> {
+    const site = await this.#sites.find(`${place.account}/${place.uri}`, run.signal);
+    const { document } = await planDelete(site, { ...(await this.#deleteTools(site)), signal: run.signal });
+    const { obstacles } = document;
+    if (obstacles.length > 0)
+      throw new SalvorError('delete-obstructed', {
+        site: siteKey(site),
+        obstacles: obstacles.map(({ message }) => message),
+      });
   }
 
   /**
@@ -236,7 +257,7 @@ export class SiteTasks {
         const now = await this.#sites.find(siteKey(site), run.signal);
         const tools = await this.#deleteTools(now);
         const deleted = await deleteSite(now, tools, run);
-        return { ...deleted, archive: await this.#archiveSafety(now, deleted.safetyPoint, tools.sites, run) };
+        return { ...deleted, archive: await this.archiveSafety(now, deleted.safetyPoint, tools.sites, run) };
       },
     );
     return { task, state, ...result, problems };
@@ -250,12 +271,12 @@ export class SiteTasks {
       sites: await this.#sites.all(),
       repository: await this.#points.repositoryOf(site.account.name),
       remember: (point) => this.#points.remember(point),
-      graceHours: this.#graceHoursOf({ account: site.account.name, uri: site.uri }),
+      graceHours: this.graceHoursOf({ account: site.account.name, uri: site.uri }),
       unfinished: this.#kept.ofSite(site).unfinished,
     };
   }
 
-  #graceHoursOf(site: { readonly account: string; readonly uri: string }): number {
+  graceHoursOf(site: { readonly account: string; readonly uri: string }): number {
     return policyOfSite(this.#config.policies, site).policy.graceMs / 3_600_000;
   }
 
@@ -293,7 +314,7 @@ export class SiteTasks {
       repository: await this.#points.repositoryOf(site.account.name),
       remember: (point) => this.#points.remember(point),
       readSite: () => this.#sites.find(siteKey(site), undefined),
-      graceHours: this.#graceHoursOf({ account: site.account.name, uri: site.uri }),
+      graceHours: this.graceHoursOf({ account: site.account.name, uri: site.uri }),
       rates: this.#rates.read(),
       policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy,
       measure: (kind, rate) => this.#rates.add(kind, rate),
@@ -310,7 +331,7 @@ export class SiteTasks {
   }
 
   /** Of what a task replaced, as it was at the switch; the site need not wait for it. */
-  async #archiveSafety(
+  async archiveSafety(
     site: Site,
     point: string | null,
     sites: readonly Site[],

@@ -8,6 +8,7 @@ import type { Argument } from 'commander';
 import { addRepoCommand } from './repo-program.ts';
 import { addVerb, exitCodes } from './verb.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
+import type { CloneFlags } from './commands/clone.ts';
 import type { DailyFlags } from './commands/daily.ts';
 import type { DeleteFlags } from './commands/delete.ts';
 import type { BackupDeleteFlags } from './commands/backup-delete.ts';
@@ -50,6 +51,8 @@ export function buildProgram(
   addUndo(program, perform);
   addConfirm(program, perform);
   addDelete(program, perform);
+  program.commandsGroup('Copy, rename and move:');
+  addClone(program, perform);
   program.commandsGroup('Look:');
   addLooks(program, perform);
   addPolicy(program, perform);
@@ -237,6 +240,25 @@ function addDelete(program: Command, perform: Perform): void {
     );
 }
 
+function addClone(program: Command, perform: Perform): void {
+  addVerb(program, 'clone', 'make a second site of one, with a database of its own', {
+    examples: [
+      'salvor clone example.com test.example.com --dry-run',
+      'salvor clone example.com test.example.com --platform drupal-11 --mask',
+    ],
+    notes: ['The site that is copied is only read. undo takes the clone away again.'],
+  })
+    .argument('<site>', SITE)
+    .argument('<newuri>', 'name of the new site')
+    .option('--platform <platform>', PLATFORM)
+    .option('--mask', 'replace what tells of people in the copy: mail addresses, passwords')
+    .option('--dry-run', 'show the plan, with each column that would be rewritten, and change nothing')
+    .option('--wait', WAIT)
+    .action(async (site: string, newUri: string, flags: GlobalFlags & CloneFlags) =>
+      perform(flags, async (context) => (await import('./commands/clone.ts')).clone(site, newUri, flags, context)),
+    );
+}
+
 function addTasks(program: Command, perform: Perform): void {
   addVerb(program, 'tasks', 'list the tasks of this host, newest first', {
     examples: ['salvor tasks', 'salvor tasks --state running queued', 'salvor tasks --site example.com --limit 5'],
@@ -346,6 +368,7 @@ function addLooks(program: Command, perform: Perform): void {
     );
 }
 
+const PLATFORM = 'another platform of the account: its name, or its root';
 const TASK = 'id of a task, as tasks and status show it';
 const WAIT = 'wait for a site that another task has, instead of failing at once';
 const SITE = 'URI of a site, or ACCOUNT/URI where two accounts have it';

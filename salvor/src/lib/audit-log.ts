@@ -28,6 +28,7 @@ export type AuditAction =
   | 'create-database'
   | 'drop-database'
   | 'load-dump'
+  | 'rename-values'
   | 'remove-files'
   | 'restore-files'
   | 'write-archive'

@@ -1,5 +1,6 @@
 import {
   type DatabaseAccount,
+  type DatabaseConnection,
   type DatabaseLogin,
   openConnection,
   quoteName,
@@ -8,6 +9,7 @@ import {
 import { compareTables } from '../databases/mariadb/compare.ts';
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
 import { type LoadPart, loadDump } from '../databases/mariadb/load.ts';
+import { dropObjects } from '../databases/mariadb/objects.ts';
 import { type SwapScope, WHOLE_DATABASE, planSwap } from '../databases/mariadb/plan-swap.ts';
 import { findReachingViews } from '../databases/mariadb/reaching-views.ts';
 import { type Scratch, createScratch } from '../databases/mariadb/scratch.ts';
@@ -38,9 +40,16 @@ export function nameDatabases(
   return { built: make('new'), old: make('old') };
 }
 
+/** Changes rows of a database that was built and that nobody uses yet. */
+export type ChangeTables = (
+  connection: DatabaseConnection,
+  built: { readonly database: string; readonly planned: PlannedDatabase },
+) => Promise<void>;
+
 /**
  * Loads the point's tables in scope into a scratch database and counts every row of them. Throws `restore-differs`
- * where the loaded database is not what the manifest says, and what the load and the plan of the swap throw.
+ * where the loaded database is not what the manifest says, and what the load and the plan of the swap throw. `change` is
+ * called when all is compared: its tables have no triggers then, which come with the switch.
  */
 export async function buildDatabase(
   site: Site,
@@ -49,6 +58,7 @@ export async function buildDatabase(
   names: { readonly built: ScratchDatabase; readonly old: ScratchDatabase },
   tools: Pick<SwitchTools, 'administratorOf'>,
   run: TaskRun,
+  change?: ChangeTables,
 ): Promise<TableSwap> {
   const { stored, database, isWhole } = planned;
   const { built, old } = names;
@@ -97,6 +107,10 @@ export async function buildDatabase(
     definer: await readDefiner(database, run.signal),
     definers,
   });
+  if (change !== undefined) {
+    await dropObjects(connection, built.name, plan.scratchTriggers);
+    await change(connection, { database: built.name, planned });
+  }
   // Of another site's point it is the very wish that what was that one's own becomes this one's.
   const given = isOfOther(site, point.manifest) ? definers.filter(({ definer }) => definer.user === stored.user) : [];
   // Of an archive they were the user's that loaded it to look what it holds.

@@ -10,10 +10,23 @@ import type { TaskId } from './task-id.ts';
 export type Journal = {
   readonly version: 2;
   readonly task: TaskId;
-  readonly operation: 'backup' | 'daily' | 'restore' | 'undo' | 'confirm' | 'delete' | 'unpack' | 'backup-delete';
+  readonly operation:
+    | 'backup'
+    | 'daily'
+    | 'restore'
+    | 'undo'
+    | 'confirm'
+    | 'delete'
+    | 'unpack'
+    | 'backup-delete'
+    | 'clone'
+    | 'rename'
+    | 'migrate';
   readonly process: ProcessIdentity;
   readonly started: string;
   readonly site: JournalSite;
+  /** The site under its new name or on its new platform: the clone of it, or what it is after a rename. Absent where it stays who it is. */
+  readonly target?: JournalSite;
   readonly phase: JournalPhase;
   /** The restore that an undo takes back. */
   readonly of: TaskId | null;
@@ -34,7 +47,24 @@ export type Journal = {
   readonly confirmed?: string;
   /** Databases that a delete has emptied: with what it keeps they go too, if nobody else's are in them by then. */
   readonly drops?: readonly DroppedDatabase[];
+  /** Databases that the task makes for a new site, with a user of the same name: marked on the server, empty until the switch. */
+  readonly made?: readonly DroppedDatabase[];
 };
+
+/** The sites that a task switches, under all their names: of a clone the site that it is of is none of them. */
+export function switchedBy({
+  operation,
+  site,
+  target,
+}: Pick<Journal, 'operation' | 'site' | 'target'>): readonly JournalSite[] {
+  if (target === undefined) return [site];
+  return operation === 'clone' ? [target] : [site, target];
+}
+
+/** The site as a task has left it. */
+export function siteAfter({ site, target }: Pick<Journal, 'site' | 'target'>): JournalSite {
+  return target ?? site;
+}
 
 export type DroppedDatabase = { readonly server: ServerAddress; readonly name: string; readonly user: string };
 

@@ -2,8 +2,9 @@
  * Finishes or undoes what a task left, after a crash as after a failure: the same code for both.
  *
  *   phase      what may be there                                          what is done                     ends as
- *   started    a staging place and scratch databases, whole or half;      both are removed                 failed (backup),
- *              nothing of the site was touched                                                              rolled-back
+ *   started    a staging place and scratch databases, whole or half;      all are removed                  failed (backup),
+ *              of a new site its database, empty; nothing of the site                                       rolled-back
+ *              was touched
  *   switching  no part has changed places                                 as `started`                     rolled-back
  *              some have, in the order tables → directories, or one       the rest change places too;      succeeded,
  *              of them has in part                                        where they can't, all go back    rolled-back
@@ -24,6 +25,7 @@ import { SalvorError } from '../errors.ts';
 import { type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
 import { readTables } from '../databases/mariadb/probe.ts';
 import { dropScratch } from '../databases/mariadb/scratch.ts';
+import { dropSiteDatabase } from '../databases/mariadb/site-database.ts';
 import type { Journal, ScratchDatabase } from './journal.ts';
 import { openSite } from './maintenance.ts';
 import { removeStaging } from './staging.ts';
@@ -100,8 +102,18 @@ async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recover
   openSite(journal);
   for (const staging of journal.stagings) await tools.audit('remove-files', staging, () => removeStaging(staging));
   await dropScratchDatabases(journal, journal.scratchDatabases, tools);
+  await dropMade(journal, tools);
   const isHarmless = HARMLESS.has(journal.operation);
   return { journal, state: isHarmless ? 'failed' : 'rolled-back' };
+}
+
+/** What was made for a site that did not come about. An undo makes none: what its journal names so is the site's. */
+async function dropMade(journal: Journal, tools: SwitchTools): Promise<void> {
+  if (journal.operation === 'undo') return;
+  for (const { server, name } of journal.made ?? []) {
+    const admin = await tools.administratorOf(server, journal.site.home);
+    await tools.audit('drop-database', `database ${name}`, () => dropSiteDatabase(admin, { name, task: journal.task }));
+  }
 }
 
 /** The site is the new one: the old stays for `undo`. What moved away left databases without tables: they go. */

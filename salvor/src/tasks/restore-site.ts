@@ -11,10 +11,7 @@
 import { lstatSync } from 'node:fs';
 import type { RestoreDocument } from '@salvor/contract';
 import type { Repository } from '@salvor/engine';
-import { openConnection } from '../databases/mariadb/connect.ts';
-import { readDataDirectory } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
-import { syncFileSystemOf } from '../lib/write-durably.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { type SitePlaces, backUpSite, placesOf } from './back-up-site.ts';
@@ -32,6 +29,7 @@ import type { RestoreScope } from './restore-scope.ts';
 import { locateStaging, makeStaging } from './staging.ts';
 import { type HookPlace, runHook } from './run-hook.ts';
 import { type Switch, type SwitchTools, type TableSwap, makeSwitch } from './switch-site.ts';
+import { syncDisks } from './sync-disks.ts';
 import type { TaskRun } from './task-run.ts';
 import { type Safety, tellLate } from './tell-late.ts';
 
@@ -75,7 +73,7 @@ export async function restoreSite(
 
   const built = await run.step('build', () => buildBeside(site, point, plan, tools, run));
 
-  await run.step('sync the disks', () => syncDisks(site, built.switch, tools, run));
+  await run.step('sync the disks', () => syncDisks(built.switch, site.account.home, tools, run.signal));
 
   // From here to the end of the commit nothing may be cancelled: the journal is on disk first (1), then the parts
   // change places (2), then the journal says that they have (3). Recovery reads (1) and asks disk and server.
@@ -112,22 +110,6 @@ export async function restoreSite(
 
 function placeOfHook({ account, uri, path, platform, cms }: Site): HookPlace {
   return { operation: 'restore', account, accountName: account.name, uri, path, platform: platform.root, cms };
-}
-
-/**
- * What was built is on disk before the switch, whose every rename waits for the disk: it would carry all of that along
- * while visitors wait for it.
- */
-async function syncDisks(site: Site, { tables, moves }: Switch, tools: RestoreTools, run: TaskRun): Promise<void> {
-  const directories = new Set(moves.map(({ staging }) => staging));
-  for (const { server } of tables) {
-    await using connection = await openConnection(await tools.administratorOf(server, site.account.home), {
-      signal: run.signal,
-    });
-    const data = await readDataDirectory(connection);
-    if (data !== null) directories.add(data);
-  }
-  for (const directory of directories) syncFileSystemOf(directory);
 }
 
 function switchTools(tools: RestoreTools, run: TaskRun): SwitchTools {

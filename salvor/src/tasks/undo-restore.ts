@@ -2,14 +2,14 @@
  * Takes back what a restore has switched, or what an undo has: the parts change places once more, just as fast, and
  * what they replace is kept in turn. Nothing is built and nothing is read from a repository.
  */
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { Account } from '../sites/account.ts';
 import type { Site } from '../sites/site.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
-import type { Journal } from './journal.ts';
+import { type Journal, siteAfter } from './journal.ts';
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { findChangedIn, refreshTimes } from './refresh-php.ts';
@@ -30,6 +30,7 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   const done = original.switch;
   if (original.phase !== 'kept' || done === null) throw impossible(original, 'it has switched nothing');
   const { home } = original.site;
+  const now = siteAfter(original);
   const switching: SwitchTools = {
     administratorOf: tools.administratorOf,
     say: (line) => run.say(line),
@@ -43,6 +44,10 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
     run.note(...tellChangedHosts(done, planned));
     run.record({
       scratchDatabases: planned.tables.map(({ server, plan }) => ({ server, name: plan.old, user: plan.old })),
+      // A clone's database is emptied now; one that an undo had emptied is the site's again.
+      drops: original.made ?? [],
+      made: original.drops ?? [],
+      ...(original.target === undefined || original.operation === 'clone' ? {} : { target: original.site }),
     });
     return planned;
   });
@@ -52,7 +57,7 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   await run.commit('switch', async () => {
     for (const files of changed) refreshTimes(files, run.clock());
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
-    const maintenance = tools.policy.maintenance ? planMaintenance(original.site.path) : null;
+    const maintenance = tools.policy.maintenance ? planMaintenance(now.path) : null;
     run.record({ phase: 'switching', switch: back, undoUntil, graceHours: tools.graceHours, maintenance }); // (1)
     closeSite(run.journal, run.clock(), run);
     run.note(...(await makeSwitch(back, home, switching))); // (2)
@@ -60,7 +65,7 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
     run.record({ phase: 'switched' }); // (3)
   });
   await reloadPhp(tools, run);
-  const { account: accountName, uri, path } = original.site;
+  const { account: accountName, uri, path } = original.operation === 'clone' ? now : original.site;
   const place = {
     operation: 'undo',
     account: tools.account,
@@ -70,7 +75,8 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
     platform: null,
     cms: null,
   } as const;
-  await followSwitch(place, tools, run);
+  // A clone that was taken back is no site any more.
+  if (existsSync(path)) await followSwitch(place, tools, run);
   const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
   run.record(kept.journal);
   return changed.flatMap(({ shown }) => shown);

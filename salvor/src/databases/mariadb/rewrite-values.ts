@@ -43,7 +43,13 @@ export type RewriteResult = {
 };
 
 type Column = { readonly name: string; readonly isBinary: boolean };
-type Table = { readonly name: string; readonly key: readonly string[]; readonly columns: readonly Column[] };
+type Table = {
+  readonly name: string;
+  readonly key: readonly string[];
+  readonly columns: readonly Column[];
+  /** Times that the server would set at each change: nobody has changed the row. */
+  readonly stamps: readonly string[];
+};
 type Found = { values: number; replaced: number; foreign: number; samples: { before: string; after: string }[] };
 
 const KEYS_AT_A_TIME = 500;
@@ -142,7 +148,10 @@ class TableRewrite {
       if (value !== null) changes.push({ column, value });
     }
     if (!this.#options.apply || changes.length === 0) return;
-    const sets = changes.map(({ column }) => `${quoteName(column.name)} = ${writeExpression(column)}`).join(', ');
+    const sets = [
+      ...changes.map(({ column }) => `${quoteName(column.name)} = ${writeExpression(column)}`),
+      ...this.#keptStamps(),
+    ].join(', ');
     await this.#write(
       `UPDATE ${this.#name} SET ${sets} WHERE ${where}`,
       [...changes.map(({ value }) => value), ...key],
@@ -165,11 +174,16 @@ class TableRewrite {
         last = v;
         const rewritten = this.#rewrite(column, v);
         if (rewritten === null || !this.#options.apply) continue;
-        const sql = `UPDATE ${this.#name} SET ${quoteName(column.name)} = ${writeExpression(column)} WHERE ${value} = ?`;
+        const sets = [`${quoteName(column.name)} = ${writeExpression(column)}`, ...this.#keptStamps()].join(', ');
+        const sql = `UPDATE ${this.#name} SET ${sets} WHERE ${value} = ?`;
         await this.#write(sql, [rewritten, v], 'rows without a key');
       }
       if (rows.length < VALUES_AT_A_TIME) return;
     }
+  }
+
+  #keptStamps(): readonly string[] {
+    return this.#table.stamps.map((name) => `${quoteName(name)} = ${quoteName(name)}`);
   }
 
   #rewrite(column: Column, before: Buffer): Buffer | null {
@@ -250,6 +264,7 @@ async function readTextTables(
       .filter(({ t, type, extra }) => t === name && [...TEXTS, ...BYTES].includes(type) && !isGenerated(extra))
       .map(({ c, type }) => ({ name: c, isBinary: BYTES.includes(type) }));
     const key = keys.filter(({ t }) => t === name).map(({ c }) => c);
-    return columns.length === 0 ? [] : [{ name, key, columns }];
+    const stamps = rows.filter(({ t, extra }) => t === name && /on update/i.test(extra)).map(({ c }) => c);
+    return columns.length === 0 ? [] : [{ name, key, columns, stamps }];
   });
 }

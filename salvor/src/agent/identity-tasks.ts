@@ -1,0 +1,117 @@
+/**
+ * What gives a site another name or place: looked up, its turn waited for, looked up again, done, and told. Each has its
+ * site's lock and that of the name that it takes.
+ */
+import type { IdentityDocument } from '@salvor/contract';
+import { policyOfSite } from '../policies/policy-levels.ts';
+import { resolveSite } from '../sites/resolve-site.ts';
+import { type Site, siteKey } from '../sites/site.ts';
+import { type CloneTools, type Identified, cloneSite } from '../tasks/clone-site.ts';
+import { type IdentityWish, planIdentity } from '../tasks/plan-identity.ts';
+import { readUnpackedSite } from '../tasks/read-stored-site.ts';
+import type { TaskRun } from '../tasks/task-run.ts';
+import { configuredFor } from './archive-points.ts';
+import { type TaskCallOptions, waitOptions } from './calls.ts';
+import { readHost } from './host-sites.ts';
+import type { SiteTasks, SiteTasksRoom } from './site-tasks.ts';
+
+export type IdentityCall = TaskCallOptions & {
+  /** Null where it keeps the one that it has. */
+  readonly newUri: string | null;
+  /** Name or root of another platform of the account; null for its own. */
+  readonly platform: string | null;
+  readonly mask: boolean;
+  readonly dryRun: boolean;
+};
+
+type Recipe = (site: Site, wish: IdentityWish, tools: CloneTools, run: TaskRun) => Promise<Identified>;
+
+export class IdentityTasks {
+  readonly #in: SiteTasksRoom;
+  readonly #siteTasks: SiteTasks;
+
+  constructor(room: SiteTasksRoom, siteTasks: SiteTasks) {
+    this.#in = room;
+    this.#siteTasks = siteTasks;
+  }
+
+  async clone(name: string, options: IdentityCall): Promise<IdentityDocument> {
+    return await this.#perform('clone', name, options, cloneSite);
+  }
+
+  async #perform(
+    operation: IdentityWish['operation'],
+    name: string,
+    options: IdentityCall,
+    recipe: Recipe,
+  ): Promise<IdentityDocument> {
+    const { sites, queue, room } = this.#in;
+    const site = await sites.find(name, options.signal);
+    const waiting = waitOptions(options);
+    const { newUri, platform, mask: masked } = options;
+    const wish: IdentityWish = { operation, newUri, platform, masked, isPreview: options.dryRun };
+    if (options.dryRun) {
+      const tools = await this.#tools(site, waiting.signal);
+      const { document: plan } = await planIdentity(site, wish, { ...tools, signal: waiting.signal });
+      return {
+        task: null,
+        state: plan.obstacles.length === 0 ? 'succeeded' : 'warned',
+        safetyPoint: null,
+        archive: null,
+        plan,
+        rewritten: [],
+        page: null,
+        undoUntil: null,
+        problems: plan.obstacles,
+      };
+    }
+    await this.#siteTasks.expireKept();
+    const key = siteKey(site);
+    const place = { account: site.account.name, uri: site.uri, path: site.path, home: site.account.home };
+    const { task, state, result, problems } = await queue.perform(
+      { operation, site: place, of: null, wish: { newUri, platform } },
+      waiting,
+      async (run) => {
+        using held = new DisposableStack();
+        if (newUri !== null && newUri !== site.uri)
+          held.use(room.locks.lockSite({ account: site.account.name, uri: newUri }, run.id));
+        // Looked up again when its turn has come: what it waited for may have changed the site.
+        const now = await sites.find(key, run.signal);
+        const tools = await this.#tools(now, run.signal);
+        const done = await recipe(now, wish, tools, run);
+        const archive = await this.#siteTasks.archiveSafety(now, done.safetyPoint, tools.sites, run);
+        return { ...done, archive };
+      },
+    );
+    return { task, state, ...result, problems };
+  }
+
+  async #tools(site: Site, signal: AbortSignal): Promise<CloneTools> {
+    const { config, room, points, kept } = this.#in;
+    const { sites, platforms } = await readHost(config, signal);
+    const { account, uri } = site;
+    const of = { account: account.name, uri };
+    return {
+      sites,
+      platforms,
+      administratorOf: room.administratorOf,
+      journals: room.journals,
+      override: configuredFor(config, account.name, uri).override,
+      unfinished: kept.ofSite(site).unfinished,
+      policy: policyOfSite(config.policies, of).policy,
+      repository: await points.repositoryOf(account.name),
+      remember: (point) => points.remember(point),
+      staging: config.staging,
+      graceHours: this.#siteTasks.graceHoursOf(of),
+      defaultSocket: config.mariadb.socket ?? undefined,
+      readBuilt: (directory, built) =>
+        readUnpackedSite(
+          directory,
+          { site: { uri: built.uri, path: built.path, version: built.version }, platform: built.platform },
+          account,
+          configuredFor(config, account.name, built.uri),
+        ),
+      readSite: async (newUri) => resolveSite((await readHost(config, undefined)).sites, `${account.name}/${newUri}`),
+    };
+  }
+}
