@@ -1,9 +1,10 @@
 /**
- * The long form of the simulated days: `npm run simulate:days -- [--days 14] [--accounts 4] [--sites 40] [--seed N]`. The
- * seed is printed and can be given back.
+ * The long form of the simulated days: `npm run simulate:days -- [--days 14] [--accounts 4] [--sites 40] [--seed N]`, and
+ * thirty bad nights in a row before. The seed is printed and can be given back.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { liveThroughBadNights } from '../salvor/test/days/bad-nights.ts';
 import { simulateDays } from '../salvor/test/days/simulate.ts';
 
 const { values } = parseArgs({
@@ -17,6 +18,7 @@ const { values } = parseArgs({
 });
 const seed = Number(values.seed ?? randomInt(2 ** 31));
 console.log(`seed ${seed}`);
+console.log(`${await liveThroughBadNights({ everyDays: 1 })} bad nights cost no whole point its time.`);
 const report = await simulateDays(
   {
     accounts: Number(values.accounts),

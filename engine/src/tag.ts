@@ -4,7 +4,8 @@
  *
  *   lock (alone) → per snapshot:
  *     1. save the new one     a crash leaves both; the next run changes the old one again, and nothing is lost
- *     2. remove the old one
+ *     2. tell the caller      who knows snapshots by their ids knows the new one before the old one is gone
+ *     3. remove the old one
  */
 import { EngineError, throwIfCancelled } from './errors.ts';
 import type { Problem } from './errors.ts';
@@ -25,6 +26,8 @@ export type TagOptions = {
   readonly change: TagChange;
   /** By default all snapshots. */
   readonly filter?: SnapshotFilter;
+  /** Told of each new snapshot before the old one is removed, and waited for. */
+  readonly onSaved?: (change: { readonly old: SnapshotId; readonly new: SnapshotId }) => void | Promise<void>;
   readonly signal?: AbortSignal;
 };
 
@@ -54,6 +57,7 @@ export async function tag(repository: Repository, options: TagOptions): Promise<
       // Whoever took the lock away may have forgotten the snapshot, and pruned what it needs.
       await lock.requireHeld(changed.length === 0 ? undefined : {});
       const saved = await saveSnapshot(repository, withTags(snapshot, tags));
+      await options.onSaved?.({ old: snapshot.id, new: saved.id });
       await repository.storage.remove({ kind: 'snapshots', id: snapshot.id });
       changed.push({ old: snapshot.id, new: saved.id, tags });
     }

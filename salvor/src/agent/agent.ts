@@ -311,16 +311,18 @@ export class Agent implements AsyncDisposable {
 
   /** One round of whoever serves this host. */
   async serveRound(options: { readonly signal: AbortSignal; readonly onLine: (line: string) => void }): Promise<void> {
-    const room = { ...this.#nights(), log: this.#room.log, sites: this.#sites, tasks: this.#siteTasks };
+    const room = { ...this.#nights(), sites: this.#sites, tasks: this.#siteTasks };
     await serveRound(room, options);
   }
 
   #nights(): NightsRoom {
-    const { clock, administratorOf } = this.#room;
+    const { clock, administratorOf, log, journals } = this.#room;
     return {
       config: this.#config,
       points: this.#points,
       queue: this.#queue,
+      log,
+      journals,
       clock,
       uptime: this.#uptime,
       administratorOf,

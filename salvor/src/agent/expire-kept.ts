@@ -3,7 +3,7 @@ import { type DropTools, dropKept } from '../tasks/drop-kept.ts';
 import type { TaskRoom } from './run-task.ts';
 
 /** Drops what finished tasks keep and whose time is over. A site that is busy, or a server that is away, waits. */
-export async function expireKept(room: TaskRoom, graceHours: number, readSites: DropTools['readSites']): Promise<void> {
+export async function expireKept(room: TaskRoom, readSites: DropTools['readSites']): Promise<void> {
   const now = room.clock();
   for (const { task, site, undoUntil, confirmed } of room.journals.list()) {
     const isDue = confirmed !== undefined || (undoUntil !== null && Date.parse(undoUntil) < now.getTime());
@@ -14,12 +14,7 @@ export async function expireKept(room: TaskRoom, graceHours: number, readSites: 
       held.use(room.locks.lockSite(site, task));
       const journal = room.journals.read(task);
       if (journal === null) continue;
-      const dropped = await dropKept(journal, now, graceHours, {
-        ...room,
-        readSites,
-        say,
-        audit: room.auditLog.for(task),
-      });
+      const dropped = await dropKept(journal, now, { ...room, readSites, say, audit: room.auditLog.for(task) });
       if (!dropped.isDropped) {
         say(`stays: ${dropped.why}`);
         continue;

@@ -22,11 +22,16 @@ import { readHost } from './host-sites.ts';
 import type { Queue, WaitOptions } from './queue.ts';
 import type { TaskOutcome } from './run-task.ts';
 import { codeOf } from '../lib/errno.ts';
+import type { Journals } from './journals.ts';
+import type { TaskLog } from './task-log.ts';
+import { watchSwitches } from './watch-switches.ts';
 
 export type NightsRoom = {
   readonly config: Config;
   readonly points: HostPoints;
   readonly queue: Queue;
+  readonly log: TaskLog;
+  readonly journals: Journals;
   readonly clock: () => Date;
   readonly uptime: () => Uptime;
   readonly administratorOf: GrantsTools['administratorOf'];
@@ -108,6 +113,7 @@ async function nightOf(
     day: day.toString(),
     dayNumber: Math.floor(day.toZonedDateTime('UTC').epochMilliseconds / DAY_MS),
     isClockTrusted: night.isClockTrusted,
+    watchSwitches: (since) => watchSwitches(night, account.name, since),
   };
   const tools = {
     remember: points.rememberMade.bind(points, account.name),

@@ -6,10 +6,8 @@ import type { SiteFinder } from './find-site.ts';
 import { hostAccount } from './host-account.ts';
 import { type NightsRoom, runNights } from './nights.ts';
 import type { SiteTasks } from './site-tasks.ts';
-import type { TaskLog } from './task-log.ts';
 
 export type RoundRoom = NightsRoom & {
-  readonly log: TaskLog;
   readonly sites: SiteFinder;
   readonly tasks: SiteTasks;
 };

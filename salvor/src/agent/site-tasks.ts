@@ -73,12 +73,12 @@ export class SiteTasks {
 
   /** Drops what has been kept for long enough. */
   async expireKept(): Promise<void> {
-    await expireKept(this.#room, GRACE_HOURS, () => this.#sites.all());
+    await expireKept(this.#room, () => this.#sites.all());
   }
 
   async backup(name: string, options: BackupCall): Promise<BackupDocument> {
     const site = await this.#sites.find(name, options.signal);
-    await expireKept(this.#room, GRACE_HOURS, () => this.#sites.all());
+    await expireKept(this.#room, () => this.#sites.all());
     const { reason } = options;
     const { task, state, result, problems } = await this.#queue.perform(
       { operation: 'backup', site: placeOf(site), of: null, wish: { reason }, attempts: (options.retries ?? 0) + 1 },
@@ -137,7 +137,7 @@ export class SiteTasks {
       const { document } = await planRestore(site, point, scope, { ...tools, signal });
       return withoutTask(document, document.obstacles);
     }
-    await expireKept(this.#room, GRACE_HOURS, () => this.#sites.all());
+    await expireKept(this.#room, () => this.#sites.all());
     const { task, state, result, problems } = await this.#queue.perform(
       { operation: 'restore', site: placeOf(site), of: null },
       waitOptions(options),
@@ -228,7 +228,6 @@ export class SiteTasks {
         const tools = {
           administratorOf: this.#room.administratorOf,
           journals: this.#room.journals,
-          graceHours: GRACE_HOURS,
           readSites: () => this.#sites.all(),
           unpin: (pinned: string) => this.#points.unpin(row.account, pinned, run.signal),
         };
@@ -249,7 +248,7 @@ export class SiteTasks {
       const state = plan.obstacles.length === 0 ? 'succeeded' : 'warned';
       return { task: null, state, safetyPoint: null, archive: null, plan, undoUntil: null, problems: plan.obstacles };
     }
-    await expireKept(this.#room, GRACE_HOURS, () => this.#sites.all());
+    await expireKept(this.#room, () => this.#sites.all());
     const { task, state, result, problems } = await this.#queue.perform(
       { operation: 'delete', site: placeOf(site), of: null },
       waiting,
@@ -342,9 +341,6 @@ export class SiteTasks {
     return await archivePoint(site, safety, this.#archiveTools(site, sites), run);
   }
 }
-
-/** What journals were kept for that don't say it: of before it was a setting. */
-const GRACE_HOURS = 72;
 
 function withoutTask(plan: RestoreDocument['plan'], problems: readonly Problem[]): RestoreDocument {
   const state = problems.length === 0 ? 'succeeded' : 'warned';

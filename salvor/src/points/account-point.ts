@@ -87,8 +87,9 @@ export async function readSiteManifest(
   };
 }
 
+/** The snapshot of files is the later one: its manifests say also what came to pass while files were read. */
 function eitherOf({ files, databases }: AccountSnapshots): Snapshot {
-  const snapshot = databases ?? files;
+  const snapshot = files ?? databases;
   if (snapshot === null) throw new RangeError('a point of an account has a snapshot');
   return snapshot;
 }

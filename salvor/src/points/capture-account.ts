@@ -2,7 +2,7 @@
  * Makes a night's point of an account: two snapshots under one point id, in each of its repositories.
  *
  *   all databases (dumped while they stream) → manifests of the sites → snapshot of databases
- *   → all files of the homes, the same manifests → snapshot of files → opened again, site by site
+ *   → all files of the homes, manifests that know how that went → snapshot of files → opened again, site by site
  *
  * One broken site is the problem of that site: its database is left out, named, and the night goes on with the others. A
  * dump that fails in the middle is begun again without it; what was stored by then costs nothing the second time.
@@ -71,6 +71,8 @@ export type CaptureAccountTools = {
   readonly scratch: string;
   readonly workers: number;
   readonly clock: () => Date;
+  /** By URI: the task that has switched the site since the night began. */
+  readonly readSwitched: () => Promise<ReadonlyMap<string, string>>;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: BackupProgress) => void;
 };
@@ -109,6 +111,8 @@ export async function snapshotsIn(
   return { databases: await find(databases), files: await find(files) };
 }
 
+type Counted = Awaited<ReturnType<typeof countFiles>>;
+
 class AccountCapture {
   readonly time: Date;
   readonly problems: { uri: string | null; problem: Problem }[] = [];
@@ -120,6 +124,9 @@ class AccountCapture {
   #dumped = new Map<string, ManifestDatabase>();
   #manifests: readonly { readonly name: string; readonly bytes: Uint8Array }[] = [];
   #account: Uint8Array = Buffer.alloc(0);
+  readonly #counted = new Map<string, Counted | null>();
+  /** Known when the files were read: of the point of such a site the databases are of before, and some files may be of after. */
+  #switched: ReadonlyMap<string, string> = new Map();
 
   constructor(wanted: CaptureAccountWanted, tools: CaptureAccountTools) {
     this.#wanted = wanted;
@@ -171,10 +178,14 @@ class AccountCapture {
       linkOwners,
       exclude: leftOut,
     });
+    this.#manifests = [];
     const result = await this.#store('files', homes, [
       ...homeEntries(homes, tree),
       ...this.#wanted.texts.map(({ name, text }) => this.#stream(name, () => Buffer.from(text))),
-      ...this.#manifestEntries(),
+      ...this.#manifestEntries(async () => {
+        this.#switched = await this.#tools.readSwitched();
+        for (const [uri, by] of this.#switched) this.#noteSwitched(uri, by);
+      }),
     ]);
     for (const problem of result.problems)
       this.problems.push({ uri: this.#siteOf(problem.path ?? ''), problem: { ...problem } });
@@ -229,10 +240,11 @@ class AccountCapture {
     return { ...entry, name: place, entries: namingFailure(entry.entries, () => (failing.place = place)) };
   }
 
-  /** Behind the databases: what the manifests say is known when those were read. */
-  #manifestEntries(): readonly SourceEntry[] {
+  /** Behind all that they tell of: what the manifests say is known when that was read. */
+  #manifestEntries(before: () => Promise<void> = () => Promise.resolve()): readonly SourceEntry[] {
     const made = async function* (this: AccountCapture): AsyncGenerator<SourceEntry> {
-      if (this.#manifests.length === 0) await this.#makeManifests();
+      await before();
+      await this.#makeManifests();
       for (const { name, bytes } of this.#manifests) yield this.#stream(name, () => bytes);
     };
     return [
@@ -280,6 +292,7 @@ class AccountCapture {
     const hasFiles = this.#wanted.holds === 'all';
     const roots = hasFiles ? [site.path, ...moved.map(({ path }) => path)] : [];
     const counted = await this.#count(site.uri, roots, [...this.#wanted.exclude, ...leftOut.map(({ path }) => path)]);
+    const isMixed = this.#switched.has(site.uri);
     const databases = wanted.databases.flatMap((database) => this.#dumped.get(this.#places.get(database) ?? '') ?? []);
     const problems = [
       ...wanted.problems,
@@ -312,7 +325,8 @@ class AccountCapture {
         node: process.version,
         ...Object.fromEntries(databases.map((database) => [`server of ${database.name}`, database.server])),
       },
-      complete: wanted.problems.length === 0 && counted !== null && databases.length === site.databases.length,
+      complete:
+        wanted.problems.length === 0 && counted !== null && databases.length === site.databases.length && !isMixed,
       leftOut: {
         files: leftOut.map(({ shown }) => shown),
         rows: wanted.databases.flatMap(({ withoutRows = [] }) => withoutRows),
@@ -322,11 +336,15 @@ class AccountCapture {
   }
 
   /** Null for a site that went away, or a part of it, since it was found: its point holds no files, which is its problem. */
-  async #count(
-    uri: string,
-    roots: readonly string[],
-    exclude: readonly string[],
-  ): Promise<Awaited<ReturnType<typeof countFiles>> | null> {
+  async #count(uri: string, roots: readonly string[], exclude: readonly string[]): Promise<Counted | null> {
+    const before = this.#counted.get(uri);
+    if (before !== undefined) return before;
+    const counted = await this.#countNow(uri, roots, exclude);
+    this.#counted.set(uri, counted);
+    return counted;
+  }
+
+  async #countNow(uri: string, roots: readonly string[], exclude: readonly string[]): Promise<Counted | null> {
     try {
       for (const root of roots) statSync(root);
       return await countFiles(roots, exclude);
@@ -338,6 +356,11 @@ class AccountCapture {
       });
       return null;
     }
+  }
+
+  #noteSwitched(uri: string, task: string): void {
+    const message = `task ${task} switched the site while it was read: its databases may be of before and its files of after`;
+    this.problems.push({ uri, problem: { code: 'site-switched', message } });
   }
 
   /** A problem of a database is one of each site that uses it. */

@@ -17,9 +17,9 @@ import type { Site } from '../sites/site.ts';
 import { type FoundArchive, findOwnArchives, listArchives, rememberArchive } from './archive-catalogue.ts';
 import type { FoundFile } from './find-archives.ts';
 import { isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
-import { forgetMade, readMade, readMadePoints, rememberMade } from './made-snapshots.ts';
+import { followMade, forgetMade, readMade, readMadePoints, rememberMade } from './made-snapshots.ts';
 import type { PointRow } from '../store/tables.ts';
-import { type ListedPoint, type PointList, listPoints } from './list-points.ts';
+import { type ListedPoint, type PointList, isMadeOf, listPoints } from './list-points.ts';
 import { type OpenPoint, pointTagOf, tagOf } from './open-point.ts';
 import { openStored } from './stored-point.ts';
 import {
@@ -208,18 +208,21 @@ export class HostPoints implements AsyncDisposable {
   }
 
   /**
-   * Tags of the points that hold what is each site's newest complete one: they never go, whatever became of the nights since,
-   * and of the account's other sites. What others wrote with the account's key does not count, nor a time that lies ahead.
+   * Tags of the points that hold what is each site's newest complete one, of its files and of its databases: they never go,
+   * whatever became of the nights since, and of the account's other sites. A point of databases alone says nothing of files.
+   * What others wrote with the account's key does not count, nor a time that lies ahead.
    */
   async #newestWholeOf(account: string, now: Date): Promise<ReadonlySet<string>> {
-    await this.listAll(account);
+    const { points } = await this.listAll(account);
     const made = await readMadePoints(this.#store, account, 'local');
     const newest = new Map<string, PointRow>();
-    for (const row of await readCatalogue(this.#store, account)) {
-      const isOurs = row.snapshot.split(' ').every((id) => id === '-' || made.has(id));
-      if (row.complete !== 1 || !isOurs || Date.parse(row.time) > now.getTime()) continue;
-      const before = newest.get(row.uri);
-      if (before === undefined || before.time < row.time) newest.set(row.uri, row);
+    for (const { row } of points) {
+      if (row.complete !== 1 || !isMadeOf(row, made) || Date.parse(row.time) > now.getTime()) continue;
+      for (const content of [row.holds_files === 1 ? 'files' : '', row.holds_databases === 1 ? 'databases' : '']) {
+        const key = `${content} ${row.uri}`;
+        const before = newest.get(key);
+        if (content !== '' && (before === undefined || before.time < row.time)) newest.set(key, row);
+      }
     }
     const held = [...newest.values()].flatMap(({ snapshot }) => snapshot.split(' ').map((id) => made.get(id) ?? null));
     return new Set(held.filter((point) => point !== null));
@@ -289,7 +292,13 @@ export class HostPoints implements AsyncDisposable {
     for (const copy of copiesOf(this.#places)) {
       try {
         const repository = await this.repositoryOf(account, copy);
-        await tag(repository, { change: { remove: [PIN_TAG] }, filter: { tags: [[`point:${point}`]] }, signal });
+        const { changed } = await tag(repository, {
+          change: { remove: [PIN_TAG] },
+          filter: { tags: [[`point:${point}`]] },
+          onSaved: (change) => followMade(this.#store, change),
+          signal,
+        });
+        await this.forgetMade(changed.map(({ old }) => old));
       } catch (error) {
         if (copy === 'local') throw error;
         problems.push(asRemoteProblem(error, repositoryUrlOf(this.#places, account, copy)));

@@ -42,8 +42,9 @@ export async function listPoints(
   for (const { id } of snapshots) seen.add(id);
   const known = Map.groupBy(await readCatalogue(store, account), ({ snapshot }) => snapshot);
   const remote = new Set((await readMadePoints(store, account, 'remote')).values());
-  const found: ListedPoint[] = [];
-  const fresh: PointRow[] = [];
+  const made = await readMadePoints(store, account, 'local');
+  const found = new Map<string, ListedPoint>();
+  const fresh = new Map<string, PointRow>();
   const unreadable: Problem[] = problems.map(({ code, path, message }) => ({ code, path, message }));
   for (const [id, kept] of groupByPoint(snapshots)) {
     const from = idsOf(kept);
@@ -55,27 +56,37 @@ export async function listPoints(
         unreadable.push(asProblem(error, id));
         continue;
       }
-      fresh.push(...rows);
+      for (const row of rows) fresh.set(`${row.id} ${from}`, row);
     }
     const copies: readonly CopyName[] = remote.has(id) ? ['local', 'remote'] : ['local'];
     for (const row of rows) {
+      // Whoever has the account's key can say of a snapshot what another one says of itself: ours is the point.
+      if (found.has(row.id) && !isMadeOf(row, made)) continue;
       const stored: StoredPoint =
         kept.kind === 'site' ? kept : { kind: 'account', snapshots: kept.snapshots, uri: row.uri };
-      found.push({ row, stored, copies });
+      found.set(row.id, { row, stored, copies });
     }
   }
-  await rememberPoints(store, fresh);
+  const points = [...found.values()];
+  await rememberPoints(
+    store,
+    points.flatMap(({ row }) => fresh.get(`${row.id} ${row.snapshot}`) ?? []),
+  );
   // A snapshot that can't be read just now is not a snapshot that is gone.
   if (problems.length === 0 && unreadable.length === 0) {
-    const there = new Set(found.map(({ row }) => row.id));
-    const gone = [...known.values()].flat().filter(({ id }) => !there.has(id));
+    const gone = [...known.values()].flat().filter(({ id }) => !found.has(id));
     await forgetPoints(
       store,
       gone.map(({ id }) => id),
     );
   }
-  found.sort((one, other) => (one.row.time < other.row.time ? 1 : one.row.time > other.row.time ? -1 : 0));
-  return { points: found, problems: unreadable };
+  points.sort((one, other) => (one.row.time < other.row.time ? 1 : one.row.time > other.row.time ? -1 : 0));
+  return { points, problems: unreadable };
+}
+
+/** Whether all that a row was read from was made by this host's agent: `made` has what was. */
+export function isMadeOf({ snapshot }: PointRow, made: ReadonlyMap<string, string>): boolean {
+  return snapshot.split(' ').every((id) => id === '-' || made.has(id));
 }
 
 type KeptPoint =

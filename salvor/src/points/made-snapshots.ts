@@ -42,6 +42,12 @@ export async function readMadePoints(
   return new Map(rows.map(({ snapshot, point }) => [snapshot, point]));
 }
 
+/** A snapshot took the place of another, which only other tags tell from it: what is known of the one holds for it too. */
+export async function followMade(store: Store, { old, new: next }: { old: string; new: string }): Promise<void> {
+  const row = await store.selectFrom('made_snapshots').selectAll().where('snapshot', '=', old).executeTakeFirst();
+  if (row !== undefined) await rememberMade(store, [{ ...row, snapshot: next }]);
+}
+
 /** What was let go of need not be known any more. */
 export async function forgetMade(store: Store, snapshots: readonly string[]): Promise<void> {
   for (const snapshot of snapshots) await store.deleteFrom('made_snapshots').where('snapshot', '=', snapshot).execute();

@@ -45,6 +45,8 @@ export type AccountBackupWanted = {
   readonly texts?: (run: TaskRun) => Promise<readonly NightText[]>;
   /** Absolute paths that belong to no point: repositories, state, third copies. */
   readonly exclude: readonly string[];
+  /** From its call on; what it returns gives the task that has switched a site since, by the site's URI. */
+  readonly watchSwitches: (since: Date) => () => Promise<ReadonlyMap<string, string>>;
   /** The first is read from where files are unchanged. */
   readonly repositories: readonly Repository[];
 };
@@ -67,6 +69,7 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
   const { account, repositories, policy } = wanted;
   const homes = outermost(wanted.homes ?? homesOf(account));
   const texts = (await wanted.texts?.(run)) ?? [];
+  const readSwitched = wanted.watchSwitches(run.clock());
   const sites = await run.step('look at the sites', () => lookAtSites(wanted, run));
   const point = makePointId(run.randomBytes);
   run.record({ point });
@@ -87,6 +90,7 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
         scratch: run.scratch,
         workers: policy.workers,
         clock: run.clock,
+        readSwitched,
         signal: run.signal,
         onProgress: (progress) => run.progress({ ...progress, bytesTotal: null }),
       },

@@ -12,7 +12,6 @@ export type ConfirmTools = Pick<RecoveryTools, 'journals' | 'administratorOf'> &
   Pick<DropTools, 'readSites'> & {
     /** Ends the pin in every copy; what of it could not be done is returned. */
     readonly unpin: (point: string) => Promise<readonly Problem[]>;
-    readonly graceHours: number;
   };
 
 export type Confirmed = { readonly safetyPoint: string | null; readonly isDropped: boolean };
@@ -39,7 +38,7 @@ export async function confirmTask(
 async function dropConfirmed(original: Journal, tools: ConfirmTools, run: TaskRun): Promise<Dropped> {
   const confirmed: Journal = { ...original, confirmed: run.clock().toISOString() };
   tools.journals.write(confirmed);
-  const dropped = await dropKept(confirmed, run.clock(), tools.graceHours, {
+  const dropped = await dropKept(confirmed, run.clock(), {
     administratorOf: tools.administratorOf,
     readSites: tools.readSites,
     say: (line) => run.say(line),

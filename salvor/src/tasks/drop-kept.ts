@@ -18,6 +18,8 @@ import { parseTaskId } from './task-id.ts';
 
 /** Writes of the very switch, and of requests that were being served in it. */
 const MAX_LATE_MS = 60_000;
+/** What journals were kept for that don't say it: of before the policy decided. Tells when their switch was. */
+const FORMER_GRACE_HOURS = 72;
 
 export type DropTools = SwitchTools & {
   /** All sites of the host, as they are now. */
@@ -27,13 +29,13 @@ export type DropTools = SwitchTools & {
 export type Dropped = { readonly isDropped: true } | { readonly isDropped: false; readonly why: string };
 
 /** Drops what the journal keeps, if it is due and nothing was written there. Throws where the server can't be asked. */
-export async function dropKept(journal: Journal, now: Date, graceHours: number, tools: DropTools): Promise<Dropped> {
+export async function dropKept(journal: Journal, now: Date, tools: DropTools): Promise<Dropped> {
   if (journal.phase !== 'kept' || journal.undoUntil === null || journal.switch === null)
     return keepIt('it keeps nothing');
   const until = Date.parse(journal.undoUntil);
   if (!(until < now.getTime()) && journal.confirmed === undefined)
     return keepIt(`it can be undone until ${journal.undoUntil}`);
-  const quietSince = until - (journal.graceHours ?? graceHours) * 3_600_000 + MAX_LATE_MS;
+  const quietSince = until - (journal.graceHours ?? FORMER_GRACE_HOURS) * 3_600_000 + MAX_LATE_MS;
 
   for (const staging of journal.stagings) {
     const written = await findWritten(staging, quietSince);

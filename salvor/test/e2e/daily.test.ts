@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { zstdDecompressSync } from 'node:zlib';
 import {
   DailyDocument,
@@ -16,7 +18,11 @@ import {
 import type { DemoSite } from '../../../demo/host.ts';
 import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { quoteName } from '../../../demo/sql.ts';
+import { openAgentFor } from '../../src/compose.ts';
+import { loadConfig } from '../../src/config.ts';
 import { assertSame, lookAt, openTestHost, type Look, type TestHost } from './open-test-host.ts';
+
+const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
 
 describe('the nightly job', () => {
   let test: TestHost;
@@ -240,5 +246,38 @@ describe('the nightly job', () => {
       assert.match((await runRestic(test.host, ['check'], { copy })).output, /no errors were found/);
     const { exit, document } = await test.attempt(['keys', 'rotate', '--account', 'nobody']);
     assert.deepEqual([exit, (document as { error: { code: string } }).error.code], [1, 'account-unknown']);
+  });
+
+  it('calls no point whole of a site that was restored between its databases and its files, and each other one', async () => {
+    const { config, repository } = salvorPlaces(test.host);
+    const site = sites[1] as DemoSite;
+    const countSnapshots = (): number => readdirSync(join(repository, 'snapshots')).length;
+    const countBefore = countSnapshots();
+    let isRestored = false;
+    await using agent = await openAgentFor(loadConfig([config]), { clock: () => new Date() });
+    const { state, accounts } = await agent.daily({
+      account: test.host.account.name,
+      // The last word of the databases' snapshot is said when it is there: nothing goes on before this has returned.
+      onProgress: () => {
+        if (isRestored || countSnapshots() === countBefore) return;
+        isRestored = true;
+        const env = { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: config };
+        execFileSync(SALVOR, ['restore', site.uri, '--yes'], { env, stdio: 'ignore' });
+      },
+    });
+    assert.equal(state, 'warned');
+    const problems = accounts[0]?.problems ?? [];
+    assert.ok(
+      problems.some(({ code, message }) => code === 'site-switched' && message.includes(site.uri)),
+      JSON.stringify(problems),
+    );
+    // The third site's rights were taken away above.
+    for (const each of sites.slice(0, 2)) {
+      const [newest] = (await test.run(['points', each.uri], PointsDocument)).filter(
+        ({ origin }) => origin === 'daily',
+      );
+      assert.equal(newest?.complete, each !== site, each.uri);
+      assert.deepEqual(newest?.copies, ['local', 'remote']);
+    }
   });
 });
