@@ -7,6 +7,7 @@ import {
   readAccount,
 } from '../databases/mariadb/connect.ts';
 import { compareTables } from '../databases/mariadb/compare.ts';
+import { findEqualTables } from '../databases/mariadb/equal-tables.ts';
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
 import { type LoadPart, loadDump } from '../databases/mariadb/load.ts';
 import { dropObjects } from '../databases/mariadb/objects.ts';
@@ -121,7 +122,10 @@ export async function buildDatabase(
       .filter(({ code, name }) => code !== 'definer-rewritten' || !isGiven(name))
       .map(({ code, name, message }) => ({ code, message, path: `${database.name}.${name}` })),
   );
-  return { server: built.server, plan };
+  return {
+    server: built.server,
+    plan: { ...plan, mayStay: await findEqualTables(admin, plan, { signal: run.signal }) },
+  };
 }
 
 async function findScope(admin: DatabaseLogin, { database, names }: PlannedDatabase): Promise<SwapScope> {

@@ -1,13 +1,15 @@
 /**
  * What changes places in a restore, as a value: tables first, all of a database in one statement, then each directory
  * in one exchange. Between the first and the last the site is mixed, for less than a second. Virtual hosts go before
- * both, because the web server may refuse them, and are in force after both, when it has read them.
+ * both, because the web server may refuse them, and are in force after both, when it has read them. What is kept of
+ * tables that stayed where they were is put aside when all that is over.
  *
  * The value goes into the journal before the first part moves. It can be turned round, and each of its parts can be
  * asked whether it has moved, so that a crash at any instant is finished or undone from it.
  */
 import type { Problem } from '@salvor/contract';
 import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
+import { findEqualTables, keepCopies } from '../databases/mariadb/equal-tables.ts';
 import { inspectSwap } from '../databases/mariadb/inspect-swap.ts';
 import type { SwapPlan } from '../databases/mariadb/plan-swap.ts';
 import { applySwap, finishSwap, planSwapBack, revertSwap } from '../databases/mariadb/swap.ts';
@@ -70,7 +72,13 @@ async function switchParts(wanted: Switch, home: string, tools: SwitchTools): Pr
     );
   }
   for (const move of wanted.moves) makeMove(move);
-  return [...problems, ...(await reloadVirtualHosts(wanted.virtualHosts, tools))];
+  const unread = await reloadVirtualHosts(wanted.virtualHosts, tools);
+  await keepAllCopies(wanted, home, tools);
+  return [...problems, ...unread];
+}
+
+async function keepAllCopies({ tables }: Switch, home: string, tools: SwitchTools): Promise<void> {
+  for (const { server, plan } of tables) await keepCopies(await tools.administratorOf(server, home), plan);
 }
 
 /** Into their places, and tested there; back again where the server does not take them. */
@@ -116,6 +124,7 @@ export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTo
     for (const { server, plan } of wanted.tables) await finishSwap(await tools.administratorOf(server, home), plan);
     for (const move of wanted.moves) makeMove(move);
     for (const { message } of await reloadVirtualHosts(wanted.virtualHosts, tools)) tools.say(message);
+    await keepAllCopies(wanted, home, tools);
   });
 }
 
@@ -146,7 +155,8 @@ export async function planSwitchBack(
   const tables: TableSwap[] = [];
   for (const [index, { server, plan }] of done.tables.entries()) {
     const admin = await tools.administratorOf(server, home);
-    tables.push({ server, plan: await planSwapBack(admin, plan, nameOf(index)) });
+    const back = await planSwapBack(admin, plan, nameOf(index));
+    tables.push({ server, plan: { ...back, mayStay: await findEqualTables(admin, back) } });
   }
   const moves = done.moves.toReversed().map((move) => ('entries' in move ? planEntriesBack(move) : invertMove(move)));
   const { virtualHosts } = done;

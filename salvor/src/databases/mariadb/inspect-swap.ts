@@ -121,21 +121,26 @@ export async function locateTables(connection: DatabaseConnection, plan: SwapPla
   );
   for (const { base, name } of standing) there.delete(`${base}\0${name}`);
   const has = (base: string, table: string): boolean => there.has(`${base}\0${table}`);
+  const mayStay = new Set((plan.mayStay ?? []).map(({ table }) => table));
   let before = 0;
+  let staying = 0;
   let after = 0;
   const details: string[] = [];
   for (const { table, leaves, comes } of plan.moves) {
     const live = has(plan.live, table);
     const scratch = has(plan.scratch, table);
     const old = has(plan.old, table);
-    if (live === leaves && scratch === comes && !old) before += 1;
-    else if (live === comes && !scratch && old === leaves) after += 1;
+    if (live === leaves && scratch === comes && !old) {
+      before += 1;
+      if (mayStay.has(table)) staying += 1;
+    } else if (live === comes && !scratch && old === leaves) after += 1;
     else
       details.push(
         `${table} is in ${[live && plan.live, scratch && plan.scratch, old && plan.old].filter(Boolean).join(' and ') || 'none of the three'}`,
       );
   }
-  if (details.length === 0 && before > 0 && after > 0)
+  // All that move do so in one statement, and a copy of one that stayed moves after it: where one has moved, all have.
+  if (details.length === 0 && before > staying && after > 0)
     details.push(`${before} tables have not moved and ${after} have`);
   return { state: details.length > 0 ? 'mixed' : after > 0 ? 'after' : 'before', details };
 }

@@ -69,6 +69,15 @@ export type TableMove = {
   readonly comes: boolean;
 };
 
+/** A table that holds the very same on both sides (`equal-tables.ts`). */
+export type EqualTable = {
+  readonly table: string;
+  /** What its rows sum up to. */
+  readonly checksum: string;
+  /** When the live one was made and last written to. */
+  readonly stamp: string;
+};
+
 export type SwapPlan = {
   readonly live: string;
   readonly scratch: string;
@@ -84,6 +93,8 @@ export type SwapPlan = {
   readonly partitioned: readonly string[];
   /** Not in a plan of a journal that was written before there were any: ask `stubsOf`. */
   readonly stubs?: SwapStubs;
+  /** Of the tables that leave and come those that need not, unless they are written to before the switch. */
+  readonly mayStay?: readonly EqualTable[];
   readonly problems: readonly DatabaseProblem[];
 };
 
@@ -135,6 +146,8 @@ export function reverseSwap(plan: SwapPlan): SwapPlan {
     outgoing: plan.incoming,
     scratchTriggers: [],
     stubs: { leaving: stubsOf(plan).coming, coming: stubsOf(plan).leaving },
+    // Nobody has compared them since.
+    mayStay: [],
     problems: [],
   };
 }

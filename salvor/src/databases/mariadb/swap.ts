@@ -9,6 +9,7 @@
  *                                (but for a partitioned table that it was moving: `inspectSwap` finds a torn one)
  *   (4) views, triggers, routines, events made as they belong to the tables that are live now; stand-ins
  *       that came are dropped; both do it again
+ *   (5) by `keepCopies`, when directories have moved too: tables that stayed have their copies kept (`equal-tables.ts`)
  *
  * No step waits for more than a second on a lock: a statement that waits for a table keeps every visitor behind it.
  */
@@ -21,6 +22,7 @@ import {
   quoteName,
   serverErrorNumber,
 } from './connect.ts';
+import { type HeldTables, holdEqualTables, keepCopies } from './equal-tables.ts';
 import { holdSwap, inspectSwap, locateTables, readSwapFacts, type SwapState } from './inspect-swap.ts';
 import { requireWritableServer } from './judge-server.ts';
 import { createObjects, type DatabaseObject, dropObjects, readObjects } from './objects.ts';
@@ -87,6 +89,7 @@ export async function revertSwap(admin: DatabaseLogin, plan: SwapPlan, options: 
   const { state } = await requireKnownState(admin, plan);
   await using connection = await openConnection(admin);
   if (state === 'after') {
+    await keepCopies(admin, plan);
     // One that came and was not dropped yet would be a table that nobody knows.
     await dropStubs(connection, plan.live, stubsOf(plan).coming);
     return await applySwap(admin, reverseSwap(plan), options);
@@ -167,13 +170,14 @@ export async function swapBack(
 ): Promise<SwapResult> {
   const back = await planSwapBack(admin, plan, options.undone);
   await options.journal(back);
-  return await applySwap(admin, back, options);
+  const swapped = await applySwap(admin, back, options);
+  await keepCopies(admin, back);
+  return swapped;
 }
 
 async function renameTables(connection: DatabaseConnection, plan: SwapPlan, options: SwapOptions): Promise<void> {
   const stubs = stubsOf(plan);
-  const renames = renamesOf(plan);
-  if (renames.length === 0) return;
+  if (renamesOf(plan).length === 0) return;
   const coming = new Set(plan.moves.filter(({ comes }) => comes).map(({ table }) => table));
   for (const table of [...stubs.leaving, ...stubs.coming]) coming.add(table);
   const triggers = plan.outgoing.filter((object) => object.kind === 'trigger');
@@ -182,15 +186,17 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
   // Dropped and made again for each try: of tables that have some, fewer are made.
   let quick = triggers.length + views.length === 0 ? QUICK_TRIES : QUICK_TRIES_WITH_OBJECTS;
+  let holds = (plan.mayStay ?? []).length > 0 ? MAX_HOLDS : 0;
   let patienceMs = attempts * PATIENCE_PER_ATTEMPT_MS;
   for (let attempt = 0; ;) {
     try {
       patienceMs -= await passOpenTransactions(connection, plan.live, { ...options, patienceMs });
       options.signal?.throwIfAborted();
-      await connection.execute(`SET SESSION lock_wait_timeout = ${quick > 0 ? 0 : LOCK_WAIT_SECONDS}`);
+      await using held = holds > 0 ? await holdEqualTables(connection.login, plan) : NONE_HELD;
+      await connection.execute(`SET SESSION lock_wait_timeout = ${holds + quick > 0 ? 0 : LOCK_WAIT_SECONDS}`);
       await dropObjects(connection, plan.scratch, plan.scratchTriggers);
       await dropObjects(connection, plan.live, [...triggers, ...views]);
-      await connection.execute(`RENAME TABLE ${renames.join(', ')}`);
+      await renameOnce(connection, renamesOf(plan, held.tables), holds > 0 ? HELD_TRIES : 1);
       return;
     } catch (error) {
       const number = serverErrorNumber(error);
@@ -198,6 +204,12 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
       // The site must not be without its triggers while we wait, nor after we gave up.
       await connection.execute(`SET SESSION lock_wait_timeout = ${LOCK_WAIT_SECONDS}`);
       await bringBack(connection, plan.live, [...triggers, ...views]);
+      if (holds > 0 && number !== null) {
+        // Whatever keeps them from being held: they can move as all others do.
+        holds = number === ER_LOCK_WAIT_TIMEOUT ? holds - 1 : 0;
+        await sleep(PAUSE_MS);
+        continue;
+      }
       if (number !== ER_LOCK_WAIT_TIMEOUT && number !== ER_LOCK_DEADLOCK) throw error;
       if (quick > 0) {
         quick -= 1;
@@ -219,18 +231,39 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
   }
 }
 
+/** Several tries while tables are held: to lock and to sum them again would take longer than the statements in the way. */
+async function renameOnce(connection: DatabaseConnection, renames: readonly string[], tries: number): Promise<void> {
+  if (renames.length === 0) return;
+  for (let left = tries; ; left -= 1) {
+    try {
+      return await connection.execute(`RENAME TABLE ${renames.join(', ')}`);
+    } catch (error) {
+      if (left <= 1 || serverErrorNumber(error) !== ER_LOCK_WAIT_TIMEOUT) throw error;
+    }
+    await sleep(QUICK_PAUSE_MS);
+  }
+}
+
+const NONE_HELD: HeldTables = { tables: new Set(), [Symbol.asyncDispose]: async () => {} };
+/** How often tables that may stay are held; then all move. */
+const MAX_HOLDS = 4;
+/** Within a quarter of a second: visitors can't write to tables that are held. */
+const HELD_TRIES = 30;
+
 /** What RENAME TABLE is told, all of it in one statement. */
-function renamesOf(plan: SwapPlan): readonly string[] {
+function renamesOf(plan: SwapPlan, stays: ReadonlySet<string> = NONE_HELD.tables): readonly string[] {
   const stubs = stubsOf(plan);
   const move = (table: string, from: string, to: string): string =>
     `${quoteName(from, table)} TO ${quoteName(to, table)}`;
   return [
     // In and out again: on its way it takes the children with it, and nobody sees it among the live tables.
     ...stubs.leaving.flatMap((table) => [move(table, plan.old, plan.live), move(table, plan.live, plan.old)]),
-    ...plan.moves.flatMap(({ table, leaves, comes }) => [
-      ...(leaves ? [move(table, plan.live, plan.old)] : []),
-      ...(comes ? [move(table, plan.scratch, plan.live)] : []),
-    ]),
+    ...plan.moves
+      .filter(({ table }) => !stays.has(table))
+      .flatMap(({ table, leaves, comes }) => [
+        ...(leaves ? [move(table, plan.live, plan.old)] : []),
+        ...(comes ? [move(table, plan.scratch, plan.live)] : []),
+      ]),
     ...stubs.coming.map((table) => move(table, plan.scratch, plan.live)),
   ];
 }
