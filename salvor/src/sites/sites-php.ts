@@ -101,9 +101,7 @@ function apply(before: PhpArray, { remove = [], add = [], retarget }: SitesPhpCh
 
 function append(bytes: Buffer, added: readonly (readonly [PhpKey, PhpValue])[]): Buffer {
   if (added.length === 0) return bytes;
-  const lines = added
-    .map(([key, value]) => `$sites[${typeof key === 'bigint' ? key : encodeLiteral(key)}] = ${sourceOf(value)};\n`)
-    .join('');
+  const lines = added.map(([key, value]) => `$sites[${encodeLiteral(String(key))}] = ${sourceOf(value)};\n`).join('');
   const text = bytes.toString('latin1');
   if (text === '') return Buffer.from(`<?php\n${lines}`, 'latin1');
   const end = /\?>\s*$/.exec(text)?.index ?? text.length;
