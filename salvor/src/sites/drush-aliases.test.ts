@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type AliasFile, type AliasPlan, type AliasTask, planAliases } from './drush-aliases.ts';
 import type { Naming } from './rename-in-text.ts';
-import { FIELDS_OF_CLONE, renameAliases } from './set-context.ts';
+import { renameAliases } from './set-context.ts';
 
 const DRUSH = '/h/.drush';
 const SITE = { uri: 'old.test', path: '/h/plat/web/sites/old.test', roots: ['/h/plat/web', '/h/plat'] };
@@ -71,9 +71,7 @@ describe('Aegir’s context of a site', () => {
       .replace('/h/plat/sites/old.test', `/h/plat/sites/${to}`);
 
   test('a clone gets one of its own, without its origin’s further names', () => {
-    const [change, ...more] = changesOf(
-      plan(files, { kind: 'clone', naming: naming('new.test'), fields: FIELDS_OF_CLONE }),
-    );
+    const [change, ...more] = changesOf(plan(files, { kind: 'clone', naming: naming('new.test') }));
     assert.deepEqual(more, []);
     assert.deepEqual(change, [
       'new.test.alias.drushrc.php',
@@ -84,11 +82,7 @@ describe('Aegir’s context of a site', () => {
   });
 
   test('a rename makes the new one before the old one goes', () => {
-    const fields = {
-      aliases: renameAliases(['www.old.test', 'shop.test'], 'old.test', 'new.test'),
-      redirection: 'www.new.test',
-    };
-    assert.deepEqual(changesOf(plan(files, { kind: 'rename', naming: naming('new.test'), fields })), [
+    assert.deepEqual(changesOf(plan(files, { kind: 'rename', naming: naming('new.test') })), [
       [
         'new.test.alias.drushrc.php',
         moved('new.test')
@@ -100,7 +94,7 @@ describe('Aegir’s context of a site', () => {
   });
 
   test('a migration changes platform, root and path in place', () => {
-    assert.deepEqual(changesOf(plan(files, { kind: 'rename', naming: naming('old.test', '/h/next'), fields: {} })), [
+    assert.deepEqual(changesOf(plan(files, { kind: 'rename', naming: naming('old.test', '/h/next') })), [
       [
         'old.test.alias.drushrc.php',
         CONTEXT.replace('platform_A', 'platform_B')
@@ -118,7 +112,7 @@ describe('Aegir’s context of a site', () => {
     const codes = (text: string, more: Record<string, string> = {}): string[] =>
       plan(
         { 'old.test.alias.drushrc.php': text, ...more },
-        { kind: 'rename', naming: naming('new.test'), fields: {} },
+        { kind: 'rename', naming: naming('new.test') },
       ).obstacles.map(({ code, file }) => `${code} ${file?.slice(DRUSH.length + 1)}`);
     const own = 'old.test.alias.drushrc.php';
     assert.deepEqual(codes(CONTEXT.replace(`'root' => '/h/plat'`, `'root' => '/h/live'`)), [`alias-elsewhere ${own}`]);
@@ -155,10 +149,8 @@ live:
       ['old-test.yml', 'new-test.yml'],
     ] as const) {
       const files = { [`sites/${from}`]: file };
-      assert.deepEqual(changesOf(plan(files, { kind: 'clone', naming: naming('new.test'), fields: {} })), [
-        [`sites/${to}`, moved],
-      ]);
-      assert.deepEqual(changesOf(plan(files, { kind: 'rename', naming: naming('new.test'), fields: {} })), [
+      assert.deepEqual(changesOf(plan(files, { kind: 'clone', naming: naming('new.test') })), [[`sites/${to}`, moved]]);
+      assert.deepEqual(changesOf(plan(files, { kind: 'rename', naming: naming('new.test') })), [
         [`sites/${to}`, moved],
         [`sites/${from}`, null],
       ]);
@@ -178,19 +170,17 @@ twin:
   uri: old.test
 `;
     const files = { 'sites/all.site.yml': text };
-    const renamed = changesOf(plan(files, { kind: 'rename', naming: naming('new.test'), fields: {} }));
+    const renamed = changesOf(plan(files, { kind: 'rename', naming: naming('new.test') }));
     assert.deepEqual(renamed, [['sites/all.site.yml', text.replace(file.slice(7), moved.slice(7))]]);
     const removed = changesOf(plan(files, { kind: 'remove' }));
     assert.deepEqual(removed, [['sites/all.site.yml', text.replace(file.slice(7), '')]]);
-    const cloned = plan(files, { kind: 'clone', naming: naming('new.test'), fields: {} });
+    const cloned = plan(files, { kind: 'clone', naming: naming('new.test') });
     assert.deepEqual([cloned.changes, cloned.notes.map(({ code }) => code)], [[], ['alias-left']]);
   });
 
   test('a migration changes its root in place', () => {
     assert.deepEqual(
-      changesOf(
-        plan({ 'sites/old-test.yml': file }, { kind: 'rename', naming: naming('old.test', '/h/next'), fields: {} }),
-      ),
+      changesOf(plan({ 'sites/old-test.yml': file }, { kind: 'rename', naming: naming('old.test', '/h/next') })),
       [['sites/old-test.yml', file.replaceAll('/h/plat/web', '/h/next/web')]],
     );
   });
@@ -210,7 +200,7 @@ twin:
 
   test('a file of the new name that is there already stops a clone', () => {
     const files = { 'sites/old-test.yml': file, 'sites/new-test.yml': 'x: {}\n' };
-    const { obstacles } = plan(files, { kind: 'clone', naming: naming('new.test'), fields: {} });
+    const { obstacles } = plan(files, { kind: 'clone', naming: naming('new.test') });
     assert.deepEqual(
       obstacles.map(({ code, file: at }) => [code, at]),
       [['alias-taken', `${DRUSH}/sites/new-test.yml`]],

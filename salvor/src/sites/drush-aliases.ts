@@ -9,13 +9,13 @@
  * by it would be done to that one.
  */
 import { basename, dirname, join } from 'node:path';
-import { PhpArray, toText } from '../lib/php-values.ts';
+import { fromText, PhpArray, toText } from '../lib/php-values.ts';
 import type { PhpValue } from '../lib/php-values.ts';
 import { readVariable } from './read-variable.ts';
 import { rewriteContext } from './rewrite-context.ts';
 import { type AliasedSite, entriesOfSite, removeFromYaml, renameInYaml } from './rewrite-yaml-alias.ts';
 import type { Naming } from './rename-in-text.ts';
-import type { ContextFields } from './set-context.ts';
+import { FIELDS_OF_CLONE, fieldsOfRenamed } from './set-context.ts';
 import type { SiteProblem } from './site.ts';
 
 export type AliasFile = { readonly path: string; readonly bytes: Uint8Array };
@@ -25,6 +25,8 @@ export type FileChange = {
   readonly path: string;
   readonly before: Uint8Array | null;
   readonly after: Uint8Array | null;
+  /** A file that is there now, whose owner and mode the new one gets. */
+  readonly like: string;
 };
 
 export type AliasPlan = {
@@ -35,10 +37,7 @@ export type AliasPlan = {
   readonly notes: readonly SiteProblem[];
 };
 
-export type AliasTask =
-  /** `fields` are set in the new context where the old one has them. */
-  | { readonly kind: 'clone' | 'rename'; readonly naming: Naming; readonly fields: ContextFields }
-  | { readonly kind: 'remove' };
+export type AliasTask = { readonly kind: 'clone' | 'rename'; readonly naming: Naming } | { readonly kind: 'remove' };
 
 const SUFFIX = '.alias.drushrc.php';
 
@@ -71,9 +70,10 @@ function planContext({ path, bytes }: AliasFile, site: AliasedSite, task: AliasT
     );
   const why = whyElsewhere(context, site);
   if (why !== null) return obstructed('alias-elsewhere', path, `The alias ${name} leads to another site: ${why}.`);
-  if (task.kind === 'remove') return { ...NOTHING, changes: [{ path, before: bytes, after: null }] };
-  const { naming, fields } = task;
+  if (task.kind === 'remove') return { ...NOTHING, changes: [{ path, before: bytes, after: null, like: path }] };
+  const { naming, kind } = task;
   const to = naming.uri.to;
+  const fields = kind === 'clone' ? FIELDS_OF_CLONE : fieldsOfRenamed(bytes, 'aliases', [fromText(name)], naming.uri);
   const after = rewriteContext(bytes, { name: { from: name, to }, naming, fields });
   if (after === null)
     return obstructed('alias-not-rewritten', path, 'The alias can not be changed as data: code makes a part of it.');
@@ -84,7 +84,7 @@ function planYaml({ path, bytes }: AliasFile, site: AliasedSite, task: AliasTask
   const entries = entriesOfSite(bytes, site);
   if (entries === null || entries.own.length === 0) return NOTHING;
   if (task.kind === 'remove')
-    return { ...NOTHING, changes: [{ path, before: bytes, after: removeFromYaml(bytes, site) }] };
+    return { ...NOTHING, changes: [{ path, before: bytes, after: removeFromYaml(bytes, site), like: path }] };
   const { naming } = task;
   const named = renameFile(path, naming);
   const isShared = entries.others.length > 0 || (named === path && naming.uri.from !== naming.uri.to);
@@ -105,10 +105,10 @@ function replaced(
   after: Uint8Array,
   kind: 'clone' | 'rename',
 ): FileChange[] {
-  if (path === to) return Buffer.compare(before, after) === 0 ? [] : [{ path, before, after }];
-  const made = { path: to, before: null, after };
+  if (path === to) return Buffer.compare(before, after) === 0 ? [] : [{ path, before, after, like: path }];
+  const made = { path: to, before: null, after, like: path };
   // The new one first: a site has an alias at every instant.
-  return kind === 'clone' ? [made] : [made, { path, before, after: null }];
+  return kind === 'clone' ? [made] : [made, { path, before, after: null, like: path }];
 }
 
 function obstructed(code: string, file: string, message: string): AliasPlan {

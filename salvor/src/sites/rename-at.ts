@@ -31,8 +31,8 @@ export function renameAt(place: LiteralPlace, value: string, naming: Naming): st
   )
     return uri.to + value.slice(uri.from.length);
   if (name !== null && ROOTS.has(name)) {
-    if (value === root.from) return root.to;
     if (context !== null && value === context.from.root) return context.to.root;
+    if (value === root.from) return root.to;
   }
   if (name === 'platform' && context !== null && value === `@${context.from.name}`) return `@${context.to.name}`;
   if (isHostPattern(place)) return renamePattern(value, naming);

@@ -19,7 +19,7 @@ import { ConnectionFields, rewriteDatabaseUrl } from './connection-fields.ts';
 import { namesConnection, readAlone } from './read-alone.ts';
 import { renameAt } from './rename-at.ts';
 import { type Naming, nameInText } from './rename-in-text.ts';
-import { setContext } from './set-context.ts';
+import { type ContextFields, fieldsOfRenamed, setContext } from './set-context.ts';
 import {
   type RewrittenPlace,
   type RewrittenSettings,
@@ -74,10 +74,16 @@ export function rewriteSettings({ name, bytes }: SettingsText, changes: Settings
     file: path('from'),
   });
   if (problems.length > 0) return { bytes, places: [], left: [], problems };
-  const set = isDrushrc ? setContext(rewritten, 'options', [], changes.options ?? {}) : { bytes: rewritten, lines: [] };
+  const set = isDrushrc
+    ? setContext(rewritten, 'options', [], optionsOf(rewritten, changes))
+    : { bytes: rewritten, lines: [] };
   if (set === null) return failed(1, 'its $options are made by code');
   const ofOptions = set.lines.map((line) => ({ line, what: 'option' as const, before: null, after: null }));
   return { bytes: set.bytes, places: [...places, ...ofOptions], left: linesNaming(set.bytes, naming), problems: [] };
+}
+
+function optionsOf(bytes: Uint8Array, { options, naming }: SettingsChanges): ContextFields {
+  return options ?? fieldsOfRenamed(bytes, 'options', [], naming.uri);
 }
 
 type RewrittenLiteral = { readonly value: string; readonly what: RewrittenPlace['what'] };

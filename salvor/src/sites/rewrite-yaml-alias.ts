@@ -33,7 +33,10 @@ export function entriesOfSite(
 }
 
 /** The file with the site's entries renamed; null where that can't be done as data. */
-export function renameInYaml(bytes: Uint8Array, site: AliasedSite, naming: Naming): Uint8Array | null {
+export function renameInYaml(bytes: Uint8Array, site: AliasedSite, names: Naming): Uint8Array | null {
+  // Drush means the docroot, where Aegir's context may mean the directory around it: what names the docroot goes on to.
+  const isDocroot = names.context?.from.root === names.root.from;
+  const naming = isDocroot ? { ...names, context: null } : names;
   const source = Buffer.from(bytes).toString('utf8');
   const pairs = pairsIn(source)?.filter((pair) => isOwn(pair, site));
   if (pairs === undefined) return null;

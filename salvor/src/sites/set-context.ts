@@ -4,7 +4,7 @@
  */
 import { findAssignments } from '../lib/php-assignments.ts';
 import { encodeLiteral, replaceInSource } from '../lib/php-literals.ts';
-import { fromText, PhpArray, toKey } from '../lib/php-values.ts';
+import { fromText, PhpArray, toKey, toText } from '../lib/php-values.ts';
 import type { PhpKey, PhpValue } from '../lib/php-values.ts';
 import { isSameValue, readVariable } from './read-variable.ts';
 
@@ -21,6 +21,37 @@ export function renameAliases(aliases: readonly string[], from: string, to: stri
     return alias === `www.${bare(from)}` ? `www.${bare(to)}` : alias;
   });
   return [...new Set(renamed)].filter((alias) => alias !== to);
+}
+
+/**
+ * What changes in a context beside its name when a site is renamed: further names and the redirection, where they were made
+ * of the old name.
+ */
+export function fieldsOfRenamed(
+  bytes: Uint8Array,
+  variable: string,
+  keys: readonly string[],
+  { from, to }: { readonly from: string; readonly to: string },
+): ContextFields {
+  const value = readVariable(bytes, variable);
+  const context = value === null || from === to ? undefined : valueBelow(value, keys);
+  if (!(context instanceof PhpArray)) return {};
+  const list = context.get('aliases');
+  const aliases = list instanceof PhpArray && list.rest === null ? [...list.entries.values()].map(textOf) : [null];
+  const redirection = textOf(context.get('redirection'));
+  const [redirected = to] = redirection === null ? [] : renameAliases([redirection], from, to);
+  return {
+    ...(aliases.includes(null)
+      ? {}
+      : {
+          aliases: renameAliases(
+            aliases.filter((alias) => alias !== null),
+            from,
+            to,
+          ),
+        }),
+    ...(redirection === null || redirection === '' ? {} : { redirection: redirected }),
+  };
 }
 
 export type SetContext = { readonly bytes: Uint8Array; readonly lines: readonly number[] };
@@ -64,6 +95,10 @@ function valueBelow(value: PhpValue, keys: readonly string[]): PhpValue | undefi
   let at: PhpValue | undefined = value;
   for (const key of keys) at = at instanceof PhpArray ? (at.entries.get(toKey(key) ?? key) ?? undefined) : undefined;
   return at;
+}
+
+function textOf(value: PhpValue | undefined): string | null {
+  return typeof value === 'string' ? toText(value) : null;
 }
 
 function phpOf(value: ContextFields[string]): PhpValue {

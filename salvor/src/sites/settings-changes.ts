@@ -8,7 +8,7 @@ export type SettingsChanges = {
   /** Each log-in that changes, also one that keeps its name and gets a new password. */
   readonly connections: readonly ConnectionChange[];
   readonly naming: Naming;
-  /** Set in Aegir's `drushrc.php` where it has them: `FIELDS_OF_CLONE`, or a renamed site's further names. */
+  /** Set in Aegir's `drushrc.php` where it has them: `FIELDS_OF_CLONE`. Else what a renamed site needs. */
   readonly options?: ContextFields;
 };
 
