@@ -16,6 +16,9 @@ const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
 /** `openat2` has the same number on all architectures of Linux. */
 const SYS_OPENAT2 = 437;
+/** These have not: of x86-64, and of the architectures that came after it. */
+const [SYS_IOPRIO_SET, SYS_IOPRIO_GET] = process.arch === 'x64' ? ([251, 252] as const) : ([30, 31] as const);
+const IOPRIO_WHO_PROCESS = 1;
 const RESOLVE_NO_XDEV = 0x01;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
@@ -59,6 +62,8 @@ const fchdirCall = lib.func('int fchdir(int)');
 const ioctlCall = lib.func('int ioctl(int, unsigned long, int)');
 const closeCall = lib.func('int close(int)');
 const adjtimexCall = lib.func('int adjtimex(_Inout_ uint8_t *)');
+const ioPrioritySetCall = lib.func('int64_t syscall(int64_t, int, int, int)');
+const ioPriorityGetCall = lib.func('int64_t syscall(int64_t, int, int)');
 const madviseCall = lib.func('int madvise(uint8_t *, size_t, int)');
 
 const NAMES = new Map<number, string>(Object.entries(osConstants.errno).map(([name, number]) => [number, name]));
@@ -238,6 +243,16 @@ export function adviseHugePages(memory: Uint8Array): void {
 /** Gives such memory back to the system at once, not when it is collected: it reads as zeros then. */
 export function giveMemoryBack(memory: Uint8Array): void {
   madviseCall(memory, memory.length, MADV_DONTNEED);
+}
+
+/** How a thread's reads and writes wait for the disk (ioprio_set(2): class << 13 | level); 0 is the calling thread. */
+export function readIoPriority(thread: number): number {
+  return must(ioPriorityGetCall(SYS_IOPRIO_GET, IOPRIO_WHO_PROCESS, thread), 'ioprio_get', thread);
+}
+
+/** Sets that; what the thread starts from now on has it too. */
+export function setIoPriority(thread: number, priority: number): void {
+  must(ioPrioritySetCall(SYS_IOPRIO_SET, IOPRIO_WHO_PROCESS, thread, priority), 'ioprio_set', thread);
 }
 
 /** Waits until all that was written to the file system of `fd` lies on its disk. */

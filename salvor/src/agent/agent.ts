@@ -38,7 +38,7 @@ import { findUnprotectedLinks } from '../lib/beneath/hard-links.ts';
 import { AuditLog } from '../lib/audit-log.ts';
 import { loadavg } from 'node:os';
 import { findAdministrator } from '../sites/administrator.ts';
-import { policyOfHost, policyOfSite } from '../policies/policy-levels.ts';
+import { policyOfAccount, policyOfHost, policyOfSite } from '../policies/policy-levels.ts';
 import { openStore } from '../store/open-store.ts';
 import { deleteBackup } from '../tasks/delete-backup.ts';
 import { exportPoint } from '../tasks/export-point.ts';
@@ -79,6 +79,8 @@ import { KeptTasks } from './kept-tasks.ts';
 import { type NightsRoom } from './nights.ts';
 import { serveRound } from './serve-round.ts';
 import { SiteTasks } from './site-tasks.ts';
+import { Way } from './way.ts';
+import type { RemoteWait } from '../points/repositories.ts';
 
 export type AgentServices = {
   readonly clock: () => Date;
@@ -109,6 +111,7 @@ export async function openAgent(config: Config, services: AgentServices): Promis
     journals: new Journals(config.state),
     log: new TaskLog(store, limits),
     limits,
+    way: new Way(),
     load: () => loadavg()[0] ?? 0,
     recover: () => recoverHost(room, (account) => points.unlock(account)),
     auditLog: new AuditLog(config.state, services),
@@ -120,7 +123,11 @@ export async function openAgent(config: Config, services: AgentServices): Promis
         defaultSocket: config.mariadb.socket ?? undefined,
       }),
   };
-  const points = opened.use(new HostPoints(config, store));
+  const waitOf = (account: string): RemoteWait => {
+    const { uploadPerSecond, downloadPerSecond } = policyOfAccount(config.policies, account).policy;
+    return { uploadBytesPerSecond: uploadPerSecond, downloadBytesPerSecond: downloadPerSecond };
+  };
+  const points = opened.use(new HostPoints(config, store, waitOf));
   await room.recover();
   return new Agent(config, room, points, services.uptime, opened.move());
 }

@@ -124,7 +124,7 @@ async function nightOf(
   try {
     const outcome = await night.queue.perform(
       { operation: 'daily', site: place, of: null, wish: { job: night.job } },
-      options,
+      { ...options, isGentle: policy.isNice },
       (run) => {
         if (!night.isClockTrusted) run.note(CLOCK_PROBLEM);
         return nightOfAccount(wanted, tools, run);

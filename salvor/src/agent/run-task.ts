@@ -14,6 +14,7 @@ import type { Locks } from './locks.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { QueueLimits } from './queue-limits.ts';
 import type { TaskLog } from './task-log.ts';
+import type { Way } from './way.ts';
 import { Words } from './words.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
 import { codeOf } from '../lib/errno.ts';
@@ -32,6 +33,7 @@ export type TaskRoom = {
   readonly say: (line: string) => void;
   readonly administratorOf: RecoveryTools['administratorOf'];
   readonly limits: QueueLimits;
+  readonly way: Way;
   /** The host's load of the last minute. */
   readonly load: () => number;
   /** Finishes or undoes what dead processes left: a task may wait for one of theirs. */
@@ -44,6 +46,8 @@ export type TaskRoom = {
 export type RunOptions = {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: TaskProgress) => void;
+  /** Whether the task gives way to everything else on the host; not so where it is left out. */
+  readonly isGentle?: boolean;
 };
 
 export type TaskBody<T> = (run: TaskRun) => Promise<T>;
@@ -76,6 +80,7 @@ export async function runTask<T>(
   const scratch = scratchOf(room.state, id);
   const words = new Words(room, id);
   let journal = beginJournal(room, row, id);
+  using _ = room.way.enter(options.isGentle === true);
   using beat = new Heartbeat({
     task: id,
     process: journal.process,

@@ -6,6 +6,7 @@ import { AuditLog } from '../lib/audit-log.ts';
 import { openStore } from '../store/open-store.ts';
 import { Journals } from './journals.ts';
 import { Locks } from './locks.ts';
+import { Way } from './way.ts';
 import { type QueueLimits, STANDARD_LIMITS } from './queue-limits.ts';
 import { Queue } from './queue.ts';
 import { recoverHost } from './recover.ts';
@@ -41,6 +42,7 @@ export async function openTestRoom(limits: Partial<QueueLimits> = {}, state?: st
     log: new TaskLog(store, hurried),
     auditLog: new AuditLog(directory, { clock, who }),
     limits: hurried,
+    way: new Way(() => ({ [Symbol.dispose]: () => {} })),
     clock,
     who,
     random: Math.random,

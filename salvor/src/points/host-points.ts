@@ -25,6 +25,7 @@ import { openStored } from './stored-point.ts';
 import {
   type CopyName,
   type OpenCopy,
+  type RemoteWait,
   type RepositoryPlaces,
   copiesOf,
   ensureAccountRepository,
@@ -59,19 +60,22 @@ export type EnsuredRepositories = {
 export class HostPoints implements AsyncDisposable {
   readonly #places: RepositoryPlaces;
   readonly #store: Store;
+  readonly #waitOf: (account: string) => RemoteWait;
   readonly #opened = new Map<string, Promise<OpenCopy>>();
   readonly #seen = new Map<string, Set<string>>();
 
-  constructor(places: RepositoryPlaces, store: Store) {
+  /** `waitOf`: how fast an account's remote repository may be written and read. */
+  constructor(places: RepositoryPlaces, store: Store, waitOf: (account: string) => RemoteWait = () => ({})) {
     this.#places = places;
     this.#store = store;
+    this.#waitOf = waitOf;
   }
 
   async repositoryOf(account: string, copy: CopyName = 'local'): Promise<Repository> {
     const name = `${copy} ${account}`;
     let opening = this.#opened.get(name);
     if (opening === undefined) {
-      opening = openAccountRepository(this.#places, account, copy);
+      opening = openAccountRepository(this.#places, account, copy, this.#waitOf(account));
       this.#opened.set(name, opening);
       // A repository that could not be opened is tried again by the next call.
       opening.catch(() => this.#opened.delete(name));
@@ -97,7 +101,7 @@ export class HostPoints implements AsyncDisposable {
       for (const account of accounts) {
         signal?.throwIfAborted();
         try {
-          const opened = await ensureAccountRepository(this.#places, account, copy, like);
+          const opened = await ensureAccountRepository(this.#places, account, copy, like, this.#waitOf(account));
           await this.#replace(`${copy} ${account}`, opened);
           like ??= opened.repository;
           await ensureRecoveryAccess(opened.repository, recoveryKey);

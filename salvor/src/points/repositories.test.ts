@@ -69,6 +69,26 @@ describe("the accounts' repositories", () => {
     assert.notEqual(local.id, remote.id);
   });
 
+  it('are written and read in the remote place as fast as may be, and no faster', async () => {
+    const places = {
+      ...placesOf('slow'),
+      remote: { url: join(place, 'slow/remote'), identityFile: null, knownHosts: null },
+    };
+    await ensure(places, ['o1']);
+    await using store = await openStore(places.state);
+    const rates = { uploadBytesPerSecond: 2_000_000, downloadBytesPerSecond: 4_000_000 };
+    await using points = new HostPoints(places, store, (account) => (account === 'o1' ? rates : {}));
+    const { storage } = await points.repositoryOf('o1', 'remote');
+    const file = { kind: 'data', id: 'a'.repeat(64) } as const;
+    const began = performance.now();
+    await storage.save(file, Buffer.alloc(1_000_000));
+    const saved = performance.now();
+    assert.equal((await storage.load(file)).length, 1_000_000);
+    // The first piece, of at most 256 KiB, goes at once.
+    const waits = [saved - began, performance.now() - saved];
+    assert.ok((waits[0] ?? 0) >= 365 && (waits[1] ?? 0) >= 180, waits.join());
+  });
+
   it('are made locally where the remote place is away, which is told, and there when it is back', async () => {
     const away = { url: 'sftp://b@127.0.0.1:1//x', identityFile: sshd.login.privateKeyFile, knownHosts: '/dev/null' };
     const made = await ensure(placesOf('away', away), ['o1', 'o2']);

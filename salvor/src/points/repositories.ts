@@ -143,6 +143,7 @@ export async function ensureAccountRepository(
   account: string,
   copy: CopyName,
   like: Repository | null,
+  wait: RemoteWait = {},
 ): Promise<OpenCopy & { readonly created: boolean }> {
   const keyFile = keyFileOf(places, account, copy);
   makeDirectories(dirname(keyFile), 0o700);
@@ -152,7 +153,7 @@ export async function ensureAccountRepository(
   const hadKey = existsSync(keyFile);
   if (!hadKey) writeDurably(keyFile, `${generateKey()}\n`, 0o600);
   await using opening = new AsyncDisposableStack();
-  const storage = openCopyStorage(places, account, copy, {}, opening);
+  const storage = openCopyStorage(places, account, copy, wait, opening);
   const secret = { kind: 'key', text: readKey(places, account, copy) } as const;
   // A remote place can be asked only by trying; a key that is older than this call may have its repository there.
   const isThere = copy === 'remote' && hadKey && (await storage.size({ kind: 'config', id: '' })) !== null;

@@ -192,14 +192,14 @@ export const SETTINGS = {
     kind: 'rate',
     standard: null,
     least: 1024,
-    about: 'Bytes a second to the remote repository.',
+    about: "Bytes a second to an account's remote repository, whatever writes there.",
   },
   downloadPerSecond: {
     key: 'limits.download',
     kind: 'rate',
     standard: null,
     least: 1024,
-    about: 'Bytes a second from the remote repository.',
+    about: "Bytes a second from an account's remote repository, whatever reads there.",
   },
   isNice: {
     key: 'limits.nice',
