@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   'archive-too-large': { http: 422, exit: 1 },
   'archive-unknown': { http: 422, exit: 1 },
   'archive-unsupported': { http: 501, exit: 1 },
+  'availability-obstructed': { http: 409, exit: 1 },
   'blob-missing': { http: 500, exit: 1 },
   cancelled: { http: 499, exit: 1 },
   'command-failed': { http: 500, exit: 1 },

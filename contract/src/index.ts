@@ -26,6 +26,7 @@ export {
   SiteDocument,
   SitesDocument,
 } from './sites.ts';
+export { AvailabilityDocument, AvailabilityPlan } from './availability.ts';
 export { BackupDeleteDocument } from './backup-delete.ts';
 export { BackupDocument } from './backup.ts';
 export { ExportDocument } from './export.ts';

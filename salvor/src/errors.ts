@@ -92,6 +92,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'availability-obstructed': {
+    message: (c) =>
+      `${String(c['site'])} was not switched, and nothing was changed: ${[c['obstacles']].flat().join('; ')}.`,
+    hint: 'Look at the plan with --dry-run, put right what stands in the way, and run the same command again.',
+    exit: 1,
+    retry: 'never',
+  },
   cancelled: {
     message: (c) => `Cancelled: ${String(c['what'] ?? 'nothing was changed')}.`,
     hint: 'Run the same command again to do it.',

@@ -10,6 +10,7 @@
  */
 import type {
   AllSitesDocument,
+  AvailabilityDocument,
   BackupDeleteDocument,
   BackupDocument,
   DailyDocument,
@@ -78,6 +79,7 @@ import { type IdentityCall, IdentityTasks } from './identity-tasks.ts';
 import { KeptTasks } from './kept-tasks.ts';
 import { type NightsRoom } from './nights.ts';
 import { serveRound } from './serve-round.ts';
+import { ServingTasks } from './serving-tasks.ts';
 import { SiteTasks } from './site-tasks.ts';
 import { Way } from './way.ts';
 import type { RemoteWait } from '../points/repositories.ts';
@@ -143,6 +145,7 @@ export class Agent implements AsyncDisposable {
   readonly #tasks: HostTasks;
   readonly #siteTasks: SiteTasks;
   readonly #identities: IdentityTasks;
+  readonly #serving: ServingTasks;
   readonly #opened: AsyncDisposableStack;
 
   constructor(config: Config, room: TaskRoom, points: HostPoints, uptime: () => Uptime, opened: AsyncDisposableStack) {
@@ -161,6 +164,7 @@ export class Agent implements AsyncDisposable {
     const siteRoom = { config, room, points, queue, archives, sites, kept };
     this.#siteTasks = new SiteTasks(siteRoom);
     this.#identities = new IdentityTasks(siteRoom, this.#siteTasks);
+    this.#serving = new ServingTasks(siteRoom);
     this.#opened = opened;
   }
 
@@ -224,6 +228,15 @@ export class Agent implements AsyncDisposable {
   /** Makes a second site of one. With `dryRun` nothing is touched, and there is no task. */
   async clone(name: string, options: IdentityCall): Promise<IdentityDocument> {
     return await this.#identities.clone(name, options);
+  }
+
+  /** Switches a site off or on. One that is so already is left alone, and with `dryRun` nothing is touched: there is no task. */
+  async switchSite(
+    name: string,
+    wanted: 'off' | 'on',
+    options: TaskCallOptions & { readonly dryRun: boolean },
+  ): Promise<AvailabilityDocument> {
+    return await this.#serving.switch(name, wanted, options);
   }
 
   /** Adds a backup that is nobody's: `runQueue` runs it, in this process or another. */

@@ -48,8 +48,12 @@ export const PRIORITY_OF: Readonly<Record<Journal['operation'], number>> = {
   undo: PRIORITIES.restore,
   // An archive that somebody wants to restore, or to look into.
   unpack: PRIORITIES.restore,
+  // Small files, and somebody who wants visitors kept out now.
+  disable: PRIORITIES.restore,
+  enable: PRIORITIES.restore,
   backup: PRIORITIES.backup,
   daily: PRIORITIES.maintenance,
+  verify: PRIORITIES.maintenance,
   confirm: PRIORITIES.maintenance,
   delete: PRIORITIES.maintenance,
   'backup-delete': PRIORITIES.maintenance,

@@ -359,6 +359,7 @@ function withoutTask(plan: RestoreDocument['plan'], problems: readonly Problem[]
   };
 }
 
-function placeOf(site: Site): JournalSite {
+/** What a task's row and journal say of its site. */
+export function placeOf(site: Site): JournalSite {
   return { account: site.account.name, uri: site.uri, path: site.path, home: site.account.home };
 }

@@ -11,6 +11,8 @@ const COMMANDS = [
   ['undo'],
   ['confirm'],
   ['delete'],
+  ['disable'],
+  ['enable'],
   ['tasks'],
   ['task'],
   ['task', 'log'],

@@ -9,6 +9,7 @@ import { addRepoCommand } from './repo-program.ts';
 import { addVerb, exitCodes } from './verb.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { CloneFlags } from './commands/clone.ts';
+import type { AvailabilityFlags } from './commands/availability.ts';
 import type { DailyFlags } from './commands/daily.ts';
 import type { DeleteFlags } from './commands/delete.ts';
 import type { BackupDeleteFlags } from './commands/backup-delete.ts';
@@ -51,6 +52,7 @@ export function buildProgram(
   addUndo(program, perform);
   addConfirm(program, perform);
   addDelete(program, perform);
+  addAvailability(program, perform);
   program.commandsGroup('Copy, rename and move:');
   addClone(program, perform);
   program.commandsGroup('Look:');
@@ -256,6 +258,31 @@ function addClone(program: Command, perform: Perform): void {
     .option('--wait', WAIT)
     .action(async (site: string, newUri: string, flags: GlobalFlags & CloneFlags) =>
       perform(flags, async (context) => (await import('./commands/clone.ts')).clone(site, newUri, flags, context)),
+    );
+}
+
+function addAvailability(program: Command, perform: Perform): void {
+  addVerb(program, 'disable', 'switch a site off: visitors are told that it is not available, backups go on', {
+    examples: ['salvor disable example.com --dry-run', 'salvor disable example.com'],
+    notes: [
+      'Done by its virtual host where salvor.yaml names the web server (webServer:), else by the file',
+      '.maintenance. Nothing of the site is changed.',
+    ],
+  })
+    .argument('<site>', SITE)
+    .option('--dry-run', 'show the plan and change nothing')
+    .option('--wait', WAIT)
+    .action(async (site: string, flags: GlobalFlags & AvailabilityFlags) =>
+      perform(flags, async (context) => (await import('./commands/availability.ts')).disable(site, flags, context)),
+    );
+  addVerb(program, 'enable', 'switch a site on again', {
+    examples: ['salvor enable example.com --dry-run', 'salvor enable example.com'],
+  })
+    .argument('<site>', SITE)
+    .option('--dry-run', 'show the plan and change nothing')
+    .option('--wait', WAIT)
+    .action(async (site: string, flags: GlobalFlags & AvailabilityFlags) =>
+      perform(flags, async (context) => (await import('./commands/availability.ts')).enable(site, flags, context)),
     );
 }
 

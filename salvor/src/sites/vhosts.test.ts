@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { credentialsOf, parseVhosts } from './read-vhosts.ts';
 import { rewriteVhost } from './rewrite-vhost.ts';
-import { switchContext } from './switch-context.ts';
 import { switchVhostOff, switchVhostOn } from './switch-off-vhost.ts';
 import { quoteVhostWord, whyNotQuoted } from './vhost-syntax.ts';
 
@@ -129,24 +128,4 @@ describe('a virtual host', () => {
       );
       assert.equal(switchVhostOn(off), text);
     });
-});
-
-describe('a context of Aegir', () => {
-  const context = (value: string): Buffer =>
-    Buffer.from(
-      `<?php\n// 'site_enabled' => true\n$aliases['a.test'] = array(\n  'site_enabled' => ${value},\n  'x' => '\u00e9',\n);\n`,
-    );
-
-  it('says of its site that it is switched off, and on again, with every other byte as it was', () => {
-    const off = switchContext(context('true'), 'a.test', false);
-    assert.deepEqual(off, context('false'));
-    assert.deepEqual(switchContext(context('false'), 'a.test', true), context('true'));
-    assert.deepEqual(switchContext(context("'1'"), 'a.test', false), context('false'));
-  });
-
-  it('that says it in another way, or of another site, is not changed', () => {
-    assert.equal(switchContext(context('some() ?: true'), 'a.test', false), null);
-    assert.equal(switchContext(context('true'), 'b.test', false), null);
-    assert.equal(switchContext(Buffer.from('<?php $aliases = [];'), 'a.test', false), null);
-  });
 });

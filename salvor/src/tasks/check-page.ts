@@ -31,6 +31,29 @@ export async function checkPage(
   }
 }
 
+export type ClosedCheck = { readonly url: string; readonly verdict: 'closed' | 'open'; readonly why: string };
+
+/** Asks the page of a site that is switched off until visitors are told so (503), or its time is over. Null where none is named. */
+export async function checkClosed(
+  uri: string,
+  policy: Policy,
+  run: Pick<TaskRun, 'clock' | 'say'>,
+): Promise<ClosedCheck | null> {
+  if (policy.pageUrl === null) return null;
+  const url = policy.pageUrl.replaceAll('{uri}', uri);
+  const until = run.clock().getTime() + policy.pageWithinMs;
+  for (;;) {
+    const answer = await askPage({ url, connectTo: policy.pageConnectTo, text: null, timeoutMs: TRY_MS });
+    if (answer.kind === 'answered' && answer.status === CLOSED_STATUS) return { url, verdict: 'closed', why: '' };
+    const why = answer.kind === 'silent' ? answer.why : `it answered with status ${answer.status} and not 503`;
+    if (run.clock().getTime() + PAUSE_MS >= until) return { url, verdict: 'open', why };
+    run.say(`${url}: ${why}; asked again`);
+    await sleep(PAUSE_MS);
+  }
+}
+
+const CLOSED_STATUS = 503;
+
 function judge(answer: PageAnswer, { pageStatus, pageText }: Policy): string | null {
   if (answer.kind === 'silent') return answer.why;
   if (answer.status !== pageStatus) return `it answered with status ${answer.status} and not ${pageStatus}`;

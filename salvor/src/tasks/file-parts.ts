@@ -13,6 +13,7 @@ import type { ManifestMoved } from '../points/manifest.ts';
 import { findMoved, storedPathOf } from '../points/moved-places.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { homeAround } from '../sites/account.ts';
+import { KEPT_CLOSED, MAINTENANCE_FILE, isKeptClosed } from '../sites/kept-closed.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import type { Site } from '../sites/site.ts';
 import { isOfOther, listSettings } from './into-site.ts';
@@ -52,6 +53,7 @@ export async function planFileParts(
 ): Promise<{ readonly parts: readonly FilePart[]; readonly obstacles: readonly Problem[] }> {
   const planner = new PartPlanner(site, point, sites);
   if (planner.isInto) await planner.keepOwn(scope.files === 'all' ? [''] : scope.files);
+  await planner.keepAvailability();
   if (scope.files === 'all') planner.takeWhole();
   else for (const path of scope.files) planner.takePath(path);
   const parts: FilePart[] = [];
@@ -96,6 +98,13 @@ class PartPlanner {
     }
     for (const { link, place, linked } of this.#moved)
       if (linked && !this.#now.some((now) => isBeneath(link, now.link))) this.#grafts.push({ at: link, stored: place });
+  }
+
+  /** Whether the site is switched off is as it is now, and not as it was then. */
+  async keepAvailability(): Promise<void> {
+    const isThere = lstatSync(this.#site.path, { throwIfNoEntry: false })?.isDirectory() === true;
+    if (isThere && (isKeptClosed(this.#site.path) || (await isStoredClosed(this.#point))))
+      this.#keeps.push(MAINTENANCE_FILE);
   }
 
   takePath(path: string): void {
@@ -220,6 +229,21 @@ function wantedBelow(wanted: FilePart['wanted'], at: string): FilePart['wanted']
   if (wanted === 'all' || wanted.some((path) => isBeneath(at, path))) return 'all';
   const below = wanted.filter((path) => isBeneath(path, at)).map((path) => path.slice(at.length + 1));
   return below.length === 0 ? null : below;
+}
+
+/** Whether the point was made while the site was switched off by the file. */
+async function isStoredClosed({ view }: OpenPoint): Promise<boolean> {
+  const path = `/site/${MAINTENANCE_FILE}`;
+  try {
+    const entry = await view.stat(path);
+    if (entry.type !== 'file' || entry.size !== KEPT_CLOSED.length) return false;
+    const pieces: Uint8Array[] = [];
+    for await (const piece of view.read(path)) pieces.push(piece);
+    return Buffer.concat(pieces).toString('latin1') === KEPT_CLOSED;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'path-unknown') return false;
+    throw error;
+  }
 }
 
 /** A directory of the point; null where there is nothing, undefined where it, or something on the way, is no directory. */

@@ -33,9 +33,17 @@ export async function followSwitch(place: HookPlace, tools: FollowTools, run: Ta
   const why =
     policy.postRestore === null ? null : await run.commit('hook', () => runHook('postRestore', place, policy, run));
   if (why !== null) run.note({ code: 'hook-failed', message: `the postRestore hook failed: ${why}`, path: place.path });
-  const page =
-    policy.pageUrl === null ? null : await run.commit('ask the page', () => checkPage(place.uri, policy, run));
+  const isAsked = policy.pageUrl !== null && !(await isSwitchedOff(tools, run));
+  const page = !isAsked ? null : await run.commit('ask the page', () => checkPage(place.uri, policy, run));
   if (page?.verdict === 'broken')
     run.note({ code: 'page-broken', message: `${page.url} is not as it must be: ${page.why}`, path: page.url });
   return page;
+}
+
+/** A visitor is told that there is nothing, and that is how it must be. */
+async function isSwitchedOff({ readSite }: FollowTools, run: TaskRun): Promise<boolean> {
+  const site = await readSite().catch(() => null);
+  if (site?.enabled !== false) return false;
+  run.say('its page is not asked: the site is switched off');
+  return true;
 }

@@ -21,7 +21,10 @@ export type Journal = {
     | 'backup-delete'
     | 'clone'
     | 'rename'
-    | 'migrate';
+    | 'migrate'
+    | 'disable'
+    | 'enable'
+    | 'verify';
   readonly process: ProcessIdentity;
   readonly started: string;
   readonly site: JournalSite;

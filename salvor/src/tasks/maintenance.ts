@@ -25,11 +25,11 @@ import {
   unlinkAt,
 } from '../lib/beneath/spot.ts';
 import { SalvorError } from '../errors.ts';
+import { MAINTENANCE_FILE } from '../sites/kept-closed.ts';
 import type { Journal, MaintenanceFile } from './journal.ts';
 import type { TaskRun } from './task-run.ts';
 
-/** The name that WordPress gave it. */
-const NAME = '.maintenance';
+const NAME = MAINTENANCE_FILE;
 /** Longer than any that we write. */
 const MAX_BYTES = 200;
 

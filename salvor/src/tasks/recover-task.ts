@@ -33,7 +33,14 @@ import { type Switch, type SwitchTools, finishSwitch, revertSwitch, surveySwitch
 import type { TaskId } from './task-id.ts';
 
 /** They change nothing of a site: killed, they have failed and nothing has to be rolled back. */
-const HARMLESS: ReadonlySet<Journal['operation']> = new Set(['backup', 'daily', 'confirm', 'unpack', 'backup-delete']);
+const HARMLESS: ReadonlySet<Journal['operation']> = new Set([
+  'backup',
+  'daily',
+  'confirm',
+  'unpack',
+  'backup-delete',
+  'verify',
+]);
 
 export type RecoveryTools = SwitchTools & {
   readonly journals: {

@@ -13,6 +13,7 @@ import type { RestoreDocument } from '@salvor/contract';
 import type { Repository } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { isKeptClosed } from '../sites/kept-closed.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { type SitePlaces, backUpSite, placesOf } from './back-up-site.ts';
 import { type BuiltPart, buildFiles, locateBuilt, planMoves } from './build-files.ts';
@@ -80,7 +81,8 @@ export async function restoreSite(
   await run.commit('switch', async () => {
     for (const changed of built.changed) refreshTimes(changed, run.clock());
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
-    const maintenance = tools.policy.maintenance ? planMaintenance(site.path) : null;
+    const isClosing = tools.policy.maintenance && !isKeptClosed(site.path);
+    const maintenance = isClosing ? planMaintenance(site.path) : null;
     run.record({ phase: 'switching', switch: built.switch, undoUntil, graceHours: tools.graceHours, maintenance }); // (1)
     closeSite(run.journal, run.clock(), run);
     run.note(...(await makeSwitch(built.switch, site.account.home, switchTools(tools, run)))); // (2)

@@ -7,6 +7,7 @@ import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { Account } from '../sites/account.ts';
+import { isKeptClosed } from '../sites/kept-closed.ts';
 import type { Site } from '../sites/site.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
 import { type Journal, siteAfter } from './journal.ts';
@@ -15,6 +16,7 @@ import { type RecoveryTools, keep } from './recover-task.ts';
 import { findChangedIn, refreshTimes } from './refresh-php.ts';
 import { isMoveKept } from './move-site.ts';
 import { type Switch, type SwitchTools, makeSwitch, planSwitchBack } from './switch-site.ts';
+import { followAvailability, isOfAvailability, keepingSiteTime } from './switch-availability.ts';
 import type { TaskRun } from './task-run.ts';
 
 export type UndoTools = Pick<RecoveryTools, 'journals' | 'administratorOf'> & {
@@ -31,6 +33,7 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   if (original.phase !== 'kept' || done === null) throw impossible(original, 'it has switched nothing');
   const { home } = original.site;
   const now = siteAfter(original);
+  const isServing = isOfAvailability(original);
   const switching: SwitchTools = {
     administratorOf: tools.administratorOf,
     say: (line) => run.say(line),
@@ -57,13 +60,30 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   await run.commit('switch', async () => {
     for (const files of changed) refreshTimes(files, run.clock());
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
-    const maintenance = tools.policy.maintenance ? planMaintenance(now.path) : null;
+    const isClosing = tools.policy.maintenance && !isServing && !isKeptClosed(now.path);
+    const maintenance = isClosing ? planMaintenance(now.path) : null;
     run.record({ phase: 'switching', switch: back, undoUntil, graceHours: tools.graceHours, maintenance }); // (1)
     closeSite(run.journal, run.clock(), run);
-    run.note(...(await makeSwitch(back, home, switching))); // (2)
+    const makeBack = (): Promise<readonly Problem[]> => makeSwitch(back, home, switching);
+    run.note(...(isServing ? await keepingSiteTime(original.site, makeBack) : await makeBack())); // (2)
     openSite(run.journal);
     run.record({ phase: 'switched' }); // (3)
   });
+  if (isServing) await followServing(original, tools, run);
+  else await followContent(original, tools, run);
+  const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
+  run.record(kept.journal);
+  return changed.flatMap(({ shown }) => shown);
+}
+
+/** Of a task that had switched the site off or on: a visitor sees what he saw before. */
+async function followServing({ site }: Journal, tools: UndoTools, run: TaskRun): Promise<void> {
+  const { enabled } = await tools.readSite();
+  await run.commit('ask the page', () => followAvailability(site.uri, enabled === false ? 'off' : 'on', tools, run));
+}
+
+async function followContent(original: Journal, tools: UndoTools, run: TaskRun): Promise<void> {
+  const now = siteAfter(original);
   await reloadPhp(tools, run);
   const { account: accountName, uri, path } = original.operation === 'clone' ? now : original.site;
   const place = {
@@ -77,9 +97,6 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   } as const;
   // A clone that was taken back is no site any more.
   if (existsSync(path)) await followSwitch(place, tools, run);
-  const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
-  run.record(kept.journal);
-  return changed.flatMap(({ shown }) => shown);
 }
 
 /** Every part must be where the task has put it; whoever moved one since would lose what he put there. */

@@ -96,7 +96,7 @@ export async function planWithoutVirtualHost(
 
 /** Written into staging places of the task, which the journal names before: `stagingsOf` says which. Undefined where nothing changes. */
 export async function buildVirtualHosts(
-  plan: VirtualHostPlan | null,
+  plan: Pick<VirtualHostPlan, 'server' | 'files'> | null,
   of: { readonly account: string; readonly staging: string | null },
   run: Pick<TaskRun, 'id'>,
 ): Promise<VirtualHostMoves | undefined> {
@@ -217,8 +217,8 @@ function placeOf(
   return { path, home: home ?? realpathSync(dirname(path)) };
 }
 
-/** What cannot be read by the server already must not be blamed on what is written now. */
-async function findBroken(server: WebServer, say: (line: string) => void): Promise<Problem | null> {
+/** What the server can't read already must not be blamed on what is written now. */
+export async function findBroken(server: WebServer, say: (line: string) => void): Promise<Problem | null> {
   const words = await testWebServer(server, say);
   const message = `${server.kind} refuses its configuration as it is: ${words ?? ''}`;
   return words === null ? null : { code: 'web-server-broken', message, path: null };
@@ -322,18 +322,18 @@ function rightsOf(
 
 /** What a plan comes upon. */
 export class Findings {
-  readonly #obstacles: Problem[] = [];
-  readonly #notes: Problem[] = [];
+  readonly obstacles: Problem[] = [];
+  readonly notes: Problem[] = [];
 
   refuse(problem: Problem | null): void {
-    if (problem !== null) this.#obstacles.push(problem);
+    if (problem !== null) this.obstacles.push(problem);
   }
 
   note(problem: Problem): void {
-    this.#notes.push(problem);
+    this.notes.push(problem);
   }
 
   plan(server: WebServer, files: readonly VhostFile[]): VirtualHostPlan {
-    return { server, files, obstacles: this.#obstacles, notes: this.#notes };
+    return { server, files, obstacles: this.obstacles, notes: this.notes };
   }
 }

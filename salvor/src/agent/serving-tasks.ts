@@ -1,0 +1,60 @@
+/** How one site is served: switched off and on again. Each is a task under its site's lock. */
+import type { AvailabilityDocument } from '@salvor/contract';
+import { policyOfSite } from '../policies/policy-levels.ts';
+import { type Site, siteKey } from '../sites/site.ts';
+import { planAvailability } from '../tasks/plan-availability.ts';
+import { type SwitchAvailabilityTools, switchAvailability } from '../tasks/switch-availability.ts';
+import { type TaskCallOptions, waitOptions } from './calls.ts';
+import { type SiteTasksRoom, placeOf } from './site-tasks.ts';
+
+export type ServingRoom = Pick<SiteTasksRoom, 'config' | 'room' | 'queue' | 'sites' | 'kept'>;
+
+export class ServingTasks {
+  readonly #in: ServingRoom;
+
+  constructor(room: ServingRoom) {
+    this.#in = room;
+  }
+
+  /**
+   * Switches a site off or on. One that is so already is left alone, and there is no task; with `dryRun` neither. Throws
+   * `availability-obstructed` and `virtual-host-refused`.
+   */
+  async switch(
+    name: string,
+    wanted: 'off' | 'on',
+    options: TaskCallOptions & { readonly dryRun: boolean },
+  ): Promise<AvailabilityDocument> {
+    const { room, queue, sites } = this.#in;
+    const site = await sites.find(name, options.signal);
+    const { document: plan } = await planAvailability(site, wanted, this.#tools(site), room.say);
+    const isSo = plan.places.length === 0 && plan.obstacles.length === 0;
+    if (options.dryRun || isSo) {
+      const problems = [...plan.obstacles, ...(isSo ? [] : plan.notes)];
+      const state = problems.length === 0 ? 'succeeded' : 'warned';
+      return { task: null, state, plan, page: null, undoUntil: null, problems };
+    }
+    const { task, state, result, problems } = await queue.perform(
+      { operation: wanted === 'off' ? 'disable' : 'enable', site: placeOf(site), of: null },
+      waitOptions(options),
+      async (run) => {
+        const now = await sites.find(siteKey(site), run.signal);
+        return await switchAvailability(now, wanted, this.#tools(now), run);
+      },
+    );
+    return { task, state, ...result, problems };
+  }
+
+  #tools(site: Site): SwitchAvailabilityTools {
+    const { config, room, kept } = this.#in;
+    const { policy } = policyOfSite(config.policies, { account: site.account.name, uri: site.uri });
+    return {
+      policy,
+      unfinished: kept.ofSite(site).unfinished,
+      journals: room.journals,
+      administratorOf: room.administratorOf,
+      staging: config.staging,
+      graceHours: policy.graceMs / 3_600_000,
+    };
+  }
+}

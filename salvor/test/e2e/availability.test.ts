@@ -1,0 +1,234 @@
+/** Sites are switched off and on: by nginx as Aegir lays it out, and by the file where nothing else is known. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, lstatSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AvailabilityDocument, ErrorDocument, TaskLogDocument, TasksDocument } from '@salvor/contract';
+import type { DemoSite } from '../../../demo/host.ts';
+import { type ObservedSite, observeSite } from '../../../demo/observe-site.ts';
+import { Random } from '../../../demo/random.ts';
+import { salvorPlaces } from '../../../demo/salvor-command.ts';
+import { openAgentFor } from '../../src/compose.ts';
+import { loadConfig } from '../../src/config.ts';
+import { SALVOR } from '../cli/run-cli.ts';
+import { chooseSeed } from '../fault/kill-loop.ts';
+import { type TestNginx, openNginx } from './open-nginx.ts';
+import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
+
+/** Each takes a second. */
+const KILLS = 3;
+const STEPS = ['plan', 'prepare the switch', 'switch', 'switch', 'ask the page', 'keep'];
+const MAX_AFTER_MS = 50;
+
+describe('a site is switched off and on', { concurrency: 1 }, () => {
+  let test: TestHost;
+  let nginx: TestNginx;
+  let cloaked: DemoSite;
+  let plain: DemoSite;
+  let vhost: string;
+  let context: string;
+  let was: ObservedSite;
+
+  before(async () => {
+    test = await openTestHost({ withoutWordPress: true, nodes: 5, files: 5 });
+    cloaked = test.host.site('harbour.example.org');
+    plain = test.host.site('market.example.org');
+    const vhosts = join(test.host.home, 'config/server_master/nginx/vhost.d');
+    vhost = join(vhosts, cloaked.uri);
+    context = join(test.host.home, '.drush', `${cloaked.uri}.alias.drushrc.php`);
+    nginx = await openNginx(test.host.directory, vhosts);
+    const served = readFileSync(vhost, 'utf8')
+      .replace('*:80', `127.0.0.1:${nginx.port}`)
+      .replace(/\}\n$/, "  location / { add_header X-Is on; return 200 'served'; }\n}\n");
+    writeFileSync(vhost, served);
+    const { config } = salvorPlaces(test.host);
+    writeFileSync(
+      config,
+      readFileSync(config, 'utf8').replace(
+        'policy: { archives: { format: none } }',
+        `policy:
+  archives: { format: none }
+  webServer: { kind: nginx, test: ${JSON.stringify(nginx.test)}, reload: ${JSON.stringify(nginx.reload)} }
+  page: { url: 'http://{uri}/', connectTo: '127.0.0.1:${nginx.port}', within: 3s }
+sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , within: 0 } } } }`,
+      ),
+    );
+    const [program = '', ...args] = nginx.reload;
+    execFileSync(program, args);
+    was = await observeSite(test.host, cloaked);
+  });
+  after(async () => {
+    await nginx[Symbol.asyncDispose]();
+    await test[Symbol.asyncDispose]();
+  });
+
+  const switchTo = (verb: 'disable' | 'enable', ...args: string[]): Promise<AvailabilityDocument> =>
+    test.run([verb, cloaked.uri, ...args], AvailabilityDocument);
+  const statusOf = async (site: DemoSite): Promise<number> => (await nginx.ask(site.uri, '/')).status;
+  const enabledOf = async (site: DemoSite): Promise<boolean | null | undefined> => {
+    await using agent = await openAgentFor(loadConfig([salvorPlaces(test.host).config]), { clock: () => new Date() });
+    return (await agent.sites()).sites.find(({ uri }) => uri === site.uri)?.enabled;
+  };
+  const kindsOf = ({ plan }: AvailabilityDocument): readonly string[] => plan.places.map(({ kind }) => kind);
+
+  it('with --dry-run names what would change, and changes nothing', async () => {
+    const before = [vhost, context].map((path) => readFileSync(path, 'utf8'));
+    const planned = await switchTo('disable', '--dry-run');
+    assert.deepEqual(
+      [planned.task, kindsOf(planned), planned.plan.webServer],
+      [null, ['virtual-host', 'context'], 'nginx'],
+    );
+    assert.deepEqual(
+      [vhost, context].map((path) => readFileSync(path, 'utf8')),
+      before,
+    );
+    assert.equal(await statusOf(cloaked), 200);
+    const already = await switchTo('enable');
+    assert.deepEqual([already.task, already.state, already.plan.places], [null, 'succeeded', []]);
+  });
+
+  it('by its virtual host and its context; it is listed so, backed up, and on again with the very files of before', async () => {
+    const files = [vhost, context].map((path) => ({ text: readFileSync(path, 'utf8'), mode: lstatSync(path).mode }));
+    const off = await switchTo('disable');
+    assert.deepEqual([off.state, off.page], ['succeeded', 'closed']);
+    assert.equal(await statusOf(cloaked), 503);
+    assert.deepEqual([await enabledOf(cloaked), await enabledOf(plain)], [false, true]);
+    assert.deepEqual(
+      [lstatSync(vhost).mode, lstatSync(context).mode],
+      files.map(({ mode }) => mode),
+    );
+    assert.ok((await test.backUp(cloaked)).tables > 0, 'its log-in is still known');
+    const again = await switchTo('disable');
+    assert.deepEqual([again.task, again.plan.places], [null, []]);
+
+    const on = await switchTo('enable');
+    assert.deepEqual([on.state, on.page], ['succeeded', 'well']);
+    assert.deepEqual(
+      [vhost, context].map((path) => ({ text: readFileSync(path, 'utf8'), mode: lstatSync(path).mode })),
+      files,
+    );
+    assert.deepEqual([await statusOf(cloaked), await enabledOf(cloaked)], [200, true]);
+    assertSameSite(was, await observeSite(test.host, cloaked));
+
+    const { lines } = await test.run(['task', 'log', off.task ?? ''], TaskLogDocument);
+    const said = lines.map(({ text }) => text);
+    assert.ok(
+      said.some((line) => line.startsWith('reload of the web server: ')),
+      said.join('\n'),
+    );
+  });
+
+  it('and back by undo, and by undo of that', async () => {
+    const off = await switchTo('disable');
+    const back = await test.undo(off.task);
+    assert.deepEqual([await statusOf(cloaked), await enabledOf(cloaked), back.problems], [200, true, []]);
+    const forth = await test.undo(back.task);
+    assert.deepEqual([await statusOf(cloaked), await enabledOf(cloaked), forth.problems], [503, false, []]);
+    await test.undo(forth.task);
+    assertSameSite(was, await observeSite(test.host, cloaked));
+    assert.equal(await statusOf(cloaked), 200);
+  });
+
+  it('not at all where nginx refuses it: all is as it was, and its words say why', async () => {
+    const before = [vhost, context].map((path) => readFileSync(path, 'utf8'));
+    // It refuses what is new, and not what is there: a test that knows the marked line.
+    const { config } = salvorPlaces(test.host);
+    const text = readFileSync(config, 'utf8');
+    const grumbles = [
+      'sh',
+      '-c',
+      `if grep -rq 'salvor disable' ${join(vhost, '..')}; then echo 'nginx: [emerg] too dark' >&2; exit 1; fi`,
+    ];
+    writeFileSync(config, text.replace(JSON.stringify(nginx.test), JSON.stringify(grumbles)));
+    const { exit, document } = await test.attempt(['disable', cloaked.uri]);
+    writeFileSync(config, text);
+    const { error } = ErrorDocument.parse(document);
+    assert.deepEqual([exit, error.code], [1, 'virtual-host-refused']);
+    assert.match(error.message, /too dark/);
+    assert.deepEqual(
+      [vhost, context].map((path) => readFileSync(path, 'utf8')),
+      before,
+    );
+    const [task] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+    assert.deepEqual([task?.operation, task?.state], ['disable', 'rolled-back']);
+    assert.equal(await statusOf(cloaked), 200);
+  });
+
+  it('by the file where it has no virtual host: said that only a web server that looks for it is closed by it', async () => {
+    const own = await observeSite(test.host, plain);
+    const { exit, document } = await test.attempt(['disable', plain.uri]);
+    const off = AvailabilityDocument.parse(document);
+    assert.deepEqual([exit, off.state, kindsOf(off), off.page], [3, 'warned', ['context', 'maintenance'], 'open']);
+    assert.deepEqual(
+      off.problems.map(({ code }) => code),
+      ['closed-by-web-server-only', 'site-still-open'],
+    );
+    assert.match(readFileSync(join(plain.path, '.maintenance'), 'utf8'), /^<\?php \$upgrading = time\(\);/);
+    assert.equal(await enabledOf(plain), false);
+    // What was saved before, and what is saved now, bring back the site and not whether it is on.
+    const point = await test.backUp(plain);
+    rmSync(join(plain.path, 'files'), { recursive: true });
+    await test.restore(plain);
+    assert.equal(await enabledOf(plain), false);
+    const on = await test.attempt(['enable', plain.uri]);
+    assert.deepEqual(kindsOf(AvailabilityDocument.parse(on.document)), ['context', 'maintenance']);
+    assert.ok(!existsSync(join(plain.path, '.maintenance')));
+    assert.equal(await enabledOf(plain), true);
+    await test.restore(plain, point.point);
+    assert.ok(!existsSync(join(plain.path, '.maintenance')));
+    assertSameSite(own, await observeSite(test.host, plain));
+  });
+
+  it('keeps a file of somebody else’s, and is refused', async () => {
+    writeFileSync(join(plain.path, '.maintenance'), '<?php $upgrading = 1;');
+    const { exit, document } = await test.attempt(['disable', plain.uri]);
+    assert.deepEqual([exit, ErrorDocument.parse(document).error.code], [1, 'availability-obstructed']);
+    assert.equal(readFileSync(join(plain.path, '.maintenance'), 'utf8'), '<?php $upgrading = 1;');
+    rmSync(join(plain.path, '.maintenance'));
+  });
+
+  it('whole or not at all when salvor is killed at any instant, and nginx serves what the files say', async (t) => {
+    const seed = chooseSeed();
+    t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
+    const random = new Random(seed);
+    const { config, stateDir } = salvorPlaces(test.host);
+    using log = new DatabaseSync(join(stateDir, 'salvor.sqlite'), { readOnly: true });
+    const count = log.prepare('SELECT COUNT(*) AS lines FROM task_log WHERE line = ?');
+    for (let kills = 0; kills < KILLS; kills++) {
+      const verb = (await statusOf(cloaked)) === 200 ? 'disable' : 'enable';
+      const before = [vhost, context].map((path) => readFileSync(path, 'utf8'));
+      const step = `${STEPS[random.between(0, STEPS.length - 1)] ?? 'switch'}: begins`;
+      const afterMs = random.between(0, MAX_AFTER_MS);
+      const linesOf = (): number => Number(count.get(step)?.['lines']);
+      const lines = linesOf();
+      const child = spawn(SALVOR, [verb, cloaked.uri], {
+        env: { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: config },
+        stdio: 'ignore',
+      });
+      const exited = once(child, 'exit');
+      while (linesOf() === lines && child.exitCode === null) await sleep(1);
+      await sleep(afterMs);
+      child.kill('SIGKILL');
+      await exited;
+      const [task] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+      t.diagnostic(`${verb} killed ${afterMs} ms after “${step}”: ${task?.state}`);
+      const isDone = task?.state === 'succeeded' || task?.state === 'warned';
+      assert.ok(isDone || task?.state === 'rolled-back', String(task?.state));
+      const isOff = (verb === 'disable') === isDone;
+      assert.deepEqual([await statusOf(cloaked), await enabledOf(cloaked)], isOff ? [503, false] : [200, true]);
+      if (!isDone)
+        assert.deepEqual(
+          [vhost, context].map((path) => readFileSync(path, 'utf8')),
+          before,
+        );
+      const place = join(salvorPlaces(test.host).staging, test.host.account.name);
+      if (!isDone) assert.ok(!existsSync(place) || !readdirSync(place).includes(task?.id ?? ''));
+    }
+    if ((await statusOf(cloaked)) === 503) await switchTo('enable');
+    assertSameSite(was, await observeSite(test.host, cloaked));
+  });
+});
