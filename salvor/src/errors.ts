@@ -621,6 +621,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'update-failed': {
+    message: (c) =>
+      `The database updates of ${String(c['site'])} failed, and all is as it was before: ${String(c['why'])}.`,
+    hint: 'The log of the task has what was printed (salvor task log TASK). Put it right on a clone first: salvor clone SITE NEWURI --platform P',
+    exit: 1,
+    retry: 'never',
+  },
   usage: {
     message: (c) => `${String(c['problem'])}.`,
     hint: 'See what a command takes with: salvor COMMAND --help',

@@ -239,6 +239,16 @@ export class Agent implements AsyncDisposable {
     return await this.#serving.switch(name, wanted, options);
   }
 
+  /** Gives a site another name. With `dryRun` nothing is touched, and there is no task. */
+  async rename(name: string, options: IdentityCall): Promise<IdentityDocument> {
+    return await this.#identities.rename(name, options);
+  }
+
+  /** Moves a site to another platform of its account, also under another name. The same holds of `dryRun`. */
+  async migrate(name: string, options: IdentityCall): Promise<IdentityDocument> {
+    return await this.#identities.migrate(name, options);
+  }
+
   /** Adds a backup that is nobody's: `runQueue` runs it, in this process or another. */
   async enqueueBackup(name: string, reason: string | null, attempts = 3): Promise<TaskId> {
     return await this.#siteTasks.enqueueBackup(name, reason, attempts);

@@ -8,6 +8,7 @@ import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { type CloneTools, type Identified, cloneSite } from '../tasks/clone-site.ts';
 import { type IdentityWish, planIdentity } from '../tasks/plan-identity.ts';
+import { relocateSite } from '../tasks/relocate-site.ts';
 import { readUnpackedSite } from '../tasks/read-stored-site.ts';
 import type { TaskRun } from '../tasks/task-run.ts';
 import { configuredFor } from './archive-points.ts';
@@ -37,6 +38,14 @@ export class IdentityTasks {
 
   async clone(name: string, options: IdentityCall): Promise<IdentityDocument> {
     return await this.#perform('clone', name, options, cloneSite);
+  }
+
+  async rename(name: string, options: IdentityCall): Promise<IdentityDocument> {
+    return await this.#perform('rename', name, options, relocateSite);
+  }
+
+  async migrate(name: string, options: IdentityCall): Promise<IdentityDocument> {
+    return await this.#perform('migrate', name, options, relocateSite);
   }
 
   async #perform(
@@ -97,7 +106,8 @@ export class IdentityTasks {
       administratorOf: room.administratorOf,
       journals: room.journals,
       override: configuredFor(config, account.name, uri).override,
-      unfinished: kept.ofSite(site).unfinished,
+      ...kept.ofSite(site),
+      rates: this.#siteTasks.rates(),
       policy: policyOfSite(config.policies, of).policy,
       repository: await points.repositoryOf(account.name),
       remember: (point) => points.remember(point),

@@ -71,6 +71,11 @@ export class SiteTasks {
     this.#rates = new MeasuredRates(config.state);
   }
 
+  /** What earlier tasks took. */
+  rates(): ReturnType<MeasuredRates['read']> {
+    return this.#rates.read();
+  }
+
   /** Drops what has been kept for long enough. */
   async expireKept(): Promise<void> {
     await expireKept(this.#room, () => this.#sites.all());

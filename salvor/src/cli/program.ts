@@ -17,6 +17,7 @@ import type { ExportFlags } from './commands/export.ts';
 import type { InitFlags } from './commands/init.ts';
 import type { KeysRotateFlags } from './commands/keys.ts';
 import type { PolicyShowFlags } from './commands/policy.ts';
+import type { MigrateFlags, RelocateFlags } from './commands/relocate.ts';
 import type { RestoreFlags } from './commands/restore.ts';
 import type { StatusFlags } from './commands/status.ts';
 import type { TasksFlags } from './commands/tasks.ts';
@@ -55,6 +56,7 @@ export function buildProgram(
   addAvailability(program, perform);
   program.commandsGroup('Copy, rename and move:');
   addClone(program, perform);
+  addRelocate(program, perform);
   program.commandsGroup('Look:');
   addLooks(program, perform);
   addPolicy(program, perform);
@@ -283,6 +285,40 @@ function addAvailability(program: Command, perform: Perform): void {
     .option('--wait', WAIT)
     .action(async (site: string, flags: GlobalFlags & AvailabilityFlags) =>
       perform(flags, async (context) => (await import('./commands/availability.ts')).enable(site, flags, context)),
+    );
+}
+
+function addRelocate(program: Command, perform: Perform): void {
+  addVerb(program, 'rename', 'give a site another name', {
+    examples: ['salvor rename example.com example.org --dry-run', 'salvor rename example.com example.org --yes'],
+    notes: ['Its database keeps its name and its log-in. undo gives the old name back.'],
+  })
+    .argument('<site>', SITE)
+    .argument('<newuri>', 'its new name')
+    .option('--dry-run', 'show the plan, with each column that would be rewritten, and change nothing')
+    .option('--wait', WAIT)
+    .option('-y, --yes', 'consent to it without being asked')
+    .action(async (site: string, newUri: string, flags: GlobalFlags & RelocateFlags) =>
+      perform(flags, async (context) => (await import('./commands/relocate.ts')).rename(site, newUri, flags, context)),
+    );
+  addVerb(program, 'migrate', 'move a site to another platform of its account', {
+    examples: [
+      'salvor migrate example.com --platform drupal-11 --dry-run',
+      'salvor migrate example.com example.org --platform drupal-11 --yes',
+    ],
+    notes: [
+      'Modules and their updates are compared with the code of the platform first; database updates are run by the Drush',
+      'that is found, and where they fail, all goes back.',
+    ],
+  })
+    .argument('<site>', SITE)
+    .argument('[newuri]', 'a new name as well')
+    .requiredOption('--platform <platform>', PLATFORM)
+    .option('--dry-run', 'show the plan, with each column that would be rewritten, and change nothing')
+    .option('--wait', WAIT)
+    .option('-y, --yes', 'consent to it without being asked')
+    .action(async (site: string, newUri: string | undefined, flags: GlobalFlags & MigrateFlags) =>
+      perform(flags, async (context) => (await import('./commands/relocate.ts')).migrate(site, newUri, flags, context)),
     );
 }
 

@@ -24,10 +24,11 @@ import { backUpSite, placesOf } from './back-up-site.ts';
 import { type BuiltPart, buildFiles, locateBuilt, planMoves } from './build-files.ts';
 import { type ChangeTables, buildDatabase, nameDatabases } from './build-databases.ts';
 import type { FilePart } from './file-parts.ts';
-import { type FollowTools, followSwitch, reloadPhp } from './follow-switch.ts';
+import { followSwitch, reloadPhp } from './follow-switch.ts';
 import { type MaskDatabase, maskValues } from './mask-values.ts';
 import { namesForDatabase } from './name-database.ts';
 import { type PlannedDatabase, tablesOf } from './plan-database.ts';
+import type { PlanTools } from './plan-restore.ts';
 import { type IdentityPlanned, type IdentityTools, type IdentityWish, planIdentity } from './plan-identity.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { renameAddresses, renameLinks, renameValues } from './rewrite-built.ts';
@@ -39,7 +40,7 @@ import type { TaskRun } from './task-run.ts';
 
 export type CloneTools = Omit<IdentityTools, 'signal'> &
   Pick<RecoveryTools, 'journals'> &
-  Pick<FollowTools, 'policy'> & {
+  Pick<PlanTools, 'rates' | 'known'> & {
     readonly repository: Repository;
     readonly remember: (point: OpenPoint) => Promise<void>;
     readonly staging: string | null;
@@ -308,7 +309,8 @@ async function buildParts(
   run.note(...(await buildFiles(part, { point, account: clone.account }, run, onProgress)));
 }
 
-function renaming(clone: Site, plan: IdentityPlanned, values: RewrittenValues[], run: TaskRun): ChangeTables {
+/** Puts the new name into the tables of a database that was built. */
+export function renaming(clone: Site, plan: IdentityPlanned, values: RewrittenValues[], run: TaskRun): ChangeTables {
   return async (connection, { database, planned }) => {
     const { stored, database: made } = planned;
     const built = { database, shown: stored.name, tables: planned.incoming, prefix: made.prefix };
@@ -317,7 +319,7 @@ function renaming(clone: Site, plan: IdentityPlanned, values: RewrittenValues[],
     );
     values.push(...renamed.values);
     run.note(...renamed.problems);
-    if (planned.incoming.includes(`${made.prefix}options`))
+    if (plan.renaming.oldUri !== clone.uri && planned.incoming.includes(`${made.prefix}options`))
       for (const { option, before, after } of await renameAddresses(connection, clone, built, clone.uri))
         run.say(`${option} is ${after} and no longer ${before}`);
   };

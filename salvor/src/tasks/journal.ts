@@ -50,6 +50,10 @@ export type Journal = {
   readonly confirmed?: string;
   /** Databases that a delete has emptied: with what it keeps they go too, if nobody else's are in them by then. */
   readonly drops?: readonly DroppedDatabase[];
+  /** Whether the database updates that come after the switch are done: without them the site is not the new one. Absent where there are none. */
+  readonly update?: 'pending' | 'done';
+  /** The switch is the one that takes back a switch of this task: when it is over, the site is as it was. */
+  readonly isTakenBack?: true;
   /** Databases that the task makes for a new site, with a user of the same name: marked on the server, empty until the switch. */
   readonly made?: readonly DroppedDatabase[];
 };

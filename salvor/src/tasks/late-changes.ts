@@ -19,7 +19,7 @@ export async function findLateFiles(safety: OpenPoint, moves: readonly Move[]): 
   const late: string[] = [];
   for (const move of moves) {
     // Nothing was there before.
-    if (!('entries' in move) && move.liveInode === null) continue;
+    if (!('entries' in move) && ('to' in move || move.liveInode === null)) continue;
     const stays = new Set('entries' in move ? stayingNames(move.live) : []);
     const stored = storedPathAt(safety, move.live);
     for await (const { path, left, right } of pairTrees(walkStored(safety, stored), walkDisk(move.staged))) {
@@ -44,7 +44,7 @@ export type TableSums = ReadonlyMap<string, string>;
 /** Sums of the tables that are about to leave, taken before the safety point: what differs from it later is late. */
 export async function sumLiveTables(
   site: Site,
-  databases: readonly PlannedDatabase[],
+  databases: readonly Pick<PlannedDatabase, 'database' | 'outgoing'>[],
   tools: SumTools,
 ): Promise<TableSums> {
   const sums = new Map<string, string>();
@@ -57,7 +57,7 @@ export async function sumLiveTables(
 
 /** Tables that changed since `before`, found where the switch has put them. */
 export async function findLateTables(
-  site: Site,
+  site: Pick<Site, 'account'>,
   before: TableSums,
   swaps: readonly TableSwap[],
   tools: SumTools,

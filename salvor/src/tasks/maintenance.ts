@@ -77,7 +77,10 @@ export function openSite(journal: Announced): void {
   if (maintenance === null || maintenance === undefined) return;
   remove(journal.task, maintenance, () => openSpot(journal.site.home, maintenance.path));
   for (const move of journal.switch?.moves ?? [])
-    if (move.live === journal.site.path)
+    if ('to' in move) {
+      for (const path of [move.live, move.to])
+        remove(journal.task, maintenance, () => openSpot(journal.site.home, locateMaintenance(path)));
+    } else if (move.live === journal.site.path)
       remove(journal.task, maintenance, () => openSpotOfOurs(move.staging, locateMaintenance(move.staged)));
 }
 

@@ -8,8 +8,15 @@ import { openSpotOfOurs } from '../lib/beneath/own-directory.ts';
 import { type OwnSpot, inodeOfSpot, openSpot, syncSpots } from '../lib/beneath/spot.ts';
 import { mountsWithin } from '../lib/mounts.ts';
 import { type EntriesMove, invertEntries, isEntriesKept, makeEntriesMove, surveyEntries } from './move-entries.ts';
+import {
+  type RelocateMove,
+  invertRelocation,
+  isRelocationKept,
+  makeRelocation,
+  surveyRelocation,
+} from './relocate-directory.ts';
 
-export type Move = PlaceMove | EntriesMove;
+export type Move = PlaceMove | EntriesMove | RelocateMove;
 
 /** Where a move takes place. */
 export type MovePlaces = {
@@ -39,6 +46,7 @@ export function planMove(places: MovePlaces): PlaceMove {
 /** From wherever a crash has left it; nothing happens where it was made already. */
 export function makeMove(move: Move): void {
   if ('entries' in move) return makeEntriesMove(move);
+  if ('to' in move) return makeRelocation(move);
   using spots = openSpots(move);
   changePlaces({ leaves: move.liveInode, comes: move.stagedInode }, spots);
   syncSpots(spots.live, spots.staged, spots.aside);
@@ -50,12 +58,14 @@ export function makeMove(move: Move): void {
  */
 export function isMoveKept(move: Move): boolean {
   if ('entries' in move) return isEntriesKept(move);
+  if ('to' in move) return isRelocationKept(move);
   return surveyMove(move) === 'after' && mountsWithin(move.live).length === 0;
 }
 
 /** The move that takes this one back. */
 export function invertMove(move: Move): Move {
   if ('entries' in move) return invertEntries(move);
+  if ('to' in move) return invertRelocation(move);
   return { ...move, liveInode: move.stagedInode, stagedInode: move.liveInode };
 }
 
@@ -65,6 +75,7 @@ export function invertMove(move: Move): Move {
  */
 export function surveyMove(move: Move): Side {
   if ('entries' in move) return surveyEntries(move);
+  if ('to' in move) return surveyRelocation(move);
   using spots = openSpots(move);
   return surveyPlaces({ leaves: move.liveInode, comes: move.stagedInode }, spots);
 }

@@ -8,7 +8,9 @@ import type { IdentityPlan, Problem, RewrittenValues } from '@salvor/contract';
 import { type DatabaseConnection, openConnection } from '../databases/mariadb/connect.ts';
 import { readServerProduct } from '../databases/mariadb/judge-server.ts';
 import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts';
+import { mountPointOf, mountsWithin } from '../lib/mounts.ts';
 import { countFiles } from '../points/count-files.ts';
+import type { Policy } from '../policies/settings.ts';
 import { homeAround } from '../sites/account.ts';
 import type { SiteOverride } from '../sites/site-database.ts';
 import { findBarrier, findGaps } from '../sites/settings-doubts.ts';
@@ -41,6 +43,8 @@ export type IdentityTools = Pick<SwitchTools, 'administratorOf'> & {
   readonly platforms: readonly Platform[];
   /** What the hoster says of this site's databases in place of its settings. */
   readonly override: SiteOverride | undefined;
+  /** The rules for this site. */
+  readonly policy: Policy;
   /** Tasks of this site that could be neither finished nor undone. */
   readonly unfinished: readonly string[];
   readonly signal: AbortSignal;
@@ -75,6 +79,7 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
   const places = sortMovedOut(site).followed.map(({ target }) => target);
   const { count, bytes } = await countFiles([site.path, ...places]);
   if (wish.operation === 'clone') findings.needs.push({ path: newPath, bytes, files: count });
+  else obstacles.push(...findMoveObstacles(site, newPath));
   const renaming: Renaming = { oldUri: site.uri, newUri, aliases: site.aliases };
   const values: RewrittenValues[] = [];
   const databases: PlannedIdentityDatabase[] = [];
@@ -206,6 +211,29 @@ function findSiteObstacles(
         message: `the clone gets what lies in ${target} as a directory of its own`,
         path: join(site.path, link),
       });
+}
+
+/** A directory moves by one rename, which works within one mount. */
+function findMoveObstacles(site: Site, newPath: string): readonly Problem[] {
+  const found: Problem[] = mountsWithin(site.path).map((path) => ({
+    code: 'mount-inside',
+    message: `${path} is a mount, which can't move along`,
+    path: site.path,
+  }));
+  if (mountPointOf(site.path) !== mountPointOf(newPath))
+    found.push({
+      code: 'other-mount',
+      message: 'it lies on another file system than the site: clone it there, then delete it here',
+      path: newPath,
+    });
+  for (const path of [site.path, newPath])
+    if (!path.startsWith(`${site.account.home}/`))
+      found.push({
+        code: 'site-outside-home',
+        message: `does not lie in the account's home ${site.account.home}`,
+        path,
+      });
+  return found;
 }
 
 /** What only root can change is code or a fixed file, and nothing that two sites would write. */

@@ -10,6 +10,7 @@
  *              of them has in part                                        where they can't, all go back    rolled-back
  *              all have                                                   nothing                          succeeded
  *   switched   all have; scratch databases are empty                      they are removed                 succeeded
+ *              and the database updates of other code are not done        all go back, as an undo does it  rolled-back
  *   kept       the task is over                                           nothing
  *
  * A switch that was taken back is `started` again before what was built for it is removed.
@@ -29,7 +30,15 @@ import { dropSiteDatabase } from '../databases/mariadb/site-database.ts';
 import type { Journal, ScratchDatabase } from './journal.ts';
 import { openSite } from './maintenance.ts';
 import { removeStaging } from './staging.ts';
-import { type Switch, type SwitchTools, finishSwitch, revertSwitch, surveySwitch } from './switch-site.ts';
+import {
+  type Switch,
+  type SwitchTools,
+  finishSwitch,
+  makeSwitch,
+  planSwitchBack,
+  revertSwitch,
+  surveySwitch,
+} from './switch-site.ts';
 import type { TaskId } from './task-id.ts';
 
 /** They change nothing of a site: killed, they have failed and nothing has to be rolled back. */
@@ -76,7 +85,12 @@ async function recover(journal: Journal, tools: RecoveryTools): Promise<Recovere
         const problem = `${survey.lost.join(', ')} was moved by someone else`;
         throw new SalvorError('recovery-incomplete', { task: journal.task, site: journal.site.uri, problem });
       }
-      if (survey.isUntouched) return await revert(journal, journal.switch, tools);
+      if (journal.isTakenBack === true) {
+        await finishSwitch(journal.switch, journal.site.home, tools);
+        return await endTakenBack(journal, tools);
+      }
+      // Updates that come after it have not begun.
+      if (survey.isUntouched || journal.update === 'pending') return await revert(journal, journal.switch, tools);
       try {
         await finishSwitch(journal.switch, journal.site.home, tools);
       } catch (error) {
@@ -84,15 +98,38 @@ async function recover(journal: Journal, tools: RecoveryTools): Promise<Recovere
         tools.say(`could not be finished: ${error instanceof Error ? error.message : String(error)}`);
         return await revert(journal, journal.switch, tools);
       }
-      return await keep(journal, tools);
+      return await endSwitched(journal, tools);
     }
     case 'switched':
-      return await keep(journal, tools);
+      return await endSwitched(journal, tools);
     case 'kept':
       return { journal, state: 'succeeded' };
     default:
       return journal.phase satisfies never;
   }
+}
+
+/** Updates that were begun have changed the new tables: these go as an undo takes them, and the old ones come back. */
+async function endSwitched(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
+  const { switch: done } = journal;
+  if (journal.update !== 'pending' || done === null) return await keep(journal, tools);
+  const name = (index: number): string => `salvor_${journal.task}_back${index === 0 ? '' : index + 1}`;
+  const back = await planSwitchBack(done, journal.site.home, name, tools);
+  const scratchDatabases = [
+    ...journal.scratchDatabases,
+    ...back.tables.map(({ server, plan }) => ({ server, name: plan.old, user: plan.old })),
+  ];
+  const taking: Journal = { ...journal, phase: 'switching', switch: back, scratchDatabases, isTakenBack: true };
+  tools.journals.write(taking);
+  await makeSwitch(back, journal.site.home, tools);
+  return await endTakenBack(taking, tools);
+}
+
+async function endTakenBack(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
+  openSite(journal);
+  const reverted: Journal = { ...journal, phase: 'started', switch: null, undoUntil: null };
+  tools.journals.write(reverted);
+  return await takeBack(reverted, tools);
 }
 
 /** Also where no table has moved: triggers and views go before tables do, and come back by this. */

@@ -47,6 +47,8 @@ export type ChangedPhp = {
 export async function findChangedIn(moves: readonly Move[], signal: AbortSignal): Promise<readonly ChangedPhp[]> {
   const changed: ChangedPhp[] = [];
   for (const move of moves) {
+    // It goes along as it is; what changes in it is new.
+    if ('to' in move) continue;
     const stays = new Set('entries' in move ? stayingNames(move.live) : []);
     const found = await findChangedPhp(move.live, move.staged, signal);
     const paths = found.filter((path) => !stays.has(bytesOf(path.split('/')[0] ?? '').toString()));

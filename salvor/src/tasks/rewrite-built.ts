@@ -91,7 +91,7 @@ export type LinkChange = {
 export function renameLink(path: string, text: string, { oldPath, newPath, moved }: LinkChange): string | null {
   const at = dirname(join(newPath, path));
   const isAbsolute = text.startsWith('/');
-  const leadsTo = isAbsolute ? resolve(text) : resolve(at, text);
+  const leadsTo = isAbsolute ? resolve(text) : resolve(dirname(join(oldPath, path)), text);
   const elsewhere = moved.find(({ target }) => isBeneath(leadsTo, target));
   const wanted =
     elsewhere !== undefined
@@ -99,7 +99,7 @@ export function renameLink(path: string, text: string, { oldPath, newPath, moved
       : isBeneath(leadsTo, oldPath)
         ? newPath + leadsTo.slice(oldPath.length)
         : null;
-  if (wanted === null) return null;
+  if (wanted === null || (!isAbsolute && resolve(at, text) === wanted)) return null;
   return isAbsolute ? wanted : relative(at, wanted);
 }
 

@@ -84,7 +84,7 @@ function findOldPlaces({ site, plan, done, safety }: Switched): SitePlaces | nul
   if (isPart || hasObjects) return null;
   const oldPaths = new Map<string, string>();
   for (const move of done.moves) {
-    if ('entries' in move) return null;
+    if ('entries' in move || 'to' in move) return null;
     if (move.liveInode !== null) oldPaths.set(move.live, move.staged);
     // The site's directory was gone: what is there now is new.
     else if (move.live === site.path) return null;

@@ -1,0 +1,298 @@
+/**
+ * Gives a site another name, or another platform of its account, or both. Owns the order of the steps.
+ *
+ *   plan → safety point → build beside → switch → updates of other code → verify → keep
+ *
+ * Its directory moves by one rename, with the files in it that say who it is changed (relocate-directory.ts). Its database
+ * keeps name and log-in (docs/decisions/0016-a-renamed-site-keeps-its-database.md): its tables change places with a copy
+ * in which the new name stands, as in a restore, so that undo has the old ones. What a crash leaves is finished or undone
+ * as a restore's is (the table is in recover-task.ts); a migration whose database updates fail goes back whole.
+ */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import type { Problem, RewrittenValues } from '@salvor/contract';
+import { hold, setOwner, setTimes } from '../lib/beneath/held.ts';
+import { type OpenDirectory, openDirectory, openRoot } from '../lib/beneath/open-directory.ts';
+import { openSpotOfOurs } from '../lib/beneath/own-directory.ts';
+import { openFileAt, readPieces } from '../lib/beneath/read-file.ts';
+import { parseSafePath } from '../lib/beneath/safe-path.ts';
+import { lookAt, makeLinkAt, openSpot, readLinkAt, spotIn } from '../lib/beneath/spot.ts';
+import { walkTree } from '../lib/beneath/walk-tree.ts';
+import { MAX_PHP_FILE_BYTES } from '../lib/php-syntax.ts';
+import { SalvorError } from '../errors.ts';
+import type { OpenPoint } from '../points/open-point.ts';
+import { checkLogIns } from '../sites/check-log-ins.ts';
+import { type Site, siteKey } from '../sites/site.ts';
+import { buildDatabase, nameDatabases } from './build-databases.ts';
+import {
+  type CloneTools,
+  type Identified,
+  namingOf,
+  renaming,
+  requireRewritten,
+  requireUnobstructed,
+  switchTools,
+  takeSafetyPoint,
+  tellRewritten,
+} from './clone-site.ts';
+import { findNamedTables } from './empty-tables.ts';
+import { followSwitch, reloadPhp } from './follow-switch.ts';
+import { findLateTables, sumLiveTables } from './late-changes.ts';
+import { closeSite, openSite, planMaintenance } from './maintenance.ts';
+import { type PlannedDatabase, planDatabase } from './plan-database.ts';
+import { type IdentityPlanned, type IdentityWish, planIdentity } from './plan-identity.ts';
+import type { PlanFindings } from './plan-restore.ts';
+import { keep } from './recover-task.ts';
+import { type RelocatedEntry, planRelocation } from './relocate-directory.ts';
+import { renameLink } from './rewrite-built.ts';
+import type { HookPlace } from './run-hook.ts';
+import { rewriteSettingsIn } from './settings-of-site.ts';
+import { locateStaging, makeStaging } from './staging.ts';
+import { type Switch, type TableSwap, makeSwitch } from './switch-site.ts';
+import { syncDisks } from './sync-disks.ts';
+import type { TaskRun } from './task-run.ts';
+import { updateDatabase } from './update-database.ts';
+import { stageFile } from './virtual-host.ts';
+
+/** Throws `identity-obstructed`, `update-failed` and what a step throws; then the site is as it was. */
+export async function relocateSite(
+  site: Site,
+  wish: IdentityWish,
+  tools: CloneTools,
+  run: TaskRun,
+): Promise<Identified> {
+  const plan = await run.step('plan', () => planIdentity(site, wish, { ...tools, signal: run.signal }));
+  requireUnobstructed(plan, wish);
+  const { newUri, newPath } = plan.document;
+  const { account } = site;
+  run.record({ target: { account: account.name, uri: newUri, path: newPath, home: account.home } });
+  const outgoing = plan.databases.map(({ database, facts }) => ({
+    database,
+    outgoing: facts.tables.map(({ name }) => name),
+  }));
+  const sums = { administratorOf: tools.administratorOf, signal: run.signal };
+  const before = await run.step('sum the tables', () => sumLiveTables(site, outgoing, sums));
+  const reason = wish.operation === 'rename' ? `before the rename to ${newUri}` : `before the move to ${newPath}`;
+  const point = await run.step('safety point', () => takeSafetyPoint(site, reason, tools, run));
+
+  const built = await run.step('build', () => buildRelocation(site, point, plan, wish, tools, run));
+
+  await run.step('sync the disks', () => syncDisks(built.switch, account.home, tools, run.signal));
+
+  // As in a restore: journal (1), parts (2), journal (3).
+  const switching = switchTools(tools, run);
+  const isUpdated = plan.platform.root !== site.platform.root;
+  await run.commit('switch', async () => {
+    const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
+    const maintenance = tools.policy.maintenance ? planMaintenance(site.path) : null;
+    run.record({
+      phase: 'switching',
+      switch: built.switch,
+      undoUntil,
+      graceHours: tools.graceHours,
+      maintenance,
+      ...(isUpdated ? { update: 'pending' } : {}),
+    }); // (1)
+    closeSite(run.journal, run.clock(), run);
+    run.note(...(await makeSwitch(built.switch, account.home, switching))); // (2)
+    if (!isUpdated) openSite(run.journal);
+    run.record({ phase: 'switched' }); // (3)
+  });
+  const place: HookPlace = {
+    operation: wish.operation,
+    account,
+    accountName: account.name,
+    uri: newUri,
+    path: newPath,
+    platform: plan.platform.root,
+    cms: site.cms,
+  };
+  await reloadPhp(tools, run);
+  if (isUpdated) {
+    await run.step('update the database', () => bringUp(place, tools, run));
+    // From here on it is the new one.
+    run.record({ update: 'done' });
+    openSite(run.journal);
+  }
+  const late = await run.commit('look for late changes', () =>
+    findLateTables(site, before, built.switch.tables, tools),
+  );
+  run.note(...late.map((path) => nameLate(path)));
+  const page = await followSwitch(place, { ...tools, readSite: () => tools.readSite(newUri) }, run);
+  const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
+  run.record(kept.journal);
+  return {
+    safetyPoint: run.journal.point,
+    plan: plan.document,
+    rewritten: [...built.values],
+    page: page?.verdict ?? null,
+    undoUntil: run.journal.undoUntil,
+  };
+}
+
+/** Throws `update-failed`: then all goes back. Where there is no Drush, that is told and a person goes on. */
+async function bringUp(place: HookPlace, tools: CloneTools, run: TaskRun): Promise<void> {
+  const { problem } = await updateDatabase(place, tools.policy, run, run.signal);
+  if (problem === null) return;
+  if (problem.code !== 'drush-missing')
+    throw new SalvorError('update-failed', { site: place.uri, why: problem.message });
+  run.note(problem);
+}
+
+function nameLate(path: string): Problem {
+  const message = `${path} changed while the task ran; that change is in what undo brings back and in no point`;
+  return { code: 'changed-meanwhile', path, message };
+}
+
+type BuiltRelocation = { readonly switch: Switch; readonly values: readonly RewrittenValues[] };
+
+async function buildRelocation(
+  site: Site,
+  point: OpenPoint,
+  plan: IdentityPlanned,
+  wish: IdentityWish,
+  tools: CloneTools,
+  run: TaskRun,
+): Promise<BuiltRelocation> {
+  const { newUri, newPath } = plan.document;
+  const { account } = site;
+  const moved: Site = {
+    ...site,
+    uri: newUri,
+    path: newPath,
+    platform: plan.platform,
+    settings: newPath + site.settings.slice(site.path.length),
+  };
+  const databases = await planTables(site, point, plan, wish, tools, run);
+  const names = databases.map((one, index) => nameDatabases(run.id, one, index));
+  const staging = locateStaging(site.path, account.name, run.id, tools.staging);
+  run.record({ stagings: [staging], scratchDatabases: names.flatMap(({ built, old }) => [built, old]) });
+  await makeStaging(staging);
+  const within = await run.step('rewrite', () => stageChanges(site, moved, point, staging, tools, run));
+  const values: RewrittenValues[] = [];
+  const tables: TableSwap[] = [];
+  for (const [index, one] of databases.entries()) {
+    const name = names[index];
+    if (name === undefined) continue;
+    const change = renaming(moved, plan, values, run);
+    tables.push(
+      await run.step(`build ${one.database.name}`, () => buildDatabase(site, point, one, name, tools, run, change)),
+    );
+  }
+  const places = {
+    home: account.home,
+    live: site.path,
+    to: newPath,
+    staging,
+    staged: join(staging, 'unused'),
+    path: '',
+  };
+  return { switch: { tables, moves: [planRelocation(places, within)] }, values };
+}
+
+/** As a restore plans them; with other code under it, what the old code has cached is not brought along. */
+async function planTables(
+  site: Site,
+  point: OpenPoint,
+  plan: IdentityPlanned,
+  { operation }: IdentityWish,
+  tools: CloneTools,
+  run: TaskRun,
+): Promise<readonly PlannedDatabase[]> {
+  const findings: PlanFindings = { obstacles: [], notes: [], needs: [] };
+  const planned: PlannedDatabase[] = [];
+  for (const { database } of plan.databases) {
+    const wanted = { name: database.name, tables: 'all' } as const;
+    const one = await planDatabase(site, point, wanted, { ...tools, signal: run.signal }, findings);
+    if (one === null) continue;
+    const isOther = plan.platform.root !== site.platform.root && site.cms !== 'wordpress';
+    const caches = isOther ? findNamedTables(one.incoming, database.prefix, ['cache', 'cache_*']) : [];
+    planned.push({ ...one, emptied: [...new Set([...one.emptied, ...caches])] });
+  }
+  if (findings.obstacles.length > 0)
+    throw new SalvorError('identity-obstructed', {
+      site: siteKey(site),
+      operation,
+      obstacles: findings.obstacles.map(({ message }) => message),
+    });
+  for (const { message } of findings.notes) run.say(message);
+  return planned;
+}
+
+/** Writes beside what of the site's directory is going to be another one: settings, and links that lead to its old place. */
+async function stageChanges(
+  site: Site,
+  moved: Site,
+  point: OpenPoint,
+  staging: string,
+  tools: CloneTools,
+  run: TaskRun,
+): Promise<readonly Pick<RelocatedEntry, 'path' | 'staged'>[]> {
+  using home = openRoot(site.account.home);
+  using live = openDirectory(home, parseSafePath(relative(site.account.home, site.path)));
+  // What was moved out of it stays where it is.
+  const naming = { ...namingOf(site, moved, point), moved: [] };
+  const { files, problems } = rewriteSettingsIn(live, { connections: [], naming });
+  requireRewritten(problems);
+  tellRewritten(files, run);
+  const changed = files.filter(({ before, bytes }) => Buffer.compare(before, bytes) !== 0);
+  checkReading(live, new Map(changed.map(({ name, bytes }) => [name, bytes])), join(staging, 'check'), moved, tools);
+  const within: { path: string; staged: string }[] = [];
+  for (const { name, bytes } of changed) {
+    const stat = lookAt(spotIn(live, name));
+    if (stat === null) throw new SalvorError('file-changed', { path: join(site.path, name) });
+    const staged = join(staging, `settings-${within.length}`);
+    const owner = { uid: Number(stat.uid), gid: Number(stat.gid) };
+    const text = Buffer.from(bytes).toString('latin1');
+    stageFile(
+      { path: join(site.path, name), home: site.account.home, text, owner, mode: Number(stat.mode) & 0o7777 },
+      staging,
+      staged,
+    );
+    within.push({ path: Buffer.from(name).toString('latin1'), staged });
+  }
+  within.push(...(await stageLinks(site, moved, staging)));
+  return within;
+}
+
+/** The site as its settings will say that it is, read as every task reads them: its log-ins must be those that it has. */
+function checkReading(
+  live: OpenDirectory,
+  changed: ReadonlyMap<string, Uint8Array>,
+  directory: string,
+  moved: Site,
+  tools: CloneTools,
+): void {
+  mkdirSync(directory, { mode: 0o700 });
+  for (const name of readdirSync(`/proc/self/fd/${live.fd}`).filter((one) => one.endsWith('.php'))) {
+    using file = lookAt(spotIn(live, name))?.isFile() === true ? openFileAt(spotIn(live, name)) : null;
+    if (file === null || file.stat.size > MAX_PHP_FILE_BYTES) continue;
+    writeFileSync(join(directory, name), changed.get(name) ?? Buffer.concat([...readPieces(file)]), { mode: 0o600 });
+  }
+  requireRewritten(checkLogIns(tools.readBuilt(directory, moved), moved.databases, tools.defaultSocket));
+}
+
+async function stageLinks(
+  site: Site,
+  moved: Site,
+  staging: string,
+): Promise<readonly { path: string; staged: string }[]> {
+  const bytes = (text: string): string => Buffer.from(text).toString('latin1');
+  const change = { oldPath: bytes(site.path), newPath: bytes(moved.path), moved: [] };
+  const made: { path: string; staged: string }[] = [];
+  using top = openSpot(site.account.home, site.path);
+  for await (const { key, stat, spot } of walkTree(top)) {
+    if (!stat.isSymbolicLink()) continue;
+    const wanted = renameLink(key, readLinkAt(spot).toString('latin1'), change);
+    if (wanted === null) continue;
+    const staged = join(staging, `link-${made.length}`);
+    using beside = openSpotOfOurs(staging, staged);
+    makeLinkAt(beside, Buffer.from(wanted, 'latin1'));
+    using held = hold(beside, null);
+    if (held === null) throw new SalvorError('file-changed', { path: staged });
+    if (process.getuid?.() === 0) setOwner(held, { uid: Number(stat.uid), gid: Number(stat.gid) });
+    setTimes(held, { accessNs: stat.atimeNs, modifiedNs: stat.mtimeNs });
+    made.push({ path: key, staged });
+  }
+  return made;
+}

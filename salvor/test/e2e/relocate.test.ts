@@ -1,0 +1,158 @@
+/** A site gets another name, and another platform under it: all of it is there under the new one, and undo brings the old one back. */
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { ErrorDocument, IdentityDocument, SitesDocument } from '@salvor/contract';
+import { writePlatform } from '../../../demo/aegir-account.ts';
+import type { DemoSite } from '../../../demo/host.ts';
+import {
+  type ObservedDatabase,
+  type ObservedSite,
+  differences,
+  observeDatabase,
+  observeSite,
+  observeTree,
+} from '../../../demo/observe-site.ts';
+import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
+
+const NEW = 'bazaar.example.org';
+const php = (path: string): string => `a:1:{s:4:"logo";s:${Buffer.byteLength(path)}:"${path}";}`;
+
+describe('rename and migrate', { concurrency: 1 }, () => {
+  let test: TestHost;
+  let site: DemoSite;
+  let other: DemoSite;
+  let was: ObservedSite;
+  let otherWas: ObservedSite;
+  let renamed: DemoSite;
+  let drush: string;
+  let next: string;
+
+  before(async () => {
+    test = await openTestHost({ withoutWordPress: true, nodes: 5, files: 5 });
+    site = test.host.site('market.example.org');
+    other = test.host.site('harbour.example.org');
+    renamed = { ...site, uri: NEW, path: join(dirname(site.path), NEW) };
+    await test.host.mariadb.query(
+      `USE \`${site.database}\`; SET NAMES utf8mb4;
+       CREATE TABLE notes (id INT PRIMARY KEY, body LONGTEXT);
+       INSERT INTO notes VALUES (1, '${php('sites/market.example.org/files/ü.png')}'), (2, 'sites/harbour.example.org/files');`,
+    );
+    symlinkSync(join(site.path, 'files/harbour.pdf'), join(site.path, 'files/own.pdf'));
+    lchownSync(join(site.path, 'files/own.pdf'), test.host.account.uid, test.host.account.gid);
+    // A platform beside it, and a stand-in for Drush that writes down how it was called.
+    const root = dirname(dirname(site.path));
+    next = join(dirname(root), 'drupal-10-next');
+    cpSync(root, next, {
+      recursive: true,
+      filter: (path) => !path.startsWith(`${root}/sites/`) || path === `${root}/sites/sites.php`,
+    });
+    mkdirSync(join(next, 'vendor/bin'), { recursive: true });
+    drush = join(next, 'vendor/bin/drush');
+    writeDrush(0);
+    for (const path of [next, join(next, 'sites'), join(next, 'vendor'), join(next, 'vendor/bin')])
+      lchownSync(path, test.host.account.uid, test.host.account.gid);
+    await writePlatform(test.host.account, { name: 'drupal_10_next', root: next });
+    was = await observeSite(test.host, site);
+    otherWas = await observeSite(test.host, other);
+  });
+  after(() => test[Symbol.asyncDispose]());
+
+  const writeDrush = (exit: number): void => {
+    const seen = join(test.host.home, 'static/drush.log');
+    writeFileSync(drush, `#!/bin/sh\necho "$@" >> ${seen}\necho applied\nexit ${exit}\n`);
+    chmodSync(drush, 0o755);
+    writeFileSync(seen, '');
+    lchownSync(seen, test.host.account.uid, test.host.account.gid);
+  };
+  const called = (): string => readFileSync(join(test.host.home, 'static/drush.log'), 'utf8');
+  const rows = async (): Promise<ObservedDatabase> => {
+    const seen = await observeDatabase(test.host.mariadb, site.database);
+    return new Map([...seen].filter(([name]) => name.startsWith('checksum ') && !name.endsWith('.notes')));
+  };
+  const ofOthers = (tree: ObservedSite['files']): ObservedSite['files'] =>
+    new Map([...tree].filter(([name]) => name !== 'files/own.pdf' && name !== 'settings.php'));
+  const assertNothingElse = async (): Promise<void> => assertSameSite(otherWas, await observeSite(test.host, other));
+
+  it('a rename moves the very directory, puts the new name where the old one stands, and undo takes all of it back', async () => {
+    const inode = lstatSync(site.path).ino;
+    const before = await rows();
+    const { plan } = await test.run(['rename', site.uri, NEW, '--dry-run'], IdentityDocument);
+    assert.deepEqual(
+      [plan.obstacles, plan.rewrites.values?.map(({ table, replaced }) => [table, replaced])],
+      [[], [['notes', 1]]],
+    );
+    const done = await test.run(['rename', site.uri, NEW, '--yes'], IdentityDocument);
+    assert.deepEqual([done.state, done.problems], ['succeeded', []]);
+    assert.ok(!existsSync(site.path));
+    assert.equal(lstatSync(renamed.path).ino, inode);
+    assert.deepEqual(differences(ofOthers(was.files), ofOthers(observeTree(renamed.path))), []);
+    assert.deepEqual(differences(before, await rows()), []);
+    assert.equal(readlinkSync(join(renamed.path, 'files/own.pdf')), join(renamed.path, 'files/harbour.pdf'));
+    const notes = await test.host.mariadb.query(`SELECT body FROM \`${site.database}\`.notes ORDER BY id`);
+    assert.equal(notes, `${php(`sites/${NEW}/files/ü.png`)}\nsites/harbour.example.org/files\n`);
+    const found = await test.run(['sites'], SitesDocument);
+    assert.deepEqual(
+      found.map(({ uri, problems }) => [uri, problems]),
+      [
+        [NEW, []],
+        [other.uri, []],
+      ],
+    );
+    await assertNothingElse();
+
+    const undone = await test.undo(done.task);
+    assertSameSite(was, await observeSite(test.host, site));
+    assert.ok(!existsSync(renamed.path));
+    const again = await test.undo(undone.task);
+    assert.ok(!existsSync(site.path) && existsSync(renamed.path));
+    await test.undo(again.task);
+    assertSameSite(was, await observeSite(test.host, site));
+    await assertNothingElse();
+  });
+
+  it('a migration whose database updates fail leaves the site where it was', async () => {
+    writeDrush(1);
+    const { exit, document } = await test.attempt(['migrate', site.uri, '--platform', 'drupal_10_next', '--yes']);
+    assert.deepEqual([exit, ErrorDocument.parse(document).error.code], [1, 'update-failed']);
+    assert.match(called(), /updatedb/);
+    assertSameSite(was, await observeSite(test.host, site));
+    assert.ok(!existsSync(join(next, 'sites', site.uri)));
+    const left = await test.host.mariadb.query("SHOW DATABASES LIKE 'salvor%back%'");
+    assert.equal(left, '');
+    await assertNothingElse();
+  });
+
+  it('a migration moves the site under other code, runs its database updates as the account, and undo takes it back', async () => {
+    writeDrush(0);
+    const done = await test.run(['migrate', site.uri, NEW, '--platform', 'drupal_10_next', '--yes'], IdentityDocument);
+    assert.deepEqual([done.state, done.problems], ['succeeded', []]);
+    assert.equal(called().trim(), `--root=${next} --uri=${NEW} --yes updatedb`);
+    assert.ok(!existsSync(site.path) && existsSync(join(next, 'sites', NEW, 'settings.php')));
+    const found = await test.run(['sites'], SitesDocument);
+    assert.deepEqual(
+      found.map(({ uri, platform, problems }) => [uri, platform, problems]),
+      [
+        [NEW, 'drupal_10_next', []],
+        [other.uri, 'drupal_10', []],
+      ],
+    );
+    await test.undo(done.task);
+    assertSameSite(was, await observeSite(test.host, site));
+    rmSync(next, { recursive: true });
+    await assertNothingElse();
+  });
+});
