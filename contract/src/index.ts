@@ -41,6 +41,7 @@ export { LsDocument, LsEntry } from './ls.ts';
 export { AccountStatus, RepositoryStatus, SiteStatus, StatusDocument } from './status.ts';
 export { DoctorDocument, DoctorFinding, FINDING_SEVERITIES } from './doctor.ts';
 export { InitDocument } from './init.ts';
+export { InstallDocument, UninstallDocument, UpgradeDocument } from './install.ts';
 export { KeysRotateDocument } from './keys.ts';
 export {
   RepoBackupDocument,

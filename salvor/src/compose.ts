@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { openAgent as openAgentOf } from './agent/agent.ts';
 import type { Agent } from './agent/agent.ts';
+import { Locks } from './agent/locks.ts';
 import { type Uptime, readUptime } from './agent/clock-watch.ts';
 import { nameCaller } from './lib/process-identity.ts';
 import { configPlaces, loadConfig } from './config.ts';
@@ -53,12 +54,14 @@ export type ServeOptions = {
 const ROUND_MS = 30_000;
 
 /**
- * Serves a host until the signal says stop: jobs when they are due, and the tasks that are nobody's. A configuration that
+ * Serves a host until the signal says stop, the only process that does (throws `agent-running`): jobs when they are due, and the tasks that are nobody's. A configuration that
  * can't be read any more is told once, and the one before stays in force.
  */
 export async function serveHost({ load, clock, uptime, pause, signal, onLine }: ServeOptions): Promise<void> {
   let config = load();
   let told = '';
+  using held = new DisposableStack();
+  held.use(held.use(new Locks(config.state)).lockAgent());
   onLine(`serves with ${config.file}`);
   while (!signal.aborted) {
     try {

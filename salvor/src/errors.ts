@@ -30,6 +30,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'agent-running': {
+    message: (c) => `An agent serves this host already: process ${String(c['process'])}.`,
+    hint: 'Look at it with: systemctl status salvor-agent   One host has one agent; stop that one first.',
+    exit: 1,
+    retry: 'later',
+  },
   'archive-damaged': {
     message: (c) => `${String(c['archive'])} is damaged: ${String(c['why'])}.`,
     hint: 'Take another archive or point of the site. What could be read of this one was not used.',
@@ -307,6 +313,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'install-obstructed': {
+    message: (c) => `${String(c['path'])} is in the way: ${String(c['why'])}. It was not replaced.`,
+    hint: 'Move it away and run the same command again. Changes of your own to the service belong into a drop-in (systemctl edit salvor-agent).',
+    exit: 1,
+    retry: 'never',
+  },
   'key-unreadable': {
     message: (c) => `The key of account ${String(c['account'])} can't be used: ${String(c['problem'])}.`,
     hint: 'Put the account’s key file back at the place that was named, owned by root and with mode 0600.',
@@ -336,6 +348,12 @@ export const SALVOR_ERRORS = {
   'not-a-file': {
     message: (c) => `${String(c['path'])} was not read: it is not a regular file.`,
     hint: 'Look at what lies there, and put a file in its place.',
+    exit: 1,
+    retry: 'never',
+  },
+  'not-installed': {
+    message: (c) => `Nothing was installed on this host that ${String(c['state'])} knows of.`,
+    hint: 'Install it with: salvor install   (name its configuration with --config where it is not /etc/salvor/salvor.yaml)',
     exit: 1,
     retry: 'never',
   },
@@ -424,6 +442,19 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'program-exposed': {
+    message: (c) =>
+      `Root would run what others can change: ${String(c['path'])}: ${String(c['why'])}. Nothing was installed.`,
+    hint: 'Put the program where only root writes: cp -r DIR /opt/salvor; chown -R root:root /opt/salvor; chmod -R go-w /opt/salvor; /opt/salvor/bin/salvor install',
+    exit: 1,
+    retry: 'never',
+  },
+  'program-missing': {
+    message: (c) => `There is no bin/salvor in ${String(c['program'])}.`,
+    hint: 'Name the directory of the program, as seen from inside the root, with: --program DIR',
+    exit: 2,
+    retry: 'never',
+  },
   'quota-exceeded': {
     message: (c) => `The account's quota is used up: ${String(c['path'])} was not written.`,
     hint: 'Free some space in the account, or raise its quota, and run the same command again.',
@@ -475,6 +506,12 @@ export const SALVOR_ERRORS = {
     hint: 'Look at the plan with --dry-run, remove what stands in the way, and run the same command again.',
     exit: 1,
     retry: 'later',
+  },
+  'root-needed': {
+    message: (c) => `${String(c['what'])} needs root.`,
+    hint: 'Run it as root, or beneath a directory of your own with: --root DIR',
+    exit: 2,
+    retry: 'never',
   },
   'scratch-exists': {
     message: (c) => `The scratch database ${String(c['database'])} exists already.`,
@@ -625,6 +662,13 @@ export const SALVOR_ERRORS = {
     message: (c) =>
       `The database updates of ${String(c['site'])} failed, and all is as it was before: ${String(c['why'])}.`,
     hint: 'The log of the task has what was printed (salvor task log TASK). Put it right on a clone first: salvor clone SITE NEWURI --platform P',
+    exit: 1,
+    retry: 'never',
+  },
+  'upgrade-undone': {
+    message: (c) =>
+      `The upgrade from ${String(c['from'])} to ${String(c['to'])} was taken back, and the version of before runs again: ${String(c['why'])}`,
+    hint: 'Put right what it says, or report it, and run the same command again. See how the host stands with: salvor doctor',
     exit: 1,
     retry: 'never',
   },

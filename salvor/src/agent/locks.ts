@@ -42,10 +42,11 @@ export class Locks implements Disposable {
     return this.#take('recovery', 'recovery') === null ? this.#held('recovery') : null;
   }
 
-  /** Takes the lock of the one process that serves this host, or gives who has it. */
-  lockAgent(): Disposable | LockHolder {
+  /** Takes the lock of the one process that serves this host, or throws `agent-running`. */
+  lockAgent(): Disposable {
     const holder = this.#take('agent', 'agent');
-    return holder ?? this.#held('agent');
+    if (holder !== null) throw new SalvorError('agent-running', { process: holder.pid });
+    return this.#held('agent');
   }
 
   /** The process that serves this host; null where none does. */

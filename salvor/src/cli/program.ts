@@ -2,11 +2,11 @@
  * What can be typed: every verb with its arguments, flags and help. What a verb does is in `commands/<verb>.ts`,
  * which is loaded only when it is asked for, so that `salvor --help` is there at once.
  */
-import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import type { Argument } from 'commander';
 import { addRepoCommand } from './repo-program.ts';
 import { addVerb, exitCodes } from './verb.ts';
+import { readVersion } from './version.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { CloneFlags } from './commands/clone.ts';
 import type { AvailabilityFlags } from './commands/availability.ts';
@@ -16,6 +16,8 @@ import type { BackupDeleteFlags } from './commands/backup-delete.ts';
 import type { ExportFlags } from './commands/export.ts';
 import type { InitFlags } from './commands/init.ts';
 import type { KeysRotateFlags } from './commands/keys.ts';
+import type { InstallFlags } from './commands/install.ts';
+import type { UninstallFlags } from './commands/uninstall.ts';
 import type { PolicyShowFlags } from './commands/policy.ts';
 import type { MigrateFlags, RelocateFlags } from './commands/relocate.ts';
 import type { RestoreFlags } from './commands/restore.ts';
@@ -43,6 +45,7 @@ export function buildProgram(
 
   program.commandsGroup('Set up:');
   addInit(program, perform);
+  addInstall(program, perform);
   addAgent(program, perform);
   addKeys(program, perform);
   program.commandsGroup('Back up and bring back:');
@@ -132,6 +135,42 @@ function addKeys(program: Command, perform: Perform): void {
     .option('--recovery', 'also a new recovery key, and a new recovery kit to print')
     .action(async (flags: GlobalFlags & KeysRotateFlags) =>
       perform(flags, async (context) => (await import('./commands/keys.ts')).keysRotate(flags, context)),
+    );
+}
+
+function addInstall(program: Command, perform: Perform): void {
+  addVerb(program, 'install', 'put the agent into service: directories, the command, a service that starts at boot', {
+    examples: ['salvor install', 'salvor install --root /mnt/image --program /opt/salvor'],
+    notes: [
+      'Writes a systemd unit, or a SysV script where there is no systemd. May be run again.',
+      'With --root nothing of this host is touched, and nothing is started.',
+    ],
+  })
+    .option('--root <dir>', 'write beneath this directory, the root of another system')
+    .option('--program <dir>', 'where the program lies, as seen from inside the root (default: this one)')
+    .addOption(
+      new Option('--init <system>', 'what starts it at boot (default: what is there)').choices(['systemd', 'sysv']),
+    )
+    .action(async (flags: GlobalFlags & InstallFlags) =>
+      perform(flags, async (context) => (await import('./commands/install.ts')).install(flags, context)),
+    );
+  addVerb(program, 'upgrade', 'put this version in the place of the installed one, and go back if it is not well', {
+    examples: ['/opt/salvor-0.2.0/bin/salvor upgrade'],
+    notes: [
+      'Run by the new version, beside the old one. The state is saved first, in STATE/upgrades;',
+      'if the doctor finds an error that was not there before, all is as it was.',
+    ],
+  }).action(async (flags: GlobalFlags) =>
+    perform(flags, async (context) => (await import('./commands/upgrade.ts')).upgrade(context)),
+  );
+  addVerb(program, 'uninstall', 'take the agent out of service; every backup, key and archive stays', {
+    examples: ['salvor uninstall', 'salvor uninstall --yes'],
+    notes: ['Leaves a page on how to read the backups with stock restic.'],
+  })
+    .option('--root <dir>', 'what was written beneath this directory')
+    .option('-y, --yes', 'consent to it without being asked')
+    .action(async (flags: GlobalFlags & UninstallFlags) =>
+      perform(flags, async (context) => (await import('./commands/uninstall.ts')).uninstall(flags, context)),
     );
 }
 
@@ -435,9 +474,3 @@ const PLATFORM = 'another platform of the account: its name, or its root';
 const TASK = 'id of a task, as tasks and status show it';
 const WAIT = 'wait for a site that another task has, instead of failing at once';
 const SITE = 'URI of a site, or ACCOUNT/URI where two accounts have it';
-
-function readVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  if (typeof manifest === 'object' && manifest !== null && 'version' in manifest) return String(manifest.version);
-  return 'unknown';
-}

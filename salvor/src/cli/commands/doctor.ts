@@ -16,7 +16,8 @@ export async function doctor(context: CommandContext): Promise<CommandResult> {
   return { document, text: renderDoctor(document, context.terminal.output), exit: EXITS[document.state] };
 }
 
-async function examine(context: CommandContext): Promise<DoctorDocument> {
+/** What is found, also where the installation can't be opened. */
+export async function examine(context: CommandContext): Promise<DoctorDocument> {
   let config: Config;
   try {
     config = loadConfig(configPlaces(context.configFile, context.environment));
