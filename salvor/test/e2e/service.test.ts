@@ -171,6 +171,12 @@ describe('a host that is installed', () => {
   /** The program that it was started from. */
   const served = async (): Promise<string> => await must(`tr '\\0' ' ' </proc/${await agentProcess()}/cmdline`);
 
+  it('is installed by root alone', async () => {
+    const nobody = 'setpriv --reuid=65534 --regid=65534 --clear-groups';
+    const { exit, out } = await host.shell(`${nobody} ${PROGRAM}/bin/salvor install --json`);
+    assert.deepEqual([exit, ErrorDocument.parse(JSON.parse(out)).error.code], [2, 'root-needed']);
+  });
+
   it('has its agent running, by a script that knows it again', async () => {
     const installed = InstallDocument.parse(JSON.parse(await must(`${PROGRAM}/bin/salvor install --json`)));
     assert.deepEqual([installed.init, installed.isStarted], ['sysv', true]);
