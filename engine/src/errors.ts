@@ -2,6 +2,8 @@
  * Failures of the engine. Each code stands once in the catalogue, with what happened and what to do about it.
  * What is merely a fact about the source or the target (an unreadable file) is a `Problem` and is returned.
  */
+import { constants } from 'node:os';
+
 export type ErrorContext = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /** What is said of a code: `exit` is the exit code of a command, `retry` whether trying later can help. */
@@ -320,13 +322,18 @@ export type Problem = { readonly code: string; readonly path: string; readonly m
 
 /** The text of whatever was thrown. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return systemCode(error) === 'EDQUOT' ? error.message.replace(UNNAMED, 'EDQUOT: disk quota exceeded') : error.message;
 }
 
 /** The system's error code (`ENOENT`), where there is one. */
 export function systemCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return '';
+  return 'errno' in error && error.errno === -constants.errno.EDQUOT ? 'EDQUOT' : error.code;
 }
+
+/** Node has neither a name nor words for a quota that is used up; what it says instead has two forms. */
+const UNNAMED = /^UNKNOWN: unknown error|^Unknown system error -?\d+: Unknown system error -?\d+/;
 
 /** Throws `cancelled` if the signal says so; called between steps, never between those of a commit. */
 export function throwIfCancelled(signal: AbortSignal | undefined): void {

@@ -1,6 +1,7 @@
 /** Repositories with one thing wrong, named by the damage: a coded error, never a wrong byte. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -21,9 +22,10 @@ import {
   openView,
   restore,
 } from '../src/index.ts';
-import type { Repository, Storage } from '../src/index.ts';
+import type { Repository, SourceEntry, Storage } from '../src/index.ts';
 import { CONFIG_FILE } from '../src/storage/storage.ts';
 import { wrapStorage } from '../src/storage/wrap-storage.ts';
+import { mountWithQuota } from '../../demo/counted-place.ts';
 import { PASSWORD, makeRepository, openWorkplace, restic, tryRestic } from './fixtures.ts';
 
 const place = openWorkplace();
@@ -271,6 +273,10 @@ describe('a damaged repository', () => {
 });
 
 describe('a repository on a full disk', () => {
+  const filler = async function* (bytes: number): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes; at += 500_000) yield randomBytes(500_000);
+  };
+
   it('fails with a code, keeps its snapshots, and takes the next backup when there is space', async () => {
     const mount = join(place.path, 'small');
     mkdirSync(mount);
@@ -278,10 +284,6 @@ describe('a repository on a full disk', () => {
     try {
       const repository = await makeRepository(join(mount, 'repository'));
       await backup({ source: entriesOfPaths([source]), repositories: [repository], paths: [source] });
-      const filler = async function* (bytes: number): AsyncGenerator<Uint8Array> {
-        const { randomBytes } = await import('node:crypto');
-        for (let at = 0; at < bytes; at += 500_000) yield randomBytes(500_000);
-      };
       const big = backup({
         source: [{ kind: 'stream', name: 'big', open: () => filler(20_000_000) }],
         repositories: [repository],
@@ -309,6 +311,24 @@ describe('a repository on a full disk', () => {
     writeFileSync(join(place.path, 'a file'), '');
     const below = restore({ repository, snapshot, target: join(place.path, 'a file', 'out') });
     await assert.rejects(below, { code: 'target-failed' });
+  });
+
+  it('or under a quota that is used up fails with the same codes, as a storage and as a target', async (t) => {
+    const mount = join(place.path, 'counted');
+    mkdirSync(mount);
+    await using counted = await mountWithQuota(mount, 4);
+    if (counted === null) return t.diagnostic('no Btrfs could be mounted here');
+    const repository = await makeRepository(join(counted.path, 'repository'));
+    const source: SourceEntry[] = [{ kind: 'stream', name: 'big', open: () => filler(20_000_000) }];
+    await assert.rejects(backup({ source, repositories: [repository], paths: ['/big'] }), { code: 'storage-full' });
+    const other = await makeRepository(join(place.path, 'for the quota'));
+    await backup({ source, repositories: [other], paths: ['/big'] });
+    const snapshot = await findSnapshot(other, 'latest');
+    const target = join(counted.path, 'out');
+    await assert.rejects(restore({ repository: other, snapshot, target }), (error: unknown) => {
+      assert.equal((error as EngineError).code, 'target-full');
+      return true;
+    });
   });
 
   it('as the target of a restore is told from other failures', async () => {

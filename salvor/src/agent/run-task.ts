@@ -17,7 +17,7 @@ import type { TaskLog } from './task-log.ts';
 import type { Way } from './way.ts';
 import { Words } from './words.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
-import { codeOf } from '../lib/errno.ts';
+import { codeOf, errnoOf } from '../lib/errno.ts';
 
 /** What tasks run in: the same for all of one agent. */
 export type TaskRoom = {
@@ -247,7 +247,7 @@ function whyOf(reason: unknown): string {
 /** The message of the first error in the chain that says that a disk is full. */
 function findFullDisk(error: unknown): string | null {
   for (let at = error, depth = 0; at instanceof Error && depth < MAX_CAUSES; at = at.cause, depth++) {
-    const code = 'code' in at ? at.code : undefined;
+    const code = errnoOf(at);
     const errno = 'errno' in at ? at.errno : undefined;
     if (code === 'disk-full') return null;
     if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'storage-full' || code === 'target-full')

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   lstatSync,
@@ -16,12 +17,13 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { getXattr } from '@salvor/engine/libc';
 import { parseSafePath } from '../beneath/safe-path.ts';
+import { mountWithQuota } from '../../../../demo/counted-place.ts';
 import { STRANGER, TENANT, type TenantHome, asUser, makeTenantHome, swapping } from '../beneath/test-tenant.ts';
 import { explainFailure } from './explain-failure.ts';
 import { type AccountHelper, type HelperOptions, openHelper } from './open-helper.ts';
@@ -247,8 +249,21 @@ describe('a helper', () => {
     } finally {
       execFileSync('umount', [small]);
     }
-    // No kernel of the test machines counts quotas: the code is what is left to look at.
+    // Where no such place can be had the code is what is left to look at.
     assert.equal(explainFailure('EDQUOT', '/home/x').code, 'quota-exceeded');
+    await using counted = await mountWithQuota(tenant.put('counted'), 4);
+    if (counted === null) return;
+    chownSync(counted.path, TENANT.uid, TENANT.gid);
+    {
+      await using helper = await open();
+      const source = async function* (): AsyncGenerator<Uint8Array> {
+        for (let i = 0; i < 500; i++) yield Buffer.alloc(100_000, 'x');
+      };
+      const place = relative(tenant.home, counted.path);
+      await assert.rejects(helper.writeFile(at(`${place}/big`), source(), PLAIN), { code: 'quota-exceeded' });
+      assert.deepEqual(readdirSync(counted.path), []);
+      await helper.writeFile(at(`${place}/fits`), Buffer.from('x'), PLAIN);
+    }
   });
 
   test('compares what lies on the disk with what was sent: bytes that the tenant changed meanwhile are named', async () => {

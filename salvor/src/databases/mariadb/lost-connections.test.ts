@@ -1,0 +1,191 @@
+/** What becomes of a dump, a load and a switch when the way to a server on the network is cut, at chosen bytes of it. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { openMariaDb } from '../../../../demo/mariadb-server.ts';
+import { findFreePort } from '../../../../demo/web-server.ts';
+import { type DatabaseLogin, openConnection } from './connect.ts';
+import { inspectSwap, readSwapFacts } from './inspect-swap.ts';
+import { planSwap, type SwapPlan, WHOLE_DATABASE } from './plan-swap.ts';
+import { dropScratch } from './scratch.ts';
+import { applySwap, finishSwap, revertSwap } from './swap.ts';
+import { dumpAll, fingerprint, loadAll, makeScratch, makeSite, type TestServer } from './test-database.ts';
+
+const CONTENT = `CREATE TABLE a (i INT PRIMARY KEY); INSERT INTO a VALUES (1); CREATE VIEW v AS SELECT i FROM a;
+  CREATE TABLE b (id INT PRIMARY KEY, t VARCHAR(500)); INSERT INTO b SELECT seq, REPEAT(MD5(seq), 14) FROM seq_1_to_20000;`;
+
+/** When a cable is cut: before the bytes that hold a text have gone through it, or right behind them. */
+type Cut = { readonly text: string; readonly isBehind: boolean };
+
+describe('the way to a server on the network', () => {
+  let made: AsyncDisposableStack;
+  let host: TestServer;
+  let cable: Cable;
+  let count = 0;
+  before(async () => {
+    made = new AsyncDisposableStack();
+    const port = await findFreePort();
+    const network = ['--skip-networking=0', '--bind-address=127.0.0.1', `--port=${port}`];
+    const server = made.use(await openMariaDb({ serverOptions: network }));
+    await server.query("GRANT ALL ON *.* TO 'boss'@'%' IDENTIFIED BY 'boss' WITH GRANT OPTION");
+    cable = made.use(await openCable(port));
+    host = {
+      server,
+      admin: { address: { host: '127.0.0.1', port: cable.port }, user: 'boss', password: 'boss' },
+      directory: join(server.directory, 'clients'),
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  });
+  after(() => made.disposeAsync());
+  const sql = (text: string): Promise<string> => host.server.query(text);
+  const atServer = (): DatabaseLogin => host.server.rootLogin;
+
+  test('is cut in the middle of a dump: that fails, and is taken for whole by nobody', async () => {
+    const { name } = await makeSite(host, 'dumped', CONTENT);
+    cable.cutAt({ text: 'REPLACED BY NOTHING', isBehind: true, afterBytes: 3_000_000 });
+    await assert.rejects(dumpAll(host, host.admin, name), {
+      code: /^(dump-failed|dump-incomplete|database-unreachable)$/,
+    });
+    assert.ok(cable.isCut);
+    cable.mend();
+    await dumpAll(host, host.admin, name);
+  });
+
+  test('is cut in the middle of a load: that fails, and what it made can be dropped', async () => {
+    const { name } = await makeSite(host, 'loaded', CONTENT);
+    const parts = await dumpAll(host, host.admin, name);
+    const scratch = await makeScratch(host);
+    cable.cutAt({ text: 'INSERT INTO `b`', isBehind: true });
+    await assert.rejects(loadAll(host, scratch, parts), { code: 'database-unreachable' });
+    assert.ok(cable.isCut);
+    cable.mend();
+    await dropScratch(host.admin, { database: scratch.database, user: scratch.login.user });
+    assert.equal(await sql("SHOW DATABASES LIKE 'salvor%'; SELECT User FROM mysql.user WHERE User LIKE 'salvor%'"), '');
+  });
+
+  const prepare = async (): Promise<{ plan: SwapPlan; coming: string; present: string }> => {
+    count += 1;
+    const content =
+      'CREATE TABLE a (i INT); INSERT INTO a VALUES (1); CREATE TABLE b (i INT); INSERT INTO b VALUES (1); CREATE VIEW v AS SELECT i FROM a; CREATE TRIGGER t BEFORE INSERT ON b FOR EACH ROW SET NEW.i = 7;';
+    const site = await makeSite(host, `switched_${count}`, `${content} DELETE FROM b;`);
+    const [live, scratch] = [site.name, `salvor_${count}_new`];
+    await sql(`CREATE DATABASE ${scratch} CHARACTER SET utf8mb4; USE ${scratch}; ${content}`);
+    const wish = {
+      live,
+      scratch,
+      old: `salvor_${count}_old`,
+      definer: site.account,
+      definers: [],
+      scope: WHOLE_DATABASE,
+    };
+    const plan = planSwap(await readSwapFacts(atServer(), wish), wish);
+    return { plan, coming: await fingerprint(host, scratch), present: await fingerprint(host, live) };
+  };
+  const CUTS: Readonly<Record<string, Cut & { readonly states: readonly string[] }>> = {
+    'before its first statement': { text: 'CREATE DATABASE', isBehind: false, states: ['before'] },
+    'before the tables move': { text: 'RENAME TABLE', isBehind: false, states: ['before'] },
+    'while the tables move': { text: 'RENAME TABLE', isBehind: true, states: ['before', 'after'] },
+    'before triggers are made again': { text: 'INSERT ON', isBehind: false, states: ['after'] },
+  };
+  for (const [when, { states, ...cut }] of Object.entries(CUTS))
+    test(`is cut ${when}: the server is asked how far it came, and the switch is finished or taken back`, async () => {
+      for (const act of [finishSwap, revertSwap]) {
+        const { plan, coming, present } = await prepare();
+        cable.cutAt(cut);
+        await assert.rejects(applySwap(host.admin, plan), { code: 'database-unreachable' });
+        assert.ok(cable.isCut);
+        cable.mend();
+        const { state } = await inspectSwap(host.admin, plan);
+        assert.ok(states.includes(state), state);
+        await act(host.admin, plan);
+        assert.equal(await fingerprint(host, plan.live), act === finishSwap ? coming : present);
+        assert.equal(
+          await sql(`USE ${plan.live}; INSERT INTO b VALUES (1); SELECT COUNT(*) FROM b WHERE i = 7; SELECT i FROM v`),
+          '1\n1\n',
+        );
+      }
+    });
+
+  test('is looked after where nothing is said for long: a server that has gone without a word is noticed in a minute or two', async () => {
+    await using connection = await openConnection({ ...host.admin });
+    await connection.query('SELECT 1');
+    const remote = `0100007F:${cable.port.toString(16).toUpperCase().padStart(4, '0')}`;
+    const lines = readFileSync('/proc/net/tcp', 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/));
+    const ours = lines.filter((fields) => fields[2] === remote && fields[3] === '01');
+    assert.ok(ours.length > 0);
+    for (const fields of ours) {
+      const [kind, ticks] = (fields[5] ?? '').split(':');
+      assert.equal(kind, '02', 'the kernel’s timer of a connection that is kept alive');
+      assert.ok(Number.parseInt(ticks ?? '', 16) / 100 <= 60, ticks ?? '');
+    }
+  });
+});
+
+type Cable = AsyncDisposable & {
+  readonly port: number;
+  readonly isCut: boolean;
+  /** From now on; with `afterBytes` of what comes back whatever is said. */
+  cutAt(cut: Cut & { readonly afterBytes?: number }): void;
+  mend(): void;
+};
+
+/** Passes everything on to the server, till it is cut: then all of its connections are gone at both ends, and no new one is made. */
+async function openCable(serverPort: number): Promise<Cable> {
+  let cut: (Cut & { readonly afterBytes?: number }) | null = null;
+  let isCut = false;
+  let bytesBack = 0;
+  const sockets = new Set<Socket>();
+  const tear = (): void => {
+    isCut = true;
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  const server = createServer((client) => {
+    if (isCut) return void client.resetAndDestroy();
+    const far = connect(serverPort, '127.0.0.1');
+    for (const socket of [client, far]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        sockets.delete(socket);
+        (socket === client ? far : client).destroy();
+      });
+    }
+    client.on('data', (bytes) => {
+      if (cut === null || !bytes.includes(cut.text)) return void far.write(bytes);
+      if (!cut.isBehind) return tear();
+      far.write(bytes, tear);
+    });
+    far.on('data', (bytes) => {
+      bytesBack += bytes.length;
+      if (cut?.afterBytes !== undefined && bytesBack > cut.afterBytes) return tear();
+      if (!client.write(bytes)) far.pause();
+    });
+    client.on('drain', () => far.resume());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    get isCut(): boolean {
+      return isCut;
+    },
+    cutAt: (wanted) => {
+      bytesBack = 0;
+      cut = wanted;
+    },
+    mend: () => {
+      cut = null;
+      isCut = false;
+    },
+    [Symbol.asyncDispose]: async () => {
+      tear();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
