@@ -145,7 +145,10 @@ async function openCable(serverPort: number): Promise<Cable> {
     for (const socket of sockets) socket.resetAndDestroy();
   };
   const server = createServer((client) => {
-    if (isCut) return void client.resetAndDestroy();
+    if (isCut) {
+      client.resetAndDestroy();
+      return;
+    }
     const far = connect(serverPort, '127.0.0.1');
     for (const socket of [client, far]) {
       sockets.add(socket);
@@ -156,14 +159,14 @@ async function openCable(serverPort: number): Promise<Cable> {
       });
     }
     client.on('data', (bytes) => {
-      if (cut === null || !bytes.includes(cut.text)) return void far.write(bytes);
-      if (!cut.isBehind) return tear();
-      far.write(bytes, tear);
+      if (cut === null || !bytes.includes(cut.text)) far.write(bytes);
+      else if (cut.isBehind) far.write(bytes, tear);
+      else tear();
     });
     far.on('data', (bytes) => {
       bytesBack += bytes.length;
-      if (cut?.afterBytes !== undefined && bytesBack > cut.afterBytes) return tear();
-      if (!client.write(bytes)) far.pause();
+      if (cut?.afterBytes !== undefined && bytesBack > cut.afterBytes) tear();
+      else if (!client.write(bytes)) far.pause();
     });
     client.on('drain', () => far.resume());
   });
