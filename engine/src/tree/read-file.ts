@@ -52,7 +52,7 @@ export function readFile(
     const read = readPieces(fd, chunker, (chunk) => content.push(store(chunk)));
     if (read.error !== null) return failed('unreadable', read.error);
     // What was read counts, not what was announced: a file may grow or shrink meanwhile.
-    const node = { ...readNode(nodeName, fd, stats), size: BigInt(read.bytes) };
+    const node = { ...readNode(nodeName, fd, stats, place.saidDevice), size: BigInt(read.bytes) };
     return { node: encodeNodeHead(node) + encodeContent(content), bytes: read.bytes, problem: null };
   } finally {
     closeSync(fd);

@@ -11,9 +11,15 @@ const NONE: readonly ExtendedAttribute[] = [];
 
 /**
  * The node of something whose `lstat` or `fstat` is `stats`. Link targets and extended attributes are read where
- * `reach` says: a path that no link leads away from, or the descriptor of an open file.
+ * `reach` says: a path that no link leads away from, or the descriptor of an open file. `device` is what it says of its
+ * device.
  */
-export function readNode(name: string, reach: string | Buffer | number, stats: BigIntStats): NodeFields {
+export function readNode(
+  name: string,
+  reach: string | Buffer | number,
+  stats: BigIntStats,
+  device: bigint = stats.dev,
+): NodeFields {
   const mode = Number(stats.mode);
   const type = nodeTypeOf(mode);
   const uid = Number(stats.uid);
@@ -29,7 +35,7 @@ export function readNode(name: string, reach: string | Buffer | number, stats: B
     user: userName(uid),
     group: groupName(gid),
     inode: stats.ino,
-    device: stats.dev,
+    device,
     size: stats.size,
     links: stats.nlink,
     linkTarget: type === 'symlink' && typeof reach !== 'number' ? readlinkSync(reach, 'latin1') : '',

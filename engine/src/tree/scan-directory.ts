@@ -153,7 +153,7 @@ class Section implements ScannedSection {
   look(stats: BigIntStats): void {
     const { name, place } = this.#question;
     if (stats.dev === place.device && stats.ino === place.inode) return;
-    this.head = encodeNodeHead(readNode(name, this.#directory.reach('.'), stats));
+    this.head = encodeNodeHead(readNode(name, this.#directory.reach('.'), stats, place.saidDevice));
     this.report(
       'replaced',
       '',
@@ -186,7 +186,7 @@ class Section implements ScannedSection {
   }
 
   #take(name: string, reach: string | Buffer, stats: BigIntStats): void {
-    const node = readNode(name, reach, stats);
+    const node = readNode(name, reach, stats, this.#question.place.saidDevice);
     const head = encodeNodeHead(node);
     const before = this.#question.parent?.find(name, head) ?? null;
     const at = this.nodes.length;

@@ -16,6 +16,11 @@ export type TreeEntry = {
   readonly name: string;
   readonly path: string;
   /**
+   * Where it is read instead: the same in a snapshot of the file system. What is left out, problems, and what nodes say of
+   * their device are those of `path`, so that nothing differs from one snapshot to the next that did not change.
+   */
+  readonly from?: string;
+  /**
    * A directory above `path` that nobody but the caller can replace: no symbolic link is followed from there down to
    * `path`. Below `path` none ever is; above it they are where this is absent.
    */

@@ -1,5 +1,5 @@
 /** The top of a walked tree, held by descriptors while the tree is read. */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { O_PATH } from '../libc.ts';
@@ -8,7 +8,7 @@ import type { TreeEntry } from './source.ts';
 import type { DirectoryPlace } from './working-directory.ts';
 import { openBelow, prefixOf } from './working-directory.ts';
 
-type Source = Pick<TreeEntry, 'path' | 'beneath' | 'linkOwners'>;
+type Source = Pick<TreeEntry, 'path' | 'from' | 'beneath' | 'linkOwners'>;
 
 export class TreeRoot implements Disposable {
   /** As the descriptor says: no path is asked twice. */
@@ -17,11 +17,14 @@ export class TreeRoot implements Disposable {
   readonly name: string;
   readonly #path: string;
   readonly #linkOwners: readonly number[] | undefined;
+  /** Of the path, where the tree is read elsewhere. */
+  readonly #saidDevice: bigint | undefined;
   readonly #above: number;
   readonly #fd: number;
 
-  private constructor({ path, linkOwners }: Source, name: string, above: number, fd: number) {
+  private constructor({ path, from, linkOwners }: Source, name: string, above: number, fd: number) {
     this.#path = byteString(path);
+    this.#saidDevice = from === undefined ? undefined : lstatSync(path, { bigint: true, throwIfNoEntry: false })?.dev;
     this.#linkOwners = linkOwners;
     this.name = name;
     this.#above = above;
@@ -31,7 +34,8 @@ export class TreeRoot implements Disposable {
 
   /** @throws the system's error; `ELOOP` or `ENOTDIR` where a link is in the way below `beneath`. */
   static open(source: Source): TreeRoot {
-    const { path, beneath } = source;
+    const { beneath } = source;
+    const path = source.from ?? source.path;
     const name = basename(path) === '' ? '.' : byteString(basename(path));
     const above = openAbove(path, beneath);
     try {
@@ -46,14 +50,18 @@ export class TreeRoot implements Disposable {
   /** The tree itself, where it is a directory. */
   get place(): DirectoryPlace {
     const { dev, ino } = this.stats;
-    return { root: this.#fd, below: '', path: this.#path, device: dev, inode: ino, linkOwners: this.#linkOwners };
+    return { root: this.#fd, below: '', path: this.#path, device: dev, inode: ino, ...this.#said };
   }
 
   /** The directory that it lies in, where it is none itself. */
   get placeAbove(): DirectoryPlace {
     const { dev, ino } = fstatSync(this.#above, { bigint: true });
     const path = dirname(this.#path);
-    return { root: this.#above, below: '', path, device: dev, inode: ino, linkOwners: this.#linkOwners };
+    return { root: this.#above, below: '', path, device: dev, inode: ino, ...this.#said };
+  }
+
+  get #said(): Pick<DirectoryPlace, 'linkOwners' | 'saidDevice'> {
+    return { linkOwners: this.#linkOwners, saidDevice: this.#saidDevice };
   }
 
   /** What Node's calls take for it; a link is not followed. */

@@ -26,6 +26,8 @@ export type DirectoryPlace = {
   readonly inode: bigint;
   /** Of the tree's source; absent for anybody. */
   readonly linkOwners?: readonly number[] | undefined;
+  /** What nodes say of the device that they lie on, where that is not what the system says. */
+  readonly saidDevice?: bigint | undefined;
 };
 
 /** Whether it is another name of a file of somebody whose files may not have one here. */

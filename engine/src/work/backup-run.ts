@@ -155,7 +155,7 @@ export class BackupRun {
     let head: string;
     try {
       root = this.#roots.open(entry);
-      head = encodeNodeHead(readNode(name, root.reach, root.stats));
+      head = encodeNodeHead(readNode(name, root.reach, root.stats, root.place.saidDevice));
     } catch (error) {
       throw new EngineError('source-failed', { path: entry.path, reason: reasonOf(error) }, { cause: error });
     }

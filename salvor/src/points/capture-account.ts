@@ -31,6 +31,7 @@ import { countFiles } from './count-files.ts';
 import type { DumpCut } from './dump-cut.ts';
 import { type CaptureDatabase, dumpEntries, unwrapSourceFailure } from './dump-entries.ts';
 import { homeEntries } from './home-entries.ts';
+import { leftOutWithin } from './left-out.ts';
 import { placeDatabases } from './place-databases.ts';
 import { escapePlaceName, namePlaces } from './moved-places.ts';
 import { type Manifest, type ManifestDatabase, serialiseManifest } from './manifest.ts';
@@ -65,12 +66,21 @@ export type CaptureAccountWanted = {
   readonly texts: readonly { readonly name: string; readonly text: string }[];
 };
 
+/** Homes as they were in one instant, where the file system can show them so. */
+export type FrozenFiles = {
+  /** Where a path is to be read; null for itself. */
+  readonly readFrom: (path: string) => string | null;
+  /** The instant as which the files at a path are read; null where they are read as they change. */
+  readonly timeOf: (path: string) => Date | null;
+};
+
 export type CaptureAccountTools = {
   /** The first is read from where files are unchanged. */
   readonly repositories: readonly Repository[];
   readonly scratch: string;
   readonly workers: number;
   readonly clock: () => Date;
+  readonly frozen: FrozenFiles;
   /** By URI: the task that has switched the site since the night began. */
   readonly readSwitched: () => Promise<ReadonlyMap<string, string>>;
   readonly signal: AbortSignal;
@@ -171,13 +181,10 @@ class AccountCapture {
     const { homes, exclude, sites } = this.#wanted;
     const leftOut = [...exclude, ...sites.flatMap((site) => site.leftOut.map(({ path }) => path))];
     const linkOwners = linkOwnersOf(this.#wanted.account, readHostTables());
-    const tree = (path: string, name: string): SourceEntry => ({
-      kind: 'tree',
-      name,
-      path,
-      linkOwners,
-      exclude: leftOut,
-    });
+    const tree = (path: string, name: string): SourceEntry => {
+      const from = this.#tools.frozen.readFrom(path);
+      return { kind: 'tree', name, path, ...(from === null ? {} : { from }), linkOwners, exclude: leftOut };
+    };
     this.#manifests = [];
     const result = await this.#store('files', homes, [
       ...homeEntries(homes, tree),
@@ -299,7 +306,6 @@ class AccountCapture {
       ...wanted.notes,
       ...this.problems.filter(({ uri }) => uri === site.uri).map(({ problem }) => problem),
     ];
-    const oldest = databases.map(({ time }) => Date.parse(time)).toSorted((a, b) => a - b)[0];
     return {
       format: 'salvor-point',
       version: 1,
@@ -319,7 +325,7 @@ class AccountCapture {
           ? moved.map(({ link, target, place, linked }) => ({ link, target, place, linked }))
           : [],
       databases,
-      seconds: oldest === undefined ? 0 : Math.max(0, (this.#tools.clock().getTime() - oldest) / 1000),
+      seconds: this.#secondsBetween(site, databases),
       owners: counted?.owners ?? { users: [], groups: [] },
       tools: {
         node: process.version,
@@ -347,7 +353,9 @@ class AccountCapture {
   async #countNow(uri: string, roots: readonly string[], exclude: readonly string[]): Promise<Counted | null> {
     try {
       for (const root of roots) statSync(root);
-      return await countFiles(roots, exclude);
+      const place = (path: string): string => this.#tools.frozen.readFrom(path) ?? path;
+      const leftOut = [...exclude, ...roots.flatMap((root) => leftOutWithin(root))];
+      return await countFiles(roots.map(place), leftOut.map(place));
     } catch (error) {
       const message = `its files could not be looked at: ${error instanceof Error ? error.message : String(error)}`;
       this.problems.push({
@@ -356,6 +364,12 @@ class AccountCapture {
       });
       return null;
     }
+  }
+
+  /** Between the views of the databases and the files: the instant of these, or else until now. */
+  #secondsBetween(site: Site, databases: readonly ManifestDatabase[]): number {
+    const files = (this.#tools.frozen.timeOf(site.path) ?? this.#tools.clock()).getTime();
+    return Math.max(0, ...databases.map(({ time }) => Math.abs(files - Date.parse(time)) / 1000));
   }
 
   #noteSwitched(uri: string, task: string): void {

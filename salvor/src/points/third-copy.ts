@@ -96,18 +96,20 @@ async function writeCompressed(path: string, dump: AsyncIterable<Uint8Array>, si
   return bytes;
 }
 
-/** Removes days older than `keepMs`; never the newest. Returns the days that went. */
+/**
+ * Removes days that lie `keepMs` before `day` or earlier, by the calendar: of a week the seven days up to it stay. Never the
+ * newest. Returns the days that went.
+ */
 export function expireThirdCopies(
   { directory, account }: Pick<ThirdCopyOptions, 'directory' | 'account'>,
-  { now, keepMs }: { readonly now: Date; readonly keepMs: number },
+  { day: today, keepMs }: { readonly day: string; readonly keepMs: number },
 ): { readonly removed: readonly string[]; readonly problems: readonly Problem[] } {
   const place = join(directory, account);
   const days = listDays(place);
   const removed: string[] = [];
   const problems: Problem[] = [];
   for (const day of days.slice(0, -1)) {
-    // The day's own end is what it is as old as.
-    if (now.getTime() - (Date.parse(day) + DAY_MS) < keepMs) continue;
+    if (Date.parse(today) - Date.parse(day) < keepMs) continue;
     try {
       rmSync(join(place, day), { recursive: true });
       removed.push(day);
@@ -117,8 +119,6 @@ export function expireThirdCopies(
   }
   return { removed, problems };
 }
-
-const DAY_MS = 86_400_000;
 
 /** Oldest first. */
 function listDays(place: string): readonly string[] {

@@ -22,6 +22,7 @@ import { type Account, homesOf } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import { findGaps } from '../sites/settings-doubts.ts';
 import type { Site, SiteProblem } from '../sites/site.ts';
+import { freezeHomes } from './freeze-homes.ts';
 import { nameUnsupported, placesOf } from './back-up-site.ts';
 import { sortMovedOut } from './moved-out.ts';
 import { findOwnNames } from './own-names.ts';
@@ -73,6 +74,9 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
   const sites = await run.step('look at the sites', () => lookAtSites(wanted, run));
   const point = makePointId(run.randomBytes);
   run.record({ point });
+  // Databases are dumped right behind it.
+  await using frozen =
+    wanted.holds === 'all' ? await run.step('freeze the files', () => freezeHomes(account, homes, run)) : NOT_FROZEN;
   const captured = await run.step('back up', () =>
     captureAccount(
       {
@@ -90,6 +94,7 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
         scratch: run.scratch,
         workers: policy.workers,
         clock: run.clock,
+        frozen,
         readSwitched,
         signal: run.signal,
         onProgress: (progress) => run.progress({ ...progress, bytesTotal: null }),
@@ -120,6 +125,8 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
     snapshots,
   };
 }
+
+const NOT_FROZEN = { readFrom: () => null, timeOf: () => null, [Symbol.asyncDispose]: () => Promise.resolve() };
 
 function countOf(result: BackupResult | null): number {
   return result === null ? 0 : result.files.new + result.files.changed + result.files.unmodified;

@@ -177,7 +177,7 @@ async function thirdCopyOf(wanted: NightWanted, point: BackedUpAccount, run: Tas
   const place = { directory: wanted.thirdCopy, account: wanted.account.name };
   const { files } = await writeThirdCopy(repository, snapshots, { ...place, day: wanted.day, signal: run.signal });
   if (wanted.isClockTrusted) {
-    const { problems } = expireThirdCopies(place, { now: run.clock(), keepMs: wanted.policy.keepThirdCopyMs });
+    const { problems } = expireThirdCopies(place, { day: wanted.day, keepMs: wanted.policy.keepThirdCopyMs });
     run.note(...problems);
   }
   return files.length;

@@ -11,6 +11,7 @@ import type { OpenDirectory } from '../lib/beneath/open-directory.ts';
 import { openOwnDirectory } from '../lib/beneath/own-directory.ts';
 import { removeTree } from '../lib/beneath/remove-tree.ts';
 import { spotIn } from '../lib/beneath/spot.ts';
+import { removeSnapshot } from '../lib/file-snapshot.ts';
 import { mountPointOf } from '../lib/mounts.ts';
 import { syncDirectory } from '../lib/write-durably.ts';
 import { STAGING_NAME } from '../points/left-out.ts';
@@ -57,8 +58,9 @@ export async function removeStaging(path: string): Promise<void> {
     throw new SalvorError('system-refused', { reason: `${dirname(root)} is not mounted, and ${path} lies on it` });
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
     using place = openOwnDirectory(path);
-    // All of these names are ours.
-    for (const name of readdirSync(`/proc/self/fd/${place.fd}`)) await removeTree(spotIn(place, name));
+    // All of these names are ours. A snapshot of a file system goes as a whole, and can't go otherwise.
+    for (const name of readdirSync(`/proc/self/fd/${place.fd}`))
+      if (!(await removeSnapshot(place, name))) await removeTree(spotIn(place, name));
   }
   for (const directory of [path, dirname(path), dirname(dirname(path))]) {
     try {
