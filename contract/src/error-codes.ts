@@ -100,6 +100,7 @@ export const ERROR_CODES = {
   'task-unknown': { http: 404, exit: 1 },
   'tree-damaged': { http: 500, exit: 1 },
   usage: { http: 400, exit: 2 },
+  'verify-failed': { http: 409, exit: 1 },
   'virtual-host-refused': { http: 409, exit: 1 },
   'wrong-password': { http: 403, exit: 1 },
 } as const satisfies Record<string, { readonly http: number; readonly exit: 1 | 2 }>;

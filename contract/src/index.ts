@@ -37,6 +37,7 @@ export { RestoreDocument, RestorePlan } from './restore.ts';
 export { DeleteDocument, DeletePlan } from './delete.ts';
 export { IdentityDocument, IdentityPlan, RewrittenValues } from './identity.ts';
 export { UndoDocument } from './undo.ts';
+export { VERIFY_CHECKS, VerifyCheck, VerifyDocument } from './verify.ts';
 export { LsDocument, LsEntry } from './ls.ts';
 export { AccountStatus, RepositoryStatus, SiteStatus, StatusDocument } from './status.ts';
 export { DoctorDocument, DoctorFinding, FINDING_SEVERITIES } from './doctor.ts';

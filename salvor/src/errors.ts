@@ -678,6 +678,12 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
+  'verify-failed': {
+    message: (c) => `${String(c['site'])} is not as it must be: ${[c['checks']].flat().join(', ')} failed.`,
+    hint: 'Each finding is named with its code: salvor task log TASK shows them again.',
+    exit: 1,
+    retry: 'never',
+  },
   'virtual-host-refused': {
     message: (c) =>
       `${String(c['server'])} refuses ${[c['files']].flat().join(', ')}: ${String(c['words'])}. What was there before is back.`,

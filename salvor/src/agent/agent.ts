@@ -31,6 +31,7 @@ import type {
   TaskCancelDocument,
   TasksDocument,
   UndoDocument,
+  VerifyDocument,
 } from '@salvor/contract';
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
@@ -247,6 +248,11 @@ export class Agent implements AsyncDisposable {
   /** Moves a site to another platform of its account, also under another name. The same holds of `dryRun`. */
   async migrate(name: string, options: IdentityCall): Promise<IdentityDocument> {
     return await this.#identities.migrate(name, options);
+  }
+
+  /** Whether a site works, and keeps private what is: `failed` in the document where it does not. */
+  async verify(name: string, options: TaskCallOptions = {}): Promise<VerifyDocument> {
+    return await this.#serving.verify(name, options);
   }
 
   /** Adds a backup that is nobody's: `runQueue` runs it, in this process or another. */

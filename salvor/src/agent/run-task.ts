@@ -54,7 +54,7 @@ export type TaskBody<T> = (run: TaskRun) => Promise<T>;
 
 export type TaskOutcome<T> = {
   readonly task: TaskId;
-  readonly state: 'succeeded' | 'warned';
+  readonly state: 'succeeded' | 'warned' | 'failed';
   readonly result: T;
   readonly problems: readonly Problem[];
 };
@@ -116,10 +116,16 @@ export async function runTask<T>(
     room.journals.write(journal);
     makeDirectories(scratch, 0o700);
     const result = await body(run);
-    const state = run.problems.length === 0 ? 'succeeded' : 'warned';
+    const { failure } = run;
+    const state = failure !== null ? 'failed' : run.problems.length === 0 ? 'succeeded' : 'warned';
     rmSync(scratch, { recursive: true, force: true });
     await words.flush();
-    await closeTask(room, journal, { state, error: null, problems: run.problems.length });
+    await closeTask(room, journal, {
+      state,
+      error: failure?.message ?? null,
+      errorCode: failure?.code ?? null,
+      problems: run.problems.length,
+    });
     return { task: id, state, result, problems: run.problems };
   } catch (cause) {
     const error = nameFailure(cause, beat.signal);

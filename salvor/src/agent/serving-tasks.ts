@@ -1,8 +1,9 @@
-/** How one site is served: switched off and on again. Each is a task under its site's lock. */
-import type { AvailabilityDocument } from '@salvor/contract';
+/** How one site is served: switched off and on again, and whether it works. Each is a task under its site's lock. */
+import type { AvailabilityDocument, VerifyDocument } from '@salvor/contract';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { planAvailability } from '../tasks/plan-availability.ts';
+import { proveSite } from '../tasks/prove-site.ts';
 import { type SwitchAvailabilityTools, switchAvailability } from '../tasks/switch-availability.ts';
 import { type TaskCallOptions, waitOptions } from './calls.ts';
 import { type SiteTasksRoom, placeOf } from './site-tasks.ts';
@@ -43,6 +44,22 @@ export class ServingTasks {
       },
     );
     return { task, state, ...result, problems };
+  }
+
+  /** Whether a site works and keeps private what is. One that does not makes the document's state `failed`, and nothing is thrown. */
+  async verify(name: string, options: TaskCallOptions): Promise<VerifyDocument> {
+    const { config, room, queue, sites } = this.#in;
+    const site = await sites.find(name, options.signal);
+    const { task, state, result, problems } = await queue.perform(
+      { operation: 'verify', site: placeOf(site), of: null },
+      waitOptions(options),
+      async (run) => {
+        const now = await sites.find(siteKey(site), run.signal);
+        const { policy } = policyOfSite(config.policies, { account: now.account.name, uri: now.uri });
+        return await proveSite(now, { policy, administratorOf: room.administratorOf }, run);
+      },
+    );
+    return { task, state, proof: result, problems };
   }
 
   #tools(site: Site): SwitchAvailabilityTools {

@@ -13,6 +13,7 @@ const COMMANDS = [
   ['delete'],
   ['disable'],
   ['enable'],
+  ['verify'],
   ['tasks'],
   ['task'],
   ['task', 'log'],

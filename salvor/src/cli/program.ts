@@ -443,6 +443,18 @@ function addLooks(program: Command, perform: Perform): void {
     .action(async (flags: GlobalFlags & StatusFlags) =>
       perform(flags, async (context) => (await import('./commands/status.ts')).status(flags, context)),
     );
+  addVerb(program, 'verify', 'see whether a site works: settings, log-in, rights, tables, files, page', {
+    examples: ['salvor verify example.com'],
+    notes: [
+      'Asks what it can and changes nothing. Exits with 1 where the site does not work or lays open what',
+      'is private, with 3 where something else is not as it should be.',
+    ],
+  })
+    .argument('<site>', SITE)
+    .option('--wait', WAIT)
+    .action(async (site: string, flags: GlobalFlags & WaitFlags) =>
+      perform(flags, async (context) => (await import('./commands/verify.ts')).verify(site, flags, context)),
+    );
   addVerb(program, 'sites', 'list the sites of this host', { examples: ['salvor sites', 'salvor sites --all'] })
     .option('-a, --all', 'also list what looks like a site and is none, and why')
     .action(async (flags: GlobalFlags & { all?: boolean }) =>

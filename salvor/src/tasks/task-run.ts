@@ -38,6 +38,8 @@ export class TaskRun {
   /** Lines of the audit log around what is done with rights that others do not have. */
   readonly audit: Audit;
   readonly problems: Problem[] = [];
+  /** What it was to find out is not so: it runs to its end, and ends as failed. */
+  failure: SalvorError | null = null;
   readonly #options: TaskRunOptions;
   #step = '';
 
@@ -72,6 +74,12 @@ export class TaskRun {
       const isNamed = path === undefined || path === null || path === '' || message.includes(path);
       this.#options.say(isNamed ? message : `${path}: ${message}`, { kind: 'warning', code });
     }
+  }
+
+  /** Ends the run as failed, although its body returns what it has found. */
+  fail(error: SalvorError): void {
+    this.failure = error;
+    this.#options.say(error.message, { kind: 'error', code: error.code });
   }
 
   async step<T>(name: string, body: () => Promise<T>): Promise<T> {

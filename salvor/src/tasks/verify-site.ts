@@ -1,9 +1,9 @@
 import type { Problem } from '@salvor/contract';
-import { openConnection, quoteName } from '../databases/mariadb/connect.ts';
-import { isOwnName } from '../databases/mariadb/own-names.ts';
-import { readTables } from '../databases/mariadb/probe.ts';
 import type { Site } from '../sites/site.ts';
-import { findOwnNames } from './own-names.ts';
+import { askTables } from './check-databases.ts';
+
+/** More than a person reads. */
+const MAX_NAMED = 20;
 
 /**
  * Whether the site works as it is now: its own settings are read, its own log-in connects, each of its tables answers.
@@ -18,20 +18,18 @@ export async function verifySite(readSite: () => Promise<Site>): Promise<readonl
   }
   const problems: Problem[] = site.problems.map(({ code, message }) => ({ code, message, path: site.path }));
   for (const database of site.databases) {
-    const { engine, name, login } = database;
+    const { engine, name } = database;
     if (engine !== 'mariadb') continue;
+    const told = (why: string): Problem => ({
+      code: 'verify-failed',
+      path: name,
+      message: `${name} does not answer the site: ${why}`,
+    });
     try {
-      const { names } = await findOwnNames(site, database, undefined);
-      await using connection = await openConnection(login, { database: name });
-      const tables = await readTables(connection, name);
-      for (const table of tables.filter((one) => names === null || isOwnName(one.name, names)))
-        await connection.query(`SELECT 1 FROM ${quoteName(name, table.name)} LIMIT 1`);
+      const { silent } = await askTables(site, database);
+      problems.push(...silent.slice(0, MAX_NAMED).map((table) => told(`${table.name}: ${table.why}`)));
     } catch (error) {
-      problems.push({
-        code: 'verify-failed',
-        path: name,
-        message: `${name} does not answer the site: ${describe(error)}`,
-      });
+      problems.push(told(describe(error)));
     }
   }
   return problems;

@@ -2,12 +2,19 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AvailabilityDocument, ErrorDocument, TaskLogDocument, TasksDocument } from '@salvor/contract';
+import {
+  AvailabilityDocument,
+  ErrorDocument,
+  TaskLogDocument,
+  TasksDocument,
+  VERIFY_CHECKS,
+  VerifyDocument,
+} from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { type ObservedSite, observeSite } from '../../../demo/observe-site.ts';
 import { Random } from '../../../demo/random.ts';
@@ -57,8 +64,7 @@ describe('a site is switched off and on', { concurrency: 1 }, () => {
 sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , within: 0 } } } }`,
       ),
     );
-    const [program = '', ...args] = nginx.reload;
-    execFileSync(program, args);
+    reload();
     was = await observeSite(test.host, cloaked);
   });
   after(async () => {
@@ -66,6 +72,10 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
     await test[Symbol.asyncDispose]();
   });
 
+  const reload = (): void => {
+    const [program = '', ...args] = nginx.reload;
+    execFileSync(program, args);
+  };
   const switchTo = (verb: 'disable' | 'enable', ...args: string[]): Promise<AvailabilityDocument> =>
     test.run([verb, cloaked.uri, ...args], AvailabilityDocument);
   const statusOf = async (site: DemoSite): Promise<number> => (await nginx.ask(site.uri, '/')).status;
@@ -189,6 +199,84 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
     assert.deepEqual([exit, ErrorDocument.parse(document).error.code], [1, 'availability-obstructed']);
     assert.equal(readFileSync(join(plain.path, '.maintenance'), 'utf8'), '<?php $upgrading = 1;');
     rmSync(join(plain.path, '.maintenance'));
+  });
+
+  describe('and verified', () => {
+    const verify = async (exit: number): Promise<VerifyDocument> => {
+      const run = await test.attempt(['verify', cloaked.uri]);
+      assert.equal(run.exit, exit, JSON.stringify(run.document));
+      return VerifyDocument.parse(run.document);
+    };
+    const outcomes = ({ proof }: VerifyDocument): Record<string, string> =>
+      Object.fromEntries(proof.checks.map(({ check, outcome }) => [check, outcome]));
+    const findings = ({ problems }: VerifyDocument): readonly string[] => problems.map(({ code }) => code).toSorted();
+    const ALL_WELL = Object.fromEntries(VERIFY_CHECKS.map((check) => [check, 'passed']));
+    const sql = (text: string): Promise<string> => test.host.mariadb.query(text);
+
+    it('one that works passes every check, and nothing of it changes', async () => {
+      const { state, proof } = await verify(0);
+      assert.deepEqual([state, outcomes({ proof } as VerifyDocument)], ['succeeded', ALL_WELL]);
+      const counts = Object.fromEntries(proof.checks.map(({ check, count }) => [check, count]));
+      assert.ok(
+        (counts['tables'] ?? 0) > 20 && (counts['files'] ?? 0) > 20 && counts['private'] === 3,
+        JSON.stringify(counts),
+      );
+      assertSameSite(was, await observeSite(test.host, cloaked));
+    });
+
+    it('what is not as it should be is named, and the site works all the same', async () => {
+      const picture = join(cloaked.path, 'files/pictures/2.png');
+      const { mode } = lstatSync(picture);
+      const [stranger = ''] = (
+        await sql(`SELECT DISTINCT User FROM mysql.db WHERE REPLACE(Db, '\\\\', '') = '${plain.database}'`)
+      ).split('\n');
+      chmodSync(picture, 0o600);
+      await sql(`GRANT SELECT ON \`${cloaked.database}\`.* TO '${stranger}'@'localhost'`);
+      const warned = await verify(3);
+      chmodSync(picture, mode & 0o777);
+      await sql(`REVOKE SELECT ON \`${cloaked.database}\`.* FROM '${stranger}'@'localhost'`);
+      assert.deepEqual([warned.state, findings(warned)], ['warned', ['grant-from-outside', 'web-unreadable']]);
+      assert.deepEqual(outcomes(warned), { ...ALL_WELL, grants: 'warned', files: 'warned' });
+      assert.equal(warned.problems.find(({ code }) => code === 'web-unreadable')?.path, picture);
+    });
+
+    it('what keeps it from working, or lays open what is private, fails it: each is named, also in the list of tasks', async () => {
+      const text = readFileSync(vhost, 'utf8');
+      writeFileSync(vhost, text.replace(/location \/ \{[^}]*\}/, ''));
+      reload();
+      await sql(
+        `CREATE TABLE \`${cloaked.database}\`.gone (id INT); CREATE VIEW \`${cloaked.database}\`.broken AS SELECT id FROM \`${cloaked.database}\`.gone; DROP TABLE \`${cloaked.database}\`.gone`,
+      );
+      const failed = await verify(1);
+      writeFileSync(vhost, text);
+      reload();
+      await sql(`DROP VIEW \`${cloaked.database}\`.broken`);
+      // The front page is a listing that nginx refuses.
+      assert.deepEqual(findings(failed), [
+        'page-broken',
+        'private-readable',
+        'settings-readable',
+        'settings-readable',
+        'table-unanswered',
+      ]);
+      assert.deepEqual(outcomes(failed), { ...ALL_WELL, tables: 'failed', page: 'failed', private: 'failed' });
+      const [row] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+      assert.deepEqual([row?.operation, row?.state, row?.error?.code], ['verify', 'failed', 'verify-failed']);
+    });
+
+    it('without its database server it fails by the codes of that, and a site that is off is asked whether it is', async () => {
+      await switchTo('disable');
+      await test.host.mariadb.kill('SIGKILL');
+      const failed = await verify(1);
+      await test.host.mariadb.start();
+      assert.deepEqual(findings(failed), ['database-unreachable']);
+      assert.deepEqual(outcomes(failed), { ...ALL_WELL, 'log-in': 'failed', private: 'not-asked' });
+      assert.equal(
+        failed.proof.checks.find(({ check }) => check === 'page')?.why,
+        'the site is switched off, and says so',
+      );
+      await switchTo('enable');
+    });
   });
 
   it('whole or not at all when salvor is killed at any instant, and nginx serves what the files say', async (t) => {

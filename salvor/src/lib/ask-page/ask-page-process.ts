@@ -1,4 +1,5 @@
 /** The process that asks (`ask-page.ts`). It gives up root's rights before it connects, and prints one JSON document. */
+import { createHash } from 'node:crypto';
 import { request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import { isIP } from 'node:net';
@@ -40,7 +41,8 @@ request.on('response', (response) => {
   let length = 0;
   const end = (): void => {
     const body = Buffer.concat(pieces);
-    print({ status: response.statusCode, hasText: asked.text === null || body.includes(asked.text) });
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    print({ status: response.statusCode, hasText: asked.text === null || body.includes(asked.text), sha256 });
   };
   response.on('data', (piece: Buffer) => {
     pieces.push(piece);

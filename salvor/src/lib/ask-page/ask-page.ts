@@ -1,6 +1,6 @@
 /**
  * Asks a web server for a page, in a process without rights: what it answers is foreign data, and so is whoever can
- * answer. Two facts come back, the status and whether a text stands in it; the page itself stays there.
+ * answer. Three facts come back: the status, whether a text stands in it, and its sum; the page itself stays there.
  */
 import { fileURLToPath } from 'node:url';
 import { SalvorError } from '../../errors.ts';
@@ -15,7 +15,7 @@ export type AskedPage = {
 };
 
 export type PageAnswer =
-  | { readonly kind: 'answered'; readonly status: number; readonly hasText: boolean }
+  | { readonly kind: 'answered'; readonly status: number; readonly hasText: boolean; readonly sha256: string }
   | { readonly kind: 'silent'; readonly why: string };
 
 const PROCESS = fileURLToPath(new URL('ask-page-process.ts', import.meta.url));
@@ -39,11 +39,11 @@ export async function askPage(asked: AskedPage, signal?: AbortSignal): Promise<P
 }
 
 function parseAnswer(answer: unknown): PageAnswer {
-  const { status, hasText, why } = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<
+  const { status, hasText, sha256, why } = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<
     string,
     unknown
   >;
-  if (Number.isInteger(status) && typeof hasText === 'boolean')
-    return { kind: 'answered', status: Number(status), hasText };
+  if (Number.isInteger(status) && typeof hasText === 'boolean' && typeof sha256 === 'string')
+    return { kind: 'answered', status: Number(status), hasText, sha256 };
   return { kind: 'silent', why: typeof why === 'string' ? why.slice(0, 300) : 'it could not be asked' };
 }
