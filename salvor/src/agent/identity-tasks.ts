@@ -61,7 +61,7 @@ export class IdentityTasks {
     const wish: IdentityWish = { operation, newUri, platform, masked, isPreview: options.dryRun };
     if (options.dryRun) {
       const tools = await this.#tools(site, waiting.signal);
-      const { document: plan } = await planIdentity(site, wish, { ...tools, signal: waiting.signal });
+      const { document: plan } = await planIdentity(site, wish, { ...tools, say: room.say, signal: waiting.signal });
       return {
         task: null,
         state: plan.obstacles.length === 0 ? 'succeeded' : 'warned',

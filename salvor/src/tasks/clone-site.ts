@@ -21,6 +21,7 @@ import type { SettingsChanges } from '../sites/settings-changes.ts';
 import { prefixesOf } from '../sites/shared-databases.ts';
 import { type Site, type SiteDatabase, type SiteProblem, siteKey } from '../sites/site.ts';
 import { backUpSite, placesOf } from './back-up-site.ts';
+import { buildOutside, stagingsOf } from './build-names.ts';
 import { type BuiltPart, buildFiles, locateBuilt, planMoves } from './build-files.ts';
 import { type ChangeTables, buildDatabase, nameDatabases } from './build-databases.ts';
 import type { FilePart } from './file-parts.ts';
@@ -38,7 +39,7 @@ import { type Switch, type SwitchTools, type TableSwap, makeSwitch } from './swi
 import { syncDisks } from './sync-disks.ts';
 import type { TaskRun } from './task-run.ts';
 
-export type CloneTools = Omit<IdentityTools, 'signal'> &
+export type CloneTools = Omit<IdentityTools, 'signal' | 'say'> &
   Pick<RecoveryTools, 'journals'> &
   Pick<PlanTools, 'rates' | 'known'> & {
     readonly repository: Repository;
@@ -57,7 +58,8 @@ export type Identified = Omit<IdentityDocument, 'task' | 'state' | 'problems' | 
 
 /** Throws `identity-obstructed` and what a step throws; then nothing of the new site is left. */
 export async function cloneSite(site: Site, wish: IdentityWish, tools: CloneTools, run: TaskRun): Promise<Identified> {
-  const plan = await run.step('plan', () => planIdentity(site, wish, { ...tools, signal: run.signal }));
+  const looking = { ...tools, say: (line: string) => run.say(line), signal: run.signal };
+  const plan = await run.step('plan', () => planIdentity(site, wish, looking));
   requireUnobstructed(plan, wish);
   const { newUri, newPath } = plan.document;
   const target = { account: site.account.name, uri: newUri, path: newPath, home: site.account.home };
@@ -173,8 +175,9 @@ async function buildClone(
   const planned = databases.map(({ made, from }) => planLoad(point, from, made));
   const names = planned.map((one, index) => nameDatabases(run.id, one, index));
   const part = locateBuilt(partOf(point, clone), locateStaging(newPath, account.name, run.id, tools.staging), 0);
+  const of = { account: account.name, staging: tools.staging };
   run.record({
-    stagings: [part.staging],
+    stagings: [...new Set([part.staging, ...stagingsOf(plan.outside, of, run.id)])],
     scratchDatabases: names.flatMap(({ built, old }) => [built, old]),
     made: databases.map(({ made }) => ({ server: made.login.address, name: made.name, user: made.login.user })),
   });
@@ -198,8 +201,11 @@ async function buildClone(
   await run.step('rewrite', () =>
     rewriteFiles(part, { site, clone, point }, { connections, naming: namingOf(site, clone, point) }, tools, run),
   );
+  const named = await run.step('name the site', () =>
+    buildOutside(plan.outside, { site, after: clone }, 'clone', tools, run),
+  );
   return {
-    switch: { tables, moves: planMoves(part) },
+    switch: { tables, moves: planMoves(part), ...named },
     values,
     databases: plan.document.databases.map((shown) => {
       const made = databases.find(({ from }) => from.name === shown.name)?.made;

@@ -2,8 +2,6 @@
  * Whether a site may get a name: it must be one that a web server can be asked for, and nobody's. Looked for in all that
  * names sites on the host, because a name that two sites answer to is answered by one of them.
  */
-import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import { listDirectory } from '../sites/list-directory.ts';
 import { filesBeneath } from '../sites/read-beneath.ts';
@@ -35,9 +33,6 @@ export function findHolders(uri: string, site: Site, sites: readonly Site[], its
   }
   if (itself) return found;
   const { home } = site.account;
-  for (const context of [`.drush/${uri}.alias.drushrc.php`, `.drush/sites/${uri}.yml`])
-    if (lstatSync(join(home, context), { throwIfNoEntry: false }) !== undefined)
-      take('an alias of Drush has that name already', join(home, context));
   const known = new Set(sites.map(({ platform }) => platform.root));
   for (const { names, root, file } of readVhosts(vhostDirectories(home), filesBeneath([home])))
     // Of a known docroot the site that it serves has been asked above.

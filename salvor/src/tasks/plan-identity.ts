@@ -17,6 +17,7 @@ import { findBarrier, findGaps } from '../sites/settings-doubts.ts';
 import type { Platform, Site, SiteDatabase } from '../sites/site.ts';
 import { judgePlatform } from './judge-platform.ts';
 import { sortMovedOut } from './moved-out.ts';
+import { type OutsidePlan, planOutside } from './build-names.ts';
 import { findHolders, whyNoUri } from './new-uri.ts';
 import { findOwnNames } from './own-names.ts';
 import { renameValues } from './rewrite-built.ts';
@@ -37,7 +38,7 @@ export type IdentityWish = {
   readonly isPreview: boolean;
 };
 
-export type IdentityTools = Pick<SwitchTools, 'administratorOf'> & {
+export type IdentityTools = Pick<SwitchTools, 'administratorOf' | 'say'> & {
   /** All sites and code bases of the host. */
   readonly sites: readonly Site[];
   readonly platforms: readonly Platform[];
@@ -51,6 +52,7 @@ export type IdentityTools = Pick<SwitchTools, 'administratorOf'> & {
 };
 
 export type IdentityPlanned = {
+  readonly outside: OutsidePlan;
   readonly document: IdentityPlan;
   readonly platform: Platform;
   readonly renaming: Renaming;
@@ -80,6 +82,15 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
   const { count, bytes } = await countFiles([site.path, ...places]);
   if (wish.operation === 'clone') findings.needs.push({ path: newPath, bytes, files: count });
   else obstacles.push(...findMoveObstacles(site, newPath));
+  const outside = await planOutside(
+    site,
+    { uri: newUri, path: newPath, platform },
+    wish.operation,
+    tools.policy,
+    tools.say,
+  );
+  obstacles.push(...outside.obstacles);
+  notes.push(...outside.notes);
   const renaming: Renaming = { oldUri: site.uri, newUri, aliases: site.aliases };
   const values: RewrittenValues[] = [];
   const databases: PlannedIdentityDatabase[] = [];
@@ -113,12 +124,12 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
       bytes: facts.tables.reduce((sum, table) => sum + table.approximateBytes, 0),
     })),
     rewrites: { settings: listSettingsOf(site), values: wish.isPreview ? values : null },
-    names: [],
+    names: [...outside.shown],
     masked: wish.masked,
     obstacles,
     notes,
   };
-  return { document, platform, renaming, databases };
+  return { document, platform, renaming, databases, outside };
 }
 
 /** The site's own where none is named, or none of that name is there. */

@@ -23,6 +23,7 @@ import { SalvorError } from '../errors.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { checkLogIns } from '../sites/check-log-ins.ts';
 import { type Site, siteKey } from '../sites/site.ts';
+import { buildOutside, stagingsOf } from './build-names.ts';
 import { buildDatabase, nameDatabases } from './build-databases.ts';
 import {
   type CloneTools,
@@ -61,7 +62,8 @@ export async function relocateSite(
   tools: CloneTools,
   run: TaskRun,
 ): Promise<Identified> {
-  const plan = await run.step('plan', () => planIdentity(site, wish, { ...tools, signal: run.signal }));
+  const looking = { ...tools, say: (line: string) => run.say(line), signal: run.signal };
+  const plan = await run.step('plan', () => planIdentity(site, wish, looking));
   requireUnobstructed(plan, wish);
   const { newUri, newPath } = plan.document;
   const { account } = site;
@@ -166,7 +168,9 @@ async function buildRelocation(
   const databases = await planTables(site, point, plan, wish, tools, run);
   const names = databases.map((one, index) => nameDatabases(run.id, one, index));
   const staging = locateStaging(site.path, account.name, run.id, tools.staging);
-  run.record({ stagings: [staging], scratchDatabases: names.flatMap(({ built, old }) => [built, old]) });
+  const of = { account: account.name, staging: tools.staging };
+  const stagings = [...new Set([staging, ...stagingsOf(plan.outside, of, run.id)])];
+  run.record({ stagings, scratchDatabases: names.flatMap(({ built, old }) => [built, old]) });
   await makeStaging(staging);
   const within = await run.step('rewrite', () => stageChanges(site, moved, point, staging, tools, run));
   const values: RewrittenValues[] = [];
@@ -179,6 +183,9 @@ async function buildRelocation(
       await run.step(`build ${one.database.name}`, () => buildDatabase(site, point, one, name, tools, run, change)),
     );
   }
+  const named = await run.step('name the site', () =>
+    buildOutside(plan.outside, { site, after: moved }, wish.operation, tools, run),
+  );
   const places = {
     home: account.home,
     live: site.path,
@@ -187,7 +194,7 @@ async function buildRelocation(
     staged: join(staging, 'unused'),
     path: '',
   };
-  return { switch: { tables, moves: [planRelocation(places, within)] }, values };
+  return { switch: { tables, moves: [planRelocation(places, within)], ...named }, values };
 }
 
 /** As a restore plans them; with other code under it, what the old code has cached is not brought along. */

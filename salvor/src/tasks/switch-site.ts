@@ -21,6 +21,8 @@ import { type WebServer, reloadWebServer, requireTested } from './web-server.ts'
 export type Switch = {
   readonly tables: readonly TableSwap[];
   readonly moves: readonly Move[];
+  /** Files and links outside of the site that name it; what somebody else has written there since stays. */
+  readonly names?: readonly Move[];
   /** Absent where the web server has nothing to do with it. */
   readonly virtualHosts?: VirtualHostMoves;
 };
@@ -55,8 +57,8 @@ export async function makeSwitch(wanted: Switch, home: string, tools: SwitchTool
   return await tools.audit('switch', nameParts(wanted), () => switchParts(wanted, home, tools));
 }
 
-function nameParts({ tables, moves, virtualHosts }: Switch): string {
-  const paths = [...(virtualHosts?.moves ?? []), ...moves].map(({ live }) => live);
+function nameParts({ tables, moves, names = [], virtualHosts }: Switch): string {
+  const paths = [...(virtualHosts?.moves ?? []), ...moves, ...names].map(({ live }) => live);
   return [...tables.map(({ plan }) => `database ${plan.live}`), ...paths].join(', ');
 }
 
@@ -72,6 +74,7 @@ async function switchParts(wanted: Switch, home: string, tools: SwitchTools): Pr
     );
   }
   for (const move of wanted.moves) makeMove(move);
+  makeNames(wanted, tools);
   const unread = await reloadVirtualHosts(wanted.virtualHosts, tools);
   await keepAllCopies(wanted, home, tools);
   return [...problems, ...unread];
@@ -79,6 +82,10 @@ async function switchParts(wanted: Switch, home: string, tools: SwitchTools): Pr
 
 async function keepAllCopies({ tables }: Switch, home: string, tools: SwitchTools): Promise<void> {
   for (const { server, plan } of tables) await keepCopies(await tools.administratorOf(server, home), plan);
+}
+
+function makeNames({ names = [] }: Switch, tools: SwitchTools): void {
+  for (const move of names) if (isKnown(move, tools)) makeMove(move);
 }
 
 /** Into their places, and tested there; back again where the server does not take them. */
@@ -123,6 +130,7 @@ export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTo
     await placeVirtualHosts(wanted.virtualHosts, tools);
     for (const { server, plan } of wanted.tables) await finishSwap(await tools.administratorOf(server, home), plan);
     for (const move of wanted.moves) makeMove(move);
+    makeNames(wanted, tools);
     for (const { message } of await reloadVirtualHosts(wanted.virtualHosts, tools)) tools.say(message);
     await keepAllCopies(wanted, home, tools);
   });
@@ -131,6 +139,7 @@ export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTo
 /** Moves back what has moved. */
 export async function revertSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
   await tools.audit('switch-back', nameParts(wanted), async () => {
+    for (const move of (wanted.names ?? []).toReversed()) if (isKnown(move, tools)) makeMove(invertMove(move));
     for (const move of wanted.moves.toReversed()) makeMove(invertMove(move));
     for (const { server, plan } of wanted.tables.toReversed())
       await revertSwap(await tools.administratorOf(server, home), plan);
@@ -160,15 +169,17 @@ export async function planSwitchBack(
   }
   const moves = done.moves.toReversed().map((move) => ('entries' in move ? planEntriesBack(move) : invertMove(move)));
   const { virtualHosts } = done;
-  if (virtualHosts === undefined) return { tables, moves };
-  const kept = virtualHosts.moves.filter((move) => isMoveKept(move));
-  const back = kept.toReversed().map(invertMove);
-  return { tables, moves, virtualHosts: { ...virtualHosts, moves: back } };
+  const kept = (done.names ?? []).filter((move) => isMoveKept(move));
+  const names = kept.length === 0 ? {} : { names: kept.toReversed().map(invertMove) };
+  if (virtualHosts === undefined) return { tables, moves, ...names };
+  const hosts = virtualHosts.moves.filter((move) => isMoveKept(move));
+  const back = hosts.toReversed().map(invertMove);
+  return { tables, moves, ...names, virtualHosts: { ...virtualHosts, moves: back } };
 }
 
 export async function surveySwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<SwitchSurvey> {
   const parts = wanted.moves.map((move) => ({ name: move.live, side: surveyMove(move) as string }));
-  for (const move of wanted.virtualHosts?.moves ?? []) {
+  for (const move of [...(wanted.names ?? []), ...(wanted.virtualHosts?.moves ?? [])]) {
     const side = surveyMove(move);
     // What somebody else has written since keeps nobody from finishing the rest.
     if (side !== 'lost') parts.push({ name: move.live, side });

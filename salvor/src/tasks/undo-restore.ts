@@ -119,8 +119,9 @@ function requireSomething(original: Journal, { tables, moves, virtualHosts }: Sw
 }
 
 function tellChangedHosts(done: Switch, back: Switch): readonly Problem[] {
-  const kept = new Set(back.virtualHosts?.moves.map(({ live }) => live));
-  return (done.virtualHosts?.moves ?? [])
+  const partsOf = ({ names = [], virtualHosts }: Switch): Switch['moves'] => [...names, ...(virtualHosts?.moves ?? [])];
+  const kept = new Set(partsOf(back).map(({ live }) => live));
+  return partsOf(done)
     .filter(({ live }) => !kept.has(live))
     .map(({ live }) => ({
       code: 'virtual-host-changed',

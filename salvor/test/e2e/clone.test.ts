@@ -139,6 +139,13 @@ describe('clone', { concurrency: 1 }, () => {
       ]),
       [['notes', 'body', 2, 2, 1]],
     );
+    assert.deepEqual(
+      plan.names.map(({ path, change }) => [path.slice(test.host.home.length + 1), change]),
+      [
+        [`.drush/${NEW}.alias.drushrc.php`, 'made'],
+        [`clients/admin/${NEW}`, 'made'],
+      ],
+    );
     assert.match(plan.rewrites.values?.[0]?.samples[0]?.after ?? '', /sites\/copy\.example\.org/);
     assert.deepEqual(
       plan.notes.map(({ code }) => code),

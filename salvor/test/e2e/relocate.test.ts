@@ -23,6 +23,7 @@ import {
   type ObservedSite,
   differences,
   observeDatabase,
+  observePage,
   observeSite,
   observeTree,
 } from '../../../demo/observe-site.ts';
@@ -58,7 +59,7 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     next = join(dirname(root), 'drupal-10-next');
     cpSync(root, next, {
       recursive: true,
-      filter: (path) => !path.startsWith(`${root}/sites/`) || path === `${root}/sites/sites.php`,
+      filter: (path) => !path.startsWith(`${root}/sites/`),
     });
     mkdirSync(join(next, 'vendor/bin'), { recursive: true });
     drush = join(next, 'vendor/bin/drush');
@@ -78,6 +79,8 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     writeFileSync(seen, '');
     lchownSync(seen, test.host.account.uid, test.host.account.gid);
   };
+  const context = (uri: string): string => join(test.host.home, '.drush', `${uri}.alias.drushrc.php`);
+  const client = (uri: string): string => join(test.host.home, 'clients/admin', uri);
   const called = (): string => readFileSync(join(test.host.home, 'static/drush.log'), 'utf8');
   const rows = async (): Promise<ObservedDatabase> => {
     const seen = await observeDatabase(test.host.mariadb, site.database);
@@ -89,8 +92,19 @@ describe('rename and migrate', { concurrency: 1 }, () => {
 
   it('a rename moves the very directory, puts the new name where the old one stands, and undo takes all of it back', async () => {
     const inode = lstatSync(site.path).ino;
+    const aegir = readFileSync(context(site.uri), 'utf8');
     const before = await rows();
     const { plan } = await test.run(['rename', site.uri, NEW, '--dry-run'], IdentityDocument);
+    assert.deepEqual(
+      plan.names.map(({ path, change }) => [path.slice(test.host.home.length + 1), change]),
+      [
+        [`.drush/${NEW}.alias.drushrc.php`, 'made'],
+        [`.drush/${site.uri}.alias.drushrc.php`, 'removed'],
+        ['distro/001/drupal-10-prod/sites/sites.php', 'changed'],
+        [`clients/admin/${NEW}`, 'made'],
+        [`clients/admin/${site.uri}`, 'removed'],
+      ],
+    );
     assert.deepEqual(
       [plan.obstacles, plan.rewrites.values?.map(({ table, replaced }) => [table, replaced])],
       [[], [['notes', 1]]],
@@ -112,11 +126,15 @@ describe('rename and migrate', { concurrency: 1 }, () => {
         [other.uri, []],
       ],
     );
+    assert.equal((await observePage(site.url)).status, 200);
+    assert.ok(!existsSync(context(site.uri)) && readlinkSync(client(NEW)) === renamed.path);
     await assertNothingElse();
 
     const undone = await test.undo(done.task);
     assertSameSite(was, await observeSite(test.host, site));
     assert.ok(!existsSync(renamed.path));
+    assert.deepEqual([readFileSync(context(site.uri), 'utf8'), readlinkSync(client(site.uri))], [aegir, site.path]);
+    assert.equal((await observePage(site.url)).status, 200);
     const again = await test.undo(undone.task);
     assert.ok(!existsSync(site.path) && existsSync(renamed.path));
     await test.undo(again.task);
@@ -150,8 +168,10 @@ describe('rename and migrate', { concurrency: 1 }, () => {
         [other.uri, 'drupal_10', []],
       ],
     );
+    assert.notEqual((await observePage(site.url)).status, 200);
     await test.undo(done.task);
     assertSameSite(was, await observeSite(test.host, site));
+    assert.equal((await observePage(site.url)).status, 200);
     rmSync(next, { recursive: true });
     await assertNothingElse();
   });
