@@ -210,7 +210,11 @@ export class SiteTasks {
   /** What a clone takes along when it goes must be its own, as of any site that is deleted. Throws `delete-obstructed`. */
   async #requireOnlyOwn(place: JournalSite, run: TaskRun): Promise<void> {
     const site = await this.#sites.find(`${place.account}/${place.uri}`, run.signal);
-    const { document } = await planDelete(site, { ...(await this.#deleteTools(site)), signal: run.signal });
+    const { document } = await planDelete(
+      site,
+      { ...(await this.#deleteTools(site)), signal: run.signal },
+      this.#room.say,
+    );
     const { obstacles } = document;
     if (obstacles.length > 0)
       throw new SalvorError('delete-obstructed', {
@@ -249,7 +253,11 @@ export class SiteTasks {
     const site = await this.#sites.find(name, options.signal);
     const waiting = waitOptions(options);
     if (options.dryRun) {
-      const { document: plan } = await planDelete(site, { ...(await this.#deleteTools(site)), signal: waiting.signal });
+      const { document: plan } = await planDelete(
+        site,
+        { ...(await this.#deleteTools(site)), signal: waiting.signal },
+        this.#room.say,
+      );
       const state = plan.obstacles.length === 0 ? 'succeeded' : 'warned';
       return { task: null, state, safetyPoint: null, archive: null, plan, undoUntil: null, problems: plan.obstacles };
     }
@@ -277,6 +285,7 @@ export class SiteTasks {
       remember: (point) => this.#points.remember(point),
       graceHours: this.graceHoursOf({ account: site.account.name, uri: site.uri }),
       unfinished: this.#kept.ofSite(site).unfinished,
+      policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy,
     };
   }
 

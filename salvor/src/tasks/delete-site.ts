@@ -25,6 +25,7 @@ import { type RecoveryTools, keep } from './recover-task.ts';
 import { locateStaging, makeStaging } from './staging.ts';
 import { type Switch, type SwitchTools, type TableSwap, makeSwitch } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
+import { buildVirtualHosts, stagingsOf } from './virtual-host.ts';
 
 export type DeleteSiteTools = Omit<DeleteTools, 'signal'> &
   Pick<RecoveryTools, 'journals'> & {
@@ -38,7 +39,9 @@ export type Deleted = Omit<DeleteDocument, 'task' | 'state' | 'problems' | 'arch
 
 /** Throws `delete-obstructed` and what a step throws; then the site is as it was. */
 export async function deleteSite(site: Site, tools: DeleteSiteTools, run: TaskRun): Promise<Deleted> {
-  const plan = await run.step('plan', () => planDelete(site, { ...tools, signal: run.signal }));
+  const plan = await run.step('plan', () =>
+    planDelete(site, { ...tools, signal: run.signal }, (line) => run.say(line)),
+  );
   requireUnobstructed(plan);
   await run.step('safety point', () => takeSafetyPoint(site, tools, run));
   const switching: SwitchTools = {
@@ -90,7 +93,9 @@ async function prepareSwitch(site: Site, plan: DeletePlanned, tools: DeleteSiteT
     const staging = locateStaging(place.path, site.account.name, run.id, tools.staging);
     return { ...place, staging, staged: join(staging, index === 0 ? 'site' : `part-${index}`) };
   });
-  const stagings = [...new Set(parts.map(({ staging }) => staging))];
+  const of = { account: site.account.name, staging: tools.staging };
+  const hostPlaces = stagingsOf(plan.virtualHost, of, run.id);
+  const stagings = [...new Set([...parts.map(({ staging }) => staging), ...hostPlaces])];
   const names = plan.databases.map((database, index) => nameDatabases(run.id, database, index));
   run.record({ stagings, scratchDatabases: names.flatMap(({ empty, old }) => [empty, old]) });
   for (const staging of stagings) await makeStaging(staging);
@@ -102,7 +107,8 @@ async function prepareSwitch(site: Site, plan: DeletePlanned, tools: DeleteSiteT
   const moves: Move[] = parts.map(({ path, home, staging, staged }) =>
     planMove({ home, live: path, staging, staged, path: path === site.path ? '' : path }),
   );
-  return { tables, moves };
+  const virtualHosts = await buildVirtualHosts(plan.virtualHost, of, run);
+  return { tables, moves, ...(virtualHosts === undefined ? {} : { virtualHosts }) };
 }
 
 /** All tables leave, and an empty database has none that could come. */

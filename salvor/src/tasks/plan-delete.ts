@@ -11,10 +11,12 @@ import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { readTies } from '../databases/mariadb/ties.ts';
 import { SalvorError } from '../errors.ts';
 import { mountsWithin } from '../lib/mounts.ts';
+import type { Policy } from '../policies/settings.ts';
 import { homeAround } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import { sortMovedOut, whyNotReplaced } from './moved-out.ts';
+import { type VirtualHostPlan, planWithoutVirtualHost } from './virtual-host.ts';
 
 export type DeleteTools = {
   readonly administratorOf: (server: ServerAddress, home: string) => Promise<DatabaseLogin>;
@@ -22,6 +24,7 @@ export type DeleteTools = {
   readonly sites: readonly Site[];
   /** Tasks of this site that could be neither finished nor undone. */
   readonly unfinished: readonly string[];
+  readonly policy: Policy;
   readonly signal: AbortSignal;
 };
 
@@ -30,11 +33,13 @@ export type DeletePlace = DeletePlan['places'][number] & { readonly home: string
 export type DeletePlanned = {
   readonly document: DeletePlan;
   readonly places: readonly DeletePlace[];
+  /** Where the policy names the web server: it takes leave of them itself. Null where it does not, or there is none. */
+  readonly virtualHost: VirtualHostPlan | null;
   readonly databases: readonly SiteDatabase[];
 };
 
-/** Reads only. Throws what the database server says where it can't be asked. */
-export async function planDelete(site: Site, tools: DeleteTools): Promise<DeletePlanned> {
+/** Reads only, but for the web server's own test. Throws what the database server says where it can't be asked. */
+export async function planDelete(site: Site, tools: DeleteTools, say: (line: string) => void): Promise<DeletePlanned> {
   const obstacles: Problem[] = tools.unfinished.map((task) => ({
     code: 'task-unfinished',
     message: `task ${task} of this site could be neither finished nor undone; salvor status says more`,
@@ -44,7 +49,16 @@ export async function planDelete(site: Site, tools: DeleteTools): Promise<Delete
   const others = tools.sites.filter((other) => siteKey(other) !== siteKey(site));
   obstacles.push(...findSharers(site, others));
   for (const { code, message } of site.problems) notes.push({ code, message, path: site.path });
-  const places = findPlaces(site, tools.sites, { obstacles, notes });
+  const virtualHost = await planWithoutVirtualHost(site, tools.policy, say);
+  obstacles.push(...(virtualHost?.obstacles ?? []));
+  const served = new Set(virtualHost?.files.map(({ path }) => path));
+  const places = findPlaces(site, tools.sites, { obstacles, notes }).filter(({ path }) => !served.has(path));
+  if (places.some(({ kind }) => kind === 'virtual-host'))
+    notes.push({
+      code: 'web-server',
+      message: 'its virtual host leaves too: reload the web server when it is done, until then it goes on answering',
+      path: null,
+    });
   const databases: SiteDatabase[] = [];
   const shown: DeletePlan['databases'][number][] = [];
   for (const database of site.databases) {
@@ -56,12 +70,15 @@ export async function planDelete(site: Site, tools: DeleteTools): Promise<Delete
   const document: DeletePlan = {
     account: site.account.name,
     uri: site.uri,
-    places: places.map(({ path, kind }) => ({ path, kind })),
+    places: [
+      ...places.map(({ path, kind }) => ({ path, kind })),
+      ...[...served].map((path) => ({ path, kind: 'virtual-host' as const })),
+    ],
     databases: shown,
     obstacles,
     notes,
   };
-  return { document, places, databases };
+  return { document, places, virtualHost, databases };
 }
 
 type Findings = { readonly obstacles: Problem[]; readonly notes: Problem[] };
@@ -103,12 +120,6 @@ function findPlaces(site: Site, sites: readonly Site[], { obstacles, notes }: Fi
     else take(target, 'moved-out');
   }
   for (const { path, kind } of findNames(site)) take(path, kind);
-  if (places.some(({ kind }) => kind === 'virtual-host'))
-    notes.push({
-      code: 'web-server',
-      message: 'its virtual host leaves too: reload the web server when it is done, until then it goes on answering',
-      path: null,
-    });
   const sitesPhp = join(dirname(site.path), 'sites.php');
   if (site.cms === 'drupal' && lstatSync(sitesPhp, { throwIfNoEntry: false })?.isFile() === true)
     notes.push({

@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AvailabilityDocument,
+  DeleteDocument,
   ErrorDocument,
   TaskLogDocument,
   TasksDocument,
@@ -277,6 +278,15 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
       );
       await switchTo('enable');
     });
+  });
+
+  it('and taken away with its virtual host: nginx no longer answers for it, until undo brings it back', async () => {
+    const deleted = await test.run(['delete', cloaked.uri, '--confirm', cloaked.uri, '--yes'], DeleteDocument);
+    assert.deepEqual([await statusOf(cloaked), existsSync(vhost), deleted.problems], [404, false, []]);
+    assert.ok(deleted.plan.places.some(({ path, kind }) => path === vhost && kind === 'virtual-host'));
+    await test.undo(deleted.task);
+    assert.equal(await statusOf(cloaked), 200);
+    assertSameSite(was, await observeSite(test.host, cloaked));
   });
 
   it('whole or not at all when salvor is killed at any instant, and nginx serves what the files say', async (t) => {
