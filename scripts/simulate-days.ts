@@ -28,6 +28,7 @@ const report = await simulateDays(
     seed,
     killPercent: 40,
     remoteAway: [5, 6, 7],
+    clockJumps: [3, 9],
   },
   (line) => console.log(line),
 );

@@ -7,7 +7,7 @@ test('three nights of two accounts keep what they promise, one night killed and 
   const seed = Number(process.env['SALVOR_TEST_SEED'] ?? randomInt(2 ** 31));
   t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
   const report = await simulateDays(
-    { accounts: 2, sites: 3, days: 3, requests: 6, seed, killPercent: 40, remoteAway: [1] },
+    { accounts: 2, sites: 3, days: 3, requests: 6, seed, killPercent: 40, remoteAway: [1], clockJumps: [] },
     (line) => t.diagnostic(line),
   );
   assert.equal(report.nights, 3);

@@ -1,6 +1,6 @@
 /**
- * Nights on a simulated host: each in a process of its own at a made-up time, some killed in the middle and begun again, some
- * with the remote place away. Afterwards exactly the promised points are in both copies, stock restic agrees, and what is
+ * Nights on a simulated host: each in a process of its own at a made-up time, some killed in the middle and begun again, or their
+ * database server is, some with the remote place away, some followed by one for which the clock is a day ahead or behind. Afterwards exactly the promised points are in both copies, stock restic agrees, and what is
  * asked for of any kept day is what was there that day.
  */
 import assert from 'node:assert/strict';
@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DailyDocument, type PointDocument } from '@salvor/contract';
 import { Random } from '../../../demo/random.ts';
@@ -25,8 +26,10 @@ export type SimulationSize = {
   readonly days: number;
   readonly requests: number;
   readonly seed: number;
-  /** Of a hundred nights, how many are killed once before they end. */
+  /** Of a hundred nights, how many are killed once before they end: themselves or the database server, as chance will. */
   readonly killPercent: number;
+  /** Days after whose night one follows for which the clock is a day ahead, or a day behind, in turns. */
+  readonly clockJumps: readonly number[];
   /** Nights in which the remote place is away, from the first of them on. */
   readonly remoteAway: readonly number[];
 };
@@ -34,6 +37,7 @@ export type SimulationSize = {
 export type SimulationReport = {
   readonly nights: number;
   readonly killed: number;
+  readonly serversKilled: number;
   readonly points: number;
   readonly requests: number;
 };
@@ -41,6 +45,8 @@ export type SimulationReport = {
 const NIGHT = fileURLToPath(new URL('night.ts', import.meta.url));
 const FIRST_NIGHT = Date.UTC(2026, 2, 1, 2);
 const DAY_MS = 86_400_000;
+/** Later in the day than any night: what such a night makes is told from the others by its time. */
+const JUMPED_AT_MS = 12 * 3_600_000;
 const KEPT_DAYS = { files: 7, databases: 14, thirdCopy: 7 };
 
 /** Throws an assertion error for each promise that is broken. */
@@ -60,6 +66,9 @@ class Simulation {
   /** By day, then by ACCOUNT/URI. */
   readonly #seen: ReadonlyMap<string, Seen>[] = [];
   #killed = 0;
+  #serversKilled = 0;
+  /** The clock was wrong in the night before: the next one doubts it. */
+  #isInDoubt = false;
 
   constructor(host: SimulatedHost, size: SimulationSize, tell: (line: string) => void) {
     this.#host = host;
@@ -75,25 +84,52 @@ class Simulation {
     this.#seen.push(seen);
     const isAway = this.#size.remoteAway.includes(day);
     this.#moveRemote(isAway);
-    if (this.#random.between(1, 100) <= this.#size.killPercent) await this.#killNight(day);
+    if (this.#random.between(1, 100) <= this.#size.killPercent) {
+      if (this.#random.between(0, 2) === 0) await this.#killServer(day);
+      else await this.#killNight(day);
+    }
     const night = await this.#night(day);
-    const expected = isAway ? 'warned' : 'succeeded';
-    assert.equal(
-      night.state,
-      expected,
-      `day ${day}: ${JSON.stringify(night.accounts.map(({ problems }) => problems))}`,
-    );
+    const expected = isAway || this.#isInDoubt ? 'warned' : 'succeeded';
+    assert.equal(night.state, expected, describe(day, night));
+    this.#requireDoubt(night);
+    this.#isInDoubt = false;
     for (const { copies, account } of night.accounts)
       assert.deepEqual(
         copies.map(({ copy, state }) => `${copy} ${state}`),
         ['local complete', isAway ? 'remote behind' : 'remote complete'],
         `day ${day}, ${account}`,
       );
+    const jump = this.#size.clockJumps.indexOf(day);
+    if (jump !== -1) await this.#jumpedNight(day, jump % 2 === 0 ? 1 : -1);
     this.#tell(`day ${day + 1} of ${this.#size.days}${isAway ? ', the remote place away' : ''}`);
   }
 
-  async #night(day: number): Promise<DailyDocument> {
-    const child = this.#start(day);
+  /** The clock says another day than it is: a point is made, nothing is let go of, also not in the night after. */
+  async #jumpedNight(day: number, byDays: number): Promise<void> {
+    const night = await this.#night(day, byDays * DAY_MS);
+    this.#isInDoubt = true;
+    assert.equal(night.state, 'warned', describe(day, night));
+    this.#requireDoubt(night);
+    this.#tell(`the clock ${byDays < 0 ? 'a day behind' : 'a day ahead'}`);
+  }
+
+  #requireDoubt({ accounts }: DailyDocument): void {
+    if (!this.#isInDoubt) return;
+    for (const { account, copies, problems } of accounts) {
+      assert.ok(
+        problems.some(({ code }) => code === 'clock-in-doubt'),
+        account,
+      );
+      assert.deepEqual(
+        copies.map(({ forgotten }) => forgotten),
+        copies.map(() => 0),
+        account,
+      );
+    }
+  }
+
+  async #night(day: number, clockOffMs = 0): Promise<DailyDocument> {
+    const child = this.#start(day, clockOffMs);
     const [output, complaint] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
     assert.equal(child.exitCode, 0, `the night of day ${day}: ${complaint}`);
     return DailyDocument.parse(JSON.parse(output));
@@ -110,9 +146,23 @@ class Simulation {
     if (child.signalCode === 'SIGKILL') this.#killed += 1;
   }
 
-  #start(day: number): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
-    const time = new Date(timeOf(day)).toISOString();
-    return spawn(process.execPath, [NIGHT, this.#host.config, time, String((day * DAY_MS) / 1000)], {
+  async #killServer(day: number): Promise<void> {
+    const child = this.#start(day);
+    child.stdout.resume();
+    child.stderr.resume();
+    const closed = once(child, 'close');
+    const isOver = await Promise.race([closed.then(() => true), sleep(this.#random.between(300, 9000), false)]);
+    if (!isOver) this.#serversKilled += 1;
+    await this.#host.mariadb.kill('SIGKILL');
+    await closed;
+    await this.#host.mariadb.start();
+  }
+
+  /** `clockOffMs`: how far the clock is from what it should be, in the middle of the day. */
+  #start(day: number, clockOffMs = 0): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
+    const laterMs = clockOffMs === 0 ? 0 : JUMPED_AT_MS;
+    const time = new Date(timeOf(day) + laterMs + clockOffMs).toISOString();
+    return spawn(process.execPath, [NIGHT, this.#host.config, time, String((day * DAY_MS + laterMs) / 1000)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, HOME: this.#host.directory, TZ: 'UTC' },
     });
@@ -137,7 +187,8 @@ class Simulation {
       [],
     );
     for (let at = 0; at < this.#size.requests; at++) await this.#judgeRequest(agent);
-    return { nights: this.#size.days, killed: this.#killed, points, requests: this.#size.requests };
+    const { days: nights, requests } = this.#size;
+    return { nights, killed: this.#killed, serversKilled: this.#serversKilled, points, requests };
   }
 
   async #openAgent(): Promise<Agent> {
@@ -192,7 +243,8 @@ class Simulation {
     const kind = this.#random.pick(['files', 'databases'] as const);
     const oldest = Math.max(0, this.#size.days - KEPT_DAYS[kind]);
     const day = this.#random.between(oldest, this.#size.days - 1);
-    const points = (await agent.points(keyOf(site))).filter(({ time }) => dayOf(time) === day);
+    const isOfNight = ({ time }: PointDocument): boolean => Math.abs(Date.parse(time) - timeOf(day)) < JUMPED_AT_MS / 2;
+    const points = (await agent.points(keyOf(site))).filter(isOfNight);
     const point = points.find(holding(kind));
     assert.ok(point !== undefined, `${keyOf(site)} has no point of day ${day}`);
     const seen = this.#seen[day]?.get(keyOf(site));
@@ -220,6 +272,10 @@ const WHOLE = { only: null, paths: [], tables: [], into: null, dryRun: false } a
 
 function holding(part: 'files' | 'databases'): (point: PointDocument) => boolean {
   return ({ holds }) => holds.includes(part);
+}
+
+function describe(day: number, { accounts }: DailyDocument): string {
+  return `day ${day}: ${JSON.stringify(accounts.map(({ problems }) => problems))}`;
 }
 
 function keyOf({ account, uri }: SimulatedSite): string {
