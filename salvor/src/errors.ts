@@ -30,6 +30,19 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'aegir-busy': {
+    message: (c) => `Aegir still works on ${String(c['site'])}: ${String(c['what'])}.`,
+    hint: 'Look at the task in Aegir. One that is over and still shown as processing is ended there by “Update status”.',
+    exit: 1,
+    retry: 'later',
+  },
+  'aegir-owns-site': {
+    message: (c) =>
+      `${String(c['site'])} is Aegir’s (${String(c['panel'])}), which would not know of a ${String(c['operation'])} that is not its own.`,
+    hint: 'Do it in Aegir, or name a command that has Aegir do it (policy: aegir: command:), or take its sites over with policy: adopt: instead.',
+    exit: 1,
+    retry: 'never',
+  },
   'agent-running': {
     message: (c) => `An agent serves this host already: process ${String(c['process'])}.`,
     hint: 'Look at it with: systemctl status salvor-agent   One host has one agent; stop that one first.',

@@ -7,10 +7,12 @@ import { policyOfSite } from '../policies/policy-levels.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { type CloneTools, type Identified, cloneSite } from '../tasks/clone-site.ts';
+import { type HandOverTools, handOver } from '../tasks/hand-over.ts';
 import { type IdentityWish, planIdentity } from '../tasks/plan-identity.ts';
 import { relocateSite } from '../tasks/relocate-site.ts';
 import { readUnpackedSite } from '../tasks/read-stored-site.ts';
 import type { TaskRun } from '../tasks/task-run.ts';
+import { askedOf, judgeBeside, tellBeside } from './beside-aegir.ts';
 import { configuredFor } from './archive-points.ts';
 import { type TaskCallOptions, waitOptions } from './calls.ts';
 import { readHost } from './host-sites.ts';
@@ -61,7 +63,13 @@ export class IdentityTasks {
     const wish: IdentityWish = { operation, newUri, platform, masked, isPreview: options.dryRun };
     if (options.dryRun) {
       const tools = await this.#tools(site, waiting.signal);
-      const { document: plan } = await planIdentity(site, wish, { ...tools, say: room.say, signal: waiting.signal });
+      const { document } = await planIdentity(site, wish, { ...tools, say: room.say, signal: waiting.signal });
+      const plan = tellBeside(
+        document,
+        askedOf(operation, site, rootOf(platform, tools)),
+        this.#in.config,
+        tools.sites,
+      );
       return {
         task: null,
         state: plan.obstacles.length === 0 ? 'succeeded' : 'warned',
@@ -87,12 +95,35 @@ export class IdentityTasks {
         // Looked up again when its turn has come: what it waited for may have changed the site.
         const now = await sites.find(key, run.signal);
         const tools = await this.#tools(now, run.signal);
-        const done = await recipe(now, wish, tools, run);
+        const aegir = judgeBeside(askedOf(operation, now, rootOf(platform, tools)), this.#in.config, tools.sites);
+        const done =
+          aegir === null
+            ? await recipe(now, wish, tools, run)
+            : await this.#byAegir(now, wish, { ...tools, aegir }, run);
         const archive = await this.#siteTasks.archiveSafety(now, done.safetyPoint, tools.sites, run);
         return { ...done, archive };
       },
     );
     return { task, state, ...result, problems };
+  }
+
+  /** Its own commands do it: nothing is kept for `undo`, and what it rewrote is not known. */
+  async #byAegir(
+    site: Site,
+    wish: IdentityWish,
+    tools: CloneTools & Pick<HandOverTools, 'aegir'>,
+    run: TaskRun,
+  ): Promise<Identified> {
+    const { document: plan, platform } = await planIdentity(site, wish, {
+      ...tools,
+      say: (line) => run.say(line),
+      signal: run.signal,
+    });
+    const { operation, newUri } = wish;
+    const handed = { operation, uri: newUri ?? site.uri, platform: wish.platform === null ? null : platform.root };
+    const readSites = (): Promise<readonly Site[]> => this.#in.sites.all();
+    const { safetyPoint } = await handOver(site, handed, { ...tools, readSites }, run);
+    return { safetyPoint, plan, rewritten: [], page: null, undoUntil: null };
   }
 
   async #tools(site: Site, signal: AbortSignal): Promise<CloneTools> {
@@ -124,4 +155,8 @@ export class IdentityTasks {
       readSite: async (newUri) => resolveSite((await readHost(config, undefined)).sites, `${account.name}/${newUri}`),
     };
   }
+}
+
+function rootOf(wanted: string | null, { platforms }: Pick<CloneTools, 'platforms'>): string | null {
+  return platforms.find(({ name, root }) => name === wanted || root === wanted)?.root ?? null;
 }

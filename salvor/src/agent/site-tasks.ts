@@ -14,6 +14,7 @@ import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
+import type { LivingAegir } from '../sites/find-aegir.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import type { TaskRow } from '../store/tables.ts';
@@ -30,7 +31,9 @@ import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import type { TaskRun } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
 import { planWrite, writePoint } from '../tasks/write-point.ts';
+import { handOver } from '../tasks/hand-over.ts';
 import type { ArchivePoints } from './archive-points.ts';
+import { askedOf, judgeBeside, tellBeside, waitBeside } from './beside-aegir.ts';
 import { type BackupCall, type RestoreCall, type TaskCallOptions, waitOptions } from './calls.ts';
 import { expireKept } from './expire-kept.ts';
 import type { SiteFinder } from './find-site.ts';
@@ -109,6 +112,7 @@ export class SiteTasks {
     return async (run) => {
       const { sites } = await readHost(this.#config, run.signal);
       const site = resolveSite(sites, key);
+      await waitBeside(askedOf('backup', site), this.#config, sites, run);
       const tools = {
         repository: await this.#points.repositoryOf(site.account.name),
         administratorOf: this.#room.administratorOf,
@@ -150,6 +154,7 @@ export class SiteTasks {
         // Looked up again when its turn has come: what it waited for may have changed the site.
         const now = await this.#sites.target(account, uri, point, options);
         const tools = await this.#restoreTools(now, run.signal);
+        await waitBeside(askedOf('restore', now), this.#config, tools.sites, run);
         const restored = await restoreSite(now, point, scope, tools, run);
         return { ...restored, archive: await this.archiveSafety(now, restored.safetyPoint, tools.sites, run) };
       },
@@ -253,11 +258,9 @@ export class SiteTasks {
     const site = await this.#sites.find(name, options.signal);
     const waiting = waitOptions(options);
     if (options.dryRun) {
-      const { document: plan } = await planDelete(
-        site,
-        { ...(await this.#deleteTools(site)), signal: waiting.signal },
-        this.#room.say,
-      );
+      const tools = await this.#deleteTools(site);
+      const { document } = await planDelete(site, { ...tools, signal: waiting.signal }, this.#room.say);
+      const plan = tellBeside(document, askedOf('delete', site), this.#config, tools.sites);
       const state = plan.obstacles.length === 0 ? 'succeeded' : 'warned';
       return { task: null, state, safetyPoint: null, archive: null, plan, undoUntil: null, problems: plan.obstacles };
     }
@@ -268,11 +271,28 @@ export class SiteTasks {
       async (run) => {
         const now = await this.#sites.find(siteKey(site), run.signal);
         const tools = await this.#deleteTools(now);
-        const deleted = await deleteSite(now, tools, run);
+        const aegir = judgeBeside(askedOf('delete', now), this.#config, tools.sites);
+        const deleted =
+          aegir === null ? await deleteSite(now, tools, run) : await this.#deleteByAegir(now, aegir, tools, run);
         return { ...deleted, archive: await this.archiveSafety(now, deleted.safetyPoint, tools.sites, run) };
       },
     );
     return { task, state, ...result, problems };
+  }
+
+  /** Its own commands take the site away: nothing is kept for `undo`, and the safety point brings it back. */
+  async #deleteByAegir(
+    site: Site,
+    aegir: LivingAegir,
+    tools: DeleteSiteTools,
+    run: TaskRun,
+  ): Promise<Pick<DeleteDocument, 'safetyPoint' | 'plan' | 'undoUntil'>> {
+    const { document: plan } = await planDelete(site, { ...tools, signal: run.signal }, (line) => run.say(line));
+    const { policy } = policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri });
+    const wish = { operation: 'delete', uri: null, platform: null };
+    const readSites = (): Promise<readonly Site[]> => this.#sites.all();
+    const { safetyPoint } = await handOver(site, wish, { ...tools, policy, aegir, readSites }, run);
+    return { safetyPoint, plan, undoUntil: null };
   }
 
   async #deleteTools(site: Site): Promise<DeleteSiteTools> {

@@ -69,6 +69,28 @@ export const SETTINGS = {
     standard: null,
     about: 'The zone in which all times of day are meant; by default the one of the host.',
   },
+  adopt: {
+    key: 'adopt',
+    kind: 'choice',
+    choices: ['beside', 'instead'],
+    standard: 'beside',
+    about:
+      'Where an Aegir runs: beside it, tasks that change which sites there are stay its own; instead of it, they are ours. Says nothing where there is none.',
+  },
+  aegirWaitMs: {
+    key: 'aegir.wait',
+    kind: 'duration',
+    standard: 30 * MINUTE_MS,
+    most: 24 * HOUR_MS,
+    about: 'How long a backup or restore waits for a task of Aegir that runs on the site.',
+  },
+  aegirCommand: {
+    key: 'aegir.command',
+    kind: 'command',
+    standard: null,
+    about:
+      'Run in the place of a task that beside an Aegir is its own, with a safety point before and a look at the site after: it has Aegir do it. SALVOR_OPERATION, SALVOR_SITE and SALVOR_PLATFORM say what.',
+  },
   nightlyAt: {
     key: 'nightly.at',
     kind: 'clock',

@@ -28,13 +28,17 @@ export type AegirContext = {
 export type ReadAliases = { readonly contexts: readonly AegirContext[]; readonly problems: readonly SiteProblem[] };
 
 /** All contexts of a home, by name. A home without any is no mistake: the list is empty. */
-export function readAliases(home: string, files: PhpFiles, options: { readonly only?: 'server' } = {}): ReadAliases {
+export function readAliases(
+  home: string,
+  files: PhpFiles,
+  options: { readonly only?: 'server' | 'platform' } = {},
+): ReadAliases {
   const directory = `${home}/.drush`;
   const contexts: AegirContext[] = [];
   const problems: SiteProblem[] = [];
   for (const file of namesIn(directory).filter((name) => name.endsWith(SUFFIX))) {
     const name = file.slice(0, -SUFFIX.length);
-    if (options.only === 'server' && !name.startsWith('server_')) continue;
+    if (options.only !== undefined && !name.startsWith(`${options.only}_`)) continue;
     const result = evaluatePhp(`${directory}/${file}`, { files, variables: { aliases: PhpArray.empty } });
     const values = valueAt(result.variables.get('aliases'), name);
     if (values instanceof PhpArray) {
@@ -42,7 +46,7 @@ export function readAliases(home: string, files: PhpFiles, options: { readonly o
       if (context !== null) contexts.push(context);
     } else problems.push(...problemsOf(result.notes.length > 0 ? result.notes : [notAContext(`${directory}/${file}`)]));
   }
-  if (options.only === 'server') return { contexts, problems };
+  if (options.only !== undefined) return { contexts, problems };
   const known = new Set(contexts.flatMap(({ type, values }) => (type === 'site' ? [values.get('uri')] : [])));
   for (const file of namesIn(`${directory}/sites`).filter((name) => YAML_SUFFIX.test(name)))
     contexts.push(

@@ -1,0 +1,175 @@
+/**
+ * A host on which Aegir lives on: its panel is one of the sites of the demo, with the tables of the queue in it. Aegir's
+ * commands are stand-ins: processes that are called as its own are, and one that takes a site away as it would.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import {
+  BackupDocument,
+  DeleteDocument,
+  ErrorDocument,
+  IdentityDocument,
+  PointsDocument,
+  RestoreDocument,
+  TasksDocument,
+} from '@salvor/contract';
+import type { DemoSite } from '../../../demo/host.ts';
+import { salvorPlaces } from '../../../demo/salvor-command.ts';
+import { readFileSync } from 'node:fs';
+import { type TestHost, openTestHost } from './open-test-host.ts';
+
+describe('beside a living Aegir', { concurrency: 1, timeout: 120_000 }, () => {
+  let test: TestHost;
+  let site: DemoSite;
+  let panel: DemoSite;
+  let context: string;
+  let config: string;
+  let configured: string;
+
+  before(async () => {
+    test = await openTestHost({ withoutWordPress: true, nodes: 5, files: 5 });
+    site = test.host.site('market.example.org');
+    panel = test.host.site('harbour.example.org');
+    context = join(test.host.home, '.drush/hostmaster.alias.drushrc.php');
+    config = salvorPlaces(test.host).config;
+    configured = readFileSync(config, 'utf8');
+    writeFileSync(
+      context,
+      `<?php\n$aliases['hostmaster'] = array (\n  'context_type' => 'site',\n  'uri' => '${panel.uri}',\n);\n`,
+    );
+    await sql(`CREATE TABLE hosting_task (vid INT UNSIGNED PRIMARY KEY, nid INT UNSIGNED, task_type LONGTEXT, rid INT, task_status INT, executed INT, delta INT);
+      CREATE TABLE hosting_context (nid INT UNSIGNED PRIMARY KEY, name VARCHAR(100) UNIQUE);
+      INSERT INTO hosting_context VALUES (901, '${site.uri}'), (902, 'platform_x');
+      INSERT INTO node (nid, vid, type, uuid, langcode) VALUES (9001, 9002, 'task', UUID(), 'en');
+      INSERT INTO hosting_task VALUES (9001, 9001, 'migrate', 901, -1, UNIX_TIMESTAMP(), 0), (9002, 9001, 'migrate', 901, 0, 0, 0);`);
+  });
+  after(() => test[Symbol.asyncDispose]());
+
+  const sql = (text: string): Promise<string> => test.host.mariadb.query(`USE \`${panel.database}\`; ${text}`);
+  const setTask = (status: number, executed = 'UNIX_TIMESTAMP()'): Promise<string> =>
+    sql(`UPDATE hosting_task SET task_status = ${status}, executed = ${executed} WHERE vid = 9002`);
+  const say = (policy: string): void =>
+    writeFileSync(
+      config,
+      `${configured.replace(/^policy:.*\n(?:[ \t].*\n)*/m, '')}policy: { ${policy}, archives: { format: none } }\n`,
+    );
+  const codeOf = (document: unknown): string => ErrorDocument.parse(document).error.code;
+  const remove = (): ReturnType<TestHost['attempt']> =>
+    test.attempt(['delete', site.uri, '--confirm', site.uri, '--yes']);
+
+  it('a task that is queued, over, or an earlier try of one keeps nobody waiting', async () => {
+    // An earlier try of the task is said to run: only the last one counts.
+    await test.backUp(site);
+    await setTask(-1, 'UNIX_TIMESTAMP() - 9 * 3600');
+    await test.backUp(site);
+  });
+
+  it('a backup waits for the task that runs on its site, and begins when that is over', async () => {
+    await setTask(-1);
+    say('aegir: { wait: 1s }');
+    const busy = await test.attempt(['backup', site.uri]);
+    assert.equal(codeOf(busy.document), 'aegir-busy');
+    assert.match(busy.complaint, /9001 \(migrate\)/);
+    await test.run(['backup', panel.uri], BackupDocument);
+    say('aegir: { wait: 60s }');
+    const waiting = test.run(['backup', site.uri], BackupDocument);
+    await Promise.race([waiting.then(() => assert.fail('it did not wait')), waitsInLog(site.uri)]);
+    await setTask(1);
+    assert.equal((await waiting).state, 'succeeded');
+  });
+
+  it('a restore waits for a command of Aegir that somebody began by hand', async () => {
+    say('aegir: { wait: 60s }');
+    const { uid, gid } = test.host.account;
+    const owner = process.getuid?.() === 0 ? { uid, gid } : {};
+    using command = spawn(
+      'sh',
+      ['-c', 'read line; exit', 'drush', `@${site.uri}`, 'provision-verify', '/usr/bin/drush'],
+      {
+        stdio: ['pipe', 'ignore', 'ignore'],
+        ...owner,
+      },
+    );
+    const waiting = test.run(['restore', site.uri, '--yes'], RestoreDocument);
+    await Promise.race([waiting.then(() => assert.fail('it did not wait')), waitsInLog(site.uri)]);
+    command.stdin?.end('\n');
+    assert.equal((await waiting).state, 'succeeded');
+  });
+
+  it('a delete is refused, with the way out; a site that Aegir does not know is nobody’s', async () => {
+    say('restore: { maintenance: no }');
+    const refused = await remove();
+    assert.equal(codeOf(refused.document), 'aegir-owns-site');
+    const preview = DeleteDocument.parse((await test.attempt(['delete', site.uri, '--dry-run'])).document);
+    assert.deepEqual(
+      preview.plan.obstacles.map(({ code }) => code),
+      ['aegir-owns-site'],
+    );
+    for (const args of [
+      ['clone', site.uri, 'copy.example.org'],
+      ['rename', site.uri, 'copy.example.org'],
+    ]) {
+      const { document } = await test.attempt([...args, '--dry-run']);
+      assert.ok(IdentityDocument.parse(document).plan.obstacles.some(({ code }) => code === 'aegir-owns-site'));
+    }
+    assert.equal(codeOf((await test.attempt(['disable', site.uri, '--yes'])).document), 'aegir-owns-site');
+    assert.ok(existsSync(site.path));
+    say('adopt: instead');
+    const ours = await test.run(['delete', site.uri, '--dry-run'], DeleteDocument);
+    assert.deepEqual(ours.plan.obstacles, []);
+  });
+
+  it('is asked no more where its panel is gone, and named where its database does not answer', async () => {
+    say('aegir: { wait: 1s }');
+    await sql('RENAME TABLE hosting_task TO hosting_task_away');
+    const { exit, document } = await test.attempt(['backup', site.uri]);
+    await sql('RENAME TABLE hosting_task_away TO hosting_task');
+    assert.equal(exit, 3);
+    assert.deepEqual(
+      BackupDocument.parse(document).problems.map(({ code }) => code),
+      ['aegir-unseen'],
+    );
+    const text = readFileSync(context, 'utf8');
+    writeFileSync(context, text.replace(panel.uri, 'gone.example.org'));
+    assert.deepEqual((await test.run(['delete', site.uri, '--dry-run'], DeleteDocument)).plan.obstacles, []);
+    writeFileSync(context, text);
+  });
+
+  it('a command that has Aegir do it runs between our safety point and our look, and a wrong end is told', async () => {
+    say(`aegir: { command: [sh, -c, 'echo "$SALVOR_OPERATION $SALVOR_SITE"; exit 3'] }`);
+    const failed = await remove();
+    assert.equal(codeOf(failed.document), 'hook-failed');
+    say(`aegir: { command: ['true'] }`);
+    const undone = await remove();
+    assert.deepEqual(
+      [undone.exit, DeleteDocument.parse(undone.document).problems.map(({ code }) => code)],
+      [3, ['aegir-not-done']],
+    );
+    const drush = join(test.host.home, '.drush', `${site.uri}.alias.drushrc.php`);
+    say(`aegir: { command: [sh, -c, 'rm -rf "$SALVOR_SITE_PATH" "$0"', '${drush}'] }`);
+    const notes = (await test.run(['delete', site.uri, '--dry-run'], DeleteDocument)).plan.notes;
+    assert.ok(notes.some(({ code }) => code === 'handed-over'));
+    rmSync(join(test.host.home, 'clients/admin', site.uri), { force: true });
+    const done = await test.run(['delete', site.uri, '--confirm', site.uri, '--yes'], DeleteDocument);
+    assert.equal(existsSync(site.path), false);
+    assert.deepEqual([done.state, done.undoUntil], ['succeeded', null]);
+    const points = await test.run(['points', site.uri], PointsDocument);
+    assert.ok(
+      points.some(({ id }) => id === done.safetyPoint),
+      'the safety point outlives the site',
+    );
+  });
+
+  /** Resolves when the newest task of the site says in its log that it waits. */
+  async function waitsInLog(uri: string): Promise<void> {
+    let log = '';
+    for (let n = 0; n < 20 && !log.includes('waits for Aegir'); n++) {
+      const [task] = await test.run(['tasks', '--site', uri], TasksDocument);
+      log = task === undefined ? '' : (await test.attempt(['task', 'log', task.id])).output;
+    }
+    assert.match(log, /waits for Aegir/);
+  }
+});
