@@ -2,12 +2,21 @@
 import { basename } from 'node:path';
 import { SalvorError } from '../errors.ts';
 import { isAlive } from '../lib/process-identity.ts';
+import { isBeneath } from '../sites/read-beneath.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import type { Site } from '../sites/site.ts';
 import type { TaskRow } from '../store/tables.ts';
 import { type Journal, type JournalSite, switchedBy } from '../tasks/journal.ts';
+import { isOfAvailability } from '../tasks/switch-availability.ts';
 import { parseTaskId } from '../tasks/task-id.ts';
 import type { TaskRoom } from './run-task.ts';
+
+/** What was switched lies beside the site, and not in it: a virtual host, a context. The rest comes and goes without it. */
+function isBesideSite(journal: Journal): boolean {
+  return (
+    isOfAvailability(journal) && journal.switch?.moves.every(({ live }) => !isBeneath(live, journal.site.path)) === true
+  );
+}
 
 export class KeptTasks {
   readonly #room: Pick<TaskRoom, 'log' | 'journals'>;
@@ -35,7 +44,9 @@ export class KeptTasks {
       .list()
       .filter((other) => other.phase === 'kept' && other.task > journal.task)
       .filter((other) => switchedBy(other).some((theirs) => own.some((ours) => isSameSite(ours, theirs))));
-    const inTheWay = newer.find((other) => other.operation !== 'undo' || journal.operation === 'undo');
+    const inTheWay = newer
+      .filter((other) => isBesideSite(other) === isBesideSite(journal))
+      .find((other) => other.operation !== 'undo' || journal.operation === 'undo');
     return inTheWay === undefined
       ? journal
       : refuse(`task ${inTheWay.task} has switched the site since; undo that one first`);

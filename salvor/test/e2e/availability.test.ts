@@ -11,6 +11,7 @@ import {
   AvailabilityDocument,
   DeleteDocument,
   ErrorDocument,
+  IdentityDocument,
   TaskLogDocument,
   TasksDocument,
   VERIFY_CHECKS,
@@ -22,6 +23,7 @@ import { Random } from '../../../demo/random.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
+import { parseVhosts } from '../../src/sites/read-vhosts.ts';
 import { SALVOR } from '../cli/run-cli.ts';
 import { chooseSeed } from '../fault/kill-loop.ts';
 import { type TestNginx, openNginx } from './open-nginx.ts';
@@ -134,7 +136,11 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
   });
 
   it('and back by undo, and by undo of that', async () => {
+    const restored = await test.restore(cloaked, '--only', 'files');
     const off = await switchTo('disable');
+    // What it has changed lies beside the site: the restore before it can still be undone.
+    await test.undo(restored.task);
+    assert.equal(await statusOf(cloaked), 503);
     const back = await test.undo(off.task);
     assert.deepEqual([await statusOf(cloaked), await enabledOf(cloaked), back.problems], [200, true, []]);
     const forth = await test.undo(back.task);
@@ -278,6 +284,28 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
       );
       await switchTo('enable');
     });
+  });
+
+  it('copied and renamed with its virtual host: nginx answers for the new name, with the log-in of the new one', async () => {
+    const copy = { ...cloaked, uri: 'copy.example.org' };
+    const cloned = await test.attempt(['clone', cloaked.uri, copy.uri]);
+    assert.ok(cloned.exit === 0 || cloned.exit === 3, `${cloned.complaint}\n${JSON.stringify(cloned.document)}`);
+    const { task } = IdentityDocument.parse(cloned.document);
+    assert.deepEqual([await statusOf(copy), await statusOf(cloaked)], [200, 200]);
+    const of = (uri: string): ReadonlyMap<string, string> =>
+      parseVhosts(readFileSync(join(vhost, '..', uri), 'utf8'), uri)[0]?.environment ?? new Map();
+    assert.equal(of(cloaked.uri).get('db_name'), cloaked.database);
+    assert.notEqual(of(copy.uri).get('db_name'), cloaked.database);
+    assert.notEqual(of(copy.uri).get('db_passwd'), of(cloaked.uri).get('db_passwd'));
+    await test.undo(task);
+    assert.deepEqual([await statusOf(copy), existsSync(join(vhost, '..', copy.uri))], [404, false]);
+
+    const renamed = await test.attempt(['rename', cloaked.uri, copy.uri, '--yes']);
+    assert.ok(renamed.exit === 0 || renamed.exit === 3, `${renamed.complaint}\n${JSON.stringify(renamed.document)}`);
+    assert.deepEqual([await statusOf(copy), await statusOf(cloaked)], [200, 404]);
+    await test.undo(IdentityDocument.parse(renamed.document).task);
+    assert.deepEqual([await statusOf(copy), await statusOf(cloaked)], [404, 200]);
+    assertSameSite(was, await observeSite(test.host, cloaked));
   });
 
   it('and taken away with its virtual host: nginx no longer answers for it, until undo brings it back', async () => {
