@@ -20,6 +20,29 @@ export const RewrittenValues = z
   .readonly();
 export type RewrittenValues = z.infer<typeof RewrittenValues>;
 
+/** What is rewritten in one file of a site's settings. */
+export const RewrittenSettingsFile = z
+  .object({
+    /** Relative to the site's directory. */
+    file: z.string().min(1),
+    places: list(
+      z
+        .object({
+          line: Count,
+          what: z.enum(['name', 'user', 'password', 'host', 'port', 'socket', 'url', 'name-or-path', 'option']),
+          /** Null of what holds a password. */
+          before: z.string().nullable(),
+          /** Null too of what is made by the task: the name and the user of a clone's database. */
+          after: z.string().nullable(),
+        })
+        .readonly(),
+    ),
+    /** Lines that hold the old name and stay as they are. */
+    left: list(Count),
+  })
+  .readonly();
+export type RewrittenSettingsFile = z.infer<typeof RewrittenSettingsFile>;
+
 /** What a clone, a rename or a migration is going to do, found by looking. */
 export const IdentityPlan = z
   .object({
@@ -47,10 +70,10 @@ export const IdentityPlan = z
         })
         .readonly(),
     ),
-    /** Files of the site that say who it is, relative to its directory, and those beside it: absolute. */
     rewrites: z
       .object({
-        settings: list(z.string()),
+        /** Of the files that say who the site is. */
+        settings: list(RewrittenSettingsFile),
         /** Null where nobody looked: the task itself counts while it writes. */
         values: list(RewrittenValues).nullable(),
       })

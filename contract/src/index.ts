@@ -35,7 +35,7 @@ export { PolicyDocument, PolicySetting, SimulationDocument } from './policy.ts';
 export { PointDocument, PointsDocument, Proof } from './points.ts';
 export { RestoreDocument, RestorePlan } from './restore.ts';
 export { DeleteDocument, DeletePlan } from './delete.ts';
-export { IdentityDocument, IdentityPlan, RewrittenValues } from './identity.ts';
+export { IdentityDocument, IdentityPlan, RewrittenSettingsFile, RewrittenValues } from './identity.ts';
 export { UndoDocument } from './undo.ts';
 export { VERIFY_CHECKS, VerifyCheck, VerifyDocument } from './verify.ts';
 export { LsDocument, LsEntry } from './ls.ts';

@@ -1,7 +1,8 @@
-import type { IdentityDocument, IdentityPlan, RewrittenValues } from '@salvor/contract';
+import type { IdentityDocument, IdentityPlan, RewrittenSettingsFile, RewrittenValues } from '@salvor/contract';
 import type { Paint } from './paint.ts';
-import { counted, escapeControl, readableBytes, readableTime, shortPoint } from './readable.ts';
+import { counted, escapeControl, readableBytes, readableCount, readableTime, shortPoint } from './readable.ts';
 import { renderProblems } from './render-problems.ts';
+import { type Column, renderTable } from './table.ts';
 
 export type IdentityOperation = 'clone' | 'rename' | 'migrate';
 
@@ -45,24 +46,83 @@ export function renderIdentityPlan(operation: IdentityOperation, plan: IdentityP
         `${escapeControl(name)}, ${counted(tables, 'table')}, ${readableBytes(bytes)}; ${operation === 'clone' ? 'the clone gets one of its own, with a user of its own' : newName === name ? 'name, user and password stay' : escapeControl(newName)}`,
       ),
     );
-  lines.push(line('settings', rewrites.settings.map(escapeControl).join(', ')));
   for (const { path, change } of names) lines.push(line(change, escapeControl(path)));
   if (plan.masked) lines.push(line('masked', 'what tells of people is replaced in the copy'));
-  if (rewrites.values !== null) lines.push(...valueLines(rewrites.values));
+  lines.push(...settingsLines(rewrites.settings, paint));
+  if (rewrites.values !== null) lines.push(...valueLines(rewrites.values, paint));
   if (notes.length > 0) lines.push('To know before:', ...renderProblems(notes, paint, 'hint'));
   if (obstacles.length > 0)
     lines.push(`${counted(obstacles.length, 'thing')} in the way:`, ...renderProblems(obstacles, paint));
   return lines;
 }
 
-function valueLines(columns: readonly RewrittenValues[]): readonly string[] {
-  return columns.map(({ database, table, column, replaced, values, foreign }) =>
-    line(
-      'values',
-      `${escapeControl(`${database}.${table}.${column}`)}: ${counted(replaced, 'place')} in ${counted(values, 'value')}${foreign > 0 ? `; ${foreign} of others stay` : ''}`,
-    ),
+/** Each place in the settings, and the lines that hold the old name and stay. */
+function settingsLines(files: readonly RewrittenSettingsFile[], paint: Paint): readonly string[] {
+  const places = files.flatMap(({ file, places: of }) =>
+    of.map((place) => ({ ...place, place: `${file}:${place.line}` })),
   );
+  const left = files.filter((file) => file.left.length > 0);
+  return [
+    ...(places.length === 0 ? [] : ['Rewritten in its settings:', ...table(places, PLACE_COLUMNS, paint)]),
+    ...left.map(
+      ({ file, left: of }) =>
+        `Left in ${escapeControl(file)}, for you to look at: ${of.length === 1 ? 'line' : 'lines'} ${of.slice(0, MAX_LINES).join(', ')}${of.length > MAX_LINES ? ' …' : ''}`,
+    ),
+  ];
 }
+
+type Place = RewrittenSettingsFile['places'][number] & { readonly place: string };
+
+const WHAT = {
+  name: 'database',
+  user: 'user',
+  password: 'password',
+  host: 'host',
+  port: 'port',
+  socket: 'socket',
+  url: 'log-in',
+  'name-or-path': 'name or path',
+  option: 'option',
+} as const satisfies Record<Place['what'], string>;
+
+const PLACE_COLUMNS: readonly Column<Place>[] = [
+  { title: 'Place', value: ({ place }) => place },
+  { title: 'What', value: ({ what }) => WHAT[what] },
+  { title: 'Before', value: ({ before }) => shorten(before ?? '') },
+  {
+    title: 'After',
+    value: ({ what, before, after }) =>
+      shorten(after ?? (what === 'option' ? '' : before === null ? 'another one' : 'a new one')),
+  },
+];
+
+const VALUE_COLUMNS: readonly Column<RewrittenValues>[] = [
+  { title: 'Column', value: ({ database, table, column }) => `${database}.${table}.${column}` },
+  { title: 'Values', value: ({ values }) => readableCount(values), align: 'right' },
+  { title: 'Places', value: ({ replaced }) => readableCount(replaced), align: 'right' },
+  { title: 'Others’, left', value: ({ foreign }) => (foreign === 0 ? '' : readableCount(foreign)), align: 'right' },
+  { title: 'Such as', value: ({ samples: [sample] }) => shorten(sample?.before ?? '') },
+  { title: 'Becomes', value: ({ samples: [sample] }) => shorten(sample?.after ?? '') },
+];
+
+function valueLines(columns: readonly RewrittenValues[], paint: Paint): readonly string[] {
+  return columns.length === 0 ? [] : ['Rewritten in its databases:', ...table(columns, VALUE_COLUMNS, paint)];
+}
+
+function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], paint: Paint): readonly string[] {
+  return renderTable(rows, columns, paint)
+    .split('\n')
+    .map((row) => `  ${row}`);
+}
+
+/** What a person tells two of apart by; `--json` has all of it. */
+function shorten(text: string): string {
+  const letters = [...text];
+  return letters.length > MAX_LETTERS ? `${letters.slice(0, MAX_LETTERS - 1).join('')}…` : text;
+}
+
+const MAX_LETTERS = 48;
+const MAX_LINES = 20;
 
 function doneText(operation: IdentityOperation, { uri, newUri, newPath }: IdentityPlan): string {
   const [from, to] = [escapeControl(uri), escapeControl(newUri)];

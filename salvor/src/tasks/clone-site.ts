@@ -17,6 +17,7 @@ import { openRoot } from '../lib/beneath/open-directory.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { checkLogIns } from '../sites/check-log-ins.ts';
 import type { ConnectionChange } from '../sites/connection-fields.ts';
+import { FIELDS_OF_CLONE } from '../sites/set-context.ts';
 import type { SettingsChanges } from '../sites/settings-changes.ts';
 import { prefixesOf } from '../sites/shared-databases.ts';
 import { type Site, type SiteDatabase, type SiteProblem, siteKey } from '../sites/site.ts';
@@ -31,6 +32,7 @@ import { namesForDatabase } from './name-database.ts';
 import { type PlannedDatabase, tablesOf } from './plan-database.ts';
 import type { PlanTools } from './plan-restore.ts';
 import { type IdentityPlanned, type IdentityTools, type IdentityWish, planIdentity } from './plan-identity.ts';
+import { findContexts } from './plan-names.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { renameAddresses, renameLinks, renameValues } from './rewrite-built.ts';
 import { type RewrittenFile, rewriteSettingsIn, writeSettings } from './settings-of-site.ts';
@@ -197,10 +199,12 @@ async function buildClone(
     );
   }
   if (plan.document.masked) await run.step('mask', () => maskBuilt(clone, planned, names, tools, run));
-  const connections = databases.map(({ from, made }) => connectionOf(from, made, tools.defaultSocket));
-  await run.step('rewrite', () =>
-    rewriteFiles(part, { site, clone, point }, { connections, naming: namingOf(site, clone, point) }, tools, run),
-  );
+  const changes: SettingsChanges = {
+    connections: databases.map(({ from, made }) => connectionOf(from, made, tools.defaultSocket)),
+    naming: namingOf(site, clone, point),
+    options: FIELDS_OF_CLONE,
+  };
+  await run.step('rewrite', () => rewriteFiles(part, { site, clone, point }, changes, tools, run));
   const named = await run.step('name the site', () =>
     buildOutside(plan.outside, { site, after: clone }, 'clone', tools, run),
   );
@@ -375,7 +379,6 @@ export function connectionOf(
 }
 
 export function namingOf(from: Site, to: Site, { manifest }: OpenPoint): SettingsChanges['naming'] {
-  const isMoved = from.platform.root !== to.platform.root;
   return {
     uri: { from: from.uri, to: to.uri },
     root: { from: from.platform.root, to: to.platform.root },
@@ -384,12 +387,8 @@ export function namingOf(from: Site, to: Site, { manifest }: OpenPoint): Setting
       .filter(({ linked }) => linked)
       .map(({ target, link }) => ({ from: target, to: `${to.path}/${link}` })),
     aliases: from.aliases,
-    context: isMoved ? { from: contextOf(from.platform), to: contextOf(to.platform) } : null,
+    context: findContexts(from, to),
   };
-}
-
-function contextOf({ name, root }: Site['platform']): { readonly name: string; readonly root: string } {
-  return { name: `platform_${name}`, root };
 }
 
 /** Throws `settings-not-rewritten` where what is read of the new settings is not exactly the new log-in. */

@@ -2,7 +2,7 @@
  * What a clone, a rename or a migration is going to do, as a value: found by looking, before anything is touched. What
  * stands in the way is in it as obstacles, all of them at once.
  */
-import { lstatSync, readdirSync, statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IdentityPlan, Problem, RewrittenValues } from '@salvor/contract';
 import { type DatabaseConnection, openConnection } from '../databases/mariadb/connect.ts';
@@ -18,11 +18,12 @@ import type { Platform, Site, SiteDatabase } from '../sites/site.ts';
 import { judgePlatform } from './judge-platform.ts';
 import { sortMovedOut } from './moved-out.ts';
 import { type OutsidePlan, planOutside } from './build-names.ts';
+import { findContexts } from './plan-names.ts';
+import { type SettingsPreview, previewSettings } from './preview-settings.ts';
 import { findHolders, whyNoUri } from './new-uri.ts';
 import { findOwnNames } from './own-names.ts';
 import { renameValues } from './rewrite-built.ts';
 import type { Renaming } from './rewrite-value.ts';
-import { isIdentityFile } from './settings-of-site.ts';
 import { findSchemaProblems, readDatabaseSchema } from './schema-number.ts';
 import { type SpaceNeed, findSpaceProblems } from './space.ts';
 import type { SwitchTools } from './switch-site.ts';
@@ -48,6 +49,8 @@ export type IdentityTools = Pick<SwitchTools, 'administratorOf' | 'say'> & {
   readonly policy: Policy;
   /** Tasks of this site that could be neither finished nor undone. */
   readonly unfinished: readonly string[];
+  /** What `localhost` means on this host, where it is not Debian's. */
+  readonly defaultSocket: string | undefined;
   readonly signal: AbortSignal;
 };
 
@@ -91,6 +94,7 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
   );
   obstacles.push(...outside.obstacles);
   notes.push(...outside.notes);
+  const settings = planSettings(site, { uri: newUri, path: newPath, platform }, wish, tools, obstacles);
   const renaming: Renaming = { oldUri: site.uri, newUri, aliases: site.aliases };
   const values: RewrittenValues[] = [];
   const databases: PlannedIdentityDatabase[] = [];
@@ -123,7 +127,7 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
       tables: facts.tables.length,
       bytes: facts.tables.reduce((sum, table) => sum + table.approximateBytes, 0),
     })),
-    rewrites: { settings: listSettingsOf(site), values: wish.isPreview ? values : null },
+    rewrites: { settings: settings.files, values: wish.isPreview ? values : null },
     names: [...outside.shown],
     masked: wish.masked,
     obstacles,
@@ -304,10 +308,28 @@ async function addSchemaProblems(site: Site, { obstacles, notes }: Findings): Pr
   notes.push(...found.notes);
 }
 
-function listSettingsOf({ path }: Site): string[] {
-  try {
-    return readdirSync(path).filter(isIdentityFile).toSorted();
-  } catch {
-    return [];
-  }
+/** What is going to change in the settings that are there now. What can't be rewritten as data is an obstacle. */
+function planSettings(
+  site: Site,
+  to: Pick<Site, 'uri' | 'path' | 'platform'>,
+  { operation }: IdentityWish,
+  { defaultSocket }: Pick<IdentityTools, 'defaultSocket'>,
+  obstacles: Problem[],
+): SettingsPreview {
+  const isClone = operation === 'clone';
+  // What lies elsewhere is refused already.
+  if (!site.path.startsWith(`${site.account.home}/`)) return { files: [], obstacles: [] };
+  const { followed } = sortMovedOut(site);
+  const naming = {
+    uri: { from: site.uri, to: to.uri },
+    root: { from: site.platform.root, to: to.platform.root },
+    path: { from: site.path, to: to.path },
+    // A copy has as its own what its origin has elsewhere.
+    moved: isClone ? followed.map(({ target, link }) => ({ from: target, to: join(to.path, link) })) : [],
+    aliases: site.aliases,
+    context: findContexts(site, to),
+  };
+  const preview = previewSettings(site, naming, { isClone, defaultSocket });
+  obstacles.push(...preview.obstacles);
+  return preview;
 }
