@@ -37,7 +37,7 @@ function valuesOf(name: string): Readonly<Record<string, Buffer>> {
       JSON.stringify({ at: `https://${name}/ü`, [path]: [wide, { deep: `/${path}` }] }).replaceAll('/', '\\/'),
     ),
     plain_json: Buffer.from(JSON.stringify({ list: [path, JSON.stringify({ again: `http://${name}/` })] })),
-    blob: serialise([wide, inner]),
+    long_blob: serialise([wide, inner]),
     bytes: Buffer.concat([Buffer.from([0, 0xff, 0xfe, 0x80]), Buffer.from(path), Buffer.from([0xc3, 0, 0xf0, 0x9f])]),
   };
 }
@@ -60,7 +60,7 @@ const COLUMNS: Readonly<Record<string, string>> = {
   serialised: 'LONGTEXT CHARACTER SET utf8mb4',
   json: 'LONGTEXT CHARACTER SET utf8mb4',
   plain_json: 'JSON',
-  blob: 'LONGBLOB',
+  long_blob: 'LONGBLOB',
   bytes: 'VARBINARY(300)',
 };
 
@@ -70,6 +70,8 @@ describe('the values of a renamed site', { concurrency: 1 }, () => {
   let other: DemoSite;
   let was: ObservedSite;
   let otherWas: ObservedSite;
+  let local: string;
+  const linesOf = (name: string): string => `// ${OLD}\n$conf['x'] = 'sites/${name}/files sites/${other.uri}/files';\n`;
 
   before(async () => {
     test = await openTestHost({ withoutWordPress: true, nodes: 5, files: 5 });
@@ -77,7 +79,7 @@ describe('the values of a renamed site', { concurrency: 1 }, () => {
     other = test.host.site('harbour.example.org');
     const values = Object.entries(valuesOf(OLD)).map(([column, value]) => {
       const hex = `x'${value.toString('hex')}'`;
-      return ['blob', 'bytes'].includes(column) ? hex : `CONVERT(${hex} USING utf8mb4)`;
+      return ['long_blob', 'bytes'].includes(column) ? hex : `CONVERT(${hex} USING utf8mb4)`;
     });
     await test.host.mariadb.query(
       `USE \`${site.database}\`; SET NAMES utf8mb4;
@@ -88,10 +90,8 @@ describe('the values of a renamed site', { concurrency: 1 }, () => {
        CREATE TABLE others (id INT PRIMARY KEY, v LONGTEXT CHARACTER SET utf8mb4);
        INSERT INTO others VALUES ${OTHERS.map((text, id) => `(${id}, CONVERT(x'${Buffer.from(text).toString('hex')}' USING utf8mb4))`).join(', ')};`,
     );
-    appendFileSync(
-      join(site.path, 'local.settings.php'),
-      `<?php\n// ${OLD}\n$conf['x'] = 'sites/${OLD}/files sites/${other.uri}/files';\n`,
-    );
+    appendFileSync(join(site.path, 'local.settings.php'), linesOf(OLD));
+    local = readFileSync(join(site.path, 'local.settings.php'), 'utf8');
     was = await observeSite(test.host, site);
     otherWas = await observeSite(test.host, other);
   });
@@ -99,7 +99,7 @@ describe('the values of a renamed site', { concurrency: 1 }, () => {
 
   async function stored(): Promise<Readonly<Record<string, string>>> {
     const expressions = Object.keys(COLUMNS).map((name) =>
-      ['blob', 'bytes'].includes(name) ? `HEX(${name})` : `HEX(CONVERT(${name} USING utf8mb4))`,
+      ['long_blob', 'bytes'].includes(name) ? `HEX(${name})` : `HEX(CONVERT(${name} USING utf8mb4))`,
     );
     const row = await test.host.mariadb.query(`SELECT ${expressions.join(', ')} FROM \`${site.database}\`.widths`);
     const hexes = row.trim().split('\t');
@@ -133,7 +133,7 @@ describe('the values of a renamed site', { concurrency: 1 }, () => {
         ['widths', 'serialised', 1, 5, 0],
         ['widths', 'json', 1, 4, 0],
         ['widths', 'plain_json', 1, 2, 0],
-        ['widths', 'blob', 1, 3, 0],
+        ['widths', 'long_blob', 1, 3, 0],
         ['widths', 'bytes', 1, 1, 0],
       ],
     );
@@ -142,13 +142,13 @@ describe('the values of a renamed site', { concurrency: 1 }, () => {
       file: 'local.settings.php',
       places: [
         {
-          line: 3,
+          line: local.split('\n').length - 1,
           what: 'name-or-path',
           before: `sites/${OLD}/files sites/${other.uri}/files`,
           after: `sites/${NEW}/files sites/${other.uri}/files`,
         },
       ],
-      left: [2],
+      left: [local.split('\n').length - 2],
     });
 
     const done = await test.attempt(['rename', OLD, NEW, '--yes']);
@@ -159,9 +159,10 @@ describe('the values of a renamed site', { concurrency: 1 }, () => {
     assert.deepEqual(await stored(), wanted(NEW));
     assert.deepEqual(await others(), OTHERS);
     const renamed = join(dirname(site.path), NEW);
+    const now = readFileSync(join(renamed, 'local.settings.php'), 'utf8');
     assert.equal(
-      readFileSync(join(renamed, 'local.settings.php'), 'utf8'),
-      `<?php\n// ${OLD}\n$conf['x'] = 'sites/${NEW}/files sites/${other.uri}/files';\n`,
+      now,
+      local.replace(linesOf(OLD), () => linesOf(NEW)),
     );
     assertSameSite(otherWas, await observeSite(test.host, other));
 
