@@ -63,7 +63,7 @@ function settingsLines(files: readonly RewrittenSettingsFile[], paint: Paint): r
   );
   const left = files.filter((file) => file.left.length > 0);
   return [
-    ...(places.length === 0 ? [] : ['Rewritten in its settings:', ...table(places, PLACE_COLUMNS, paint)]),
+    ...(places.length === 0 ? [] : ['Rewritten in its settings:', ...indentTable(places, PLACE_COLUMNS, paint)]),
     ...left.map(
       ({ file, left: of }) =>
         `Left in ${escapeControl(file)}, for you to look at: ${of.length === 1 ? 'line' : 'lines'} ${of.slice(0, MAX_LINES).join(', ')}${of.length > MAX_LINES ? ' …' : ''}`,
@@ -106,10 +106,10 @@ const VALUE_COLUMNS: readonly Column<RewrittenValues>[] = [
 ];
 
 function valueLines(columns: readonly RewrittenValues[], paint: Paint): readonly string[] {
-  return columns.length === 0 ? [] : ['Rewritten in its databases:', ...table(columns, VALUE_COLUMNS, paint)];
+  return columns.length === 0 ? [] : ['Rewritten in its databases:', ...indentTable(columns, VALUE_COLUMNS, paint)];
 }
 
-function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], paint: Paint): readonly string[] {
+function indentTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], paint: Paint): readonly string[] {
   return renderTable(rows, columns, paint)
     .split('\n')
     .map((row) => `  ${row}`);
@@ -117,7 +117,7 @@ function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], paint
 
 /** What a person tells two of apart by; `--json` has all of it. */
 function shorten(text: string): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   return letters.length > MAX_LETTERS ? `${letters.slice(0, MAX_LETTERS - 1).join('')}…` : text;
 }
 
