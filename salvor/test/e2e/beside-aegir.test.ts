@@ -115,7 +115,7 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 120_000 }, () => {
       const { document } = await test.attempt([...args, '--dry-run']);
       assert.ok(IdentityDocument.parse(document).plan.obstacles.some(({ code }) => code === 'aegir-owns-site'));
     }
-    assert.equal(codeOf((await test.attempt(['disable', site.uri, '--yes'])).document), 'aegir-owns-site');
+    assert.equal(codeOf((await test.attempt(['disable', site.uri])).document), 'aegir-owns-site');
     assert.ok(existsSync(site.path));
     say('adopt: instead');
     const ours = await test.run(['delete', site.uri, '--dry-run'], DeleteDocument);
