@@ -4,11 +4,16 @@
  * opposite order.
  */
 import { randomBytes } from 'node:crypto';
+import type { RecoverDocument } from '@salvor/contract';
 import { openAgent as openAgentOf } from './agent/agent.ts';
 import type { Agent } from './agent/agent.ts';
 import { Locks } from './agent/locks.ts';
 import { type Uptime, readUptime } from './agent/clock-watch.ts';
 import { nameCaller } from './lib/process-identity.ts';
+import { type RecoverTools, type RecoverWanted, recoverMachine as recoverMachineOf } from './agent/recover-machine.ts';
+import type { AgentServices } from './agent/open-task-room.ts';
+export { type TypedKit, readKit, readTypedKit } from './points/read-kit.ts';
+import { adoptConfig } from './write-config.ts';
 import { configPlaces, loadConfig } from './config.ts';
 import type { Config, Environment } from './config.ts';
 
@@ -29,13 +34,31 @@ export async function openAgentFor(
   config: Config,
   { clock, uptime = readUptime }: Pick<Composition, 'clock'> & { readonly uptime?: () => Uptime },
 ): Promise<Agent> {
-  return openAgentOf(config, {
+  return openAgentOf(config, servicesOf(clock, uptime));
+}
+
+function servicesOf(clock: () => Date, uptime: () => Uptime): AgentServices {
+  return {
     clock,
     random: Math.random,
     randomBytes: (count) => randomBytes(count),
     who: nameCaller(),
     say: () => {},
     uptime,
+  };
+}
+
+/** Brings a lost host back on this machine; its configuration lies at `file` then. Throws as `recoverMachine` of the agent does. */
+export async function recoverMachine(
+  file: string,
+  wanted: RecoverWanted,
+  { clock, signal, onProgress }: Pick<RecoverTools, 'clock' | 'signal' | 'onProgress'>,
+): Promise<RecoverDocument> {
+  return await recoverMachineOf(wanted, {
+    ...servicesOf(clock, readUptime),
+    signal,
+    onProgress,
+    configure: (saved, change) => adoptConfig(file, saved, change),
   });
 }
 

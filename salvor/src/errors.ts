@@ -172,6 +172,12 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
+  'database-exists': {
+    message: (c) => `A database ${String(c['database'])} was made by somebody at this very moment; it was left alone.`,
+    hint: 'Run the same command again: it takes another name.',
+    exit: 1,
+    retry: 'later',
+  },
   'database-failed': {
     message: (c) => `The database server at ${String(c['server'])} refused a statement: ${String(c['words'])}.`,
     hint: 'Act on what the server said; its number is in its manual.',
@@ -216,12 +222,6 @@ export const SALVOR_ERRORS = {
     hint: 'Look at the plan with --dry-run, put right what stands in the way, and run the same command again.',
     exit: 1,
     retry: 'never',
-  },
-  'database-exists': {
-    message: (c) => `A database ${String(c['database'])} was made by somebody at this very moment; it was left alone.`,
-    hint: 'Run the same command again: it takes another name.',
-    exit: 1,
-    retry: 'later',
   },
   'disk-full': {
     message: (c) => `The disk is full: ${String(c['where'])}. Nothing half done was left.`,
@@ -301,12 +301,6 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
-  'hook-failed': {
-    message: (c) => `The ${String(c['hook'])} hook of ${String(c['site'])} failed: ${String(c['why'])}.`,
-    hint: 'Nothing of the site was touched. Mend the command under hooks in salvor.yaml, or take it out, and run it again.',
-    exit: 1,
-    retry: 'later',
-  },
   'home-missing': {
     message: (c) => `There is no directory ${String(c['home'])}.`,
     hint: 'Name the home of an account, such as /data/disk/o1. Nothing was written.',
@@ -318,6 +312,18 @@ export const SALVOR_ERRORS = {
     hint: 'Look at owner and mode of that path: the account itself must be able to do it.',
     exit: 1,
     retry: 'later',
+  },
+  'hook-failed': {
+    message: (c) => `The ${String(c['hook'])} hook of ${String(c['site'])} failed: ${String(c['why'])}.`,
+    hint: 'Nothing of the site was touched. Mend the command under hooks in salvor.yaml, or take it out, and run it again.',
+    exit: 1,
+    retry: 'later',
+  },
+  'id-taken': {
+    message: (c) => `The account was not recovered: ${String(c['problem'])}.`,
+    hint: 'Recover on a machine without other users, or give the number free and recover again.',
+    exit: 1,
+    retry: 'never',
   },
   'identity-obstructed': {
     message: (c) =>
@@ -338,12 +344,25 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'kit-unreadable': {
+    message: (c) => `${String(c['kit'])} is no recovery kit: ${String(c['why'])}.`,
+    hint: 'Name the file that salvor init has written (STATE/recovery-kit.html). From paper: run the command without --kit on a terminal, and type.',
+    exit: 2,
+    retry: 'never',
+  },
   'load-failed': {
     message: (c) =>
       `${String(c['file'])}, line ${String(c['line'])} was not loaded: ${String(c['words'])}. The scratch database is not used.`,
     hint: 'Act on what the server said.',
     exit: 1,
     retry: 'later',
+  },
+  'machine-in-use': {
+    message: (c) =>
+      `This machine has a Salvor of its own, with another recovery key: ${String(c['file'])}. Nothing was changed.`,
+    hint: 'Recover on an empty machine, or with a configuration that names another state: --config FILE. The accounts of this one are restored with: salvor restore',
+    exit: 1,
+    retry: 'never',
   },
   'mask-failed': {
     message: (c) => `${String(c['place'])} was not masked: ${String(c['why'])}. The copy was not shown to anybody.`,
@@ -418,6 +437,18 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'place-mounted': {
+    message: (c) => `${String(c['path'])} is a mount of its own, where nothing can be put in one step.`,
+    hint: 'Mount it one level higher, or unmount it, recover, and move it over.',
+    exit: 1,
+    retry: 'never',
+  },
+  'place-taken': {
+    message: (c) => `${String(c['path'])} is there already, and was left as it is.`,
+    hint: 'Is this the machine that lives? Then restore single sites with: salvor restore. Else move it away and recover again.',
+    exit: 1,
+    retry: 'never',
+  },
   'place-unusable': {
     message: (c) =>
       `${String(c['place'])} can't be used: it fails when asked to ${String(c['step'])}: ${String(c['why'])}`,
@@ -431,15 +462,15 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
-  'point-incomplete': {
-    message: (c) => `Point ${String(c['point'])} was not used: ${String(c['problem'])}.`,
-    hint: 'Take another point of the site; salvor points SITE lists them.',
-    exit: 1,
-    retry: 'never',
-  },
   'point-held': {
     message: (c) => `Point ${String(c['point'])} was not deleted: ${String(c['why'])}.`,
     hint: 'Name another point; a safety point is let go by: salvor confirm TASK',
+    exit: 1,
+    retry: 'never',
+  },
+  'point-incomplete': {
+    message: (c) => `Point ${String(c['point'])} was not used: ${String(c['problem'])}.`,
+    hint: 'Take another point of the site; salvor points SITE lists them.',
     exit: 1,
     retry: 'never',
   },
@@ -484,6 +515,12 @@ export const SALVOR_ERRORS = {
   'recovery-key-refused': {
     message: (c) => `The recovery key does not open ${String(c['location'])}.`,
     hint: 'Look whether it is the key of the newest recovery kit, letter by letter. On the host itself: salvor init gives every repository its key again.',
+    exit: 1,
+    retry: 'never',
+  },
+  'recovery-point-missing': {
+    message: (c) => `${String(c['account'])} has no night's point of its files at ${String(c['url'])}.`,
+    hint: 'Recover from the other copy with --from, or look for points of single sites with: salvor repo snapshots --repo URL',
     exit: 1,
     retry: 'never',
   },

@@ -2,7 +2,7 @@
  * Writes what `salvor init` was told into `salvor.yaml`. What a person wrote there stays: comments, order,
  * settings that were not named. A reader never sees half a file.
  */
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { DEFAULTS, holdsPassword, parseConfig } from './config.ts';
@@ -32,6 +32,54 @@ export function writeConfig(
   if (before !== null && isSame(config, parseConfig(before, file))) return { config, written: false };
   replaceFile(file, text, holdsPassword(config) ? 0o600 : modeOf(file));
   return { config, written: true };
+}
+
+/** How the second place of a host is reached on a machine that takes its place. */
+export type AdoptedPlaces = {
+  /** Named where there is no configuration to go on with. */
+  readonly homes: readonly string[];
+  readonly local: string | null;
+  readonly remote: {
+    readonly url: string;
+    readonly identityFile: string | null;
+    readonly knownHosts: string | null;
+  } | null;
+};
+
+/**
+ * The configuration of a lost host on the machine that takes its place: the file that is there, else `saved`, else a new one.
+ * With `places` it is written where it was missing, with a log-in for the remote place where the one that it names is not there.
+ * Throws as `parseConfig` does.
+ */
+export function adoptConfig(
+  file: string,
+  saved: string | null,
+  places: AdoptedPlaces | null,
+): { readonly config: Config; readonly written: boolean } {
+  const before = readIfThere(file);
+  if (before !== null) return { config: parseConfig(before, file), written: false };
+  if (places === null) return { config: parseConfig(saved ?? '{}', file), written: false };
+  const { homes, local, remote } = places;
+  const text = saved ?? newConfig({ homes, ...(local === null ? {} : { local }) });
+  const document = parseDocument(text);
+  if (remote !== null && !hasLogin(parseConfig(text, file))) {
+    const { url, identityFile, knownHosts } = remote;
+    document.set(
+      'remote',
+      document.createNode(identityFile === null || knownHosts === null ? url : { url, identityFile, knownHosts }),
+    );
+  }
+  const adopted = document.toString({ lineWidth: 0 });
+  const config = parseConfig(adopted, file);
+  replaceFile(file, adopted, 0o600);
+  return { config, written: true };
+}
+
+/** Whether the log-in that a configuration names is there, or none is needed. */
+function hasLogin({ remote }: Config): boolean {
+  if (remote === null) return false;
+  if (remote.url.startsWith('/')) return true;
+  return [remote.identityFile, remote.knownHosts].every((path) => path !== null && existsSync(path));
 }
 
 /** A new file explains itself: it is where a hoster looks first. */

@@ -37,35 +37,26 @@ import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import { documentOfArchive, documentOfPoint } from '../points/list-points.ts';
 import { findUnprotectedLinks } from '../lib/beneath/hard-links.ts';
-import { AuditLog } from '../lib/audit-log.ts';
-import { loadavg } from 'node:os';
-import { findAdministrator } from '../sites/administrator.ts';
-import { policyOfAccount, policyOfHost, policyOfSite } from '../policies/policy-levels.ts';
-import { openStore } from '../store/open-store.ts';
+import { policyOfSite } from '../policies/policy-levels.ts';
 import { deleteBackup } from '../tasks/delete-backup.ts';
 import { exportPoint } from '../tasks/export-point.ts';
 import { readStoredSite } from '../tasks/read-stored-site.ts';
 import { type TaskId } from '../tasks/task-id.ts';
 import { ArchivePoints, configuredFor } from './archive-points.ts';
-import { type EnsuredRepositories, type EnsuredRepository, HostPoints } from '../points/host-points.ts';
+import type { EnsuredRepositories, EnsuredRepository, HostPoints } from '../points/host-points.ts';
 import { type CopyName, hasRepository } from '../points/repositories.ts';
 import type { Uptime } from './clock-watch.ts';
 import { examineHost } from './doctor/examine-host.ts';
 import { runNights } from './nights.ts';
 import { describePolicy, simulatePolicy } from './policy-documents.ts';
 import { documentOfHost, documentOfSite, readHost } from './host-sites.ts';
-import { Journals } from './journals.ts';
-import { Locks } from './locks.ts';
 import { openPath, readPath } from '../points/read-point.ts';
-import { recoverHost } from './recover.ts';
-import { limitsOf } from './queue-limits.ts';
 import { Queue } from './queue.ts';
 import { type RotateWanted, rotateHostKeys } from './rotate-keys.ts';
 import type { TaskRoom } from './run-task.ts';
 import { type RecoveryProof, proveRecovery } from '../points/recovery-proofs.ts';
 import { HOST_ACCOUNT } from './host-account.ts';
 import { readStatus } from './status.ts';
-import { TaskLog } from './task-log.ts';
 import {
   type BackupCall,
   type CallOptions,
@@ -74,6 +65,7 @@ import {
   type TaskCallOptions,
   waitOptions,
 } from './calls.ts';
+import { type AgentServices, openTaskRoom } from './open-task-room.ts';
 import { SiteFinder } from './find-site.ts';
 import { HostTasks } from './host-tasks.ts';
 import { type IdentityCall, IdentityTasks } from './identity-tasks.ts';
@@ -82,57 +74,14 @@ import { type NightsRoom } from './nights.ts';
 import { serveRound } from './serve-round.ts';
 import { ServingTasks } from './serving-tasks.ts';
 import { SiteTasks } from './site-tasks.ts';
-import { Way } from './way.ts';
-import type { RemoteWait } from '../points/repositories.ts';
-
-export type AgentServices = {
-  readonly clock: () => Date;
-  /** From 0 up to and without 1. */
-  readonly random: () => number;
-  readonly randomBytes: (count: number) => Uint8Array;
-  /** Who asks, for the audit log. */
-  readonly who: string;
-  /** Each line that a task says. */
-  readonly say: (line: string) => void;
-  /** Time since the boot, which no change of the clock moves. */
-  readonly uptime: () => Uptime;
-};
 
 /**
  * Opens the agent of a host and finishes or undoes what a crash left. Only what could not be is told to the call
  * that meets it: a site whose recovery waits for its database server does not keep others from being backed up.
  */
 export async function openAgent(config: Config, services: AgentServices): Promise<Agent> {
-  await using opened = new AsyncDisposableStack();
-  const store = opened.use(await openStore(config.state));
-  const locks = opened.use(new Locks(config.state));
-  const limits = limitsOf(policyOfHost(config.policies));
-  const room: TaskRoom = {
-    ...services,
-    state: config.state,
-    locks,
-    journals: new Journals(config.state),
-    log: new TaskLog(store, limits),
-    limits,
-    way: new Way(),
-    load: () => loadavg()[0] ?? 0,
-    recover: () => recoverHost(room, (account) => points.unlock(account)),
-    auditLog: new AuditLog(config.state, services),
-    administratorOf: (server, home) =>
-      findAdministrator({
-        homes: [home],
-        server,
-        optionFile: config.mariadb.defaultsFile ?? undefined,
-        defaultSocket: config.mariadb.socket ?? undefined,
-      }),
-  };
-  const waitOf = (account: string): RemoteWait => {
-    const { uploadPerSecond, downloadPerSecond } = policyOfAccount(config.policies, account).policy;
-    return { uploadBytesPerSecond: uploadPerSecond, downloadBytesPerSecond: downloadPerSecond };
-  };
-  const points = opened.use(new HostPoints(config, store, waitOf));
-  await room.recover();
-  return new Agent(config, room, points, services.uptime, opened.move());
+  const { room, points, opened } = await openTaskRoom(config, services);
+  return new Agent(config, room, points, services.uptime, opened);
 }
 
 export class Agent implements AsyncDisposable {

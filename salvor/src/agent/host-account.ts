@@ -2,12 +2,15 @@
  * The host itself as an account of the nightly job: what lies in no home and is needed to set the host up again. Its
  * configuration, crontabs and certificates, the users of its database servers, and the agent's own state without its keys.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import type { HostPoints } from '../points/host-points.ts';
+import { HOST_CONFIG, HOST_RECORD, renderHostRecord } from '../points/host-record.ts';
+import { copiesOf, listMade } from '../points/repositories.ts';
 import { makeDirectories } from '../lib/make-directories.ts';
 import type { Account } from '../sites/account.ts';
+import type { NightText } from '../tasks/back-up-account.ts';
 
 /** No system user is called so: a name with an `@` is none. */
 export const HOST_ACCOUNT = '@host';
@@ -17,6 +20,8 @@ const PLACES = ['/etc', '/var/spool/cron', '/usr/local/etc', '/usr/local/bin', '
 const LEFT_OUT = [
   'keys',
   'remote-keys',
+  'remote-login',
+  'recovery-kit.html',
   'cache',
   'locks',
   'scratch',
@@ -49,4 +54,13 @@ export async function saveStore(points: HostPoints, { state }: Pick<Config, 'sta
   const file = join(directory, 'salvor.sqlite');
   rmSync(file, { force: true });
   await points.saveStore(file);
+}
+
+/** What `salvor recover` reads first: the configuration, wherever it lies, and where the repositories are. */
+export function recordOfHost(config: Config): readonly NightText[] {
+  const repositories = copiesOf(config).flatMap((copy) => listMade(config, copy));
+  return [
+    { name: HOST_CONFIG, text: readFileSync(config.file, 'utf8') },
+    { name: HOST_RECORD, text: renderHostRecord({ config: config.file, state: config.state, repositories }) },
+  ];
 }

@@ -17,7 +17,7 @@ import { type GrantsTools, grantsOfSites } from '../tasks/grants-of-sites.ts';
 import type { TaskRun } from '../tasks/task-run.ts';
 import { type NightCopy, type NightDone, type NightWanted, nightOfAccount } from '../tasks/night-of-account.ts';
 import { type Uptime, watchClock } from './clock-watch.ts';
-import { HOST_ACCOUNT, hostAccount, placesOfHost, saveStore } from './host-account.ts';
+import { HOST_ACCOUNT, hostAccount, placesOfHost, recordOfHost, saveStore } from './host-account.ts';
 import { readHost } from './host-sites.ts';
 import type { Queue, WaitOptions } from './queue.ts';
 import type { TaskOutcome } from './run-task.ts';
@@ -141,11 +141,12 @@ async function nightOf(
 async function textsOf(night: Night, run: TaskRun): Promise<readonly NightText[]> {
   await saveStore(night.points, night.config);
   const { signal } = run;
-  return await grantsOfSites(night.allSites, {
+  const grants = await grantsOfSites(night.allSites, {
     administratorOf: night.administratorOf,
     signal,
     onProblem: (problem) => run.note(problem),
   });
+  return [...grants, ...recordOfHost(night.config)];
 }
 
 const DAY_MS = 86_400_000;

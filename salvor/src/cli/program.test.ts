@@ -6,6 +6,9 @@ import { runCli } from '../../test/cli/run-cli.ts';
 const COMMANDS = [
   [],
   ['init'],
+  ['keys'],
+  ['keys', 'rotate'],
+  ['recover'],
   ['backup'],
   ['restore'],
   ['undo'],
@@ -81,7 +84,8 @@ describe('help', () => {
 
   test('of every command offers --json', async () => {
     for (const command of COMMANDS) {
-      if (command.length === 0 || ['repo', 'repo,key', 'repo,repair', 'task'].includes(command.join())) continue;
+      if (command.length === 0 || ['keys', 'repo', 'repo,key', 'repo,repair', 'task'].includes(command.join()))
+        continue;
       assert.match((await runCli([...command, '--help'])).out, /^ {2}--json /m, command.join(' '));
     }
   });

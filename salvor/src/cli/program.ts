@@ -19,6 +19,7 @@ import type { KeysRotateFlags } from './commands/keys.ts';
 import type { InstallFlags } from './commands/install.ts';
 import type { UninstallFlags } from './commands/uninstall.ts';
 import type { PolicyShowFlags } from './commands/policy.ts';
+import type { RecoverFlags } from './commands/recover.ts';
 import type { MigrateFlags, RelocateFlags } from './commands/relocate.ts';
 import type { RestoreFlags } from './commands/restore.ts';
 import type { StatusFlags } from './commands/status.ts';
@@ -48,6 +49,7 @@ export function buildProgram(
   addInstall(program, perform);
   addAgent(program, perform);
   addKeys(program, perform);
+  addRecover(program, perform);
   program.commandsGroup('Back up and bring back:');
   addBackup(program, perform);
   addDaily(program, perform);
@@ -113,6 +115,36 @@ function addInit(program: Command, perform: Perform): void {
     .option('--remote <url>', 'second place for the repositories: a directory on another disk, or sftp:user@host:/path')
     .action(async (flags: GlobalFlags & InitFlags) =>
       perform(flags, async (context) => (await import('./commands/init.ts')).init(flags, context)),
+    );
+}
+
+function addRecover(program: Command, perform: Perform): void {
+  addVerb(program, 'recover', 'bring a lost host back on this machine, out of its recovery kit and one copy', {
+    examples: [
+      'salvor recover --kit recovery-kit.html --dry-run',
+      'salvor recover --kit recovery-kit.html',
+      'salvor recover --kit - --from remote --account o1 < recovery-kit.html',
+      'salvor recover --kit recovery-kit.html --only configuration',
+    ],
+    notes: [
+      'Without --kit it asks on a terminal for what the printed kit says.',
+      'Nothing that is on this machine is written over, and nothing in a repository is removed.',
+      'Killed in the middle it goes on where it was when it is called again.',
+      'docs/recovery.md says what comes back and what does not.',
+    ],
+  })
+    .option('--kit <file>', 'the recovery kit that init wrote, or - for stdin')
+    .addOption(new Option('--from <copy>', 'the copy to recover from (default: remote)').choices(['local', 'remote']))
+    .option('--account <account>', 'only this account')
+    .option('--site <site>', 'only this site, with the code around it: URI, or ACCOUNT/URI')
+    .addOption(
+      new Option('--only <part>', 'only configuration, keys and catalogue')
+        .choices(['configuration'])
+        .conflicts(['site']),
+    )
+    .option('--dry-run', 'show what would come back, and change nothing')
+    .action(async (flags: GlobalFlags & RecoverFlags) =>
+      perform(flags, async (context) => (await import('./commands/recover.ts')).recover(flags, context)),
     );
 }
 

@@ -19,7 +19,7 @@ import type { FoundFile } from './find-archives.ts';
 import { isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
 import { followMade, forgetMade, readMade, readMadePoints, rememberMade } from './made-snapshots.ts';
 import type { PointRow } from '../store/tables.ts';
-import { type ListedPoint, type PointList, isMadeOf, listPoints } from './list-points.ts';
+import { type ListedPoint, type PointList, isMadeOf, listPoints, readStoredPoints } from './list-points.ts';
 import { type OpenPoint, pointTagOf, tagOf } from './open-point.ts';
 import { openStored } from './stored-point.ts';
 import {
@@ -117,6 +117,14 @@ export class HostPoints implements AsyncDisposable {
     return { repositories, problems };
   }
 
+  /** Makes an account's local repository, cut like the remote one, with a second key that the recovery key opens. */
+  async makeLocalLike(account: string): Promise<void> {
+    const like = await this.repositoryOf(account, 'remote');
+    const opened = await ensureAccountRepository(this.#places, account, 'local', like);
+    await this.#replace(`local ${account}`, opened);
+    await ensureRecoveryAccess(opened.repository, ensureRecoveryKey(this.#places.state));
+  }
+
   /** Writes the page that brings the host back. Its path. */
   writeKit(repositories: readonly EnsuredRepository[], date: Date): string {
     const recoveryKey = ensureRecoveryKey(this.#places.state);
@@ -191,6 +199,25 @@ export class HostPoints implements AsyncDisposable {
   /** By id, the snapshots of a copy that this agent made, and whether they are complete. */
   async madeIn(account: string, copy: CopyName): Promise<ReadonlyMap<string, boolean>> {
     return await readMade(this.#store, account, copy);
+  }
+
+  /**
+   * Takes points of a copy for made by this host's agent, which has lost its list of them: those of `points`, or with null all
+   * that read as one and are not from the future. How many snapshots.
+   */
+  async adoptMade(
+    account: string,
+    copy: CopyName,
+    { points, now }: { readonly points: ReadonlySet<string> | null; readonly now: Date },
+  ): Promise<number> {
+    const repository = await this.repositoryOf(account, copy);
+    const rows = await readStoredPoints(repository, account, copy);
+    const ours = rows.filter(({ point, time }) => Date.parse(time) <= now.getTime() && (points?.has(point) ?? true));
+    await rememberMade(
+      this.#store,
+      ours.map(({ snapshot, point, complete }) => ({ snapshot, account, copy, point, complete })),
+    );
+    return ours.length;
   }
 
   async forgetMade(snapshots: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 import { type Repository, type Snapshot, listSnapshots } from '@salvor/engine';
 import type { PointDocument, Problem } from '@salvor/contract';
 import type { Store } from '../store/open-store.ts';
-import type { PointRow } from '../store/tables.ts';
+import type { MadeSnapshotRow, PointRow } from '../store/tables.ts';
 import type { FoundArchive } from './archive-catalogue.ts';
 import { forgetPoints, readCatalogue, rememberPoints, rowOfManifest } from './catalogue.ts';
 import { type AccountSnapshots, halfOf, readAccountManifest, readSiteManifest } from './account-point.ts';
@@ -87,6 +87,29 @@ export async function listPoints(
 /** Whether all that a row was read from was made by this host's agent: `made` has what was. */
 export function isMadeOf({ snapshot }: PointRow, made: ReadonlyMap<string, string>): boolean {
   return snapshot.split(' ').every((id) => id === '-' || made.has(id));
+}
+
+/** Every snapshot of a point, and whether it is complete, as the manifests in a repository say. One that can't be read is none. */
+export async function readStoredPoints(
+  repository: Repository,
+  account: string,
+  copy: CopyName,
+): Promise<readonly (MadeSnapshotRow & { readonly time: string })[]> {
+  const { snapshots } = await listSnapshots(repository, { tags: ['salvor'] });
+  const found: (MadeSnapshotRow & { readonly time: string })[] = [];
+  for (const [point, kept] of groupByPoint(snapshots)) {
+    try {
+      const rows = await readRows(repository, kept, '');
+      const complete = rows.every((row) => row.complete === 1) ? 1 : 0;
+      const of = kept.kind === 'site' ? [kept.snapshot] : [kept.snapshots.files, kept.snapshots.databases];
+      for (const snapshot of of)
+        if (snapshot !== null)
+          found.push({ snapshot: snapshot.id, account, copy, point, complete, time: snapshot.time });
+    } catch {
+      // It counts for nothing, as it did when it was found.
+    }
+  }
+  return found;
 }
 
 type KeptPoint =

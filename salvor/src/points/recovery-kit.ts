@@ -1,6 +1,7 @@
 /**
  * The recovery kit: one page to print, with all that opens its backups when the host is gone, by hand with stock restic. It holds secrets in plain sight, which is its purpose. Pure: what is on it is handed in.
  */
+import { parseStorageUrl } from '@salvor/engine';
 import { encode, renderSVG } from 'uqr';
 import { RECOVERY_INFO, RECOVERY_USER } from './recovery-key.ts';
 
@@ -37,7 +38,11 @@ export function renderRecoveryKit(kit: RecoveryKit): string {
     '<h2>Repositories</h2>',
     `<table><tr><th>Account</th><th>Address</th><th>Id</th></tr>${kit.repositories.map(renderRepository).join('')}</table>`,
     '<p>Accounts that came later are not in this list. Their repositories lie beside these, and the same key opens them.</p>',
-    '<h2>How to read the backups, with stock restic</h2>',
+    '<h2>With Salvor, on an empty machine</h2>',
+    '<p>Install it, and:</p>',
+    block('salvor recover --kit recovery-kit.html --dry-run\nsalvor recover --kit recovery-kit.html'),
+    '<p>With this paper alone: <code>salvor recover</code> asks for what stands on it.</p>',
+    '<h2>By hand, with stock restic</h2>',
     renderByHand(kit),
     `<script type="application/json" id="kit">${escapeScript(JSON.stringify({ ...kit, date: kit.date.toISOString() }))}</script>`,
   ];
@@ -59,9 +64,9 @@ function renderPlace({ copy, url, login }: KitPlace): readonly string[] {
     title,
     block(url),
     '<p>Private key to log in with:</p>',
-    withCode(login.privateKey.trim(), login.privateKey),
+    withCode(login.privateKey.trim(), login.privateKey, 'key'),
     '<p>Keys that its server must show:</p>',
-    block(login.hostKeys.join('\n') || 'none were known when this page was made'),
+    block(login.hostKeys.join('\n') || 'none were known when this page was made', 'hosts'),
   ];
 }
 
@@ -69,28 +74,53 @@ function renderRepository({ account, url, id }: RecoveryKit['repositories'][numb
   return `<tr><td>${escape(account)}</td><td>${escape(url)}</td><td><code>${id}</code></td></tr>`;
 }
 
-/** Each step with commands of Debian's own packages: restic and openssl. */
+/** Each step with commands of Debian's own packages, which go one after the other into one shell: restic from 0.14 on. */
 function renderByHand({ recoveryKey, places }: RecoveryKit): string {
-  const remote = places.find(({ copy }) => copy === 'remote') ?? places[0];
-  const url = remote?.url ?? '/var/backups/salvor/repositories';
-  const isSftp = remote?.login !== null && remote?.login !== undefined;
+  const place = places.find(({ copy }) => copy === 'remote') ?? places[0];
+  const url = place?.url ?? '/var/backups/salvor/repositories';
+  const ssh = place === undefined || place.login === null ? null : sshOf(url);
+  const keys = ssh === null ? `${url}/$A/keys` : 'keys-$A';
+  const fetched =
+    ssh === null ? [] : [`mkdir -p "keys-$A"; echo "get ${ssh.path}/$A/keys/* keys-$A/" | sftp -q -b - ${ssh.login}`];
+  const command = ssh === null ? '' : `-o sftp.command='ssh ${ssh.command} -s sftp' `;
   const steps = [
-    ...(isSftp
-      ? [
-          'Save the private key above as <code>kit-key</code> (mode 0600) and the server’s keys as <code>kit-hosts</code>, and fetch the key files of an account’s repository, for example with <code>sftp -i kit-key -o UserKnownHostsFile=kit-hosts</code>.',
-        ]
-      : []),
-    `Find the repository’s id: it is the <code>hostname</code> in the key file whose <code>username</code> is <code>${RECOVERY_USER}</code>.${block(String.raw`sed -n 's/.*"username":"${RECOVERY_USER}","hostname":"\([0-9a-f]*\)".*/\1/p' REPOSITORY/keys/*`)}`,
-    `Derive the repository’s password from the recovery key and that id.${block(`openssl kdf -keylen 32 -kdfopt digest:SHA256 -kdfopt hexkey:${recoveryKey} -kdfopt hexsalt:ID -kdfopt info:"${RECOVERY_INFO}" HKDF | tr -d ':\\n' | tr A-F a-f > password`)}`,
-    `Look, and restore.${block(`restic ${isSftp ? "-o sftp.args='-i kit-key -o UserKnownHostsFile=kit-hosts' " : ''}-r ${url}/ACCOUNT --password-file password snapshots\nrestic … restore SNAPSHOT --target DIRECTORY`)}`,
-    'The databases lie in the snapshots under <code>/databases/NAME</code>: concatenated in the order of their names the files are one dump for the stock client.',
+    'On Debian: <code>apt-get install restic openssl openssh-client mariadb-client</code>, and work in an empty directory that is yours alone.',
+    ...(ssh === null
+      ? []
+      : [
+          'Save the private key above as <code>kit-key</code> (<code>chmod 600 kit-key</code>) and the server’s keys as <code>kit-hosts</code>.',
+        ]),
+    `Say which account is meant: one of the table above. <code>@host</code> is the host itself: its <code>/etc</code>, and the users of its database servers.${block('A=ACCOUNT')}`,
+    `Find the repository’s id, which stands in one of its key files, derive its password from the recovery key and that id, and look.${block(
+      [
+        ...fetched,
+        String.raw`ID=$(sed -n 's/.*"username":"${RECOVERY_USER}","hostname":"\([0-9a-f]*\)".*/\1/p' "${keys}"/* | head -n 1)`,
+        `openssl kdf -keylen 32 -kdfopt digest:SHA256 -kdfopt hexkey:${recoveryKey} -kdfopt hexsalt:$ID -kdfopt info:"${RECOVERY_INFO}" HKDF | tr -d ':\\n' | tr A-F a-f > "password-$A"`,
+        `r() { restic --no-cache ${command}-r "${url}/$A" --password-file "password-$A" "$@"; }`,
+        'r snapshots',
+      ].join('\n'),
+      'open',
+    )}`,
+    `An account’s files, at the places where they were. Make its system users first, with the numbers that <code>/etc/passwd</code> of <code>@host</code> has.${block('H=HOME\nr restore latest --tag holds:files --include "$H" --target /', 'files')}`,
+    `Of <code>@host</code>: the users of the database servers, each with its password as the server keeps it. Take those that you need.${block('r dump --tag holds:files latest /grants-1.sql > grants.sql\nU=USER\ngrep -F "\\`$U\\`@" grants.sql | mariadb', 'users')}`,
+    `Of an account again: a database, whose name stands in the site’s settings. It lies under <code>/databases</code>, a file for each table; in the order of their names they are one dump.${block('N=NAME\nmariadb -e "CREATE DATABASE \\`$N\\`"\nr restore latest --tag holds:databases --include "/databases/$N" --target dump\ncat "dump/databases/$N"/* | mariadb "$N"', 'database')}`,
   ];
   return `<ol>${steps.map((step) => `<li>${step}</li>`).join('')}</ol>`;
 }
 
+/** How OpenSSH's own commands log in with the files of the kit: Debian's restic knows no other way to name them. */
+function sshOf(url: string): { readonly login: string; readonly command: string; readonly path: string } | null {
+  const address = parseStorageUrl(url);
+  if (address.kind !== 'sftp') return null;
+  const { host, port = 22, user, path } = address;
+  const options = '-i kit-key -o UserKnownHostsFile=kit-hosts';
+  const name = user === undefined ? host : `${user}@${host}`;
+  return { login: `${options} -P ${port} ${name}`, command: `${options} -p ${port} ${name}`, path };
+}
+
 /** Text beside the same as a QR code; without it where a code can't hold so much. */
-function withCode(shown: string, value: string): string {
-  return `<div class="code">${block(shown)}${isEncodable(value) ? renderSVG(value, { ecc: 'M' }) : ''}</div>`;
+function withCode(shown: string, value: string, step?: string): string {
+  return `<div class="code">${block(shown, step)}${isEncodable(value) ? renderSVG(value, { ecc: 'M' }) : ''}</div>`;
 }
 
 function isEncodable(value: string): boolean {
@@ -107,8 +137,9 @@ function groupDigits(key: string): string {
   return (key.match(/.{1,8}/g) ?? []).join(' ');
 }
 
-function block(text: string): string {
-  return `<pre>${escape(text)}</pre>`;
+/** `step` names it for whoever looks for it. */
+function block(text: string, step?: string): string {
+  return `<pre${step === undefined ? '' : ` data-step="${step}"`}>${escape(text)}</pre>`;
 }
 
 function escape(text: string): string {

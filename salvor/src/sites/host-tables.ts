@@ -13,10 +13,15 @@ export type HostTables = { readonly users: readonly HostUser[]; readonly groups:
 
 /** Users that come from elsewhere (LDAP) are not in them; a list that is missing is empty. */
 export function readHostTables(files = { passwd: '/etc/passwd', group: '/etc/group' }): HostTables {
-  const users = readRows(files.passwd).flatMap(([name = '', , uid = '', gid = '', , home = '', shell = '']) =>
+  return parseHostTables({ passwd: readText(files.passwd), group: readText(files.group) });
+}
+
+/** The same out of the texts of the lists. */
+export function parseHostTables(texts: { readonly passwd: string; readonly group: string }): HostTables {
+  const users = readRows(texts.passwd).flatMap(([name = '', , uid = '', gid = '', , home = '', shell = '']) =>
     isNumber(uid) && isNumber(gid) && name !== '' ? [{ name, uid: Number(uid), gid: Number(gid), home, shell }] : [],
   );
-  const groups = readRows(files.group).flatMap(([name = '', , gid = '', members = '']) =>
+  const groups = readRows(texts.group).flatMap(([name = '', , gid = '', members = '']) =>
     isNumber(gid) && name !== ''
       ? [{ name, gid: Number(gid), members: members.split(',').filter((member) => member !== '') }]
       : [],
@@ -24,13 +29,15 @@ export function readHostTables(files = { passwd: '/etc/passwd', group: '/etc/gro
   return { users, groups };
 }
 
-function readRows(file: string): string[][] {
-  let text: string;
+function readText(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch {
-    return [];
+    return '';
   }
+}
+
+function readRows(text: string): string[][] {
   return text
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))

@@ -1,0 +1,76 @@
+/** What keeps a lost host from coming back, told before anything is changed; the whole way is in `test/recover/`. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { recoverMachine } from '../compose.ts';
+import { HostPoints } from '../points/host-points.ts';
+import type { RecoveryKit } from '../points/recovery-kit.ts';
+import { ensureRecoveryKey } from '../points/recovery-key.ts';
+import { openStore } from '../store/open-store.ts';
+import type { RecoverWanted } from './recover-machine.ts';
+
+const place = mkdtempSync(join(tmpdir(), 'salvor-machine-'));
+after(() => rmSync(place, { recursive: true, force: true }));
+let kit: RecoveryKit;
+
+/** A host with a repository, and no night yet. */
+before(async () => {
+  const places = { state: join(place, 'lost'), local: join(place, 'repositories'), remote: null };
+  await using store = await openStore(places.state);
+  await using points = new HostPoints(places, store);
+  const { repositories } = await points.ensure(['o1']);
+  const recoveryKey = ensureRecoveryKey(places.state);
+  kit = {
+    host: 'lost',
+    date: new Date(),
+    recoveryKey,
+    places: [{ copy: 'local', url: places.local, login: null }],
+    repositories,
+  };
+});
+
+async function recover(
+  name: string,
+  wanted: Partial<RecoverWanted> = {},
+): Promise<Awaited<ReturnType<typeof recoverMachine>>> {
+  const file = join(place, name, 'salvor.yaml');
+  const all = { kit, from: null, account: null, site: null, only: null, dryRun: false, ...wanted };
+  const signal = new AbortController().signal;
+  return await recoverMachine(file, all, { clock: () => new Date(), signal, onProgress: () => {} });
+}
+
+describe('a recovery', () => {
+  it('with another key, of an account that the host had not, or of no site of it changes nothing', async () => {
+    const list = (): ReadonlySet<string> => new Set(readdirSync(place, { recursive: true }).map(String));
+    const before = list();
+    const wrong = { ...kit, recoveryKey: 'ab'.repeat(32) };
+    await assert.rejects(recover('one', { kit: wrong }), { code: 'recovery-key-refused' });
+    await assert.rejects(recover('one', { account: 'o9' }), { code: 'account-unknown' });
+    assert.deepEqual(list(), before);
+  });
+
+  it('of an account without a night says so; configuration and keys come back all the same', async () => {
+    const file = join(place, 'two', 'salvor.yaml');
+    mkdirSync(join(place, 'two'));
+    const kept = `state: ${join(place, 'two/state')}\nlocal: ${join(place, 'repositories')}\nhomes: [${place}/none]\n`;
+    writeFileSync(file, kept);
+    const document = await recover('two');
+    assert.equal(document.state, 'warned');
+    assert.ok(document.problems.some(({ code, path }) => code === 'recovery-point-missing' && path === 'o1'));
+    assert.equal(readFileSync(file, 'utf8'), kept);
+    assert.equal(ensureRecoveryKey(join(place, 'two/state')), kit.recoveryKey);
+    assert.ok(existsSync(join(place, 'two/state/keys/o1')));
+    const kitAgain = readFileSync(join(place, 'two/state/recovery-kit.html'), 'utf8');
+    assert.ok(kitAgain.includes(kit.recoveryKey));
+  });
+
+  it('on a machine that has a host of its own is refused', async () => {
+    mkdirSync(join(place, 'three'));
+    const state = join(place, 'three/state');
+    ensureRecoveryKey(state);
+    writeFileSync(join(place, 'three/salvor.yaml'), `state: ${state}\nlocal: ${place}/three/local\n`);
+    await assert.rejects(recover('three', { dryRun: true }), { code: 'machine-in-use' });
+  });
+});

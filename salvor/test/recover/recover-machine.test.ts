@@ -1,0 +1,123 @@
+/** A lost host on an empty machine: from its printed kit and the remote copy alone, every site answers as it did. */
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { PointsDocument, RecoverDocument } from '@salvor/contract';
+import { LostHost } from './lost-host.ts';
+import { writeScriptByHand } from './by-hand.ts';
+import type { MachineReport } from './empty-machine.ts';
+
+const RECOVER = ['recover', '--kit', '-'] as const;
+
+describe('a lost host', () => {
+  let lost: LostHost;
+  const seed = Number(process.env['SALVOR_TEST_SEED'] ?? randomInt(2 ** 31));
+  const uris = (account?: string): readonly string[] =>
+    lost.sites.filter((site) => account === undefined || site.account === account).map(({ uri }) => uri);
+  const documentOf = ({ commands }: MachineReport, at: number): RecoverDocument => {
+    const { document, output = '', complaint = '' } = commands[at] ?? {};
+    assert.ok(document, `${output}\n${complaint}`);
+    return RecoverDocument.parse(document);
+  };
+
+  before(async () => {
+    lost = await LostHost.open({ accounts: 2, sites: 3, seed });
+  });
+  after(() => lost[Symbol.asyncDispose]());
+
+  it('comes back from kit and remote copy alone, also where the recovery is killed in the middle', async (t) => {
+    t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
+    const there = lost.listRemote();
+    const report = await lost.onEmptyMachine({
+      commands: [
+        { args: [...RECOVER, '--dry-run'] },
+        { args: RECOVER, killAfterMs: 500 + (seed % 4000) },
+        { args: RECOVER },
+        { args: ['points', `a0/${uris('a0')[0]}`] },
+      ],
+      look: uris(),
+    });
+    t.diagnostic(report.commands.map(({ exit, seconds }) => `exit ${exit} after ${seconds.toFixed(1)} s`).join(', '));
+    const planned = documentOf(report, 0);
+    assert.deepEqual([planned.state, planned.written], ['succeeded', false]);
+    assert.deepEqual(
+      planned.accounts.map(({ account, users, homes }) => [account, users, homes.map(({ state }) => state)]),
+      lost.host.accounts.map(({ account: { name } }) => [name, [name, `${name}.ftp`], ['missing']]),
+    );
+    const document = documentOf(report, 2);
+    assert.equal(document.state, 'succeeded', JSON.stringify(document, null, 1));
+    assert.deepEqual(report.looks, lost.looks);
+    assert.ok(lost.looks.every(({ status }) => status === 200));
+    const [point] = PointsDocument.parse(report.commands[3]?.document);
+    assert.deepEqual([point?.origin, point?.complete, point?.copies], ['daily', true, ['local', 'remote']]);
+
+    for (const { account } of lost.host.accounts) {
+      assert.match(
+        report.passwd,
+        new RegExp(`^${account.name}:x:${account.uid}:${account.gid}::${account.home}:/bin/sh$`, 'm'),
+      );
+      assert.match(report.shadow, new RegExp(`^${account.name}:\\$6\\$salt\\$x{86}:`, 'm'));
+    }
+    assert.match(report.group, /^www-data:.*\ba0\b/m);
+    const now = new Set(lost.listRemote());
+    assert.deepEqual(
+      there.filter((path) => !now.has(path)),
+      [],
+      'nothing in the repositories is removed',
+    );
+  });
+
+  it('comes back in parts: one site alone, then the rest of its account, and nothing of the others', async () => {
+    const [first = '', ...others] = uris('a0');
+    assert.ok(others.length > 0);
+    const report = await lost.onEmptyMachine({
+      commands: [{ args: [...RECOVER, '--site', `a0/${first}`] }, { args: [...RECOVER, '--account', 'a0'] }],
+      look: uris('a0'),
+    });
+    const [one, all] = [documentOf(report, 0), documentOf(report, 1)];
+    for (const document of [one, all]) assert.equal(document.state, 'succeeded', JSON.stringify(document, null, 1));
+    assert.deepEqual(
+      one.accounts.map(({ account, sites }) => [account, sites.map(({ uri }) => uri)]),
+      [['a0', [first]]],
+    );
+    assert.deepEqual(
+      all.accounts[0]?.sites.map(({ databases }) => databases.length),
+      [0, ...others.map(() => 1)],
+    );
+    assert.deepEqual(
+      report.looks,
+      lost.looks.filter(({ uri }) => uris('a0').includes(uri)),
+    );
+    assert.deepEqual(
+      report.isHomeThere,
+      lost.sites.map(({ account }) => account === 'a0'),
+    );
+  });
+
+  it('comes back by hand, with stock restic and the printed page', async () => {
+    const [site] = lost.sites;
+    assert.ok(site !== undefined);
+    const script = writeScriptByHand(readFileSync(lost.kit, 'utf8'), site, lost.host.mariadb.socket);
+    const report = await lost.onEmptyMachine({ commands: [], script, look: [site.uri] });
+    assert.deepEqual(
+      report.looks,
+      lost.looks.filter(({ uri }) => uri === site.uri),
+    );
+  });
+
+  it('that lives is left as it is: homes that are there are refused, and nothing is written over', async () => {
+    const before = await lost.look();
+    const { exit, output } = await lost.attempt(['recover', '--kit', lost.kit]);
+    const document = RecoverDocument.parse(JSON.parse(output));
+    assert.deepEqual([exit, document.state, document.written], [1, 'failed', false]);
+    for (const { state, problems, homes } of document.accounts) {
+      assert.deepEqual([state, homes.map((home) => home.state)], ['failed', ['taken']]);
+      assert.deepEqual(
+        problems.map(({ code }) => code),
+        ['place-taken'],
+      );
+    }
+    assert.deepEqual(await lost.look(), before);
+  });
+});
