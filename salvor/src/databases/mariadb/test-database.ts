@@ -76,7 +76,7 @@ export function storePart(
   const open = async function* (): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < bytes.length; at += 65_521) yield bytes.subarray(at, at + 65_521);
   };
-  return { file, kind, table, bytes, rows, open };
+  return { file, kind, table, bytes, size: bytes.length, rows, open };
 }
 
 export async function makeScratch(test: TestServer, charset = 'utf8mb4'): Promise<Scratch> {
