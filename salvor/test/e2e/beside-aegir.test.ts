@@ -10,6 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import {
   BackupDocument,
   DeleteDocument,
+  DoctorDocument,
   ErrorDocument,
   IdentityDocument,
   PointsDocument,
@@ -136,6 +137,17 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 120_000 }, () => {
     writeFileSync(context, text.replace(panel.uri, 'gone.example.org'));
     assert.deepEqual((await test.run(['delete', site.uri, '--dry-run'], DeleteDocument)).plan.obstacles, []);
     writeFileSync(context, text);
+  });
+
+  it('the doctor names what its panel deletes and makes by itself', async () => {
+    await sql(`CREATE TABLE system (name VARCHAR(64), type VARCHAR(12), status INT, schema_version INT, filename VARCHAR(99));
+      INSERT INTO system VALUES ('hosting_backup_gc', 'module', 1, 0, 'x'), ('hosting_backup_queue', 'module', 0, 0, 'x')`);
+    const { findings } = DoctorDocument.parse((await test.attempt(['doctor'])).document);
+    await sql('DROP TABLE system');
+    assert.deepEqual(
+      findings.filter(({ code }) => code.startsWith('aegir-')).map(({ code, path }) => [code, path]),
+      [['aegir-deletes-archives', panel.uri]],
+    );
   });
 
   it('a command that has Aegir do it runs between our safety point and our look, and a wrong end is told', async () => {

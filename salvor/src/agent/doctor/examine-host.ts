@@ -13,6 +13,7 @@ import type { TaskRoom } from '../run-task.ts';
 import { checkClock } from './check-clock.ts';
 import { checkDatabases } from './check-databases.ts';
 import { checkFiles } from './check-files.ts';
+import { checkForeignJobs } from './check-foreign-jobs.ts';
 import { checkNights } from './check-nights.ts';
 import { checkPrograms } from './check-programs.ts';
 import { checkRepositories } from './check-repositories.ts';
@@ -45,6 +46,7 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ['tasks', checkTasks],
   ['nights', checkNights],
   ['service', checkService],
+  ['jobs of others', checkForeignJobs],
 ];
 
 export async function examineHost(room: DoctorRoom, found: FoundSites, signal?: AbortSignal): Promise<DoctorDocument> {

@@ -19,6 +19,16 @@ export const FINDINGS = {
     message: (c) => `account ${c['account']} has no ${c['copy']} repository yet`,
     remedy: () => 'make it now with: salvor init   (the next night makes it too)',
   },
+  'aegir-deletes-archives': {
+    severity: 'warning',
+    message: (c) => `Aegir (${c['panel']}) deletes archives of its sites by rules of its own (${c['module']})`,
+    remedy: () => 'switch the feature off in Aegir, under Hosting › Features: our rules let go of archives too',
+  },
+  'aegir-makes-archives': {
+    severity: 'note',
+    message: (c) => `Aegir (${c['panel']}) backs its sites up by itself too (${c['module']})`,
+    remedy: () => 'if our nights are enough, switch the feature off in Aegir, under Hosting › Features',
+  },
   'agent-not-running': {
     severity: 'warning',
     message: () => 'no agent serves this host: no night begins by itself',
@@ -56,6 +66,21 @@ export const FINDINGS = {
     message: (c) =>
       `${c['points']} of account ${c['account']} are not in the remote copy, the oldest of ${c['oldest']}`,
     remedy: (c) => `see why with: salvor task log ${c['task']}   the next night brings them over; now: salvor daily`,
+  },
+  'foreign-job-deletes': {
+    severity: 'warning',
+    message: (c) => `${c['name']} (${c['file']}) ${c['what']}`,
+    remedy: (c) => String(c['remedy']),
+  },
+  'foreign-job-empties': {
+    severity: 'warning',
+    message: (c) => `${c['name']} (${c['file']}) ${c['what']}`,
+    remedy: (c) => String(c['remedy']),
+  },
+  'foreign-job-repeats': {
+    severity: 'note',
+    message: (c) => `${c['name']} (${c['file']}) ${c['what']}`,
+    remedy: (c) => String(c['remedy']),
   },
   'home-shares-disk': {
     severity: 'warning',
