@@ -1,7 +1,9 @@
 /** Virtual hosts as a real nginx serves them and a real Apache reads them. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
+  chmodSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -12,15 +14,20 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findFreePort } from '../../../demo/web-server.ts';
 import { hasCode } from '../../test/fault/fault-host.ts';
 import { type TestNginx, openNginx } from '../../test/e2e/open-nginx.ts';
 import { presetPolicy } from '../policies/policy.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { Site } from '../sites/site.ts';
 import { testSite } from '../sites/test-site.ts';
+import { switchVhostOff } from '../sites/switch-off-vhost.ts';
+import { makeMove } from './move-site.ts';
 import { makeStaging } from './staging.ts';
 import {
   type Switch,
@@ -29,6 +36,7 @@ import {
   planSwitchBack,
   revertSwitch,
   surveySwitch,
+  finishSwitch,
 } from './switch-site.ts';
 import { parseTaskId } from './task-id.ts';
 import { VHOST_TEMPLATES, fillTemplate } from './virtual-host-template.ts';
@@ -257,44 +265,127 @@ describe('the virtual host of a site', { concurrency: 1 }, () => {
     );
   });
 
-  it('is read by a real Apache, with and without a log-in and aliases', () => {
+  it('is served by a real Apache: what is public, and nothing of the rest; nothing at all where it is switched off', async () => {
+    const port = await findFreePort();
     const values = {
       uri: 'old.test',
+      aliases: ['www.old.test'],
       root,
       sitePath: join(root, 'sites/old.test'),
       maintenance: join(root, 'sites/old.test/.maintenance'),
-      listen: '80',
-    };
-    const full = fillTemplate('apache', VHOST_TEMPLATES.apache, {
-      ...values,
-      aliases: ['www.old.test'],
-      php: 'unix:/run/php.sock',
+      listen: String(port),
+      php: null,
       environment: new Map([['db_passwd', 'a"b\\c #d']]),
-    });
+    };
+    const full = fillTemplate('apache', VHOST_TEMPLATES.apache, values);
     const bare = fillTemplate('apache', VHOST_TEMPLATES.apache, {
       ...values,
+      uri: 'bare.test',
       aliases: [],
-      php: null,
+      php: 'unix:/run/php.sock',
       environment: new Map(),
     });
     assert.deepEqual([full.problems, bare.problems], [[], []]);
     assert.match(full.text, /SetEnv db_passwd "a\\"b\\\\c #d"/);
     assert.ok(!bare.text.includes('SetEnv') && !bare.text.includes('ServerAlias'));
+    // A rewriting that comes first elsewhere, and a section that lets everybody in.
+    const open = full.text.replace(
+      '</VirtualHost>',
+      '<Location "/">\n    Require all granted\n  </Location>\n  RewriteRule ^/old$ /sites/old.test/modules/x/x.js [L]\n</VirtualHost>',
+    );
+    const conf = join(directory, 'apache.conf');
+    chmodSync(directory, 0o755);
     const modules = ['mpm_event', 'authz_core', 'dir', 'env', 'rewrite', 'alias', 'proxy', 'proxy_fcgi'].map(
       (name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so\n`,
     );
-    const conf = join(directory, 'apache.conf');
-    writeFileSync(
-      conf,
-      `ServerName x.test\nErrorLog ${directory}/apache.log\n${modules.join('')}${full.text}${bare.text}`,
+    const head = `ServerName x.test
+PidFile ${directory}/apache.pid
+ErrorLog ${directory}/apache.log
+DefaultRuntimeDir ${directory}
+${uid === 0 ? 'User nobody\nGroup nogroup\n' : ''}Listen 127.0.0.1:${port}
+${modules.join('')}`;
+    /** As its first virtual host Apache takes the one before for all other names. */
+    const serve = async (text: string): Promise<readonly (readonly [string, number])[]> => {
+      writeFileSync(conf, `${head}${bare.text}${text}`);
+      execFileSync('apache2', ['-t', '-f', conf], { stdio: 'pipe' });
+      const apache = spawn('apache2', ['-f', conf, '-DFOREGROUND'], { stdio: 'ignore' });
+      const gone = once(apache, 'exit');
+      try {
+        const statuses: [string, number][] = [];
+        for (const path of [
+          '/sites/old.test/files/a%20b.txt',
+          '/old',
+          '/sites/old.test/private/files/a.txt',
+          '/sites/old.test/files/../Private/backup.tar',
+          '/sites/old.test/files/private/a.txt',
+          '/sites/old.test/settings.php',
+          '/sites/old.test/database.sql',
+          '/.git/config',
+        ])
+          statuses.push([path, await askApache(port, path)]);
+        return statuses;
+      } finally {
+        apache.kill('SIGTERM');
+        await gone;
+      }
+    };
+    const [plain, opened, off] = [await serve(full.text), await serve(open), await serve(switchVhostOff(open))];
+    const statusesOf = (served: typeof plain): readonly number[] => served.map(([, status]) => status);
+    assert.deepEqual(statusesOf(plain), [200, 404, 403, 403, 403, 403, 403, 403]);
+    assert.equal(statusesOf(opened)[1], 200);
+    assert.deepEqual(
+      statusesOf(off),
+      plain.map(() => 503),
     );
-    execFileSync('apache2', ['-t', '-f', conf, '-C', `ServerRoot ${directory}`], { stdio: 'pipe' });
-    writeFileSync(
-      conf,
-      `ServerName x.test\nErrorLog ${directory}/apache.log\n${modules.join('')}${full.text.replace('DocumentRoot', 'DocumentRot')}`,
-    );
-    assert.throws(() =>
-      execFileSync('apache2', ['-t', '-f', conf, '-C', `ServerRoot ${directory}`], { stdio: 'pipe' }),
-    );
+    writeFileSync(conf, `${head}${full.text.replace('DocumentRoot', 'DocumentRot')}`);
+    assert.throws(() => execFileSync('apache2', ['-t', '-f', conf], { stdio: 'pipe' }));
+  });
+
+  it('that a crash left half in place is finished, or taken back where nginx does not take it any more', async () => {
+    const old = site('old.test', 'pw', { virtualHosts: [join(vhosts, 'old.test')] });
+    await apply(await planVirtualHost(old, policy, null, say));
+    const was = readFileSync(join(vhosts, 'old.test'));
+    const half = async (): Promise<Switch> => {
+      const plan = await planVirtualHost(site('new.test'), policy, { site: old, isCopy: false }, say);
+      const wanted = await build(plan);
+      const [first] = wanted.virtualHosts?.moves ?? [];
+      makeMove(first ?? assert.fail());
+      assert.deepEqual(readdirSync(vhosts).toSorted(), ['new.test', 'old.test']);
+      assert.ok(!(await surveySwitch(wanted, home, tools)).isUntouched);
+      return wanted;
+    };
+    await revertSwitch(await half(), home, tools);
+    assert.deepEqual([readdirSync(vhosts), readFileSync(join(vhosts, 'old.test'))], [['old.test'], was]);
+    const refused = await half();
+    writeFileSync(join(vhosts, 'zzz'), 'nonsense;');
+    await assert.rejects(finishSwitch(refused, home, tools), hasCode('virtual-host-refused'));
+    rmSync(join(vhosts, 'zzz'));
+    assert.ok((await surveySwitch(refused, home, tools)).isUntouched);
+    await finishSwitch(await half(), home, tools);
+    assert.deepEqual(readdirSync(vhosts), ['new.test']);
+    assert.equal((await nginx.ask('new.test', '/sites/old.test/files/a%20b.txt')).status, 200);
+    assert.equal((await nginx.ask('old.test', '/')).status, 404);
   });
 });
+
+/** The status; until it listens it is asked again. */
+async function askApache(port: number, path: string): Promise<number> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await new Promise<number>((settle, fail) => {
+        const asked = request(
+          { host: '127.0.0.1', port, path, headers: { Host: 'old.test' }, agent: false },
+          (response) => {
+            response.resume();
+            settle(response.statusCode ?? 0);
+          },
+        );
+        asked.on('error', fail);
+        asked.end();
+      });
+    } catch (error) {
+      if (tries > 400) throw error;
+      await sleep(25);
+    }
+  }
+}
