@@ -9,11 +9,13 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AvailabilityDocument,
-  DeleteDocument,
+  type BackupDocument,
+  EXIT_OF_STATE,
   ErrorDocument,
-  IdentityDocument,
+  type RestoreDocument,
   TaskLogDocument,
-  TasksDocument,
+  type TaskSummary,
+  type UndoDocument,
   VERIFY_CHECKS,
   VerifyDocument,
 } from '@salvor/contract';
@@ -21,10 +23,12 @@ import type { DemoSite } from '../../../demo/host.ts';
 import { type ObservedSite, observeSite } from '../../../demo/observe-site.ts';
 import { Random } from '../../../demo/random.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
+import type { Agent } from '../../src/agent/agent.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
 import { parseVhosts } from '../../src/sites/read-vhosts.ts';
 import { SALVOR } from '../cli/run-cli.ts';
+import { EVERYTHING } from '../fault/fault-host.ts';
 import { chooseSeed } from '../fault/kill-loop.ts';
 import { type TestNginx, openNginx } from './open-nginx.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
@@ -79,18 +83,29 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
     const [program = '', ...args] = nginx.reload;
     execFileSync(program, args);
   };
-  const switchTo = (verb: 'disable' | 'enable', ...args: string[]): Promise<AvailabilityDocument> =>
-    test.run([verb, cloaked.uri, ...args], AvailabilityDocument);
-  const statusOf = async (site: DemoSite): Promise<number> => (await nginx.ask(site.uri, '/')).status;
-  const enabledOf = async (site: DemoSite): Promise<boolean | null | undefined> => {
+  /** In this process: a command of its own costs half a second each time. */
+  const call = async <T>(body: (agent: Agent) => Promise<T>): Promise<T> => {
     await using agent = await openAgentFor(loadConfig([salvorPlaces(test.host).config]), { clock: () => new Date() });
-    return (await agent.sites()).sites.find(({ uri }) => uri === site.uri)?.enabled;
+    return await body(agent);
   };
+  const switchTo = async (verb: 'disable' | 'enable', dryRun = false): Promise<AvailabilityDocument> =>
+    AvailabilityDocument.parse(
+      await call((agent) => agent.switchSite(cloaked.uri, verb === 'disable' ? 'off' : 'on', { dryRun })),
+    );
+  const backUp = (site: DemoSite): Promise<BackupDocument> => call((agent) => agent.backup(site.uri, { reason: null }));
+  const restore = (site: DemoSite, change: object = {}): Promise<RestoreDocument> =>
+    call((agent) => agent.restore(site.uri, { ...EVERYTHING, ...change }));
+  const undo = (task: string | null): Promise<UndoDocument> => call((agent) => agent.undo(task ?? ''));
+  const lastTask = async (): Promise<TaskSummary | undefined> =>
+    (await call((agent) => agent.tasks({ site: null, states: [], count: 1 })))[0];
+  const statusOf = async (site: DemoSite): Promise<number> => (await nginx.ask(site.uri, '/')).status;
+  const enabledOf = async (site: DemoSite): Promise<boolean | null | undefined> =>
+    (await call((agent) => agent.sites())).sites.find(({ uri }) => uri === site.uri)?.enabled;
   const kindsOf = ({ plan }: AvailabilityDocument): readonly string[] => plan.places.map(({ kind }) => kind);
 
   it('with --dry-run names what would change, and changes nothing', async () => {
     const before = [vhost, context].map((path) => readFileSync(path, 'utf8'));
-    const planned = await switchTo('disable', '--dry-run');
+    const planned = await switchTo('disable', true);
     assert.deepEqual(
       [planned.task, kindsOf(planned), planned.plan.webServer],
       [null, ['virtual-host', 'context'], 'nginx'],
@@ -114,7 +129,7 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
       [lstatSync(vhost).mode, lstatSync(context).mode],
       files.map(({ mode }) => mode),
     );
-    assert.ok((await test.backUp(cloaked)).tables > 0, 'its log-in is still known');
+    assert.ok((await backUp(cloaked)).tables > 0, 'its log-in is still known');
     const again = await switchTo('disable');
     assert.deepEqual([again.task, again.plan.places], [null, []]);
 
@@ -136,16 +151,16 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
   });
 
   it('and back by undo, and by undo of that', async () => {
-    const restored = await test.restore(cloaked, '--only', 'files');
+    const restored = await restore(cloaked, { only: 'files' });
     const off = await switchTo('disable');
     // What it has changed lies beside the site: the restore before it can still be undone.
-    await test.undo(restored.task);
+    await undo(restored.task);
     assert.equal(await statusOf(cloaked), 503);
-    const back = await test.undo(off.task);
+    const back = await undo(off.task);
     assert.deepEqual([await statusOf(cloaked), await enabledOf(cloaked), back.problems], [200, true, []]);
-    const forth = await test.undo(back.task);
+    const forth = await undo(back.task);
     assert.deepEqual([await statusOf(cloaked), await enabledOf(cloaked), forth.problems], [503, false, []]);
-    await test.undo(forth.task);
+    await undo(forth.task);
     assertSameSite(was, await observeSite(test.host, cloaked));
     assert.equal(await statusOf(cloaked), 200);
   });
@@ -170,7 +185,7 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
       [vhost, context].map((path) => readFileSync(path, 'utf8')),
       before,
     );
-    const [task] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+    const task = await lastTask();
     assert.deepEqual([task?.operation, task?.state], ['disable', 'rolled-back']);
     assert.equal(await statusOf(cloaked), 200);
   });
@@ -187,15 +202,15 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
     assert.match(readFileSync(join(plain.path, '.maintenance'), 'utf8'), /^<\?php \$upgrading = time\(\);/);
     assert.equal(await enabledOf(plain), false);
     // What was saved before, and what is saved now, bring back the site and not whether it is on.
-    const point = await test.backUp(plain);
+    const point = await backUp(plain);
     rmSync(join(plain.path, 'files'), { recursive: true });
-    await test.restore(plain);
+    await restore(plain);
     assert.equal(await enabledOf(plain), false);
     const on = await test.attempt(['enable', plain.uri]);
     assert.deepEqual(kindsOf(AvailabilityDocument.parse(on.document)), ['context', 'maintenance']);
     assert.ok(!existsSync(join(plain.path, '.maintenance')));
     assert.equal(await enabledOf(plain), true);
-    await test.restore(plain, point.point);
+    await restore(plain, { point: point.point });
     assert.ok(!existsSync(join(plain.path, '.maintenance')));
     assertSameSite(own, await observeSite(test.host, plain));
   });
@@ -208,11 +223,26 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
     rmSync(join(plain.path, '.maintenance'));
   });
 
+  it('in words for people: the plan, and what verify came to', async () => {
+    const { config } = salvorPlaces(test.host);
+    const options = {
+      env: { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: config },
+      encoding: 'utf8',
+    } as const;
+    const plan = execFileSync(SALVOR, ['disable', cloaked.uri, '--dry-run'], options);
+    assert.match(
+      plan,
+      /^harbour\.example\.org \(o1\) would be switched off:\n {2}virtual host {2}\/.*\n {2}Aegir context \/.*\n {2}web server {4}nginx is tested/,
+    );
+    const verified = execFileSync(SALVOR, ['verify', cloaked.uri], options);
+    assert.match(verified, /^harbour\.example\.org works\.\n(?:.*\n)*private is private +passed +3 files/);
+  });
+
   describe('and verified', () => {
     const verify = async (exit: number): Promise<VerifyDocument> => {
-      const run = await test.attempt(['verify', cloaked.uri]);
-      assert.equal(run.exit, exit, JSON.stringify(run.document));
-      return VerifyDocument.parse(run.document);
+      const document = VerifyDocument.parse(await call((agent) => agent.verify(cloaked.uri)));
+      assert.equal(EXIT_OF_STATE[document.state], exit, JSON.stringify(document));
+      return document;
     };
     const outcomes = ({ proof }: VerifyDocument): Record<string, string> =>
       Object.fromEntries(proof.checks.map(({ check, outcome }) => [check, outcome]));
@@ -267,7 +297,7 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
         'table-unanswered',
       ]);
       assert.deepEqual(outcomes(failed), { ...ALL_WELL, tables: 'failed', page: 'failed', private: 'failed' });
-      const [row] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+      const row = await lastTask();
       assert.deepEqual([row?.operation, row?.state, row?.error?.code], ['verify', 'failed', 'verify-failed']);
     });
 
@@ -288,31 +318,29 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
 
   it('copied and renamed with its virtual host: nginx answers for the new name, with the log-in of the new one', async () => {
     const copy = { ...cloaked, uri: 'copy.example.org' };
-    const cloned = await test.attempt(['clone', cloaked.uri, copy.uri]);
-    assert.ok(cloned.exit === 0 || cloned.exit === 3, `${cloned.complaint}\n${JSON.stringify(cloned.document)}`);
-    const { task } = IdentityDocument.parse(cloned.document);
+    const wish = { newUri: copy.uri, platform: null, mask: false, dryRun: false };
+    const { task } = await call((agent) => agent.clone(cloaked.uri, wish));
     assert.deepEqual([await statusOf(copy), await statusOf(cloaked)], [200, 200]);
     const of = (uri: string): ReadonlyMap<string, string> =>
       parseVhosts(readFileSync(join(vhost, '..', uri), 'utf8'), uri)[0]?.environment ?? new Map();
     assert.equal(of(cloaked.uri).get('db_name'), cloaked.database);
     assert.notEqual(of(copy.uri).get('db_name'), cloaked.database);
     assert.notEqual(of(copy.uri).get('db_passwd'), of(cloaked.uri).get('db_passwd'));
-    await test.undo(task);
+    await undo(task);
     assert.deepEqual([await statusOf(copy), existsSync(join(vhost, '..', copy.uri))], [404, false]);
 
-    const renamed = await test.attempt(['rename', cloaked.uri, copy.uri, '--yes']);
-    assert.ok(renamed.exit === 0 || renamed.exit === 3, `${renamed.complaint}\n${JSON.stringify(renamed.document)}`);
+    const renamed = await call((agent) => agent.rename(cloaked.uri, wish));
     assert.deepEqual([await statusOf(copy), await statusOf(cloaked)], [200, 404]);
-    await test.undo(IdentityDocument.parse(renamed.document).task);
+    await undo(renamed.task);
     assert.deepEqual([await statusOf(copy), await statusOf(cloaked)], [404, 200]);
     assertSameSite(was, await observeSite(test.host, cloaked));
   });
 
   it('and taken away with its virtual host: nginx no longer answers for it, until undo brings it back', async () => {
-    const deleted = await test.run(['delete', cloaked.uri, '--confirm', cloaked.uri, '--yes'], DeleteDocument);
+    const deleted = await call((agent) => agent.delete(cloaked.uri, { dryRun: false }));
     assert.deepEqual([await statusOf(cloaked), existsSync(vhost), deleted.problems], [404, false, []]);
     assert.ok(deleted.plan.places.some(({ path, kind }) => path === vhost && kind === 'virtual-host'));
-    await test.undo(deleted.task);
+    await undo(deleted.task);
     assert.equal(await statusOf(cloaked), 200);
     assertSameSite(was, await observeSite(test.host, cloaked));
   });
@@ -340,7 +368,7 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
       await sleep(afterMs);
       child.kill('SIGKILL');
       await exited;
-      const [task] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+      const task = await lastTask();
       t.diagnostic(`${verb} killed ${afterMs} ms after “${step}”: ${task?.state}`);
       const isDone = task?.state === 'succeeded' || task?.state === 'warned';
       assert.ok(isDone || task?.state === 'rolled-back', String(task?.state));
