@@ -185,7 +185,7 @@ async function buildClone(
   });
   await makeStaging(part.staging);
   for (const database of databases)
-    await run.step(`make ${database.made.name}`, () => makeDatabase(database, tools, run));
+    await run.step(`make a database like ${database.from.name}`, () => makeDatabase(database, tools, run));
   await run.step('build the files', () => buildParts(part, point, clone, plan, run));
 
   const values: RewrittenValues[] = [];
@@ -195,7 +195,7 @@ async function buildClone(
     if (name === undefined) continue;
     const change = renaming(clone, plan, values, run);
     tables.push(
-      await run.step(`build ${one.database.name}`, () => buildDatabase(clone, point, one, name, tools, run, change)),
+      await run.step(`build ${one.stored.name}`, () => buildDatabase(clone, point, one, name, tools, run, change)),
     );
   }
   if (plan.document.masked) await run.step('mask', () => maskBuilt(clone, planned, names, tools, run));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { LsDocument, PointsDocument, RestoreDocument } from '@salvor/contract';
+import { IdentityDocument, LsDocument, PointsDocument, RestoreDocument } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { differences, observeDatabase, observePage, observeSite, observeTree } from '../../../demo/observe-site.ts';
 import { runRestic } from '../../../demo/salvor-command.ts';
@@ -237,6 +237,25 @@ describe('a real WordPress', () => {
     assert.deepEqual([status, /maintenance/i.test(body)], [503, true]);
     openSite(announced);
     assert.equal((await observePage(site.url)).status, 200);
+  });
+
+  it('a masked clone has its own address and users that nobody can log in as, and its origin is as it was', async () => {
+    const now = await lookAt(test.host, site);
+    const { plan, problems } = await test.run(['clone', site.uri, 'gazette.example.org', '--mask'], IdentityDocument);
+    assert.deepEqual(problems, []);
+    const [made] = plan.databases;
+    const read = (database: string, sql: string): Promise<string> =>
+      test.host.mariadb.query(`USE ${quoteName(database)}; ${sql}`);
+    const addresses = "SELECT option_value FROM wp_options WHERE option_name IN ('siteurl', 'home')";
+    const own = (await read(made?.newName ?? '', addresses)).trim().split('\n');
+    assert.ok(own.length === 2 && own.every((address) => new URL(address).host === 'gazette.example.org'), own.join());
+    const users = 'SELECT user_email, user_pass FROM wp_users ORDER BY ID';
+    assert.notEqual(await read(made?.newName ?? '', users), await read(site.database, users));
+    assert.match(
+      readFileSync(join(plan.newPath, 'wp-config.php'), 'utf8'),
+      new RegExp(`'DB_NAME', *'${made?.newName}'`),
+    );
+    await assertSame(test.host, site, now);
   });
 
   it('stock restic restores the identical tree and finds no error in any byte', async () => {

@@ -10,8 +10,8 @@ import {
   type ObservedFile,
   type ObservedTree,
   differences,
+  observeDatabase,
   observePage,
-  observeSite,
   observeTree,
 } from '../../../demo/observe-site.ts';
 import { runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
@@ -43,7 +43,8 @@ export class KillClaims {
   readonly #host: DemoHost;
   /** By URI: where every command begins. */
   readonly #ruins = new Map<string, Seen>();
-  /** By shape: what a restore makes of it. */
+  /** By shape: what is there before, and what the task makes of it. */
+  readonly #olds = new Map<ShapeName, Seen>();
   readonly #made = new Map<ShapeName, Seen>();
   #grants = '';
   #looks = 0;
@@ -53,22 +54,26 @@ export class KillClaims {
   }
 
   async rememberRuins(): Promise<void> {
-    for (const site of this.#host.sites) this.#ruins.set(site.uri, await this.#see(site));
+    for (const site of this.#host.sites) this.#ruins.set(site.uri, await this.#see({ target: site }));
     this.#grants = await this.#readGrants();
   }
 
-  async rememberNew(name: ShapeName, { target }: Shape): Promise<void> {
-    this.#made.set(name, await this.#see(target));
+  async rememberOld(name: ShapeName, shape: Shape): Promise<void> {
+    this.#olds.set(name, await this.#see(shape));
   }
 
-  async assertRuin({ target }: Shape): Promise<void> {
-    assert.deepEqual(differencesOf(this.#ruinOf(target), await this.#see(target)), [], 'an undo that was not hit');
+  async rememberNew(name: ShapeName, shape: Shape): Promise<void> {
+    this.#made.set(name, await this.#see(shape));
+  }
+
+  async assertOld(name: ShapeName, shape: Shape): Promise<void> {
+    assert.deepEqual(differencesOf(this.#oldOf(name), await this.#see(shape)), [], 'an undo that was not hit');
   }
 
   /** Exactly one of the two. */
-  async lookAt(name: ShapeName, { target }: Shape): Promise<SiteState> {
-    const now = await this.#see(target);
-    const fromOld = differencesOf(this.#ruinOf(target), now);
+  async lookAt(name: ShapeName, shape: Shape): Promise<SiteState> {
+    const now = await this.#see(shape);
+    const fromOld = differencesOf(this.#oldOf(name), now);
     if (fromOld.length === 0) return 'old';
     const made = this.#made.get(name) ?? assert.fail(`nobody has looked at what ${name} makes`);
     const fromNew = differencesOf(made, now);
@@ -97,7 +102,11 @@ export class KillClaims {
 
   async #assertOthersUntouched(target: DemoSite): Promise<void> {
     for (const other of this.#host.sites.filter(({ uri }) => uri !== target.uri))
-      assert.deepEqual(differencesOf(this.#ruinOf(other), await this.#see(other)), [], `${other.uri} was touched`);
+      assert.deepEqual(
+        differencesOf(this.#ruinOf(other), await this.#see({ target: other })),
+        [],
+        `${other.uri} was touched`,
+      );
     assert.equal(await this.#readGrants(), this.#grants, 'the rights of a user were changed');
   }
 
@@ -107,7 +116,7 @@ export class KillClaims {
     using log = new Log(this.#host);
     const { state, error } = log.readTask(task);
     const isDone = state === 'succeeded' || state === 'warned';
-    const expected = operation === 'backup' ? before : isDone === (operation === 'restore') ? 'new' : 'old';
+    const expected = operation === 'backup' ? before : isDone === (operation === 'change') ? 'new' : 'old';
     assert.equal(site, expected, `the task is ${state}, and the site is the ${site} one`);
     const lines = log.readLines(task);
     const told = `${hitIn ?? 'not hit'}, ${state}, ${error}:\n${lines.join('\n')}`;
@@ -159,6 +168,13 @@ export class KillClaims {
       "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'salvor%' ORDER BY 1",
     );
     assert.deepEqual(linesOf(databases), kept.toSorted());
+    const made = journals.flatMap(({ made: own = [], drops = [] }) => [...own, ...drops].map(({ name }) => name));
+    const second = await this.#host.mariadb.query(
+      "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'second%' ORDER BY 1",
+    );
+    assert.deepEqual(linesOf(second), [...new Set(made)].toSorted());
+    const theirs = await this.#host.mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'second%' ORDER BY 1");
+    assert.deepEqual(linesOf(theirs), [...new Set(made)].toSorted());
     const users = await this.#host.mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'salvor%'");
     assert.deepEqual(linesOf(users), []);
     assert.deepEqual(this.#listStagings().toSorted(), journals.flatMap(({ stagings }) => stagings).toSorted());
@@ -185,8 +201,16 @@ export class KillClaims {
       .flatMap((place) => readdirSync(place).map((name) => join(place, name)));
   }
 
-  async #see(site: DemoSite): Promise<Seen> {
-    const { files, database } = await observeSite(this.#host, site);
+  async #see({ target: site, places, database: second }: Pick<Shape, 'target' | 'places' | 'database'>): Promise<Seen> {
+    const trees = (places ?? [site.path]).map(
+      (path) => [path, existsSync(path) ? observeTree(path) : new Map()] as const,
+    );
+    const files: ObservedTree =
+      places === undefined
+        ? (trees[0]?.[1] ?? new Map())
+        : new Map(trees.flatMap(([path, tree]) => [...tree].map(([name, file]) => [`${path}/${name}`, file] as const)));
+    const database =
+      second === undefined ? await observeDatabase(this.#host.mariadb, site.database) : await this.#seeSecond(second);
     const moved = movedFilesOf(this.#host);
     const isScattered = files.get('files')?.type === 'link';
     const outside = isScattered
@@ -195,6 +219,22 @@ export class KillClaims {
     const inside = [...files].filter(([name]) => !name.startsWith('private/.salvor'));
     const { status } = await observePage(site.url);
     return { files: new Map([...inside, ...outside]), database, page: status };
+  }
+
+  /** The database of a clone, whatever number its name has; nothing where none has a table. */
+  async #seeSecond(beginning: string): Promise<ObservedDatabase> {
+    const names = await this.#host.mariadb.query(
+      `SELECT DISTINCT TABLE_SCHEMA FROM information_schema.TABLES WHERE TABLE_SCHEMA LIKE '${beginning}%'`,
+    );
+    const [name, ...others] = linesOf(names);
+    assert.deepEqual(others, [], 'more than one database of a clone has tables');
+    if (name === undefined) return new Map();
+    const seen = await observeDatabase(this.#host.mariadb, name);
+    return new Map([...seen].map(([key, value]) => [key.replaceAll(name, 'clone'), value.replaceAll(name, 'clone')]));
+  }
+
+  #oldOf(name: ShapeName): Seen {
+    return this.#olds.get(name) ?? assert.fail(`nobody has looked at what was there before ${name}`);
   }
 
   #ruinOf({ uri }: DemoSite): Seen {
@@ -209,8 +249,8 @@ export class KillClaims {
 
   async #readGrants(): Promise<string> {
     return await this.#host.mariadb.query(
-      `SELECT * FROM mysql.global_priv WHERE User NOT LIKE 'salvor%' ORDER BY 1, 2;
-       SELECT * FROM mysql.db WHERE User NOT LIKE 'salvor%' ORDER BY 1, 2, 3`,
+      `SELECT * FROM mysql.global_priv WHERE User NOT LIKE 'salvor%' AND User NOT LIKE 'second%' ORDER BY 1, 2;
+       SELECT * FROM mysql.db WHERE User NOT LIKE 'salvor%' AND User NOT LIKE 'second%' ORDER BY 1, 2, 3`,
     );
   }
 }
@@ -220,6 +260,8 @@ type Snapshot = { readonly id: string; readonly tags: readonly string[] };
 type KeptJournal = {
   readonly phase: string;
   readonly stagings: readonly string[];
+  readonly made?: readonly { readonly name: string }[];
+  readonly drops?: readonly { readonly name: string }[];
   readonly switch: { readonly tables: readonly { readonly plan: { readonly old: string } }[] } | null;
 };
 
@@ -255,7 +297,8 @@ class Log implements Disposable {
 function differencesOf(before: Seen, now: Seen): readonly string[] {
   const isRefreshed = (name: string, was: ObservedFile, is: ObservedFile): boolean =>
     (PHP_FILE.test(name) || TOUCHED_DIRECTORIES.has(name)) &&
-    was.content === is.content &&
+    // A clone has a password of its own in it each time.
+    (was.content === is.content || name === 'drushrc.php') &&
     was.mode === is.mode &&
     was.owner === is.owner &&
     was.type === is.type;

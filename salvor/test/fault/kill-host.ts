@@ -14,11 +14,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { BackupDocument, InitDocument, RestoreDocument } from '@salvor/contract';
+import { BackupDocument, InitDocument } from '@salvor/contract';
 import { type DemoHost, buildHost } from '../../../demo/host.ts';
 import { initFlags, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { KillClaims, type SiteState } from './kill-claims.ts';
-import { type Shape, type ShapeName, ruin, scatter, shapeOf } from './kill-shapes.ts';
+import { type Shape, type ShapeName, addPlatform, ruin, scatter, shapeOf } from './kill-shapes.ts';
 import { type SmallDisks, openSmallDisks } from './small-disks.ts';
 
 const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
@@ -29,7 +29,8 @@ const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
  */
 export const KINDS = ['salvor', 'server', 'connections', 'cancel', 'site-full', 'server-full', 'state-full'] as const;
 export type KillKind = (typeof KINDS)[number];
-export type Operation = 'backup' | 'restore' | 'undo';
+/** `change` is what the shape is: a restore, a clone, a rename, a move. */
+export type Operation = 'backup' | 'change' | 'undo';
 
 /** MiB. What a run needs lies well below; what fills the rest costs memory. */
 const DISKS = { data: 192, mariadb: 288, salvor: 192 } as const;
@@ -74,6 +75,7 @@ export async function openKillHost(): Promise<KillHost> {
   const disks = made.use(openSmallDisks(DISKS));
   const host = made.use(await buildHost({ directory: disks.directory, withoutWordPress: true, nodes: 25, files: 30 }));
   made.use(scatter(host, host.site('market.example.org')));
+  await addPlatform(host);
   await host.serve();
   const run = new KillRun(host, disks);
   await run.prepare();
@@ -119,11 +121,12 @@ class KillRun {
     const last = this.#lastTask();
     if (operation === 'backup') await this.#run(['backup', shape.source.uri]);
     else {
-      const restored = await this.#restore(shape);
+      await this.#claims.rememberOld(name, shape);
+      const changed = await this.#change(shape);
       await this.#claims.rememberNew(name, shape);
-      await this.#undo(shape, restored);
-      this.#steps.set(`${name} undo`, this.#readSteps(this.#lastTask()));
-      this.#steps.set(`${name} restore`, this.#readSteps(restored));
+      await this.#undo(name, shape, changed);
+      this.#steps.set(`${name} undo`, this.#readSteps(this.#lastTask('undo')));
+      this.#steps.set(`${name} change`, this.#readSteps(changed));
     }
     if (operation === 'backup') this.#steps.set(`${name} backup`, this.#readSteps(this.#lastTask()));
     assert.notEqual(this.#lastTask(), last);
@@ -135,12 +138,12 @@ class KillRun {
     const shape = shapeOf(this.#host, target.shape);
     // What the shape makes of the site is known from then on.
     await this.stepsOf(target.shape, operation);
-    const restored = operation === 'undo' ? await this.#restore(shape) : null;
+    const changed = operation === 'undo' ? await this.#change(shape) : null;
     const before = await this.#claims.lookAt(target.shape, shape);
     const committed = await this.#claims.listSnapshots();
     const last = this.#lastTask();
 
-    const hitIn = await this.#hit(this.#argsOf(shape, operation, restored), target);
+    const hitIn = await this.#hit(this.#argsOf(shape, operation, changed), target);
     this.#disks.free();
     if (kind === 'server') {
       // A database that is still dead when the next command comes keeps nobody from asking how things stand.
@@ -158,32 +161,43 @@ class KillRun {
       hitIn,
       task: task === last ? null : task,
     });
-    if (site === 'new') await this.#undo(shape, this.#findUndoable());
+    if (site === 'new') await this.#undo(target.shape, shape, this.#findUndoable());
+    await this.#dropUndone(shape);
     return { hitIn, task, site };
   }
 
-  #argsOf({ source, flags }: Shape, operation: Operation, restored: string | null): readonly string[] {
+  #argsOf({ source, command }: Shape, operation: Operation, changed: string | null): readonly string[] {
     if (operation === 'backup') return ['backup', source.uri];
-    if (operation === 'undo') return ['undo', restored ?? '', '--yes'];
-    return ['restore', source.uri, this.#points.get(source.uri) ?? '', ...flags, '--yes'];
+    if (operation === 'undo') return ['undo', changed ?? '', '--yes'];
+    return command.map((word) => (word === 'POINT' ? (this.#points.get(source.uri) ?? '') : word));
   }
 
-  async #restore(shape: Shape): Promise<string> {
-    const document = await this.#run(this.#argsOf(shape, 'restore', null));
-    return RestoreDocument.parse(document).task ?? assert.fail('a restore without a task');
+  async #change(shape: Shape): Promise<string> {
+    await this.#run(this.#argsOf(shape, 'change', null));
+    return this.#lastTask();
   }
 
-  async #undo(shape: Shape, task: string): Promise<void> {
+  async #undo(name: ShapeName, shape: Shape, task: string): Promise<void> {
     await this.#run(['undo', task, '--yes']);
-    await this.#claims.assertRuin(shape);
+    await this.#claims.assertOld(name, shape);
+    await this.#dropUndone(shape);
   }
 
-  /** The restore that stands, and the one that an undo was to take back: which of them, its journal says. */
+  /** What an undone clone has left: its database, which would keep the next one from having its name. */
+  async #dropUndone({ database }: Shape): Promise<void> {
+    if (database === undefined) return;
+    const undone = this.#log.prepare("SELECT id FROM tasks WHERE operation = 'undo' AND undo_until IS NOT NULL").all();
+    for (const { id } of undone) await this.#run(['confirm', String(id)]);
+    assert.equal(await this.#host.mariadb.query(`SHOW DATABASES LIKE '${database}%'`), '');
+    assert.equal(await this.#host.mariadb.query(`SELECT User FROM mysql.user WHERE User LIKE '${database}%'`), '');
+  }
+
+  /** The task that stands, and the one that an undo was to take back: which of them, its journal says. */
   #findUndoable(): string {
     const rows = this.#log
-      .prepare("SELECT id FROM tasks WHERE operation = 'restore' AND undo_until IS NOT NULL ORDER BY id DESC LIMIT 1")
+      .prepare("SELECT id FROM tasks WHERE operation <> 'undo' AND undo_until IS NOT NULL ORDER BY id DESC LIMIT 1")
       .all();
-    return String(rows[0]?.['id'] ?? assert.fail('no restore can be undone, and the site is the new one'));
+    return String(rows[0]?.['id'] ?? assert.fail('no task can be undone, and the site is the new one'));
   }
 
   /** Gives the step in which it was hit; null where it ended before. */
@@ -280,8 +294,9 @@ class KillRun {
     });
   }
 
-  #lastTask(): string {
-    return String(this.#log.prepare('SELECT id FROM tasks ORDER BY id DESC LIMIT 1').get()?.['id'] ?? '');
+  #lastTask(operation = '%'): string {
+    const last = this.#log.prepare('SELECT id FROM tasks WHERE operation LIKE ? ORDER BY id DESC LIMIT 1');
+    return String(last.get(operation)?.['id'] ?? '');
   }
 
   #readLines(task: string): readonly { readonly time: string; readonly line: string }[] {

@@ -27,7 +27,7 @@ export type KillCounts = {
 type Place = Pick<Target, 'shape' | 'operation' | 'step' | 'nth'> & { readonly ms: number };
 
 /**
- * Hits backups, restores and undos at each of their steps, by all kinds in turn, at an instant of the step that chance
+ * Hits backups, restores, clones, renames, moves and undos at each of their steps, by all kinds in turn, at an instant of the step that chance
  * picks. The steps are those that a task says of itself when nobody hits it: a new one can't be forgotten. The same seed
  * gives the same hits; when exactly a machine reaches a line is its own. Throws at the first broken claim.
  */
@@ -73,7 +73,7 @@ export function chooseSeed(): number {
 async function listPlaces(host: KillHost, shapes: readonly ShapeName[]): Promise<readonly Place[]> {
   const places: Place[] = [];
   for (const shape of shapes) {
-    const operations: readonly Operation[] = shape === 'whole' ? ['restore', 'undo', 'backup'] : ['restore', 'undo'];
+    const operations: readonly Operation[] = shape === 'whole' ? ['change', 'undo', 'backup'] : ['change', 'undo'];
     for (const operation of operations) {
       const steps = await host.stepsOf(shape, operation);
       assert.ok(steps.length > 0, `${shape} ${operation} says nothing of itself`);

@@ -1,13 +1,15 @@
 /**
- * What is restored while it is hit: the whole of a site, chosen paths, chosen tables, another site's point, and a site
- * that does not lie in one piece. Each begins with the same ruin of its site and ends, undone, with that ruin again.
+ * What is done to a site while it is hit. Restored: the whole of it, chosen paths, chosen tables, another site's point, a
+ * site that does not lie in one piece. Given another name: a clone, a rename, a move to another platform. Each begins with
+ * the same ruin of its site and ends, undone, with that ruin again.
  */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, lchownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, cpSync, lchownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { writePlatform } from '../../../demo/aegir-account.ts';
 import type { DemoHost, DemoSite } from '../../../demo/host.ts';
 
-export const SHAPES = ['whole', 'paths', 'tables', 'into', 'scattered'] as const;
+export const SHAPES = ['whole', 'paths', 'tables', 'into', 'scattered', 'clone', 'rename', 'migrate'] as const;
 export type ShapeName = (typeof SHAPES)[number];
 
 export type Shape = {
@@ -15,9 +17,18 @@ export type Shape = {
   readonly source: DemoSite;
   /** Whose files and tables change. */
   readonly target: DemoSite;
-  /** What `restore SITE POINT` is given besides. */
-  readonly flags: readonly string[];
+  /** What is typed. `POINT` stands for the source's point. */
+  readonly command: readonly string[];
+  /** Where files of the target lie, before or after; its own directory where it is left out. */
+  readonly places?: readonly string[];
+  /** The beginning of the name of a database that only the new one has. */
+  readonly database?: string;
 };
+
+/** The name that sites get. */
+const NEW_URI = 'second.example.org';
+const NEW_DATABASE = 'secondexampleorg';
+export const NEXT_PLATFORM = 'drupal-10-next';
 
 /** A file of PHP that differs between ruin and point: a switch gives it its own time. */
 const CHANGED_PHP = 'modules/custom/harbour/harbour.module';
@@ -31,18 +42,57 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
   const market = host.site('market.example.org');
   switch (name) {
     case 'whole':
-      return { source: harbour, target: harbour, flags: [] };
+      return { source: harbour, target: harbour, command: restoring(harbour) };
     case 'paths':
-      return { source: harbour, target: harbour, flags: ['--path', 'files', '--path', CHANGED_PHP] };
+      return {
+        source: harbour,
+        target: harbour,
+        command: restoring(harbour, '--path', 'files', '--path', CHANGED_PHP),
+      };
     case 'tables':
-      return { source: harbour, target: harbour, flags: ['--table', 'sessions', '--table', 'watchdog'] };
+      return {
+        source: harbour,
+        target: harbour,
+        command: restoring(harbour, '--table', 'sessions', '--table', 'watchdog'),
+      };
     case 'into':
-      return { source: harbour, target: market, flags: ['--into', market.uri] };
+      return { source: harbour, target: market, command: restoring(harbour, '--into', market.uri) };
     case 'scattered':
-      return { source: market, target: market, flags: [] };
+      return { source: market, target: market, command: restoring(market) };
+    case 'clone': {
+      const path = join(dirname(harbour.path), NEW_URI);
+      const target = { ...harbour, uri: NEW_URI, path };
+      return { source: harbour, target, command: ['clone', harbour.uri, NEW_URI], database: NEW_DATABASE };
+    }
+    case 'rename': {
+      const places = [harbour.path, join(dirname(harbour.path), NEW_URI)];
+      return { source: harbour, target: harbour, command: ['rename', harbour.uri, NEW_URI, '--yes'], places };
+    }
+    case 'migrate': {
+      const places = [harbour.path, join(nextPlatformOf(host), 'sites', harbour.uri)];
+      const command = ['migrate', harbour.uri, '--platform', nextPlatformOf(host), '--yes'];
+      return { source: harbour, target: harbour, command, places };
+    }
     default:
       return name satisfies never;
   }
+}
+
+function restoring({ uri }: DemoSite, ...flags: readonly string[]): readonly string[] {
+  return ['restore', uri, 'POINT', ...flags, '--yes'];
+}
+
+function nextPlatformOf(host: DemoHost): string {
+  return join(dirname(dirname(dirname(host.site('harbour.example.org').path))), NEXT_PLATFORM);
+}
+
+/** The same code once more, and no site on it. There is no Drush: that is told, and the site stands. */
+export async function addPlatform(host: DemoHost): Promise<void> {
+  const root = dirname(dirname(host.site('harbour.example.org').path));
+  const next = nextPlatformOf(host);
+  cpSync(root, next, { recursive: true, filter: (path) => !path.startsWith(`${root}/sites/`) });
+  execFileSync('chown', ['-R', `${host.account.uid}:${host.account.gid}`, next]);
+  await writePlatform(host.account, { name: 'drupal_10_next', root: next });
 }
 
 /** Where a scattered site's files lie. */
