@@ -31,7 +31,7 @@ export function renderTable(rows: readonly Row[]): string {
 
 function cellsOf(row: Row): readonly string[] {
   const { unit, ratio, goal } = row;
-  const digits = { s: 2, MiB: 0, MB: 1 }[unit];
+  const digits = { s: 2, ms: 1, MiB: 0, MB: 1 }[unit];
   return [
     row.row,
     describeWork(row),
@@ -39,7 +39,7 @@ function cellsOf(row: Row): readonly string[] {
     `${row.peer.toFixed(digits)} ${unit}${row.peerName === PROGRAMS.peer.name ? '' : ` (${row.peerName})`}`,
     ratio.toFixed(2),
     `≤ ${goal.toFixed(1)}`,
-    { met: 'met', 'goal missed': 'goal missed', worse: unit === 's' ? 'SLOWER' : 'MORE' }[judge(row)],
+    { met: 'met', 'goal missed': 'goal missed', worse: unit === 's' || unit === 'ms' ? 'SLOWER' : 'MORE' }[judge(row)],
     ...(row.runs.length === 0 ? [] : [pair(row.seconds, 1, 's'), pair(row.cpu, 1, 's'), pair(row.memoryMiB, 0, 'MiB')]),
   ];
 }

@@ -6,8 +6,8 @@ export type Row = RowFigures & {
   readonly date: string;
 };
 
-/** What a row is judged by: the time of a run, the most memory that all its processes had at once, or bytes on the disk. */
-export type Unit = 's' | 'MiB' | 'MB';
+/** What a row is judged by: the time of a run, how long somebody waits, the most memory that all its processes had at once, or bytes on the disk. */
+export type Unit = 's' | 'ms' | 'MiB' | 'MB';
 
 export type RowFigures = {
   readonly row: string;
@@ -74,5 +74,6 @@ export const ROW_KEYS = [
   'spread',
   'archives',
   'archive',
+  'page',
 ] as const;
 export type RowKey = (typeof ROW_KEYS)[number];

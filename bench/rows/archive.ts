@@ -37,7 +37,7 @@ export async function measureArchive(context: RowContext): Promise<RowFigures> {
   chmodSync(context.place.work, 0o711);
   await using host = await buildHost({ directory, withoutWordPress: true, nodes: 10, files: 10 });
   const site = host.site('market.example.org');
-  await fill(host, site, context);
+  await fillSite(host, site, context);
   await salvor(host, ['init', ...initFlags(host)]);
   const files = countFiles(site.path);
   rmSync(await backUp(host, site));
@@ -77,8 +77,8 @@ export async function measureArchive(context: RowContext): Promise<RowFigures> {
 }
 
 /** Code, pictures and pages as the other rows have them, and tables of prose. */
-async function fill(host: DemoHost, site: DemoSite, { scale, signal, say }: RowContext): Promise<void> {
-  say(`${ROW}: a site is made`);
+export async function fillSite(host: DemoHost, site: DemoSite, { scale, signal, say }: RowContext): Promise<void> {
+  say('A site is made …');
   mkdirSync(join(site.path, 'files/bench'));
   await makeSiteTree(join(site.path, 'files/bench/tree'), scale, signal);
   sh(`chown -R ${host.account.uid}:${host.account.gid} '${site.path}/files/bench'`);

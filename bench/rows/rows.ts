@@ -3,6 +3,7 @@ import { measureArchive } from './archive.ts';
 import { measureFirstBackup } from './first-backup.ts';
 import { measureLargeIndex } from './large-index.ts';
 import { measureLoadDatabase } from './load-database.ts';
+import { measureLivePage } from './live-page.ts';
 import { measureMemory } from './memory.ts';
 import { measureOneFile } from './one-file.ts';
 import { measureRestore } from './restore.ts';
@@ -39,4 +40,5 @@ export const ROWS: Readonly<Record<RowKey, (context: RowContext) => Promise<RowF
   spread: measureStored('spread'),
   archives: measureStoredArchives,
   archive: measureArchive,
+  page: measureLivePage,
 };

@@ -24,8 +24,8 @@ describe('a process that gives way', () => {
       using _ = giveWay();
       const worker = new Worker('setInterval(() => {}, 1000)', { eval: true });
       await once(worker, 'online');
-      assert.deepEqual([...new Set(nicesOfThreads())], [19]);
-      assert.equal(execFileSync('nice', { encoding: 'utf8' }).trim(), '19');
+      assert.deepEqual([...new Set(nicesOfThreads())], [10]);
+      assert.equal(execFileSync('nice', { encoding: 'utf8' }).trim(), '10');
       assert.equal(
         execFileSync('ionice', ['-p', String(process.pid)], { encoding: 'utf8' }).trim(),
         'best-effort: prio 7',
@@ -53,7 +53,7 @@ describe('a process that gives way', () => {
           readFileSync(file, 'utf8'),
         );
       const given = giveWay({ proc, cgroup });
-      assert.deepEqual(look(), ['10', '10', '19']);
+      assert.deepEqual(look(), ['10', '10', '10']);
       given[Symbol.dispose]();
       assert.deepEqual(look(), ['100', '200', '-2']);
     } finally {

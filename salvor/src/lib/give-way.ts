@@ -1,7 +1,7 @@
 /**
  * Lets this process give way to everything else on processors and disks for a while, and takes that back.
  *
- *   all threads: nice 19, lowest best-effort I/O · where the process leads its session: the session's autogroup too
+ *   all threads: nice 10, lowest best-effort I/O · where the process leads its session: the session's autogroup too
  *   · where its cgroup is a service's of ours: a tenth of the weight
  *
  * Niceness counts among the threads of one group alone: a kernel with autogroups makes one of each session, and a cgroup
@@ -13,7 +13,8 @@ import { basename, join } from 'node:path';
 import { getPriority, setPriority } from 'node:os';
 import { readIoPriority, setIoPriority } from '@salvor/engine/libc';
 
-const NICE = 19;
+/** A tenth of what others get: with nothing at all, where the host is busy, a dump's transaction would be open all night. */
+const NICE = 10;
 /** Best effort, the last of its eight levels: a busy disk still serves it, unlike what is idle's. */
 const IO_PRIORITY = (2 << 13) | 7;
 /** Of 100, which is what a cgroup has by default. */

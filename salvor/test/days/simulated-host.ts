@@ -72,7 +72,7 @@ local: ${join(path, 'repositories')}
 remote: ${join(path, 'remote')}
 staging: ${join(path, 'staging')}
 mariadb: { socket: ${JSON.stringify(mariadb.socket)} }
-policy: { nightly: { spread: 0 }, archives: { format: none } }
+policy: { nightly: { spread: 0 }, archives: { format: none }, limits: { nice: no } }
 `,
     );
     for (const site of host.sites)
