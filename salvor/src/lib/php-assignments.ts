@@ -31,20 +31,19 @@ export function findAssignments(bytes: Uint8Array): readonly PhpAssignment[] | n
 }
 
 /**
- * Takes an assignment out. Its line goes too where nothing else stands on it; what stands there, a comment, stays.
- * Of an entry the comma behind it goes along.
+ * Takes an assignment out of `source`, the file with one character per byte. Its line goes too where nothing else stands
+ * on it; what stands there, a comment, stays. Of an entry the comma behind it goes along.
  */
-export function removal(bytes: Uint8Array, { whole, isEntry }: PhpAssignment): Replacement {
-  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+export function removal(source: string, { whole, isEntry }: PhpAssignment): Replacement {
   let { start, end } = whole;
   if (isEntry) end += /^\s*,/.exec(source.slice(end, end + 200))?.[0].length ?? 0;
-  const before = /[ \t]*$/.exec(source.slice(source.lastIndexOf('\n', start - 1) + 1, start))?.[0] ?? '';
-  const behind = /^[ \t]*(?:\r?\n|$)/.exec(source.slice(end))?.[0];
-  const isAlone = start - before.length === 0 || source.at(start - before.length - 1) === '\n';
-  if (isAlone && behind !== undefined) {
-    start -= before.length;
-    end += behind.length;
-  }
+  let line = start;
+  while (source[line - 1] === ' ' || source[line - 1] === '\t') line -= 1;
+  let next = end;
+  while (source[next] === ' ' || source[next] === '\t') next += 1;
+  if (source.startsWith('\r\n', next)) next += 1;
+  const isAlone = (line === 0 || source[line - 1] === '\n') && (next === source.length || source[next] === '\n');
+  if (isAlone) [start, end] = [line, Math.min(next + 1, source.length)];
   return { start, end, text: '' };
 }
 

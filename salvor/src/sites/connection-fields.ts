@@ -89,7 +89,9 @@ export class ConnectionFields {
     const group: Group = this.#groups.get(key) ?? { values: new Map(), prefix, change: null };
     this.#groups.set(key, group);
     const decoded = this.#isEncoded(place) ? urlDecode(value) : value;
-    group.values.set(role, [...(group.values.get(role) ?? []), decoded]);
+    const values = group.values.get(role) ?? [];
+    values.push(decoded);
+    group.values.set(role, values);
   }
 
   /** What the field becomes; null where it is none of a connection that changes, or stays. */
@@ -128,9 +130,12 @@ export class ConnectionFields {
   }
 }
 
-/** `mysql://user:password@host:port/name?…` with its parts url-encoded; anything may stand before and behind. */
+/**
+ * `mysql://user:password@host:port/name?…` with its parts url-encoded; anything may stand before and behind. The bounds are
+ * beyond what a server takes, and keep a text that is made to cost from being looked through again and again.
+ */
 const DATABASE_URL =
-  /\b(?:mysqli?|mariadb|mysql2):\/\/(?<user>[^:@/\s]*)(?::(?<password>[^\s]*))?@(?<host>[^@/?#\s:]*)(?::(?<port>\d{1,5}))?\/(?<name>[^?#\s'"]*)/d;
+  /\b(?:mysqli?|mariadb|mysql2):\/\/(?<user>[^:@/\s]{0,400})(?::(?<password>\S{0,1000}))?@(?<host>[^@/?#\s:]{0,255})(?::(?<port>\d{1,5}))?\/(?<name>[^?#\s'"]{0,400})/d;
 
 /** A text with other parts in the address of a database; null where it has none that changes. */
 export function rewriteDatabaseUrl(text: string, changes: readonly ConnectionChange[]): string | null {

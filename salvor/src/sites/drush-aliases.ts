@@ -59,9 +59,9 @@ const NOTHING: AliasPlan = { changes: [], obstacles: [], notes: [] };
 
 function planContext({ path, bytes }: AliasFile, site: AliasedSite, task: AliasTask): AliasPlan {
   const name = basename(path, SUFFIX);
+  if (name !== site.uri) return NOTHING;
   const aliases = readVariable(bytes, 'aliases');
   const context = aliases instanceof PhpArray ? aliases.entries.get(name) : undefined;
-  if (name !== site.uri) return NOTHING;
   if (!(context instanceof PhpArray))
     return obstructed(
       'alias-not-rewritten',

@@ -49,7 +49,7 @@ export function renameInSitesPhp(from: string, to: string): SitesPhpChange {
 
 /** `file` is the path for problems. A file that is needed and not there is made. */
 export function rewriteSitesPhp(bytes: Uint8Array | null, change: SitesPhpChange, file: string): RewrittenSitesPhp {
-  const source = bytes ?? Buffer.alloc(0);
+  const source = Buffer.from(bytes ?? []);
   const before = bytes === null ? PhpArray.empty : readVariable(bytes, 'sites');
   const assignments = bytes === null ? [] : findAssignments(source);
   const refuse = (line: number, why: string): RewrittenSitesPhp => ({
@@ -70,12 +70,13 @@ export function rewriteSitesPhp(bytes: Uint8Array | null, change: SitesPhpChange
   const unknown = unknownIn(before);
   if (unknown !== null) return refuse(unknown.line, `one of them ${unknown.why}`);
   const ofSites = assignments.filter(({ name, keys }) => name === 'sites' && keys.length === 1);
+  const text = source.toString('latin1');
   const replacements: Replacement[] = [];
   for (const one of ofSites) {
     const key = keyOfBytes(one.keys[0] ?? '');
     if (!before.entries.has(key)) continue;
     const value = wanted.entries.get(key);
-    if (value === undefined) replacements.push(removal(source, one));
+    if (value === undefined) replacements.push(removal(text, one));
     else if (value !== before.entries.get(key)) replacements.push({ ...one.value, text: sourceOf(value) });
   }
   const added = [...wanted.entries].filter(([key]) => !before.entries.has(key));
