@@ -18,6 +18,8 @@ export const DeletePlan = z
         })
         .readonly(),
     ),
+    /** Files beside it that name it among others, or alone: what of them is its own goes. */
+    names: list(z.object({ path: z.string().min(1), change: z.enum(['made', 'changed', 'removed']) }).readonly()),
     /** Databases whose tables leave; where nothing of somebody else's is in them they are dropped in the end, with their user. */
     databases: list(z.object({ name: z.string().min(1), user: z.string().min(1), tables: Count }).readonly()),
     /** What has to be put right first. With any of these nothing is done. */

@@ -357,3 +357,15 @@ test('a password never stands in what is told', () => {
   assert.equal(bad.problems.length, 1);
   assert.doesNotMatch(JSON.stringify(bad.problems), /secr/);
 });
+
+test('a file that is made to cost is judged in a time that does not grow with its square', () => {
+  const secondsOf = (unit: string, count: number): number => {
+    const begun = process.cpuUsage();
+    assert.deepEqual(rewrite(`<?php\n$a = '${unit.repeat(count)}';`).problems, []);
+    const { user, system } = process.cpuUsage(begun);
+    return (user + system) / 1e6;
+  };
+  // In squares each of these would take minutes.
+  for (const unit of ['mysql://a:', 'mysql://a:b@', 'sites/old.test', '//old.test/'])
+    assert.ok(secondsOf(unit, Math.floor(200_000 / unit.length)) < 5, unit);
+});

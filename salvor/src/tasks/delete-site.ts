@@ -22,6 +22,7 @@ import type { DroppedDatabase, ScratchDatabase } from './journal.ts';
 import { type Move, planMove } from './move-site.ts';
 import { type DeletePlanned, type DeleteTools, planDelete } from './plan-delete.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
+import { locateNames, stageNames } from './stage-names.ts';
 import { locateStaging, makeStaging } from './staging.ts';
 import { type Switch, type SwitchTools, type TableSwap, makeSwitch } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
@@ -95,7 +96,8 @@ async function prepareSwitch(site: Site, plan: DeletePlanned, tools: DeleteSiteT
   });
   const of = { account: site.account.name, staging: tools.staging };
   const hostPlaces = stagingsOf(plan.virtualHost, of, run.id);
-  const stagings = [...new Set([...parts.map(({ staging }) => staging), ...hostPlaces])];
+  const beside = locateNames(plan.names, { account: of.account, task: run.id, configured: tools.staging });
+  const stagings = [...new Set([...[...parts, ...beside].map(({ staging }) => staging), ...hostPlaces])];
   const names = plan.databases.map((database, index) => nameDatabases(run.id, database, index));
   run.record({ stagings, scratchDatabases: names.flatMap(({ empty, old }) => [empty, old]) });
   for (const staging of stagings) await makeStaging(staging);
@@ -107,8 +109,14 @@ async function prepareSwitch(site: Site, plan: DeletePlanned, tools: DeleteSiteT
   const moves: Move[] = parts.map(({ path, home, staging, staged }) =>
     planMove({ home, live: path, staging, staged, path: path === site.path ? '' : path }),
   );
+  stageNames(plan.names, beside, site.account);
   const virtualHosts = await buildVirtualHosts(plan.virtualHost, of, run);
-  return { tables, moves, ...(virtualHosts === undefined ? {} : { virtualHosts }) };
+  return {
+    tables,
+    moves,
+    ...(beside.length === 0 ? {} : { names: beside.map((place) => planMove(place)) }),
+    ...(virtualHosts === undefined ? {} : { virtualHosts }),
+  };
 }
 
 /** All tables leave, and an empty database has none that could come. */

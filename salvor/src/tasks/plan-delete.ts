@@ -16,6 +16,7 @@ import { homeAround } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import { sortMovedOut, whyNotReplaced } from './moved-out.ts';
+import { type NameChange, planNames } from './plan-names.ts';
 import { type VirtualHostPlan, planWithoutVirtualHost } from './virtual-host.ts';
 
 export type DeleteTools = {
@@ -33,6 +34,8 @@ export type DeletePlace = DeletePlan['places'][number] & { readonly home: string
 export type DeletePlanned = {
   readonly document: DeletePlan;
   readonly places: readonly DeletePlace[];
+  /** What of files beside it goes or changes: they are others' too, or no part of Aegir's layout. */
+  readonly names: readonly NameChange[];
   /** Where the policy names the web server: it takes leave of them itself. Null where it does not, or there is none. */
   readonly virtualHost: VirtualHostPlan | null;
   readonly databases: readonly SiteDatabase[];
@@ -52,13 +55,18 @@ export async function planDelete(site: Site, tools: DeleteTools, say: (line: str
   const virtualHost = await planWithoutVirtualHost(site, tools.policy, say);
   obstacles.push(...(virtualHost?.obstacles ?? []));
   const served = new Set(virtualHost?.files.map(({ path }) => path));
-  const places = findPlaces(site, tools.sites, { obstacles, notes }).filter(({ path }) => !served.has(path));
+  const places = findPlaces(site, tools.sites, { obstacles }).filter(({ path }) => !served.has(path));
   if (places.some(({ kind }) => kind === 'virtual-host'))
     notes.push({
       code: 'web-server',
       message: 'its virtual host leaves too: reload the web server when it is done, until then it goes on answering',
       path: null,
     });
+  const named = planNames(site, { operation: 'delete' });
+  obstacles.push(...named.obstacles);
+  notes.push(...named.notes);
+  const leaves = new Set(places.map(({ path }) => path));
+  const names = named.changes.filter(({ path }) => !leaves.has(path));
   const databases: SiteDatabase[] = [];
   const shown: DeletePlan['databases'][number][] = [];
   for (const database of site.databases) {
@@ -74,11 +82,12 @@ export async function planDelete(site: Site, tools: DeleteTools, say: (line: str
       ...places.map(({ path, kind }) => ({ path, kind })),
       ...[...served].map((path) => ({ path, kind: 'virtual-host' as const })),
     ],
+    names: named.names.filter(({ path }) => !leaves.has(path)),
     databases: shown,
     obstacles,
     notes,
   };
-  return { document, places, virtualHost, databases };
+  return { document, places, names, virtualHost, databases };
 }
 
 type Findings = { readonly obstacles: Problem[]; readonly notes: Problem[] };
@@ -102,7 +111,11 @@ function findSharers(site: Site, others: readonly Site[]): readonly Problem[] {
   return found;
 }
 
-function findPlaces(site: Site, sites: readonly Site[], { obstacles, notes }: Findings): readonly DeletePlace[] {
+function findPlaces(
+  site: Site,
+  sites: readonly Site[],
+  { obstacles }: Pick<Findings, 'obstacles'>,
+): readonly DeletePlace[] {
   const places: DeletePlace[] = [];
   const take = (path: string, kind: DeletePlace['kind']): void => {
     const home = homeAround(site.account, path);
@@ -120,13 +133,6 @@ function findPlaces(site: Site, sites: readonly Site[], { obstacles, notes }: Fi
     else take(target, 'moved-out');
   }
   for (const { path, kind } of findNames(site)) take(path, kind);
-  const sitesPhp = join(dirname(site.path), 'sites.php');
-  if (site.cms === 'drupal' && lstatSync(sitesPhp, { throwIfNoEntry: false })?.isFile() === true)
-    notes.push({
-      code: 'sites-php',
-      message: 'is not changed: a line of it that names the site leads nowhere then',
-      path: sitesPhp,
-    });
   return places;
 }
 

@@ -187,9 +187,25 @@ describe('delete', { concurrency: 1 }, () => {
     }
   });
 
+  it('is stopped by an alias of its name that leads to another site', async () => {
+    const context = join(test.host.account.home, '.drush', `${site.uri}.alias.drushrc.php`);
+    const text = readFileSync(context, 'utf8');
+    writeFileSync(context, text.replaceAll(dirname(dirname(site.path)), '/data/disk/o1/static/production'));
+    const { document } = await test.attempt(['delete', site.uri, '--dry-run']);
+    const codes = DeleteDocument.parse(document).plan.obstacles.map(({ code }) => code);
+    writeFileSync(context, text);
+    assert.deepEqual(codes, ['alias-elsewhere']);
+  });
+
   it('takes the site away whole with its names, keeps its neighbour, and undo brings all of it back', async () => {
+    const sitesPhp = join(dirname(site.path), 'sites.php');
+    const named = readFileSync(sitesPhp, 'utf8');
     const deleted = await remove();
     assert.equal(deleted.state, 'succeeded');
+    assert.deepEqual(deleted.plan.names, [{ path: sitesPhp, change: 'changed' }]);
+    const own = /^.*= '(?:market\.example\.org)';\n/gm;
+    assert.ok(own.test(named));
+    assert.equal(readFileSync(sitesPhp, 'utf8'), named.replace(own, ''));
     for (const { path } of deleted.plan.places) assert.ok(!existsSync(path) && !isThere(path), path);
     assert.match(await tablesOf(site.database), /^0\s*$/);
     assertSameSite(otherWas, await observeSite(test.host, other));
@@ -199,6 +215,7 @@ describe('delete', { concurrency: 1 }, () => {
 
     await test.undo(deleted.task);
     await assertAsBefore();
+    assert.equal(readFileSync(sitesPhp, 'utf8'), named);
     for (const { path } of deleted.plan.places) assert.ok(isThere(path), path);
   });
 

@@ -66,9 +66,11 @@ function render(document: DeleteDocument, isDry: boolean, { terminal }: CommandC
 }
 
 function renderPlan(plan: DeletePlan, paint: Paint): readonly string[] {
-  const { places, databases, notes, obstacles } = plan;
+  const { places, names, databases, notes, obstacles } = plan;
   const lines = [`${paint.bold(escapeControl(plan.uri))} (${escapeControl(plan.account)}) would go:`];
   for (const { path, kind } of places) lines.push(`  ${KINDS[kind].padEnd(13)} ${escapeControl(path)}`);
+  for (const { path, change } of names)
+    lines.push(`  ${change.padEnd(13)} ${escapeControl(path)}${change === 'changed' ? ': its own lines go' : ''}`);
   for (const { name, user, tables } of databases)
     lines.push(
       `  ${'database'.padEnd(13)} ${escapeControl(name)}, ${counted(tables, 'table')}; user ${escapeControl(user)}`,
