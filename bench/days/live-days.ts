@@ -13,6 +13,7 @@ import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
 import { backup, listSnapshots, openLocalStorage, openRepository } from '@salvor/engine';
 import type { Repository as OpenRepository, SourceEntry } from '@salvor/engine';
 import { Random } from '../../demo/random.ts';
@@ -36,6 +37,8 @@ export type StoredDays = {
   readonly files: Readonly<Record<Side, number>>;
   /** All archives of all days. */
   readonly archives: number;
+  /** The compressed dumps that are kept besides, a week of them: nobody else keeps such. */
+  readonly thirdCopies: number;
   /** What was backed up on the last day. */
   readonly lastDay: {
     readonly parts: number;
@@ -49,6 +52,7 @@ export type StoredDays = {
 
 const DAYS = 14;
 const FILE_DAYS = 7;
+const THIRD_COPY_DAYS = 7;
 /** Nodes of each site: a large one and some small ones, as hosts have them. */
 const NODES = [6000, 2500, 1000, 400, 150];
 const SEED = 20_260_801;
@@ -105,6 +109,7 @@ class Nights {
   readonly #opened: { readonly databases: OpenRepository; readonly files: OpenRepository };
   readonly #context: RowContext;
   #archives = 0;
+  readonly #thirdCopies: number[] = [];
 
   private constructor(
     place: string,
@@ -153,6 +158,15 @@ class Nights {
     await this.#run(restic(this.#databases.peer, 'backup', ...flags, this.#dumpsPath));
     await this.#run(restic(this.#files.peer, 'backup', ...flags, this.#filesPath));
     for (const site of this.#sites) this.#archives += await this.#archive(site);
+    this.#thirdCopies.push(this.#packDumps());
+  }
+
+  /** Bytes of a day's third copy: each dump compressed as a whole, as the nightly job does it. */
+  #packDumps(): number {
+    return this.#sites.reduce((sum, { database }) => {
+      const parts = [...filesBelow(join(this.#dumpsPath, database.name))].toSorted();
+      return sum + zstdCompressSync(Buffer.concat(parts.map((path) => readFileSync(path)))).length;
+    }, 0);
   }
 
   async measure(): Promise<StoredDays> {
@@ -167,6 +181,7 @@ class Nights {
       databases: sizesOf(this.#databases),
       files: sizesOf(this.#files),
       archives: this.#archives,
+      thirdCopies: this.#thirdCopies.slice(-THIRD_COPY_DAYS).reduce((sum, bytes) => sum + bytes, 0),
       lastDay: { parts: parts.length, dumpBytes: sumOf(parts), files: files.length, fileBytes: sumOf(files) },
       sites: this.#sites.length,
       days: DAYS,

@@ -16,7 +16,7 @@ const WORDS: Readonly<Record<Mix, string>> = {
 export function measureStored(mix: Mix): (context: RowContext) => Promise<RowFigures> {
   return async (context) => {
     const days = await sharedDays(mix, context);
-    const { databases, files, lastDay } = days;
+    const { databases, files, lastDay, thirdCopies } = days;
     const both = [databases.ours + files.ours, databases.peer + files.peer] as const;
     const withFiles = `with ${megabytes(lastDay.fileBytes)} of files beside: ${both.map(megabytes).join(' / ')}, ${roundFigure(both[0] / both[1])}`;
     return {
@@ -26,7 +26,7 @@ export function measureStored(mix: Mix): (context: RowContext) => Promise<RowFig
       goal: GOALS[mix],
       files: lastDay.parts,
       bytes: lastDay.dumpBytes,
-      note: `${days.sites} databases, ${days.days} days, after forget and prune without unused bytes; ${withFiles}`,
+      note: `${days.sites} databases, ${days.days} days, after forget and prune without unused bytes; ${withFiles}; a week of third copies besides: ${megabytes(thirdCopies)}`,
     };
   };
 }
