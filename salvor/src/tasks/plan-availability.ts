@@ -18,7 +18,7 @@ import { setContext } from '../sites/set-context.ts';
 import type { Site } from '../sites/site.ts';
 import { switchVhostOff, switchVhostOn } from '../sites/switch-off-vhost.ts';
 import { locateMaintenance } from './maintenance.ts';
-import { Findings, type VhostFile, findBroken, planVirtualHost, readOwnVhost } from './virtual-host.ts';
+import { Findings, type VhostFile, findBroken, planVirtualHost, readOwnVhosts } from './virtual-host.ts';
 import { type WebServer, webServerOf } from './web-server.ts';
 
 export type AvailabilityTools = {
@@ -49,15 +49,15 @@ export async function planAvailability(
       path: site.path,
     });
   const context = planContext(site, wanted, found);
-  const host = await planHost(site, wanted, policy, context, { found, say });
-  const maintenance = wanted === 'on' ? planOpening(site) : host.isSeen ? null : planClosing(site, found);
+  const hosts = await planHosts(site, wanted, policy, context, { found, say });
+  const maintenance = wanted === 'on' ? planOpening(site) : hosts.isSeen ? null : planClosing(site, found);
   const server = webServerOf(policy);
   const files = [context?.file ?? null, maintenance].filter((file) => file !== null);
-  const virtualHosts = server === null || host.file === null ? null : { server, files: [host.file] };
+  const virtualHosts = server === null || hosts.files.length === 0 ? null : { server, files: hosts.files };
   if (virtualHosts !== null) found.refuse(await findBroken(virtualHosts.server, say));
   const { obstacles, notes } = found;
   const places = [
-    ...(virtualHosts === null ? [] : [{ path: virtualHosts.files[0]?.path ?? '', kind: 'virtual-host' as const }]),
+    ...hosts.files.map(({ path }) => ({ path, kind: 'virtual-host' as const })),
     ...(context?.file === undefined || context.file === null
       ? []
       : [{ path: context.file.path, kind: 'context' as const }]),
@@ -75,28 +75,31 @@ export async function planAvailability(
   return { document, virtualHosts, files };
 }
 
-/** The file as it has to be; `isSeen` where there is one that keeps visitors out, or lets them in. */
-async function planHost(
+/** The files as they have to be; `isSeen` where there is one that keeps visitors out, or lets them in. */
+async function planHosts(
   site: Site,
   wanted: 'off' | 'on',
   policy: Policy,
   context: PlannedContext | null,
   { found, say }: { readonly found: Findings; readonly say: (line: string) => void },
-): Promise<{ readonly file: VhostFile | null; readonly isSeen: boolean }> {
-  const old = readOwnVhost(site, policy, found);
-  if (old === null) return { file: null, isSeen: false };
-  const text = wanted === 'off' ? switchVhostOff(old.text) : switchVhostOn(old.text);
-  if (text !== old.text) return { file: { ...old, text }, isSeen: true };
-  if (wanted === 'off' || context?.wasEnabled !== false) return { file: null, isSeen: true };
+): Promise<{ readonly files: readonly VhostFile[]; readonly isSeen: boolean }> {
+  const own = readOwnVhosts(site, policy, found);
+  const files = own.flatMap(({ path, home, owner, mode, text: old }) => {
+    const text = wanted === 'off' ? switchVhostOff(old) : switchVhostOn(old);
+    return text === old ? [] : [{ path, home, owner, mode, text }];
+  });
+  const [first] = own;
+  if (files.length > 0 || first === undefined) return { files, isSeen: files.length > 0 };
+  if (wanted === 'off' || context?.wasEnabled !== false) return { files, isSeen: true };
   // Aegir's own form of one that is off says nothing of what the site needs when it is on.
   const anew = await planVirtualHost(site, policy, null, say);
   for (const problem of anew?.obstacles ?? []) found.refuse(problem);
   found.note({
     code: 'virtual-host-anew',
     message: 'Aegir has switched it off in a way of its own: it is written anew from the template',
-    path: old.path,
+    path: first.path,
   });
-  return { file: anew?.files[0] ?? null, isSeen: true };
+  return { files: anew?.files ?? [], isSeen: true };
 }
 
 type PlannedContext = { readonly wasEnabled: boolean | null; readonly file: VhostFile | null };

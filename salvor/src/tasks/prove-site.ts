@@ -15,7 +15,7 @@ import { checkFiles } from './check-files.ts';
 import { checkPrivate } from './check-private.ts';
 import { followAvailability } from './switch-availability.ts';
 import type { TaskRun } from './task-run.ts';
-import { Findings, findBroken, readOwnVhost } from './virtual-host.ts';
+import { Findings, findBroken, readOwnVhosts } from './virtual-host.ts';
 import { webServerOf } from './web-server.ts';
 
 export type ProveTools = {
@@ -86,25 +86,22 @@ async function checkVirtualHost(site: Site, policy: Policy, run: TaskRun): Promi
   const server = webServerOf(policy);
   if (server === null) return NOT_ASKED('the policy names no web server');
   const found = new Findings();
-  const own = readOwnVhost(site, policy, found);
+  const own = readOwnVhosts(site, policy, found);
   const doubts: Problem[] = [];
-  if (own === null && site.virtualHosts.length === 0)
+  const files = new Set([...site.virtualHosts, ...own.map(({ path }) => path)]);
+  if (files.size === 0)
     doubts.push({
       code: 'virtual-host-missing',
       message: `no virtual host of ${server.kind} serves it`,
       path: site.path,
     });
-  const names = own?.hosts.flatMap((host) => host.names) ?? [];
-  if (own !== null && ![site.uri, ...site.aliases].some((name) => names.includes(name.toLowerCase())))
-    doubts.push({ code: 'virtual-host-nameless', message: 'has none of the names of the site', path: own.path });
+  const names = own.flatMap(({ hosts }) => hosts.flatMap((host) => host.names));
+  const [first] = own;
+  if (first !== undefined && ![site.uri, ...site.aliases].some((name) => names.includes(name.toLowerCase())))
+    doubts.push({ code: 'virtual-host-nameless', message: 'has none of the names of the site', path: first.path });
   const broken = await findBroken(server, (line) => run.say(line));
   if (broken !== null) doubts.push(broken);
-  return {
-    why: null,
-    count: new Set([...site.virtualHosts, ...(own === null ? [] : [own.path])]).size,
-    faults: [],
-    doubts,
-  };
+  return { why: null, count: files.size, faults: [], doubts };
 }
 
 async function checkPageOf(site: Site, policy: Policy, run: TaskRun): Promise<Checked> {

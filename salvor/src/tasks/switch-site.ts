@@ -16,7 +16,7 @@ import { applySwap, finishSwap, planSwapBack, revertSwap } from '../databases/ma
 import type { Audit } from '../lib/audit-log.ts';
 import { planEntriesBack } from './move-entries.ts';
 import { type Move, invertMove, isMoveKept, makeMove, surveyMove } from './move-site.ts';
-import { type WebServer, reloadWebServer, requireTested } from './web-server.ts';
+import { type WebServer, reloadWebServer, requireTested, testWebServer } from './web-server.ts';
 
 export type Switch = {
   readonly tables: readonly TableSwap[];
@@ -102,6 +102,9 @@ async function placeVirtualHosts(wanted: VirtualHostMoves | undefined, tools: Sw
     );
   } catch (error) {
     for (const move of known.toReversed()) makeMove(invertMove(move));
+    // Another task's file may have been there at the same instant, or somebody's who writes without a test.
+    if ((await testWebServer(server, tools.say)) !== null)
+      tools.say('it refuses what was there before too: somebody else has changed its configuration meanwhile');
     throw error;
   }
 }

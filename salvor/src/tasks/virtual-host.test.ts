@@ -28,6 +28,7 @@ import type { Site } from '../sites/site.ts';
 import { testSite } from '../sites/test-site.ts';
 import { switchVhostOff } from '../sites/switch-off-vhost.ts';
 import { makeMove } from './move-site.ts';
+import { planAvailability } from './plan-availability.ts';
 import { makeStaging } from './staging.ts';
 import {
   type Switch,
@@ -235,6 +236,38 @@ describe('the virtual host of a site', { concurrency: 1 }, () => {
     assert.equal((await nginx.ask('old.test', '/')).status, 404);
     await makeSwitch(await planSwitchBack(gone, home, () => '', tools), home, tools);
     assert.equal((await nginx.ask('old.test', '/')).status, 200);
+  });
+
+  it('is each file that serves the site: one for TLS beside it, and one that the server reads by a link', async () => {
+    const enabled = join(directory, 'enabled');
+    const available = join(directory, 'available');
+    for (const path of [enabled, available]) mkdirSync(path);
+    const linked = { ...policy, virtualHost: join(enabled, '{uri}.conf') };
+    const serve = (listen: string): string =>
+      `server {\n  listen ${listen};\n  server_name old.test;\n  root ${root};\n}\n`;
+    const main = join(available, 'old.test.conf');
+    writeFileSync(main, serve(`127.0.0.1:${nginx.port}`));
+    symlinkSync(main, join(enabled, 'old.test.conf'));
+    writeFileSync(join(vhosts, 'old.test-ssl'), serve(`unix:${directory}/ssl.sock`));
+    const old = site('old.test', 'pw', { virtualHosts: [main, join(vhosts, 'old.test-ssl')] });
+    const files = async (plan: Promise<VirtualHostPlan | null>): Promise<readonly (readonly [string, boolean])[]> =>
+      ((await plan)?.files ?? []).map(({ path, text }) => [path, text !== null] as const);
+    assert.deepEqual(await files(planVirtualHost(site('new.test'), linked, { site: old, isCopy: false }, say)), [
+      [join(enabled, 'new.test.conf'), true],
+      [join(enabled, 'old.test.conf'), false],
+      [join(vhosts, 'new.test-ssl'), true],
+      [join(vhosts, 'old.test-ssl'), false],
+    ]);
+    const gone = await apply(await planWithoutVirtualHost(old, linked, say));
+    assert.deepEqual([readdirSync(enabled), readdirSync(available), readdirSync(vhosts)], [[], ['old.test.conf'], []]);
+    await revertSwitch(gone, home, tools);
+    assert.deepEqual([readdirSync(enabled), readdirSync(vhosts)], [['old.test.conf'], ['old.test-ssl']]);
+    // In place: the file behind the link, and both of them.
+    const { document } = await planAvailability(old, 'off', { policy: linked, unfinished: [] }, say);
+    assert.deepEqual(
+      document.places.map(({ path }) => path),
+      [main, join(vhosts, 'old.test-ssl')],
+    );
   });
 
   it('that somebody else has written since stays his on the way back', async () => {

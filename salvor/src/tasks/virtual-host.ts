@@ -9,7 +9,7 @@
  * the way back and the grace period (`switch-site.ts`): what is not in place yet lies in the task's staging place.
  */
 import { closeSync, fsyncSync, lstatSync, realpathSync, readFileSync, statSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import { hold, setMode, setOwner } from '../lib/beneath/held.ts';
 import { openSpotOfOurs } from '../lib/beneath/own-directory.ts';
@@ -68,15 +68,40 @@ export async function planVirtualHost(
   found.refuse(await findBroken(server, say));
   const place = placeOf(site, policy, server, found);
   if (place === null) return found.plan(server, []);
-  const old = origin === null ? null : readOwnVhost(origin.site, policy, found);
+  const [old = null, ...more] = origin === null ? [] : readOwnVhosts(origin.site, policy, found);
   const text =
     old !== null && policy.virtualHostTemplate === null
       ? rewritten(old, site, origin, found)
       : filled(site, policy, server, old, found);
-  const files: VhostFile[] =
-    text === null ? [] : [{ ...place, text: text ?? null, ...rightsOf(old, place, site.account) }];
-  if (old !== null && origin?.isCopy === false && old.path !== place.path) files.push({ ...old, text: null });
+  const files: VhostFile[] = text === null ? [] : [{ ...place, text, ...rightsOf(old, place, site.account) }];
+  if (old !== null && origin?.isCopy === false && old.path !== place.path) files.push(leaving(old));
+  for (const further of more)
+    files.push(
+      ...planFurther(further, site, origin, found).filter(({ path }) => !files.some((one) => one.path === path)),
+    );
   return found.plan(server, files);
+}
+
+/** Another file of the same site, such as that of its TLS: beside the old one, where the site's name is a part of its own. */
+function planFurther(
+  old: OwnVhost,
+  site: ServedSite,
+  origin: VhostOrigin | null,
+  found: Findings,
+): readonly VhostFile[] {
+  const from = origin?.site.uri ?? site.uri;
+  const path = join(
+    dirname(old.path),
+    basename(old.path).replaceAll(from, () => site.uri),
+  );
+  if (path === old.path && from !== site.uri) {
+    found.note({ code: 'virtual-host-left', message: `serves ${from} too, and is left as it is`, path });
+    return [];
+  }
+  const text = rewritten(old, site, origin, found);
+  if (text === null) return [];
+  const { home, owner, mode } = old;
+  return [{ path, home, text, owner, mode }, ...(origin?.isCopy === false && path !== old.path ? [leaving(old)] : [])];
 }
 
 /** That of a site that goes: its own file leaves, where it has one. */
@@ -88,10 +113,10 @@ export async function planWithoutVirtualHost(
   const server = webServerOf(policy);
   if (server === null) return null;
   const found = new Findings();
-  const old = readOwnVhost(site, policy, found);
-  if (old === null) return null;
+  const own = readOwnVhosts(site, policy, found);
+  if (own.length === 0) return null;
   found.refuse(await findBroken(server, say));
-  return found.plan(server, [{ ...old, text: null }]);
+  return found.plan(server, own.map(leaving));
 }
 
 /** Written into staging places of the task, which the journal names before: `stagingsOf` says which. Undefined where nothing changes. */
@@ -139,26 +164,37 @@ export function stageFile({ path, home, text, owner, mode }: VhostFile, staging:
 }
 
 /** A file that is there, with what is in it. */
-export type OwnVhost = Omit<VhostFile, 'text'> & { readonly text: string; readonly hosts: readonly VirtualHost[] };
+export type OwnVhost = Omit<VhostFile, 'text'> & {
+  readonly text: string;
+  readonly hosts: readonly VirtualHost[];
+  /** The link by which the server reads it, where it does so by one. */
+  readonly link: string | null;
+};
 
-/** The file that holds the site's virtual hosts and nobody else's: where the policy has it, else where it was found. Null for none. */
-export function readOwnVhost(site: ServedSite, policy: Policy, found: Findings): OwnVhost | null {
+/** Where the server reads it by a link, that goes, and the file stays. */
+function leaving({ path, home, owner, mode, link }: OwnVhost): VhostFile {
+  return { path: link ?? path, home: link === null ? home : dirname(link), text: null, owner, mode };
+}
+
+/** The files that hold virtual hosts of the site and of nobody else: where the policy has it first, then where they were found. */
+export function readOwnVhosts(site: ServedSite, policy: Policy, found: Findings): readonly OwnVhost[] {
   const server = webServerOf(policy);
-  if (server === null) return null;
-  const paths = [pathOf(site, policy, server), ...site.virtualHosts];
-  for (const path of new Set(paths)) {
+  if (server === null) return [];
+  const own: OwnVhost[] = [];
+  for (const path of new Set([pathOf(site, policy, server), ...site.virtualHosts])) {
     const file = readVhostFile(path, site.account);
-    if (file === null || file.hosts.length === 0) continue;
+    if (file === null || file.hosts.length === 0 || own.some((other) => other.path === file.path)) continue;
     const foreign = file.hosts.flatMap(({ names }) => names).filter((name) => !isOwnName(name, site));
     const isItsOwn = path.endsWith(`/${site.uri}`) || path.endsWith(`/${site.uri}.conf`) || foreign.length === 0;
-    if (isItsOwn) return file;
-    found.note({
-      code: 'virtual-host-shared',
-      message: `also holds virtual hosts of ${foreign.slice(0, 3).join(', ')}, and is not changed`,
-      path,
-    });
+    if (isItsOwn) own.push(file);
+    else
+      found.note({
+        code: 'virtual-host-shared',
+        message: `also holds virtual hosts of ${foreign.slice(0, 3).join(', ')}, and is not changed`,
+        path,
+      });
   }
-  return null;
+  return own;
 }
 
 function isOwnName(name: string, { uri, aliases }: ServedSite): boolean {
@@ -176,7 +212,8 @@ function readVhostFile(path: string, account: Account): OwnVhost | null {
     const text = Buffer.concat([...readPieces(file)]).toString('latin1');
     const owner = { uid: Number(file.stat.uid), gid: Number(file.stat.gid) };
     const mode = Number(file.stat.mode) & 0o777;
-    return { path: real, home: home ?? dirname(real), text, owner, mode, hosts: parseVhosts(text, real) };
+    const link = real === path ? null : path;
+    return { path: real, home: home ?? dirname(real), text, owner, mode, link, hosts: parseVhosts(text, real) };
   } catch {
     return null;
   }
@@ -305,7 +342,11 @@ function environmentOf(site: ServedSite, hosts: readonly VirtualHost[]): Readonl
           ['db_host', address.host],
           ['db_port', String(address.port)],
         ] as const)
-      : ([['db_host', 'localhost']] as const)),
+      : // As Aegir writes it: settings ask for it, and nobody uses it.
+        ([
+          ['db_host', 'localhost'],
+          ['db_port', '3306'],
+        ] as const)),
   ]);
 }
 
