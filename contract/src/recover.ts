@@ -67,3 +67,9 @@ export const RecoverDocument = z
   })
   .readonly();
 export type RecoverDocument = z.infer<typeof RecoverDocument>;
+
+/** `salvor recover --only catalogue --json` */
+export const RecoverCatalogueDocument = z
+  .object({ state: TaskState, points: Count, archives: Count, problems: list(Problem) })
+  .readonly();
+export type RecoverCatalogueDocument = z.infer<typeof RecoverCatalogueDocument>;

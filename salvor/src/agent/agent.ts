@@ -52,6 +52,7 @@ import { describePolicy, simulatePolicy } from './policy-documents.ts';
 import { documentOfHost, documentOfSite, readHost } from './host-sites.ts';
 import { openPath, readPath } from '../points/read-point.ts';
 import { Queue } from './queue.ts';
+import { type RebuiltCatalogue, rebuildCatalogue } from './rebuild-catalogue.ts';
 import { type RotateWanted, rotateHostKeys } from './rotate-keys.ts';
 import type { TaskRoom } from './run-task.ts';
 import { type RecoveryProof, proveRecovery } from '../points/recovery-proofs.ts';
@@ -341,6 +342,12 @@ export class Agent implements AsyncDisposable {
     const names = [...(await this.#sites.accountNames(options.signal)), HOST_ACCOUNT];
     const made = names.filter((name) => hasRepository(this.#config, name));
     return await proveRecovery(this.#config, made, { clock, signal: options.signal });
+  }
+
+  /** The catalogue out of repositories and disk, where it was lost. */
+  async rebuildCatalogue({ signal = new AbortController().signal }: CallOptions = {}): Promise<RebuiltCatalogue> {
+    const options = { made: null, now: this.#room.clock(), signal };
+    return await rebuildCatalogue(this.#config, this.#points, await readHost(this.#config, signal), options);
   }
 
   /** New keys of the repositories of one account or all; with `recovery` a new recovery key and kit. Throws `account-unknown`. */

@@ -8,7 +8,7 @@ import type { Site } from '../sites/site.ts';
 import type { TaskRow } from '../store/tables.ts';
 import { type Journal, type JournalSite, switchedBy } from '../tasks/journal.ts';
 import { isOfAvailability } from '../tasks/switch-availability.ts';
-import { parseTaskId } from '../tasks/task-id.ts';
+import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import type { TaskRoom } from './run-task.ts';
 
 /** What was switched lies beside the site, and not in it: a virtual host, a context. The rest comes and goes without it. */
@@ -17,6 +17,9 @@ function isBesideSite(journal: Journal): boolean {
     isOfAvailability(journal) && journal.switch?.moves.every(({ live }) => !isBeneath(live, journal.site.path)) === true
   );
 }
+
+/** What of a task's row a confirmation goes by. */
+export type ConfirmableRow = Pick<TaskRow, 'id' | 'account' | 'uri' | 'path' | 'home' | 'ended' | 'point'>;
 
 export class KeptTasks {
   readonly #room: Pick<TaskRoom, 'log' | 'journals'>;
@@ -54,13 +57,13 @@ export class KeptTasks {
 
   /** A task that has ended and keeps something, or whose safety point is pinned. */
   async findConfirmable(name: string): Promise<{
-    readonly row: TaskRow;
+    readonly row: ConfirmableRow;
     readonly site: JournalSite;
     readonly original: Journal | null;
     readonly point: string | null;
   }> {
     const id = parseTaskId(name);
-    const row = id === null ? null : await this.#room.log.read(id);
+    const row = id === null ? null : ((await this.#room.log.read(id)) ?? (await this.#remember(id)));
     if (id === null || row === null) throw new SalvorError('task-unknown', { task: name });
     const refuse = (why: string): never => {
       throw new SalvorError('nothing-to-confirm', { task: name, why });
@@ -72,6 +75,19 @@ export class KeptTasks {
     if (!isPinned && original === null) return refuse('it keeps nothing, and no point of it is pinned');
     const site = original?.site ?? { account: row.account, uri: row.uri, path: row.path ?? '', home: row.home ?? '' };
     return { row, site, original, point: isPinned ? row.point : null };
+  }
+
+  /** A task that the list has lost: its journal says what it was, or the manifest of the point that it took. */
+  async #remember(id: TaskId): Promise<ConfirmableRow | null> {
+    const journal = this.#room.journals.read(id);
+    if (journal !== null) {
+      const { site, started, phase, point } = journal;
+      return { id, ...site, ended: phase === 'kept' ? started : null, point };
+    }
+    const pinned = await this.#points.pinnedOf(id);
+    if (pinned === null) return null;
+    const { account, uri, time, id: point } = pinned;
+    return { id, account, uri, path: null, home: null, ended: time, point };
   }
 
   #explainGone(operation: string, state: string): string {

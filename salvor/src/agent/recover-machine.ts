@@ -31,6 +31,7 @@ import { KeptTasks } from './kept-tasks.ts';
 import { type AgentServices, openTaskRoom } from './open-task-room.ts';
 import { type PlannedAccount, type RecoveryPlan, type RecoveryScope, planRecovery } from './plan-recovery.ts';
 import { Queue } from './queue.ts';
+import { rebuildCatalogue } from './rebuild-catalogue.ts';
 import { AccountRecovery, asProblem } from './recover-account.ts';
 import { recoverDatabaseUsers, restoreHostFiles } from './recover-host-parts.ts';
 import { RecoveryJournalFile } from './recovery-journal.ts';
@@ -243,23 +244,15 @@ class MachineRecovery {
 
   /** Catalogue and kit. */
   async #finish(points: HostPoints): Promise<Pick<RecoverDocument, 'points'>> {
-    const { clock } = this.#tools;
+    const { clock, signal } = this.#tools;
     const made = this.#plan.record?.made ?? new Set<string>();
-    let count = 0;
-    for (const name of [HOST_ACCOUNT, ...this.#plan.names]) {
-      for (const copy of copiesOf(this.#config)) {
-        const url = repositoryUrlOf(this.#config, name, copy);
-        await this.#attempt(url, () =>
-          points.adoptMade(name, copy, { points: made.size === 0 ? null : made, now: clock() }),
-        );
-      }
-      const listed = name === HOST_ACCOUNT ? null : await this.#attempt(name, () => points.listAll(name));
-      count += listed?.points.length ?? 0;
-    }
+    const known = { made: made.size === 0 ? null : made, now: clock(), signal };
+    const rebuilt = await rebuildCatalogue(this.#config, points, await readHost(this.#config, signal), known);
+    this.#problems.push(...rebuilt.problems);
     const repositories = copiesOf(this.#config).flatMap((copy) => listMade(this.#config, copy));
     const kit = { host: hostname(), date: clock(), recoveryKey: this.#wanted.kit.recoveryKey, repositories };
     await this.#attempt(this.#config.state, async () => writeRecoveryKit(this.#config, kit));
-    return { points: count };
+    return { points: rebuilt.points };
   }
 
   /** What fails here is named, and the next step begins; a recovery that is stopped ends. */

@@ -125,6 +125,7 @@ function addRecover(program: Command, perform: Perform): void {
       'salvor recover --kit recovery-kit.html',
       'salvor recover --kit - --from remote --account o1 < recovery-kit.html',
       'salvor recover --kit recovery-kit.html --only configuration',
+      'salvor recover --only catalogue',
     ],
     notes: [
       'Without --kit it asks on a terminal for what the printed kit says.',
@@ -138,8 +139,8 @@ function addRecover(program: Command, perform: Perform): void {
     .option('--account <account>', 'only this account')
     .option('--site <site>', 'only this site, with the code around it: URI, or ACCOUNT/URI')
     .addOption(
-      new Option('--only <part>', 'only configuration, keys and catalogue')
-        .choices(['configuration'])
+      new Option('--only <part>', 'configuration: with keys and catalogue; catalogue: of this host, with its own keys')
+        .choices(['configuration', 'catalogue'])
         .conflicts(['site']),
     )
     .option('--dry-run', 'show what would come back, and change nothing')

@@ -15,7 +15,7 @@ import {
 
 /**
  * Gives this host a key of its own in a repository that another one made, where the recovery key opens it. Nothing in it is
- * removed: the lost host's key stays until the keys are rotated. Throws `recovery-key-refused`, `repository-missing` and what the storage says.
+ * removed: the lost host's key stays, for a person to take away. Throws `recovery-key-refused`, `repository-missing` and what the storage says.
  */
 export async function adoptRepository(
   places: RepositoryPlaces,

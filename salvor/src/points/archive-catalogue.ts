@@ -97,6 +97,36 @@ export async function findOwnArchives(store: Store, account: string): Promise<re
     .map(({ path }) => path);
 }
 
+/**
+ * Where the list of what tasks wrote was lost: an archive that names the point that it was written of is a task's again, if that
+ * point is in the catalogue as one of the same site. How many.
+ */
+export async function adoptArchives(store: Store, account: string): Promise<number> {
+  const rows = await store
+    .selectFrom('archives')
+    .select(['path', 'look'])
+    .where('account', '=', account)
+    .where('manifest', 'is', null)
+    .execute();
+  let adopted = 0;
+  for (const { path, look } of rows) {
+    const { about } = JSON.parse(look) as FoundLook;
+    if (about === null) continue;
+    const point = await store
+      .selectFrom('points')
+      .select('id')
+      .where('id', '=', about.point)
+      .where('account', '=', account)
+      .where('uri', '=', about.uri)
+      .executeTakeFirst();
+    if (point === undefined) continue;
+    const manifest = JSON.stringify({ about });
+    await store.updateTable('archives').set({ manifest }).where('path', '=', path).execute();
+    adopted += 1;
+  }
+  return adopted;
+}
+
 async function remember(
   store: Store,
   account: string,

@@ -65,3 +65,14 @@ export async function isPinned(store: Store, point: string): Promise<boolean> {
 export async function setUnpinned(store: Store, point: string): Promise<void> {
   await store.updateTable('points').set({ pinned: 0 }).where('id', '=', point).execute();
 }
+
+/** The safety point of a task that nobody has confirmed. */
+export async function findPinnedOf(store: Store, task: string): Promise<PointRow | null> {
+  const row = await store
+    .selectFrom('points')
+    .selectAll()
+    .where('task', '=', task)
+    .where('pinned', '=', 1)
+    .executeTakeFirst();
+  return row ?? null;
+}

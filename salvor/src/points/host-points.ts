@@ -14,9 +14,15 @@ import type { WrittenArchive } from '../archives/write-archive.ts';
 import { SalvorError } from '../errors.ts';
 import type { Account } from '../sites/account.ts';
 import type { Site } from '../sites/site.ts';
-import { type FoundArchive, findOwnArchives, listArchives, rememberArchive } from './archive-catalogue.ts';
+import {
+  type FoundArchive,
+  adoptArchives,
+  findOwnArchives,
+  listArchives,
+  rememberArchive,
+} from './archive-catalogue.ts';
 import type { FoundFile } from './find-archives.ts';
-import { isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
+import { findPinnedOf, isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
 import { followMade, forgetMade, readMade, readMadePoints, rememberMade } from './made-snapshots.ts';
 import type { PointRow } from '../store/tables.ts';
 import { type ListedPoint, type PointList, isMadeOf, listPoints, readStoredPoints } from './list-points.ts';
@@ -31,6 +37,7 @@ import {
   ensureAccountRepository,
   hasRepository,
   keyFileOf,
+  listMade,
   openAccountRepository,
   repositoryUrlOf,
 } from './repositories.ts';
@@ -286,6 +293,17 @@ export class HostPoints implements AsyncDisposable {
   /** Paths of the archives that tasks of this host wrote. */
   async ownArchives(account: string): Promise<readonly string[]> {
     return await findOwnArchives(this.#store, account);
+  }
+
+  /** Knows the archives of this host's tasks again by what they say of themselves: after `listArchives`. How many. */
+  async adoptArchives(account: string): Promise<number> {
+    return await adoptArchives(this.#store, account);
+  }
+
+  /** The pinned point that a task took, of whichever account: asked of the repositories, as the list of tasks may be lost. */
+  async pinnedOf(task: string): Promise<PointRow | null> {
+    for (const { account } of listMade(this.#places, 'local')) await this.listAll(account);
+    return await findPinnedOf(this.#store, task);
   }
 
   /** The point that was made of an archive, as long as `source` says that it would be made the same. */

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { buffer } from 'node:stream/consumers';
 import { EXIT_OF_STATE } from '@salvor/contract';
-import type { RecoverAccount, RecoverDocument } from '@salvor/contract';
-import { type TypedKit, readKit, readTypedKit, recoverMachine } from '../../compose.ts';
+import type { RecoverAccount, RecoverCatalogueDocument, RecoverDocument } from '@salvor/contract';
+import { type TypedKit, openAgent, readKit, readTypedKit, recoverMachine } from '../../compose.ts';
 import { SYSTEM_CONFIG, configPlaces } from '../../config.ts';
 import { SalvorError } from '../../errors.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
@@ -17,11 +17,12 @@ export type RecoverFlags = {
   readonly from?: 'local' | 'remote';
   readonly account?: string;
   readonly site?: string;
-  readonly only?: 'configuration';
+  readonly only?: 'configuration' | 'catalogue';
   readonly dryRun?: boolean;
 };
 
 export async function recover(flags: RecoverFlags, context: CommandContext): Promise<CommandResult> {
+  if (flags.only === 'catalogue') return await recoverCatalogue(context);
   const kit = await kitOf(flags.kit, context);
   const file = placeOfConfig(context);
   using progress = new ProgressLine(context.terminal, context.clock);
@@ -37,6 +38,17 @@ export async function recover(flags: RecoverFlags, context: CommandContext): Pro
   const document = await recoverMachine(file, wanted, { clock, signal, onProgress: progress.show });
   progress.clear();
   return { document, text: render(document, context.terminal.output), exit: EXIT_OF_STATE[document.state] };
+}
+
+/** On the host itself, with its own keys: no kit is needed. */
+async function recoverCatalogue(context: CommandContext): Promise<CommandResult> {
+  await using agent = await openAgent(context);
+  const { points, archives, problems } = await agent.rebuildCatalogue({ signal: context.signal });
+  const state = problems.length === 0 ? 'succeeded' : 'warned';
+  const text = `${counted(points, 'point')} and ${counted(archives, 'archive')} of tasks in the catalogue.`;
+  const document: RecoverCatalogueDocument = { state, points, archives, problems: [...problems] };
+  const lines = [text, ...renderProblems(problems, context.terminal.output)];
+  return { document, text: lines.join('\n'), exit: EXIT_OF_STATE[state] };
 }
 
 /** The one that is named, else the host's: that of whatever directory the command is typed in is no lost host's. */
