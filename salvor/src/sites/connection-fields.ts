@@ -107,8 +107,11 @@ export class ConnectionFields {
     switch (role) {
       case 'name':
       case 'user':
-      case 'password':
-        return old === fromText(from[role]) ? become(fromText(to[role])) : null;
+      case 'password': {
+        // Some versions of Aegir write it as it is.
+        const isOld = old === fromText(from[role]) || value === fromText(from[role]);
+        return isOld ? become(fromText(to[role])) : null;
+      }
       case 'host':
       case 'port':
       case 'socket': {
@@ -151,8 +154,11 @@ export function rewriteDatabaseUrl(text: string, changes: readonly ConnectionCha
   const { from, to, defaultSocket } = change;
   const isMoved = !isSameServer(from.address, to.address, defaultSocket);
   const parts: Record<string, string> = {};
+  // Aegir writes the parts of one that Drupal 7 and later do not read as they are.
+  const isOld = (role: 'user' | 'password' | 'name'): boolean =>
+    [part(role), groups[role]].includes(fromText(from[role])) && from[role] !== to[role];
   for (const role of ['user', 'password', 'name'] as const)
-    if (part(role) === fromText(from[role]) && from[role] !== to[role]) parts[role] = percentEncode(fromText(to[role]));
+    if (isOld(role)) parts[role] = percentEncode(fromText(to[role]));
   if (isMoved) {
     const old = parseAddress(
       { host: part('host'), ...(groups['port'] === undefined ? {} : { port: Number(groups['port']) }) },

@@ -1,10 +1,9 @@
 /** What one settings file says by itself at the site's new place, worked out as PHP would. */
-import { basename } from 'node:path';
 import { type PhpResult, evaluatePhp, valueAt } from '../lib/php-evaluate.ts';
 import { fromText, PhpArray, Unresolved } from '../lib/php-values.ts';
 import type { PhpKey, PhpValue } from '../lib/php-values.ts';
 import { serverParts } from './cloaked-login.ts';
-import type { SettingsChanges } from './settings-changes.ts';
+import { type SettingsChanges, isDrushrc } from './settings-changes.ts';
 
 /** Files that it includes are read by themselves; here they are missing. */
 export function readAlone(path: string, bytes: Uint8Array, { naming, connections }: SettingsChanges): PhpResult {
@@ -19,7 +18,7 @@ export function readAlone(path: string, bytes: Uint8Array, { naming, connections
     },
     workingDirectory: naming.root.to,
     // What the web server's environment would give to cloaked settings.
-    server: basename(path) === 'drushrc.php' ? PhpArray.empty : serverParts(connections),
+    server: isDrushrc(path) ? PhpArray.empty : serverParts(connections),
     variables: {
       ...Object.fromEntries(
         ['databases', 'settings', 'conf', 'config', 'options', 'aliases', 'sites'].map((name) => [

@@ -154,6 +154,45 @@ if (file_exists(__DIR__ . '/local.drushrc.php')) include_once(__DIR__ . '/local.
     assert.equal(rewritten(before, {}, 'drushrc.php'), after);
   });
 
+  test('what Aegir writes uncloaked: double quotes, a URL with a password as it is, and the same in drushrc.php', () => {
+    const from = { ...OLD, password: 'a+b%41' };
+    const to = { ...NEW, password: 'plain' };
+    const before = `<?php
+  $databases['default']['default'] = array(
+    'driver' => "mysql",
+    'database' => "oldtest",
+    'username' => "oldtest",
+    'password' => "a+b%41",
+    'host' => "localhost",
+    'port' => "3306",
+   );
+  $db_url['default'] = "mysql://oldtest:a+b%41@localhost:3306/oldtest";
+  if (is_readable('/h/plat/sites/old.test/local.settings.php')) {
+    include_once('/h/plat/sites/old.test/local.settings.php');
+  }
+`;
+    const connections = [{ from, to }];
+    assert.equal(
+      rewritten(before, { connections }),
+      before
+        .replace('"oldtest",\n    \'username\' => "oldtest"', '"newtest",\n    \'username\' => "newtest_0"')
+        .replace('"a+b%41"', '"plain"')
+        .replace('oldtest:a+b%41@localhost:3306/oldtest', 'newtest_0:plain@localhost:3306/newtest')
+        .replaceAll('sites/old.test', 'sites/new.test'),
+    );
+    const drushrc = `<?php \n$options['db_name'] = 'oldtest';\n$options['db_passwd'] = 'a+b%41';\n\n# Aegir additions\n$_SERVER['db_passwd'] = $options['db_passwd'];\n`;
+    assert.equal(
+      rewritten(drushrc, { connections }, 'drushrc.php'),
+      drushrc.replace('oldtest', 'newtest').replace('a+b%41', 'plain'),
+    );
+  });
+
+  test('cloaked settings that put a URL together hold none, and stay', () => {
+    const url = `$db_url['default'] = "$_SERVER[db_type]://$_SERVER[db_user]:$_SERVER[db_passwd]@$_SERVER[db_host]:$_SERVER[db_port]/$_SERVER[db_name]";`;
+    const text = `${CLOAKED.split('unset')[0]}${url}\n$db_url['other'] = $_SERVER['db_type'] . '://' . $_SERVER['db_user'] . ':' . $_SERVER['db_passwd'] . '@x/' . $_SERVER['db_name'];\n`;
+    assert.equal(rewritten(text), text);
+  });
+
   test('a clone’s drushrc.php leads to none of its origin’s further names', () => {
     const before = `<?php\n$options['uri'] = 'old.test';\n$options['aliases'] = array ( 0 => 'www.old.test', );\n$options['redirection'] = 'www.old.test';\n`;
     assert.equal(

@@ -11,7 +11,6 @@
  * Understood are `settings.php` of Drupal 6 to 11 and of Backdrop with what stands beside it (`settings.local.php`,
  * `local.settings.php`, `civicrm.settings.php`), Aegir's and BOA's `drushrc.php`, and `wp-config.php`.
  */
-import { basename } from 'node:path';
 import { type PhpLiteral, type Replacement, findLiterals, replaceInSource, spellLiteral } from '../lib/php-literals.ts';
 import { parsePhp } from '../lib/php-syntax.ts';
 import { compareSettings } from './compare-settings.ts';
@@ -25,6 +24,7 @@ import {
   type RewrittenSettings,
   type SettingsChanges,
   type SettingsText,
+  isDrushrc,
   notRewritten,
 } from './settings-changes.ts';
 
@@ -47,11 +47,11 @@ export function rewriteSettings({ name, bytes }: SettingsText, changes: Settings
       ? failed(1, 'can not be taken apart')
       : failed(syntax.line, `can not be read as PHP: ${syntax.message}`);
   }
-  const isDrushrc = basename(name) === 'drushrc.php';
+  const isOfDrush = isDrushrc(name);
   // As the new place would have it read before anything is replaced: what follows from the place alone has changed.
   const before = readAlone(path('to'), bytes, changes);
   const named = (keys: readonly (string | null)[]): string | null => namesConnection(before, keys);
-  const fields = new ConnectionFields(found.literals.filter(isWhole), connections, { isDrushrc, named });
+  const fields = new ConnectionFields(found.literals.filter(isWhole), connections, { isDrushrc: isOfDrush, named });
   const lines = new Lines(bytes);
   const replacements: Replacement[] = [];
   const places: RewrittenPlace[] = [];
@@ -68,13 +68,13 @@ export function rewriteSettings({ name, bytes }: SettingsText, changes: Settings
   const after = readAlone(path('to'), rewritten, changes);
   const problems = compareSettings(before, after, {
     changes,
-    isDrushrc,
+    isDrushrc: isOfDrush,
     named,
     literals: found.literals.map(({ place, start }) => ({ place, line: lines.at(start) })),
     file: path('from'),
   });
   if (problems.length > 0) return { bytes, places: [], left: [], problems };
-  const set = isDrushrc
+  const set = isOfDrush
     ? setContext(rewritten, 'options', [], optionsOf(rewritten, changes))
     : { bytes: rewritten, lines: [] };
   if (set === null) return failed(1, 'its $options are made by code');

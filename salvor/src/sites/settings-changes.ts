@@ -42,3 +42,8 @@ export function notRewritten(file: string, line: number, why: string): SiteProbl
     ...(line > 0 ? { line } : {}),
   };
 }
+
+/** Aegir's own file and BOA's beside it, whose options Aegir url-decodes. By the last part of a path. */
+export function isDrushrc(path: string): boolean {
+  return /(?:^|\/)(?:local\.)?drushrc\.php$/.test(path);
+}
