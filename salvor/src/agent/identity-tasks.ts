@@ -6,7 +6,8 @@ import type { IdentityDocument } from '@salvor/contract';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
-import { type CloneTools, type Identified, cloneSite } from '../tasks/clone-site.ts';
+import type { NewSiteTools } from '../tasks/build-new-site.ts';
+import { type Identified, cloneSite } from '../tasks/clone-site.ts';
 import { type HandOverTools, handOver } from '../tasks/hand-over.ts';
 import { type IdentityWish, planIdentity } from '../tasks/plan-identity.ts';
 import { relocateSite } from '../tasks/relocate-site.ts';
@@ -27,7 +28,7 @@ export type IdentityCall = TaskCallOptions & {
   readonly dryRun: boolean;
 };
 
-type Recipe = (site: Site, wish: IdentityWish, tools: CloneTools, run: TaskRun) => Promise<Identified>;
+type Recipe = (site: Site, wish: IdentityWish, tools: NewSiteTools, run: TaskRun) => Promise<Identified>;
 
 export class IdentityTasks {
   readonly #in: SiteTasksRoom;
@@ -111,7 +112,7 @@ export class IdentityTasks {
   async #byAegir(
     site: Site,
     wish: IdentityWish,
-    tools: CloneTools & Pick<HandOverTools, 'aegir'>,
+    tools: NewSiteTools & Pick<HandOverTools, 'aegir'>,
     run: TaskRun,
   ): Promise<Identified> {
     const { document: plan, platform } = await planIdentity(site, wish, {
@@ -126,7 +127,7 @@ export class IdentityTasks {
     return { safetyPoint, plan, rewritten: [], page: null, undoUntil: null };
   }
 
-  async #tools(site: Site, signal: AbortSignal): Promise<CloneTools> {
+  async #tools(site: Site, signal: AbortSignal): Promise<NewSiteTools> {
     const { config, room, points, kept } = this.#in;
     const { sites, platforms } = await readHost(config, signal);
     const { account, uri } = site;
@@ -157,6 +158,6 @@ export class IdentityTasks {
   }
 }
 
-function rootOf(wanted: string | null, { platforms }: Pick<CloneTools, 'platforms'>): string | null {
+function rootOf(wanted: string | null, { platforms }: Pick<NewSiteTools, 'platforms'>): string | null {
   return platforms.find(({ name, root }) => name === wanted || root === wanted)?.root ?? null;
 }

@@ -52,8 +52,18 @@ export async function planOutside(
     virtualHost,
     shown: [...names.names, ...files],
     obstacles: [...names.obstacles, ...(virtualHost?.obstacles ?? [])],
-    notes: [...names.notes, ...(virtualHost?.notes ?? [])],
+    notes: [...names.notes, ...(virtualHost?.notes ?? nameUnserved(site))],
   };
+}
+
+/** Whoever serves it has to be told, where we are not told who that is. */
+function nameUnserved({ virtualHosts }: Site): readonly Problem[] {
+  return virtualHosts.map((path) => ({
+    code: 'virtual-host-unchanged',
+    message:
+      'is left as it is, because salvor.yaml names no web server (webServer:): make one for the new name yourself',
+    path,
+  }));
 }
 
 /** Where they are made: for the journal, before anything is. */

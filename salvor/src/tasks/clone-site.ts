@@ -8,70 +8,55 @@
  * The site appears by one switch in which nothing leaves: tables, then its directory. What a crash leaves is finished or
  * undone as a restore's is (the table is in recover-task.ts).
  */
-import type { IdentityDocument, RewrittenValues } from '@salvor/contract';
-import type { Repository } from '@salvor/engine';
-import { openConnection } from '../databases/mariadb/connect.ts';
-import { createSiteDatabase, readLoginRules, whyNameTaken } from '../databases/mariadb/site-database.ts';
+import type { IdentityDocument } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
-import { openRoot } from '../lib/beneath/open-directory.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import { checkLogIns } from '../sites/check-log-ins.ts';
-import type { ConnectionChange } from '../sites/connection-fields.ts';
-import { FIELDS_OF_CLONE } from '../sites/set-context.ts';
-import type { SettingsChanges } from '../sites/settings-changes.ts';
-import { prefixesOf } from '../sites/shared-databases.ts';
-import { type Site, type SiteDatabase, type SiteProblem, siteKey } from '../sites/site.ts';
+import { type Site, siteKey } from '../sites/site.ts';
 import { backUpSite, placesOf } from './back-up-site.ts';
-import { buildOutside, stagingsOf } from './build-names.ts';
-import { type BuiltPart, buildFiles, locateBuilt, planMoves } from './build-files.ts';
-import { type ChangeTables, buildDatabase, nameDatabases } from './build-databases.ts';
-import type { FilePart } from './file-parts.ts';
+import { type BuiltSite, type NewSiteTools, buildNewSite, switchTools } from './build-new-site.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
-import { type MaskDatabase, maskValues } from './mask-values.ts';
-import { namesForDatabase } from './name-database.ts';
-import { type PlannedDatabase, tablesOf } from './plan-database.ts';
-import type { PlanTools } from './plan-restore.ts';
-import { type IdentityPlanned, type IdentityTools, type IdentityWish, planIdentity } from './plan-identity.ts';
-import { findContexts } from './plan-names.ts';
-import { type RecoveryTools, keep } from './recover-task.ts';
-import { renameAddresses, renameLinks, renameValues } from './rewrite-built.ts';
-import { type RewrittenFile, rewriteSettingsIn, writeSettings } from './settings-of-site.ts';
-import { locateStaging, makeStaging } from './staging.ts';
-import { type Switch, type SwitchTools, type TableSwap, makeSwitch } from './switch-site.ts';
+import { type IdentityPlanned, type IdentityWish, planIdentity } from './plan-identity.ts';
+import { keep } from './recover-task.ts';
+import { makeSwitch } from './switch-site.ts';
+import { type HookPlace, runHook } from './run-hook.ts';
 import { syncDisks } from './sync-disks.ts';
 import type { TaskRun } from './task-run.ts';
-
-export type CloneTools = Omit<IdentityTools, 'signal' | 'say'> &
-  Pick<RecoveryTools, 'journals'> &
-  Pick<PlanTools, 'rates' | 'known'> & {
-    readonly repository: Repository;
-    readonly remember: (point: OpenPoint) => Promise<void>;
-    readonly staging: string | null;
-    readonly graceHours: number;
-    /** What `localhost` means on this host, where it is not Debian's. */
-    readonly defaultSocket: string | undefined;
-    /** The new site as the settings in a directory of ours say that it is. */
-    readonly readBuilt: (directory: string, site: Site) => Site;
-    /** The new site as it is found when it has appeared. */
-    readonly readSite: (uri: string) => Promise<Site>;
-  };
 
 export type Identified = Omit<IdentityDocument, 'task' | 'state' | 'problems' | 'archive'>;
 
 /** Throws `identity-obstructed` and what a step throws; then nothing of the new site is left. */
-export async function cloneSite(site: Site, wish: IdentityWish, tools: CloneTools, run: TaskRun): Promise<Identified> {
+export async function cloneSite(
+  site: Site,
+  wish: IdentityWish,
+  tools: NewSiteTools,
+  run: TaskRun,
+): Promise<Identified> {
   const looking = { ...tools, say: (line: string) => run.say(line), signal: run.signal };
   const plan = await run.step('plan', () => planIdentity(site, wish, looking));
   requireUnobstructed(plan, wish);
   const { newUri, newPath } = plan.document;
   const target = { account: site.account.name, uri: newUri, path: newPath, home: site.account.home };
   run.record({ target });
+  await runPreHook(site, 'clone', tools, run);
   const point = await run.step('safety point', () =>
     takeSafetyPoint(site, `before the clone to ${newUri}`, tools, run),
   );
 
-  const built = await run.step('build', () => buildClone(site, point, plan, tools, run));
+  const built = await run.step('build', () => buildNewSite(site, point, plan, tools, run));
 
+  return { safetyPoint: run.journal.point, ...(await appear(site, plan, built, 'clone', tools, run)) };
+}
+
+/** The new site appears, whole, and is tried. From the switch on nothing takes it back but `undo`. */
+export async function appear(
+  site: Site,
+  plan: IdentityPlanned,
+  built: BuiltSite,
+  operation: HookPlace['operation'],
+  tools: NewSiteTools,
+  run: TaskRun,
+): Promise<Omit<Identified, 'safetyPoint'>> {
+  const { newUri, newPath } = plan.document;
   await run.step('sync the disks', () => syncDisks(built.switch, site.account.home, tools, run.signal));
 
   // As in a restore: journal (1), parts (2), journal (3).
@@ -84,25 +69,38 @@ export async function cloneSite(site: Site, wish: IdentityWish, tools: CloneTool
   });
 
   await reloadPhp(tools, run);
-  const place = {
-    operation: 'clone',
+  const place: HookPlace = {
+    operation,
     account: site.account,
     accountName: site.account.name,
     uri: newUri,
     path: newPath,
     platform: plan.platform.root,
     cms: site.cms,
-  } as const;
+  };
   const page = await followSwitch(place, { ...tools, readSite: () => tools.readSite(newUri) }, run);
   const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
   run.record(kept.journal);
   return {
-    safetyPoint: run.journal.point,
     plan: { ...plan.document, databases: built.databases },
     rewritten: [...built.values],
     page: page?.verdict ?? null,
     undoUntil: run.journal.undoUntil,
   };
+}
+
+/** The hoster's word before anything is begun, as before a restore. Throws `hook-failed`. */
+export async function runPreHook(
+  site: Site,
+  operation: HookPlace['operation'],
+  { policy }: Pick<NewSiteTools, 'policy'>,
+  run: TaskRun,
+): Promise<void> {
+  if (policy.preRestore === null) return;
+  const { account, uri, path, platform, cms } = site;
+  const place = { operation, account, accountName: account.name, uri, path, platform: platform.root, cms };
+  const why = await run.step('hook', () => runHook('preRestore', place, policy, run, run.signal));
+  if (why !== null) throw new SalvorError('hook-failed', { hook: 'preRestore', site: siteKey(site), why });
 }
 
 /** Throws `identity-obstructed`. */
@@ -120,15 +118,11 @@ export function requireUnobstructed(
   });
 }
 
-export function switchTools(tools: Pick<SwitchTools, 'administratorOf'>, run: TaskRun): SwitchTools {
-  return { administratorOf: tools.administratorOf, say: (line) => run.say(line), audit: run.audit };
-}
-
 /** Of the site as it is, whole: what is to become another one must not lack anything. Throws `point-incomplete`. */
 export async function takeSafetyPoint(
   site: Site,
   reason: string,
-  tools: Pick<CloneTools, 'administratorOf' | 'repository' | 'remember'>,
+  tools: Pick<NewSiteTools, 'administratorOf' | 'repository' | 'remember'>,
   run: TaskRun,
 ): Promise<OpenPoint> {
   const wanted = { reason: `${reason} by task ${run.id}`, safety: true, places: placesOf(site) };
@@ -144,288 +138,4 @@ export async function takeSafetyPoint(
       problem: missing === undefined ? 'it lacks the site’s files' : `it lacks the database ${missing.name}`,
     });
   return point;
-}
-
-type BuiltClone = {
-  readonly switch: Switch;
-  readonly values: readonly RewrittenValues[];
-  readonly databases: Identified['plan']['databases'];
-};
-
-async function buildClone(
-  site: Site,
-  point: OpenPoint,
-  plan: IdentityPlanned,
-  tools: CloneTools,
-  run: TaskRun,
-): Promise<BuiltClone> {
-  const { newUri, newPath } = plan.document;
-  const { account } = site;
-  const databases = await run.step('name the databases', () => nameAll(site, newUri, tools, run));
-  const clone: Site = {
-    ...site,
-    uri: newUri,
-    path: newPath,
-    platform: plan.platform,
-    version: plan.platform.version,
-    settings: newPath + site.settings.slice(site.path.length),
-    aliases: [],
-    movedOut: [],
-    databases: databases.map(({ made }) => made),
-    problems: [],
-  };
-  const planned = databases.map(({ made, from }) => planLoad(point, from, made));
-  const names = planned.map((one, index) => nameDatabases(run.id, one, index));
-  const part = locateBuilt(partOf(point, clone), locateStaging(newPath, account.name, run.id, tools.staging), 0);
-  const of = { account: account.name, staging: tools.staging };
-  run.record({
-    stagings: [...new Set([part.staging, ...stagingsOf(plan.outside, of, run.id)])],
-    scratchDatabases: names.flatMap(({ built, old }) => [built, old]),
-    made: databases.map(({ made }) => ({ server: made.login.address, name: made.name, user: made.login.user })),
-  });
-  await makeStaging(part.staging);
-  for (const database of databases)
-    await run.step(`make a database like ${database.from.name}`, () => makeDatabase(database, tools, run));
-  await run.step('build the files', () => buildParts(part, point, clone, plan, run));
-
-  const values: RewrittenValues[] = [];
-  const tables: TableSwap[] = [];
-  for (const [index, one] of planned.entries()) {
-    const name = names[index];
-    if (name === undefined) continue;
-    const change = renaming(clone, plan, values, run);
-    tables.push(
-      await run.step(`build ${one.stored.name}`, () => buildDatabase(clone, point, one, name, tools, run, change)),
-    );
-  }
-  if (plan.document.masked) await run.step('mask', () => maskBuilt(clone, planned, names, tools, run));
-  const changes: SettingsChanges = {
-    connections: databases.map(({ from, made }) => connectionOf(from, made, tools.defaultSocket)),
-    naming: namingOf(site, clone, point),
-    options: FIELDS_OF_CLONE,
-  };
-  await run.step('rewrite', () => rewriteFiles(part, { site, clone, point }, changes, tools, run));
-  const named = await run.step('name the site', () =>
-    buildOutside(plan.outside, { site, after: clone }, 'clone', tools, run),
-  );
-  return {
-    switch: { tables, moves: planMoves(part), ...named },
-    values,
-    databases: plan.document.databases.map((shown) => {
-      const made = databases.find(({ from }) => from.name === shown.name)?.made;
-      return { ...shown, newName: made?.name ?? shown.newName, user: made?.login.user ?? shown.user };
-    }),
-  };
-}
-
-type CloneDatabase = {
-  readonly from: SiteDatabase;
-  readonly made: SiteDatabase;
-  readonly hosts: readonly string[];
-  readonly requires: 'SSL' | 'X509' | null;
-  readonly stored: { readonly charset: string; readonly collation: string };
-};
-
-/** A name that nobody has, for each database of the site, and a password that nobody knows. */
-async function nameAll(site: Site, newUri: string, tools: CloneTools, run: TaskRun): Promise<readonly CloneDatabase[]> {
-  const taken = new Set(
-    tools.sites.flatMap(({ databases }) => databases.flatMap(({ name, login }) => [name, login.user])),
-  );
-  const named: CloneDatabase[] = [];
-  for (const from of site.databases) {
-    const admin = await tools.administratorOf(from.login.address, site.account.home);
-    await using connection = await openConnection(admin, { signal: run.signal });
-    let name: string | null = null;
-    let why = '';
-    for (const candidate of namesForDatabase(newUri)) {
-      if (taken.has(candidate)) continue;
-      const inTheWay = await whyNameTaken(connection, candidate);
-      why ||= inTheWay ?? '';
-      if (inTheWay !== null) continue;
-      name = candidate;
-      break;
-    }
-    if (name === null)
-      throw new SalvorError('identity-obstructed', {
-        site: siteKey(site),
-        operation: 'clone',
-        obstacles: [`no name is free for its database: ${why === '' ? 'all are of other sites' : why}`],
-      });
-    taken.add(name);
-    const rules = await readLoginRules(connection, from.name, from.login.user);
-    const password = Buffer.from(run.randomBytes(24)).toString('base64url');
-    const [schema] = await connection.query<{ charset: string; collation: string }>(
-      `SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation
-       FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`,
-      [from.name],
-    );
-    named.push({
-      from,
-      made: { ...from, name, login: { ...from.login, user: name, password }, sharedWith: [] },
-      hosts: rules.hosts.length > 0 ? rules.hosts : ['socket' in from.login.address ? 'localhost' : '%'],
-      requires: rules.requires,
-      stored: schema ?? { charset: 'utf8mb4', collation: 'utf8mb4_general_ci' },
-    });
-  }
-  return named;
-}
-
-async function makeDatabase(
-  { made, hosts, requires, stored }: CloneDatabase,
-  tools: CloneTools,
-  run: TaskRun,
-): Promise<void> {
-  const { home } = run.journal.site;
-  await using connection = await openConnection(await tools.administratorOf(made.login.address, home), {
-    signal: run.signal,
-  });
-  const { charset, collation } = stored;
-  const wish = { name: made.name, password: made.login.password, hosts, requires, charset, collation, task: run.id };
-  await run.audit('create-database', `database ${made.name} and its user`, () => createSiteDatabase(connection, wish));
-}
-
-/** All that the point holds of a database comes into the new one, where nothing is. */
-function planLoad(point: OpenPoint, from: SiteDatabase, made: SiteDatabase): PlannedDatabase {
-  const stored = point.manifest.databases.find(({ name }) => name === from.name);
-  if (stored === undefined)
-    throw new SalvorError('point-incomplete', { point: point.manifest.point, problem: `it lacks ${from.name}` });
-  return {
-    stored,
-    database: made,
-    facts: null,
-    incoming: tablesOf(stored),
-    outgoing: [],
-    isWhole: true,
-    names: null,
-    emptied: [],
-  };
-}
-
-/** The site's directory; what its links led to elsewhere becomes directories in it: two sites must not share one. */
-function partOf({ manifest }: OpenPoint, { path, account }: Site): FilePart {
-  const grafts = manifest.moved.filter(({ linked }) => linked).map(({ link, place }) => ({ at: link, stored: place }));
-  return { path: '', stored: '/site', live: path, home: account.home, wanted: 'all', without: [], keeps: [], grafts };
-}
-
-async function buildParts(
-  part: BuiltPart,
-  point: OpenPoint,
-  clone: Site,
-  { document }: IdentityPlanned,
-  run: TaskRun,
-): Promise<void> {
-  const onProgress = ({ files, bytes }: { readonly files: number; readonly bytes: number }): void =>
-    run.progress({ files, bytes, filesTotal: document.files.count, bytesTotal: document.files.bytes });
-  run.note(...(await buildFiles(part, { point, account: clone.account }, run, onProgress)));
-}
-
-/** Puts the new name into the tables of a database that was built. */
-export function renaming(clone: Site, plan: IdentityPlanned, values: RewrittenValues[], run: TaskRun): ChangeTables {
-  return async (connection, { database, planned }) => {
-    const { stored, database: made } = planned;
-    const built = { database, shown: stored.name, tables: planned.incoming, prefix: made.prefix };
-    const renamed = await run.audit('rename-values', `database ${database}`, () =>
-      renameValues(connection, built, plan.renaming, { apply: true, signal: run.signal }),
-    );
-    values.push(...renamed.values);
-    run.note(...renamed.problems);
-    if (plan.renaming.oldUri !== clone.uri && planned.incoming.includes(`${made.prefix}options`))
-      for (const { option, before, after } of await renameAddresses(connection, clone, built, clone.uri))
-        run.say(`${option} is ${after} and no longer ${before}`);
-  };
-}
-
-/** Before anybody can see the copy. Throws `mask-users-missing` and `mask-failed`. */
-async function maskBuilt(
-  { cms, isNetwork, account }: Site,
-  planned: readonly PlannedDatabase[],
-  names: readonly ReturnType<typeof nameDatabases>[],
-  tools: CloneTools,
-  run: TaskRun,
-): Promise<void> {
-  const databases: MaskDatabase[] = [];
-  for (const [index, { database }] of planned.entries()) {
-    const built = names[index]?.built;
-    if (built === undefined) continue;
-    // Its triggers come with the switch: nothing of the site's runs with these rights.
-    const login = await tools.administratorOf(built.server, account.home);
-    databases.push({ login, name: built.name, prefixes: prefixesOf(database) });
-  }
-  const { columns, problems } = await maskValues(databases, {
-    cms,
-    isNetwork,
-    columns: tools.policy.maskColumns,
-    secret: run.randomBytes(32),
-    apply: true,
-    signal: run.signal,
-  });
-  for (const { table, column, count } of columns)
-    run.say(`masked: ${count} ${column === null ? `rows of ${table}` : `values of ${table}.${column}`}`);
-  run.note(...problems);
-}
-
-export function connectionOf(
-  from: SiteDatabase,
-  to: SiteDatabase,
-  defaultSocket: string | undefined,
-): ConnectionChange {
-  const fieldsOf = ({ name, login: { user, password, address } }: SiteDatabase): ConnectionChange['from'] => ({
-    name,
-    user,
-    password,
-    address,
-  });
-  return { from: fieldsOf(from), to: fieldsOf(to), defaultSocket };
-}
-
-export function namingOf(from: Site, to: Site, { manifest }: OpenPoint): SettingsChanges['naming'] {
-  return {
-    uri: { from: from.uri, to: to.uri },
-    root: { from: from.platform.root, to: to.platform.root },
-    path: { from: from.path, to: to.path },
-    moved: manifest.moved
-      .filter(({ linked }) => linked)
-      .map(({ target, link }) => ({ from: target, to: `${to.path}/${link}` })),
-    aliases: from.aliases,
-    context: findContexts(from, to),
-  };
-}
-
-/** Throws `settings-not-rewritten` where what is read of the new settings is not exactly the new log-in. */
-async function rewriteFiles(
-  { root }: BuiltPart,
-  { site, clone, point }: { readonly site: Site; readonly clone: Site; readonly point: OpenPoint },
-  changes: SettingsChanges,
-  tools: CloneTools,
-  run: TaskRun,
-): Promise<void> {
-  const moved = point.manifest.moved.map(({ target, link }) => ({ target, link }));
-  const links = await renameLinks(root, { oldPath: site.path, newPath: clone.path, moved });
-  if (links.length > 0) run.say(`${links.length} links lead to the new site and no longer to ${site.path}`);
-  using directory = openRoot(root);
-  const { files, problems } = rewriteSettingsIn(directory, changes);
-  requireRewritten(problems);
-  writeSettings(directory, files);
-  tellRewritten(files, run);
-  requireRewritten(checkLogIns(tools.readBuilt(root, clone), clone.databases, tools.defaultSocket));
-}
-
-/** Throws `settings-not-rewritten` for the first. */
-export function requireRewritten(problems: readonly SiteProblem[]): void {
-  const [first] = problems;
-  if (first === undefined) return;
-  const { file, line, message } = first;
-  throw new SalvorError('settings-not-rewritten', {
-    file: file ?? '',
-    line: line ?? 0,
-    why: message.replace(/\.$/, ''),
-  });
-}
-
-/** What changed in which file, and which lines still hold the old name. */
-export function tellRewritten(files: readonly RewrittenFile[], run: TaskRun): void {
-  for (const { name, places, left } of files) {
-    if (places.length > 0) run.say(`${name}: ${places.length} places rewritten`);
-    if (left.length > 0) run.say(`${name}: left as they are: lines ${left.join(', ')}`);
-  }
 }

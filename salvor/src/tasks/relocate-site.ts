@@ -26,16 +26,14 @@ import { type Site, siteKey } from '../sites/site.ts';
 import { buildOutside, stagingsOf } from './build-names.ts';
 import { buildDatabase, nameDatabases } from './build-databases.ts';
 import {
-  type CloneTools,
-  type Identified,
+  type NewSiteTools,
   namingOf,
   renaming,
   requireRewritten,
-  requireUnobstructed,
   switchTools,
-  takeSafetyPoint,
   tellRewritten,
-} from './clone-site.ts';
+} from './build-new-site.ts';
+import { type Identified, requireUnobstructed, runPreHook, takeSafetyPoint } from './clone-site.ts';
 import { findNamedTables } from './empty-tables.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
 import { findLateTables, sumLiveTables } from './late-changes.ts';
@@ -59,7 +57,7 @@ import { stageFile } from './virtual-host.ts';
 export async function relocateSite(
   site: Site,
   wish: IdentityWish,
-  tools: CloneTools,
+  tools: NewSiteTools,
   run: TaskRun,
 ): Promise<Identified> {
   const looking = { ...tools, say: (line: string) => run.say(line), signal: run.signal };
@@ -68,6 +66,16 @@ export async function relocateSite(
   const { newUri, newPath } = plan.document;
   const { account } = site;
   run.record({ target: { account: account.name, uri: newUri, path: newPath, home: account.home } });
+  const place: HookPlace = {
+    operation: wish.operation,
+    account,
+    accountName: account.name,
+    uri: newUri,
+    path: newPath,
+    platform: plan.platform.root,
+    cms: site.cms,
+  };
+  await runPreHook(site, wish.operation, tools, run);
   const outgoing = plan.databases.map(({ database, facts }) => ({
     database,
     outgoing: facts.tables.map(({ name }) => name),
@@ -100,15 +108,6 @@ export async function relocateSite(
     if (!isUpdated) openSite(run.journal);
     run.record({ phase: 'switched' }); // (3)
   });
-  const place: HookPlace = {
-    operation: wish.operation,
-    account,
-    accountName: account.name,
-    uri: newUri,
-    path: newPath,
-    platform: plan.platform.root,
-    cms: site.cms,
-  };
   await reloadPhp(tools, run);
   if (isUpdated) {
     await run.step('update the database', () => bringUp(place, tools, run));
@@ -133,7 +132,7 @@ export async function relocateSite(
 }
 
 /** Throws `update-failed`: then all goes back. Where there is no Drush, that is told and a person goes on. */
-async function bringUp(place: HookPlace, tools: CloneTools, run: TaskRun): Promise<void> {
+async function bringUp(place: HookPlace, tools: NewSiteTools, run: TaskRun): Promise<void> {
   const { problem } = await updateDatabase(place, tools.policy, run, run.signal);
   if (problem === null) return;
   if (problem.code !== 'drush-missing')
@@ -153,7 +152,7 @@ async function buildRelocation(
   point: OpenPoint,
   plan: IdentityPlanned,
   wish: IdentityWish,
-  tools: CloneTools,
+  tools: NewSiteTools,
   run: TaskRun,
 ): Promise<BuiltRelocation> {
   const { newUri, newPath } = plan.document;
@@ -203,7 +202,7 @@ async function planTables(
   point: OpenPoint,
   plan: IdentityPlanned,
   { operation }: IdentityWish,
-  tools: CloneTools,
+  tools: NewSiteTools,
   run: TaskRun,
 ): Promise<readonly PlannedDatabase[]> {
   const findings: PlanFindings = { obstacles: [], notes: [], needs: [] };
@@ -232,7 +231,7 @@ async function stageChanges(
   moved: Site,
   point: OpenPoint,
   staging: string,
-  tools: CloneTools,
+  tools: NewSiteTools,
   run: TaskRun,
 ): Promise<readonly Pick<RelocatedEntry, 'path' | 'staged'>[]> {
   using home = openRoot(site.account.home);
@@ -268,7 +267,7 @@ function checkReading(
   changed: ReadonlyMap<string, Uint8Array>,
   directory: string,
   moved: Site,
-  tools: CloneTools,
+  tools: NewSiteTools,
 ): void {
   mkdirSync(directory, { mode: 0o700 });
   for (const name of readdirSync(`/proc/self/fd/${live.fd}`).filter((one) => one.endsWith('.php'))) {

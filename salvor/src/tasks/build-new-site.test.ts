@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { hasCode } from '../../test/fault/fault-host.ts';
 import { checkLogIns } from '../sites/check-log-ins.ts';
 import type { SiteDatabase } from '../sites/site.ts';
-import { requireRewritten } from './clone-site.ts';
+import { requireRewritten } from './build-new-site.ts';
 
 const database = (name: string): SiteDatabase => ({
   engine: 'mariadb',
