@@ -44,7 +44,7 @@ import { readStoredSite } from '../tasks/read-stored-site.ts';
 import { type TaskId } from '../tasks/task-id.ts';
 import { ArchivePoints, configuredFor } from './archive-points.ts';
 import type { EnsuredRepositories, EnsuredRepository, HostPoints } from '../points/host-points.ts';
-import { type CopyName, hasRepository } from '../points/repositories.ts';
+import type { CopyName } from '../points/repositories.ts';
 import type { Uptime } from './clock-watch.ts';
 import { examineHost } from './doctor/examine-host.ts';
 import { runNights } from './nights.ts';
@@ -55,8 +55,6 @@ import { Queue } from './queue.ts';
 import { type RebuiltCatalogue, rebuildCatalogue } from './rebuild-catalogue.ts';
 import { type RotateWanted, rotateHostKeys } from './rotate-keys.ts';
 import type { TaskRoom } from './run-task.ts';
-import { type RecoveryProof, proveRecovery } from '../points/recovery-proofs.ts';
-import { HOST_ACCOUNT } from './host-account.ts';
 import { readStatus } from './status.ts';
 import {
   type BackupCall,
@@ -334,14 +332,6 @@ export class Agent implements AsyncDisposable {
     if (!(await this.#sites.accountNames(options.signal)).includes(account))
       throw new SalvorError('account-unknown', { account });
     return await simulatePolicy(this.#config, this.#points, account, { now: this.#room.clock(), days: options.days });
-  }
-
-  /** Tries the recovery key on every repository that was made, as the printed kit says: `readRecoveryProofs` remembers it. */
-  async proveRecovery(options: CallOptions = {}): Promise<readonly RecoveryProof[]> {
-    const { clock } = this.#room;
-    const names = [...(await this.#sites.accountNames(options.signal)), HOST_ACCOUNT];
-    const made = names.filter((name) => hasRepository(this.#config, name));
-    return await proveRecovery(this.#config, made, { clock, signal: options.signal });
   }
 
   /** The catalogue out of repositories and disk, where it was lost. */

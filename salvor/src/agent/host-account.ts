@@ -22,6 +22,7 @@ const LEFT_OUT = [
   'remote-keys',
   'remote-login',
   'recovery-kit.html',
+  'recovered-host',
   'cache',
   'locks',
   'scratch',

@@ -17,7 +17,7 @@ import { parseHostTables } from '../sites/host-tables.ts';
 import { identify, judgePlace } from '../tasks/recover-home.ts';
 import { type SavedTables, type UsersPlan, planUsers, readPasswords } from '../tasks/recover-users.ts';
 import { HOST_ACCOUNT } from './host-account.ts';
-import type { RecoveryJournalFile } from './recovery-journal.ts';
+import type { RecoveredAccount, RecoveryJournalFile } from './recovery-journal.ts';
 
 export type RecoveryScope = {
   /** Null for all. */
@@ -82,7 +82,7 @@ export async function planRecovery(options: PlanRecoveryOptions): Promise<Recove
       const storage = openCopyStorage(places, name, from, {}, opening);
       const repository = await openWithRecoveryKey(storage, kit.recoveryKey, options);
       isOpened = true;
-      const begun = journal?.of(name) ?? null;
+      const begun = ofThisMachine(journal?.of(name) ?? null);
       const night = await chooseNight(repository, {
         now,
         made: record?.made ?? new Set(),
@@ -106,6 +106,12 @@ export async function planRecovery(options: PlanRecoveryOptions): Promise<Recove
   if (options.site !== null && accounts.length === 0 && problems.length === 0)
     throw new SalvorError('site-unknown', { site: options.site });
   return { from, record, names, accounts, problems };
+}
+
+/** A recovery of which nothing is there any more (its homes are gone) is begun anew, with the newest night. */
+function ofThisMachine(begun: RecoveredAccount | null): RecoveredAccount | null {
+  const places = Object.entries(begun?.places ?? {});
+  return places.some(([path, identity]) => identify(path) === identity) ? begun : null;
 }
 
 function isWanted(account: string, uri: string, site: string | null): boolean {

@@ -1,10 +1,20 @@
 /** What keeps a lost host from coming back, told before anything is changed; the whole way is in `test/recover/`. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { recoverMachine } from '../compose.ts';
+import { openAgentFor, recoverMachine } from '../compose.ts';
+import { parseConfig } from '../config.ts';
 import { HostPoints } from '../points/host-points.ts';
 import type { RecoveryKit } from '../points/recovery-kit.ts';
 import { ensureRecoveryKey } from '../points/recovery-key.ts';
@@ -72,5 +82,48 @@ describe('a recovery', () => {
     ensureRecoveryKey(state);
     writeFileSync(join(place, 'three/salvor.yaml'), `state: ${state}\nlocal: ${place}/three/local\n`);
     await assert.rejects(recover('three', { dryRun: true }), { code: 'machine-in-use' });
+  });
+
+  it('from a saved disk alone brings a home back, without what the host wrote down of itself, and twice is no more than once', async () => {
+    const home = join(place, 'disk/acct');
+    mkdirSync(join(home, 'notes'), { recursive: true });
+    writeFileSync(join(home, 'notes/one.txt'), 'one');
+    const file = join(place, 'old/salvor.yaml');
+    const local = join(place, 'saved');
+    mkdirSync(join(place, 'old'));
+    writeFileSync(file, `state: ${place}/old/state\nlocal: ${local}\nhomes: [${home}]\n`);
+    const clock = (): Date => new Date();
+    {
+      await using agent = await openAgentFor(parseConfig(readFileSync(file, 'utf8'), file), { clock });
+      assert.equal((await agent.daily({ account: 'acct' })).state, 'succeeded');
+    }
+    const recoveryKey = ensureRecoveryKey(join(place, 'old/state'));
+    renameSync(join(place, 'disk'), join(place, 'lost-disk'));
+    rmSync(join(place, 'old'), { recursive: true });
+    const saved = { ...kit, recoveryKey, places: [{ copy: 'local', url: local, login: null }] } as const;
+    const repositories = [{ account: 'acct', url: join(local, 'acct'), id: '' }];
+    // A configuration that says where the state is to lie: without one it would be the system's own place.
+    mkdirSync(join(place, 'new'));
+    const text = `state: ${place}/new/state\nlocal: ${local}\nhomes: [${home}]\n`;
+    writeFileSync(join(place, 'new/salvor.yaml'), text);
+    for (const run of [1, 2]) {
+      const document = await recover('new', { kit: { ...saved, repositories }, from: 'local' });
+      const [account] = document.accounts;
+      assert.deepEqual(
+        [account?.state, account?.homes[0]?.state],
+        ['succeeded', 'recovered'],
+        JSON.stringify(document),
+      );
+      assert.equal(account?.files, run === 1 ? 1 : 0);
+      assert.deepEqual(
+        [...new Set(document.problems.map(({ path }) => path))].filter((path) => !path?.includes('@host')),
+        [],
+      );
+    }
+    assert.equal(readFileSync(join(home, 'notes/one.txt'), 'utf8'), 'one');
+    // It is lost once more, and what was noted of the first recovery counts for nothing.
+    rmSync(join(place, 'disk'), { recursive: true });
+    const again = await recover('new', { kit: { ...saved, repositories }, from: 'local' });
+    assert.equal(again.accounts[0]?.files, 1);
   });
 });

@@ -35,9 +35,9 @@ export class RecoveryJournalFile {
     return this.#journal.accounts[account] ?? null;
   }
 
-  /** On disk when it returns. */
+  /** On disk when it returns. What was begun with another night counts for nothing any more. */
   begin(account: string, point: string): void {
-    if (this.of(account) === null) this.#write(account, { point, places: {}, sites: {} });
+    if (this.of(account)?.point !== point) this.#write(account, { point, places: {}, sites: {} });
   }
 
   place(account: string, path: string, identity: string): void {

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { AccountStatus } from '@salvor/contract';
+import { HostPoints } from '../../points/host-points.ts';
+import { RECOVERY_USER } from '../../points/recovery-key.ts';
+import type { FoundSites } from '../../sites/find-sites.ts';
+import { openStore } from '../../store/open-store.ts';
 import { growthOf } from '../../points/repository-growth.ts';
 import { SalvorError } from '../../errors.ts';
 import { isClockAsKept, watchClock } from '../clock-watch.ts';
@@ -10,7 +14,8 @@ import { judgeNights } from './check-nights.ts';
 import { findMissing } from './check-programs.ts';
 import { findSharedDisks } from './check-repositories.ts';
 import { judgeSpace } from './check-space.ts';
-import { examineFailure } from './examine-host.ts';
+import { checkRecovery } from './check-recovery.ts';
+import { type DoctorRoom, examineFailure } from './examine-host.ts';
 import { FINDINGS, findingOfError } from './findings.ts';
 
 const DAY_MS = 86_400_000;
@@ -52,6 +57,29 @@ describe('the doctor', () => {
     assert.deepEqual(findSharedDisks({ local: room, remote: { url: '/proc' } }, ['/proc']), []);
     assert.deepEqual(findSharedDisks({ local: room, remote: { url: 'sftp:u@h:/x' } }, ['/proc']), []);
     assert.deepEqual(findSharedDisks({ local: join(room, 'gone'), remote: null }, [home]), []);
+  });
+
+  test('tries the recovery key of each repository once a month, and names one that it does not open', async () => {
+    const state = join(room, 'recovery');
+    const config = { state, local: join(room, 'repositories'), remote: null };
+    await using store = await openStore(state);
+    await using points = new HostPoints(config, store);
+    const { repositories } = await points.ensure(['o1']);
+    let now = new Date('2026-01-01T00:00:00Z');
+    const doctor = { config, clock: () => now } as unknown as DoctorRoom;
+    const found = { accounts: [{ name: 'o1' }, { name: 'new' }] } as unknown as FoundSites;
+    assert.deepEqual(await checkRecovery(doctor, found, undefined), []);
+    const key = join(repositories[0]?.url ?? '', 'keys');
+    for (const name of readdirSync(key))
+      if (readFileSync(join(key, name), 'utf8').includes(RECOVERY_USER)) rmSync(join(key, name));
+    now = new Date('2026-01-20T00:00:00Z');
+    assert.deepEqual(await checkRecovery(doctor, found, undefined), [], 'it was proven this month');
+    now = new Date('2026-02-02T00:00:00Z');
+    const [finding, ...others] = await checkRecovery(doctor, found, undefined);
+    assert.deepEqual([finding?.code, finding?.severity, others.length], ['recovery-key-unproven', 'error', 0]);
+    assert.match(finding?.message ?? '', /2026-01-01/);
+    await points.ensure(['o1']);
+    assert.deepEqual(await checkRecovery(doctor, found, undefined), [], 'what did not open is tried again at once');
   });
 
   test('says when a disk has little left, of bytes or of files', () => {

@@ -1,7 +1,7 @@
 /**
  * Looks over an installation and says what to do about each finding. Owns which checks there are and what becomes of one that
  * fails itself: a finding, and the next check is made. Changes nothing but a file of a moment in each repository, which
- * shows that it can be written.
+ * shows that it can be written, and what is remembered of the recovery key.
  *
  *   for each check: look → findings   then: the heaviest of them is the verdict
  */
@@ -16,6 +16,7 @@ import { checkFiles } from './check-files.ts';
 import { checkForeignJobs } from './check-foreign-jobs.ts';
 import { checkNights } from './check-nights.ts';
 import { checkPrograms } from './check-programs.ts';
+import { checkRecovery } from './check-recovery.ts';
 import { checkRepositories } from './check-repositories.ts';
 import { checkService } from './check-service.ts';
 import { checkSites } from './check-sites.ts';
@@ -42,6 +43,7 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ['accounts and sites', checkSites],
   ['database servers', checkDatabases],
   ['repositories', checkRepositories],
+  ['recovery key', checkRecovery],
   ['space', checkSpace],
   ['tasks', checkTasks],
   ['nights', checkNights],

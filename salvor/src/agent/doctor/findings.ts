@@ -146,6 +146,13 @@ export const FINDINGS = {
     message: () => 'there is no recovery kit: nobody could open the backups if this host were gone',
     remedy: () => 'write it with: salvor init   then print it and keep it away from this host',
   },
+  'recovery-key-unproven': {
+    severity: 'error',
+    message: (c) =>
+      `the recovery key does not open the ${c['copy']} repository of ${c['account']} (it last did: ${c['proven']}): ${c['why']}`,
+    remedy: () =>
+      'give each repository its key for it again with: salvor init   and look whether the printed kit is the newest',
+  },
   'repository-lock-old': {
     severity: 'warning',
     message: (c) => `a lock lies in the ${c['copy']} repository of ${c['account']} since ${c['time']}`,
