@@ -65,3 +65,11 @@ test('a plan that rewrites nothing has no empty tables', () => {
   const lines = renderIdentityPlan('rename', { ...PLAN, rewrites, names: [] }, makePaint(false));
   assert.equal(lines.length, 3);
 });
+
+test('of many places the first are shown, and how many more there are', () => {
+  const place = { what: 'name-or-path', before: 'sites/old.test', after: 'sites/new.test' } as const;
+  const places = Array.from({ length: 1200 }, (_, line) => ({ ...place, line }));
+  const rewrites = { settings: [{ file: 'drushrc.php', places, left: [] }], values: null };
+  const lines = renderIdentityPlan('rename', { ...PLAN, rewrites, names: [] }, makePaint(false));
+  assert.deepEqual([lines.length, lines.at(-1)], [3 + 2 + 200 + 1, '  … and 1,000 more: --json has them']);
+});

@@ -110,9 +110,11 @@ function valueLines(columns: readonly RewrittenValues[], paint: Paint): readonly
 }
 
 function indentTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], paint: Paint): readonly string[] {
-  return renderTable(rows, columns, paint)
-    .split('\n')
-    .map((row) => `  ${row}`);
+  const lines = renderTable(rows.slice(0, MAX_ROWS), columns, paint).split('\n');
+  const more = rows.length - MAX_ROWS;
+  return [...lines, ...(more > 0 ? [`… and ${readableCount(more)} more: --json has them`] : [])].map(
+    (row) => `  ${row}`,
+  );
 }
 
 /** What a person tells two of apart by; `--json` has all of it. */
@@ -123,6 +125,8 @@ function shorten(text: string): string {
 
 const MAX_LETTERS = 48;
 const MAX_LINES = 20;
+/** Aegir's `drushrc.php` has a path for each module. */
+const MAX_ROWS = 200;
 
 function doneText(operation: IdentityOperation, { uri, newUri, newPath }: IdentityPlan): string {
   const [from, to] = [escapeControl(uri), escapeControl(newUri)];

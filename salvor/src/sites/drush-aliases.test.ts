@@ -198,6 +198,20 @@ twin:
       assert.deepEqual(changesOf(plan({ 'sites/old-test.yml': text }, { kind: 'remove' })), [], text);
   });
 
+  test('a file that carries the site’s name and leads below another code base stops it', () => {
+    const text = file.replace('/h/plat/web #', '/h/live/web #');
+    for (const kind of ['rename', 'clone'] as const) {
+      const { obstacles, changes } = plan({ 'sites/old-test.site.yml': text }, { kind, naming: naming('new.test') });
+      assert.deepEqual(
+        [obstacles.map(({ code, file: at }) => [code, at]), changes],
+        [[['alias-elsewhere', `${DRUSH}/sites/old-test.site.yml`]], []],
+      );
+    }
+    // On another machine it is another site, and nobody's business here.
+    const far = text.replace('live:', 'live:\n  host: far.test');
+    assert.deepEqual(changesOf(plan({ 'sites/old-test.site.yml': far }, { kind: 'remove' })), []);
+  });
+
   test('a file of the new name that is there already stops a clone', () => {
     const files = { 'sites/old-test.yml': file, 'sites/new-test.yml': 'x: {}\n' };
     const { obstacles } = plan(files, { kind: 'clone', naming: naming('new.test') });

@@ -82,12 +82,20 @@ function planContext({ path, bytes }: AliasFile, site: AliasedSite, task: AliasT
 
 function planYaml({ path, bytes }: AliasFile, site: AliasedSite, task: AliasTask): AliasPlan {
   const entries = entriesOfSite(bytes, site);
-  if (entries === null || entries.own.length === 0) return NOTHING;
+  if (entries === null) return NOTHING;
+  const [elsewhere] = entries.elsewhere;
+  if (elsewhere !== undefined && spellingOf(path, site.uri) !== null)
+    return obstructed(
+      'alias-elsewhere',
+      path,
+      `The alias ${basename(path)} leads to another site: its root is ${elsewhere}.`,
+    );
+  if (entries.own.length === 0) return NOTHING;
   if (task.kind === 'remove')
     return { ...NOTHING, changes: [{ path, before: bytes, after: removeFromYaml(bytes, site), like: path }] };
   const { naming } = task;
   const named = renameFile(path, naming);
-  const isShared = entries.others.length > 0 || (named === path && naming.uri.from !== naming.uri.to);
+  const isShared = entries.hasOthers || (named === path && naming.uri.from !== naming.uri.to);
   if (task.kind === 'clone' && isShared) {
     const message = `Drush’s alias ${basename(path)} names ${site.uri} (${entries.own.join(', ')}); the clone gets none there.`;
     return { ...NOTHING, notes: [{ code: 'alias-left', message, file: path }] };
@@ -147,16 +155,22 @@ function takenBy(
     }));
 }
 
-/** Where a file's name is made of the site's: as it is, or with dashes in place of all dots or of all but the last. */
+/** The file's name made of the new name as it was of the old one. */
 function renameFile(path: string, { uri }: Naming): string {
+  const spelling = spellingOf(path, uri.from);
+  const [, ...rest] = splitName(basename(path));
+  return spelling === null ? path : join(dirname(path), [spelling(uri.to), ...rest].join(''));
+}
+
+/** How a file's name is made of the site's: as it is, or with dashes in place of all dots or of all but the last. */
+function spellingOf(path: string, uri: string): ((name: string) => string) | null {
   const spellings = [
     (name: string) => name,
     (name: string) => name.replaceAll('.', '-'),
     (name: string) => name.replace(/\.(?=.*\.)/g, '-'),
   ];
-  const [stem = '', ...rest] = splitName(basename(path));
-  const spelling = spellings.find((spell) => stem === spell(uri.from));
-  return spelling === undefined ? path : join(dirname(path), [spelling(uri.to), ...rest].join(''));
+  const [stem = ''] = splitName(basename(path));
+  return spellings.find((spell) => stem === spell(uri)) ?? null;
 }
 
 /** `old-test` and `.site.yml`. */

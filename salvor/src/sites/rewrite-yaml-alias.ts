@@ -18,18 +18,24 @@ export type AliasedSite = {
   readonly roots: readonly string[];
 };
 
-/** Names of the entries that are this site's, and whether there are others. Null: no file of aliases that is understood. */
-export function entriesOfSite(
-  bytes: Uint8Array,
-  site: AliasedSite,
-): { readonly own: readonly string[]; readonly others: readonly string[] } | null {
+export type YamlEntries = {
+  /** Names of the entries that are this site's. */
+  readonly own: readonly string[];
+  /** Roots of entries on this machine that carry the site's name and are below another code base. */
+  readonly elsewhere: readonly string[];
+  readonly hasOthers: boolean;
+};
+
+/** Null: no file of aliases that is understood. */
+export function entriesOfSite(bytes: Uint8Array, site: AliasedSite): YamlEntries | null {
   const pairs = pairsIn(Buffer.from(bytes).toString('utf8'));
   if (pairs === null) return null;
-  const names = (list: readonly Pair[]): string[] => list.map(({ key }) => textOf(key) ?? '');
-  return {
-    own: names(pairs.filter((pair) => isOwn(pair, site))),
-    others: names(pairs.filter((pair) => !isOwn(pair, site))),
-  };
+  const own = pairs.filter((pair) => isOwn(pair, site));
+  const elsewhere = pairs.flatMap((pair) => {
+    const named = namedBy(pair);
+    return named === null || named.uri !== site.uri || own.includes(pair) ? [] : [named.root];
+  });
+  return { own: own.map(({ key }) => textOf(key) ?? ''), elsewhere, hasOthers: own.length < pairs.length };
 }
 
 /** The file with the site's entries renamed; null where that can't be done as data. */
@@ -85,13 +91,18 @@ function pairsIn(source: string): Pair[] | null {
   return hasAliases ? null : [...document.contents.items];
 }
 
-function isOwn({ value }: Pair, { uri, path, roots }: AliasedSite): boolean {
-  if (!isMap(value) || isAlias(value)) return false;
+function isOwn(pair: Pair, { uri, path, roots }: AliasedSite): boolean {
+  const named = namedBy(pair);
+  return named !== null && named.uri === uri && (roots.includes(named.root) || named.root === path);
+}
+
+/** What an entry says of a site on this machine; null for every other one. */
+function namedBy({ value }: Pair): { readonly uri: string; readonly root: string } | null {
+  if (!isMap(value) || isAlias(value) || value.has('host')) return null;
   const field = (name: string): string | null => textOf(value.get(name, true));
-  const named = (field('uri') ?? '').replace(/^https?:\/\//, '').replace(/\/+$/, '');
+  const uri = (field('uri') ?? '').replace(/^https?:\/\//, '').replace(/\/+$/, '');
   const root = field('root')?.replace(/\/+$/, '');
-  if (value.has('host') || root === undefined) return false;
-  return named.replaceAll('/', '.') === uri && (roots.includes(root) || root === path);
+  return root === undefined ? null : { uri: uri.replaceAll('/', '.'), root };
 }
 
 function eachScalar(
