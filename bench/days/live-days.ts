@@ -13,7 +13,7 @@ import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { zstdCompressSync } from 'node:zlib';
+import { constants, zstdCompressSync } from 'node:zlib';
 import { backup, listSnapshots, openLocalStorage, openRepository } from '@salvor/engine';
 import type { Repository as OpenRepository, SourceEntry } from '@salvor/engine';
 import { Random } from '../../demo/random.ts';
@@ -21,6 +21,7 @@ import { type MariaDbServer, openMariaDb } from '../../demo/mariadb-server.ts';
 import { dumpDatabase } from '../../salvor/src/databases/mariadb/dump.ts';
 import { probeDatabase } from '../../salvor/src/databases/mariadb/probe.ts';
 import { chooseDumpCut, cutsOfTags, tagOfCut } from '../../salvor/src/points/dump-cut.ts';
+import { THIRD_COPY_LEVEL } from '../../salvor/src/points/third-copy.ts';
 import { Prose } from '../databases/prose.ts';
 import { type Mix, SiteDatabase } from '../databases/site-database.ts';
 import { runCommand } from '../measure/run-command.ts';
@@ -165,7 +166,8 @@ class Nights {
   #packDumps(): number {
     return this.#sites.reduce((sum, { database }) => {
       const parts = [...filesBelow(join(this.#dumpsPath, database.name))].toSorted();
-      return sum + zstdCompressSync(Buffer.concat(parts.map((path) => readFileSync(path)))).length;
+      const params = { [constants.ZSTD_c_compressionLevel]: THIRD_COPY_LEVEL };
+      return sum + zstdCompressSync(Buffer.concat(parts.map((path) => readFileSync(path))), { params }).length;
     }, 0);
   }
 

@@ -39,7 +39,7 @@ export type ThirdCopy = { readonly files: readonly { readonly path: string; read
 const UNFINISHED = '.part';
 const DAY = /^\d{4}-\d\d-\d\d$/;
 /** Better than the default by a seventh on dumps, at half its speed: nobody waits for it. */
-const LEVEL = 6;
+export const THIRD_COPY_LEVEL = 6;
 
 /** Writes the dumps of an account's point; those of the same day are replaced. Throws what the disk says. */
 export async function writeThirdCopy(
@@ -81,7 +81,7 @@ async function writeCompressed(path: string, dump: AsyncIterable<Uint8Array>, si
   };
   try {
     const compress = createZstdCompress({
-      params: { [constants.ZSTD_c_compressionLevel]: LEVEL, [constants.ZSTD_c_checksumFlag]: 1 },
+      params: { [constants.ZSTD_c_compressionLevel]: THIRD_COPY_LEVEL, [constants.ZSTD_c_checksumFlag]: 1 },
     });
     await pipeline(Readable.from(counted()), compress, createWriteStream(beside, { mode: 0o600 }), { signal });
     syncFile(beside);
