@@ -17,7 +17,7 @@ import {
 import { runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
 import type { Target } from './kill-host.ts';
-import { type Shape, type ShapeName, TOUCHED_DIRECTORIES, movedFilesOf } from './kill-shapes.ts';
+import { type Shape, type ShapeName, TIMED_BY_TASK, movedFilesOf } from './kill-shapes.ts';
 
 export type SiteState = 'old' | 'new';
 
@@ -296,7 +296,7 @@ class Log implements Disposable {
 
 function differencesOf(before: Seen, now: Seen): readonly string[] {
   const isRefreshed = (name: string, was: ObservedFile, is: ObservedFile): boolean =>
-    (PHP_FILE.test(name) || TOUCHED_DIRECTORIES.has(name)) &&
+    (PHP_FILE.test(name) || TIMED_BY_TASK.has(name)) &&
     // A clone has a password of its own in it each time.
     (was.content === is.content || name === 'drushrc.php') &&
     was.mode === is.mode &&

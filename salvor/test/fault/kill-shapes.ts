@@ -1,7 +1,7 @@
 /**
  * What is done to a site while it is hit. Restored: the whole of it, chosen paths, chosen tables, another site's point, a
- * site that does not lie in one piece. Given another name: a clone, a rename, a move to another platform. Each begins with
- * the same ruin of its site and ends, undone, with that ruin again.
+ * site that does not lie in one piece. Given another name: a clone, a rename, a move to another platform. Switched off, by
+ * the file in its directory. Each begins with the same ruin of its site and ends, undone, with that ruin again.
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, cpSync, lchownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,17 @@ import { dirname, join } from 'node:path';
 import { writePlatform } from '../../../demo/aegir-account.ts';
 import type { DemoHost, DemoSite } from '../../../demo/host.ts';
 
-export const SHAPES = ['whole', 'paths', 'tables', 'into', 'scattered', 'clone', 'rename', 'migrate'] as const;
+export const SHAPES = [
+  'whole',
+  'paths',
+  'tables',
+  'into',
+  'scattered',
+  'clone',
+  'rename',
+  'migrate',
+  'disable',
+] as const;
 export type ShapeName = (typeof SHAPES)[number];
 
 export type Shape = {
@@ -33,8 +43,8 @@ export const NEXT_PLATFORM = 'drupal-10-next';
 /** A file of PHP that differs between ruin and point: a switch gives it its own time. */
 const CHANGED_PHP = 'modules/custom/harbour/harbour.module';
 
-/** In these an entry is put by the shape `paths`: they have the time of that. */
-export const TOUCHED_DIRECTORIES: ReadonlySet<string> = new Set(['.', 'modules/custom/harbour']);
+/** What has the time of its task: directories in which the shape `paths` puts an entry, the file that `disable` makes. */
+export const TIMED_BY_TASK: ReadonlySet<string> = new Set(['.', 'modules/custom/harbour', '.maintenance']);
 
 /** Of a host with the two Drupal sites, one of them scattered by `scatter`. */
 export function shapeOf(host: DemoHost, name: ShapeName): Shape {
@@ -73,6 +83,8 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
       const command = ['migrate', harbour.uri, '--platform', nextPlatformOf(host), '--yes'];
       return { source: harbour, target: harbour, command, places };
     }
+    case 'disable':
+      return { source: harbour, target: harbour, command: ['disable', harbour.uri] };
     default:
       return name satisfies never;
   }
