@@ -57,7 +57,7 @@ export async function buildFiles(
   const problems = await run.audit('restore-files', root, async () => {
     const wanted = { point, account, run, onProgress, home: part.home };
     const include = (path: string): boolean => isInPart(part, path);
-    const own = await restoreTree(stored, target, { ...wanted, live: part.live, include });
+    const own = await restoreTree(stored, target, { ...wanted, live: part.like ?? part.live, include });
     for (const graft of part.grafts.filter(({ at }) => isWantedWhole(part, at))) {
       const at = join(target, graft.at);
       // The point's own time of the directory that it is put into.

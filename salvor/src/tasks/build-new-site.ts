@@ -89,7 +89,7 @@ export async function buildNewSite(
   };
   const planned = databases.map(({ made, from }) => planLoad(point, from, made));
   const names = planned.map((one, index) => nameDatabases(run.id, one, index));
-  const part = locateBuilt(partOf(point, clone), locateStaging(newPath, account.name, run.id, tools.staging), 0);
+  const part = locateBuilt(partOf(point, site, clone), locateStaging(newPath, account.name, run.id, tools.staging), 0);
   const of = { account: account.name, staging: tools.staging };
   run.record({
     stagings: [...new Set([part.staging, ...stagingsOf(plan.outside, of, run.id)])],
@@ -220,9 +220,10 @@ function planLoad(point: OpenPoint, from: SiteDatabase, made: SiteDatabase): Pla
 }
 
 /** The site's directory; what its links led to elsewhere becomes directories in it: two sites must not share one. */
-function partOf({ manifest }: OpenPoint, { path, account }: Site): FilePart {
+function partOf({ manifest }: OpenPoint, site: Site, { path, account }: Site): FilePart {
   const grafts = manifest.moved.filter(({ linked }) => linked).map(({ link, place }) => ({ at: link, stored: place }));
-  return { path: '', stored: '/site', live: path, home: account.home, wanted: 'all', without: [], keeps: [], grafts };
+  const place = { path: '', stored: '/site', live: path, home: account.home };
+  return { ...place, wanted: 'all', without: [], keeps: [], grafts, like: site.path };
 }
 
 async function buildParts(

@@ -37,12 +37,14 @@ export type FilePart = {
   readonly keeps: readonly string[];
   /** Directories that the point holds elsewhere, where the site they are of had a link. */
   readonly grafts: readonly Graft[];
+  /** A directory in the same home that may hold the same files: where nothing is at `live`. They are compared, and not trusted. */
+  readonly like?: string;
 };
 
 /** `at` is relative to the part, `stored` a directory of the point. */
 export type Graft = { readonly at: string; readonly stored: string };
 
-type Root = Omit<FilePart, 'wanted' | 'without' | 'keeps' | 'grafts'>;
+type Root = Omit<FilePart, 'wanted' | 'without' | 'keeps' | 'grafts' | 'like'>;
 
 /** Nothing is touched and nothing is read but names. */
 export async function planFileParts(

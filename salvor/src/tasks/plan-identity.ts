@@ -94,6 +94,12 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
   );
   obstacles.push(...outside.obstacles);
   notes.push(...outside.notes);
+  if (newUri !== site.uri && wish.operation !== 'clone')
+    notes.push({
+      code: 'points-stay',
+      message: `earlier points stay those of ${site.uri}: salvor points ${site.uri} lists them, and salvor restore ${site.uri} POINT --into ${newUri} brings one back`,
+      path: null,
+    });
   const settings = planSettings(site, { uri: newUri, path: newPath, platform }, wish, tools, obstacles);
   const renaming: Renaming = { oldUri: site.uri, newUri, aliases: site.aliases };
   const values: RewrittenValues[] = [];

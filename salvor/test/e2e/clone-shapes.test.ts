@@ -43,9 +43,15 @@ describe('a clone of a site that is not as most are', () => {
       }),
       '/nowhere/salvor.yaml',
     );
-    await using agent = await test.open(() => {}, { policies });
+    const lines: string[] = [];
+    await using agent = await test.open((line) => lines.push(line), { policies });
     const done = await agent.clone(harbour.uri, { ...WISH, newUri: 'quay.example.org' });
     assert.deepEqual([done.state, done.problems], ['succeeded', []]);
+    // Read from its origin where that still holds what the point does, and not unpacked.
+    assert.ok(
+      lines.some((line) => /^of \d{5,} bytes \d{5,} were there already/.test(line)),
+      lines.join('\n'),
+    );
     const [made] = done.plan.databases;
     const text = readFileSync(vhost('quay.example.org'), 'utf8');
     assert.match(text, new RegExp(`db_name\\s+"?${made?.newName}"?;`));
