@@ -68,18 +68,11 @@ class StagedSite implements Disposable {
   }
 
   read(): Site {
-    const account = {
-      name: 'o1',
-      uid: 0,
-      gid: 0,
-      home: this.home,
-      logins: [],
-      webGroup: null,
-    } as unknown as Site['account'];
+    const account = { name: 'o1', uid: 0, gid: 0, home: this.home, logins: [], webGroup: null };
     const { root, path } = this.changes.naming;
     const platform = { name: 'plat', root: root.to, cms: 'drupal', version: null } as const;
     const site = { uri: 'new.test', path: path.to, version: null };
-    return readUnpackedSite(this.staged, { platform, site: { ...site, isNetwork: false } as never }, account, {
+    return readUnpackedSite(this.staged, { platform, site }, account, {
       override: undefined,
       defaultSocket: undefined,
     });
@@ -99,7 +92,7 @@ test('settings of every kind say exactly the new log-in when they are read again
     { 'settings.php': `<?php\ninclude __DIR__ . '/settings.local.php';\n`, 'settings.local.php': settingsOf(LOGIN) },
     { 'settings.php': `<?php\n$db_url = 'mysqli://u:pw@localhost/old';\n`, 'local.settings.php': '<?php\n' },
     { 'wp-config.php': wpConfigOf('old') },
-  ] as Record<string, string>[]) {
+  ] satisfies readonly Readonly<Record<string, string>>[]) {
     using site = new StagedSite(files);
     assert.deepEqual(site.rewrite(), [], JSON.stringify(files));
     const [database] = site.read().databases;
