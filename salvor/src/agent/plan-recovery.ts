@@ -3,6 +3,8 @@
  * back to, what of it this machine lacks and what is in the way. Writes nothing but the log-in of the kit and a copy of the
  * lost agent's store, into a private directory.
  */
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import { codeOf } from '../lib/errno.ts';
@@ -61,7 +63,13 @@ export async function planRecovery(options: PlanRecoveryOptions): Promise<Recove
   const places = placesOfKit(kit, directory);
   const problems: Problem[] = [];
   const record = await readRecord(places, options, problems);
-  const known = [...(record?.accounts ?? []), ...kit.repositories.map(({ account }) => account)];
+  const known = [
+    ...(record?.accounts ?? []),
+    ...kit.repositories.map(({ account }) => account),
+    ...listPlace(places, from),
+    // Where the host has left no record, whoever asks knows what it had.
+    ...(record === null && options.account !== null ? [options.account] : []),
+  ];
   const names = [...new Set(known)].filter((name) => name !== HOST_ACCOUNT).toSorted();
   const wantedAccount = options.account ?? options.site?.match(/^([^/]+)\//)?.[1] ?? null;
   if (wantedAccount !== null && !names.includes(wantedAccount))
@@ -116,6 +124,13 @@ function ofThisMachine(begun: RecoveredAccount | null): RecoveredAccount | null 
 
 function isWanted(account: string, uri: string, site: string | null): boolean {
   return site === null || site === uri || site === `${account}/${uri}`;
+}
+
+/** Repositories in a directory of this machine; an SFTP server is asked for those that are known alone. */
+function listPlace(places: RepositoryPlaces, copy: CopyName): readonly string[] {
+  const above = dirname(repositoryUrlOf(places, HOST_ACCOUNT, copy));
+  if (!above.startsWith('/') || !existsSync(above)) return [];
+  return readdirSync(above).filter((name) => existsSync(join(above, name, 'config')));
 }
 
 function judgeHome(path: string, placed: string | null): PlannedPlace {

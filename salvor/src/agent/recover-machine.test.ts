@@ -53,11 +53,13 @@ async function recover(
 
 describe('a recovery', () => {
   it('with another key, of an account that the host had not, or of no site of it changes nothing', async () => {
+    mkdirSync(join(place, 'one'));
+    writeFileSync(join(place, 'one/salvor.yaml'), `state: ${place}/one/state\nlocal: ${place}/one/local\n`);
     const list = (): ReadonlySet<string> => new Set(readdirSync(place, { recursive: true }).map(String));
     const before = list();
     const wrong = { ...kit, recoveryKey: 'ab'.repeat(32) };
     await assert.rejects(recover('one', { kit: wrong }), { code: 'recovery-key-refused' });
-    await assert.rejects(recover('one', { account: 'o9' }), { code: 'account-unknown' });
+    await assert.rejects(recover('one', { account: 'o9' }), { code: 'repository-missing' });
     assert.deepEqual(list(), before);
   });
 
@@ -101,7 +103,8 @@ describe('a recovery', () => {
     renameSync(join(place, 'disk'), join(place, 'lost-disk'));
     rmSync(join(place, 'old'), { recursive: true });
     const saved = { ...kit, recoveryKey, places: [{ copy: 'local', url: local, login: null }] } as const;
-    const repositories = [{ account: 'acct', url: join(local, 'acct'), id: '' }];
+    // Found in the directory: the kit may be older than the account.
+    const repositories: RecoveryKit['repositories'] = [];
     // A configuration that says where the state is to lie: without one it would be the system's own place.
     mkdirSync(join(place, 'new'));
     const text = `state: ${place}/new/state\nlocal: ${local}\nhomes: [${home}]\n`;

@@ -21,6 +21,8 @@ export type MachineJob = {
   readonly scripts: string;
   /** Commands in their order; one with `killAfterMs` is killed then, if it has not ended. The kit comes over stdin. */
   readonly commands: readonly { readonly args: readonly string[]; readonly killAfterMs?: number }[];
+  /** Statements for the empty database server, before anything else. */
+  readonly sql?: string;
   /** Run by a shell before the sites are looked at. */
   readonly script?: string;
   /** URIs of the sites that are looked at. */
@@ -48,6 +50,7 @@ export type MachineReport = {
 
 const job = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as MachineJob;
 await using mariadb = await openMariaDb({ directory: join(job.directory, 'mariadb') });
+if (job.sql !== undefined) await mariadb.query(job.sql);
 const commands: MachineCommand[] = [];
 for (const command of job.commands) commands.push(await runSalvor(command));
 const script = job.script === undefined ? '' : await runScript(job.script);

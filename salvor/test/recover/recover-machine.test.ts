@@ -68,11 +68,18 @@ describe('a lost host', () => {
     );
   });
 
-  it('comes back in parts: one site alone, then the rest of its account, and nothing of the others', async () => {
+  it('comes back in parts: one site alone, then the rest of its account; and over a database that lives there nothing is written', async () => {
     const [first = '', ...others] = uris('a0');
     assert.ok(others.length > 0);
+    const living = lost.sites.find(({ account }) => account === 'a1')?.database ?? '';
     const report = await lost.onEmptyMachine({
-      commands: [{ args: [...RECOVER, '--site', `a0/${first}`] }, { args: [...RECOVER, '--account', 'a0'] }],
+      sql: `CREATE DATABASE ${living}; CREATE TABLE ${living}.living (a INT);`,
+      script: `mariadb --no-defaults --socket=${lost.host.mariadb.socket} -N -e 'SHOW TABLES' ${living}`,
+      commands: [
+        { args: [...RECOVER, '--site', `a0/${first}`] },
+        { args: [...RECOVER, '--account', 'a0'] },
+        { args: [...RECOVER, '--account', 'a1'] },
+      ],
       look: uris('a0'),
     });
     const [one, all] = [documentOf(report, 0), documentOf(report, 1)];
@@ -89,10 +96,14 @@ describe('a lost host', () => {
       report.looks,
       lost.looks.filter(({ uri }) => uris('a0').includes(uri)),
     );
+    // A database that lives is newer than any night, whatever lies in it.
+    const other = documentOf(report, 2);
+    assert.equal(other.state, 'warned');
     assert.deepEqual(
-      report.isHomeThere,
-      lost.sites.map(({ account }) => account === 'a0'),
+      other.accounts.flatMap(({ sites }) => sites.flatMap(({ problems }) => problems.map(({ code }) => code))),
+      ['database-there'],
     );
+    assert.equal(report.script, 'living\n');
   });
 
   it('comes back by hand, with stock restic and the printed page', async () => {

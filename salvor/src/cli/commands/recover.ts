@@ -11,6 +11,7 @@ import type { Paint } from '../paint.ts';
 import { ProgressLine } from '../progress-line.ts';
 import { counted, escapeControl, readableBytes, readableTime, shortPoint } from '../readable.ts';
 import { renderProblems } from '../render-problems.ts';
+import { writeAll } from '../terminal.ts';
 
 export type RecoverFlags = {
   readonly kit?: string;
@@ -71,23 +72,21 @@ async function kitOf(named: string | undefined, context: CommandContext): Promis
 
 /** What stands on the printed page. Keys are typed here and nowhere else: a command line is seen by everybody. */
 async function askKit({ terminal, signal }: CommandContext): Promise<TypedKit> {
-  const asking = createInterface({ input: terminal.stdin, output: terminal.stderr });
-  const ask = async (question: string): Promise<string> => (await asking.question(`${question}: `, { signal })).trim();
-  try {
-    const url = await ask('Address of the copy, a directory or sftp:user@host:/path');
-    const recoveryKey = await ask('Recovery key (blanks do not matter)');
-    if (url.startsWith('/')) return { url, recoveryKey, login: null };
-    return {
-      url,
-      recoveryKey,
-      login: {
-        keyFile: await ask('File with the private key to log in with'),
-        hostKeysFile: await ask('File with the keys that the server must show, as known_hosts has them'),
-      },
-    };
-  } finally {
-    asking.close();
-  }
+  using asking = createInterface({ input: terminal.stdin, output: terminal.stderr, signal });
+  // Line by line, also where all of it is pasted at once.
+  const lines = asking[Symbol.asyncIterator]();
+  const ask = async (question: string): Promise<string> => {
+    await writeAll(terminal.stderr, `${question}: `);
+    const line = await lines.next();
+    if (line.done === true) throw new SalvorError('cancelled', { what: 'the kit was not typed to its end' });
+    return line.value.trim();
+  };
+  const url = await ask('Address of the copy, a directory or sftp:user@host:/path');
+  const recoveryKey = await ask('Recovery key (blanks do not matter)');
+  if (url.startsWith('/')) return { url, recoveryKey, login: null };
+  const keyFile = await ask('File with the private key to log in with');
+  const hostKeysFile = await ask('File with the keys that the server must show, as known_hosts has them');
+  return { url, recoveryKey, login: { keyFile, hostKeysFile } };
 }
 
 function render(document: RecoverDocument, paint: Paint): string {
