@@ -42,6 +42,7 @@ export const ERROR_CODES = {
   'key-unknown': { http: 404, exit: 1 },
   'key-unreadable': { http: 500, exit: 1 },
   'load-failed': { http: 502, exit: 1 },
+  'load-waits-for-space': { http: 507, exit: 1 },
   'lock-lost': { http: 409, exit: 1 },
   'nothing-to-confirm': { http: 409, exit: 1 },
   'nothing-to-undo': { http: 409, exit: 1 },

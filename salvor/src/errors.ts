@@ -350,6 +350,13 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
+  'load-waits-for-space': {
+    message: (c) =>
+      `The disk of the database server ${String(c['server'])} is full, and a statement of a load that was ended waits there for space: what was loaded can't be dropped before that is over.`,
+    hint: 'Free some space there. The next command of salvor removes what was loaded.',
+    exit: 1,
+    retry: 'later',
+  },
   'load-failed': {
     message: (c) =>
       `${String(c['file'])}, line ${String(c['line'])} was not loaded: ${String(c['words'])}. The scratch database is not used.`,

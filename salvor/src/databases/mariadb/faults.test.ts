@@ -195,7 +195,6 @@ describe('on a full disk of the server', () => {
       const parts = await dumpAll(server, server.admin, 'd');
       const scratch = await makeScratch(server);
       fill(small.path, 10_000_000);
-      // MyISAM waits for somebody to make space, for a minute or more.
       const transactional = parts.filter(({ table }) => table !== 'sorted');
       await assert.rejects(loadAll(server, scratch, transactional), { code: 'disk-full' });
       await assertNothingLeft(server);
@@ -205,6 +204,27 @@ describe('on a full disk of the server', () => {
       await assert.rejects(dumpAll(server, server.admin, 'd'), { code: 'disk-full' });
       await assertNothingLeft(server);
       execFileSync('find', [small.path, '-name', 'ballast-*', '-delete']);
+
+      // MyISAM waits for space; dropped behind that it would take the whole server along.
+      const waiting = await makeScratch(server);
+      fill(small.path, 3_000_000);
+      const stop = new AbortController();
+      const alone = parts.filter(({ kind, table }) => kind !== 'table' || table === 'sorted');
+      const loading = loadAll(server, waiting, alone, { signal: stop.signal });
+      const ended = loading.then(
+        () => true,
+        () => true,
+      );
+      while (!(await server.server.query('SHOW PROCESSLIST')).includes('free space'))
+        assert.ok(!(await Promise.race([ended, sleep(50, false)])), 'the load did not wait');
+      stop.abort(new Error('enough'));
+      await assert.rejects(loading, /enough/);
+      const drop = (): Promise<void> =>
+        dropScratch(server.admin, { database: waiting.database, user: waiting.login.user });
+      await assert.rejects(drop, { code: 'load-waits-for-space' });
+      assert.equal(await server.server.query('SELECT COUNT(*) > 0 FROM d.sorted'), '1\n', 'the server lives');
+      execFileSync('find', [small.path, '-name', 'ballast-*', '-delete']);
+      await drop();
       const again = await makeScratch(server);
       await loadAll(server, again, parts);
       await assertDroppable(server, again);

@@ -2,10 +2,12 @@
  * Scratch databases: made for one load with a user for this load alone, and dropped again. Everything here is
  * done with the administrator's log-in, on names that begin with `salvor_` and on no other.
  */
+import { statfsSync } from 'node:fs';
 import { SalvorError } from '../../errors.ts';
 import {
   type DatabaseConnection,
   type DatabaseLogin,
+  describeAddress,
   openConnection,
   quoteName,
   quoteText,
@@ -13,6 +15,7 @@ import {
   serverErrorNumber,
 } from './connect.ts';
 import { requireWritableServer } from './judge-server.ts';
+import { readDataDirectory } from './probe.ts';
 
 export type Scratch = {
   readonly database: string;
@@ -57,7 +60,7 @@ export async function createScratch(admin: DatabaseLogin, options: ScratchOption
   };
 }
 
-/** Drops the database and the user; what is gone already is no error. Throws 'scratch-name-refused'. */
+/** Drops the database and the user; what is gone already is no error. Throws 'scratch-name-refused', 'load-waits-for-space'. */
 export async function dropScratch(
   admin: DatabaseLogin,
   scratch: { readonly database: string; readonly user: string },
@@ -72,12 +75,18 @@ export async function dropScratch(
   await connection.execute(`DROP DATABASE IF EXISTS ${quoteName(scratch.database)}`);
 }
 
-/** A statement whose client is gone is carried out all the same, and its table can't be dropped till it ends. */
+/**
+ * A statement whose client is gone is carried out all the same, and its table can't be dropped till it ends. One that waits
+ * for space on a full disk is left alone: the server dies of a MyISAM table that is dropped behind it (tried: MariaDB
+ * 10.11.19). As soon as there is space it ends by itself. Throws 'load-waits-for-space'.
+ */
 async function endSessions(connection: DatabaseConnection, user: string): Promise<void> {
-  const sessions = await connection.query<{ id: string }>(
-    'SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = ?',
-    [user],
-  );
+  // No list of `information_schema`: that one wants space too.
+  const all = await connection.query<{ Id: string; User: string; State: string | null }>('SHOW PROCESSLIST');
+  const sessions = all.filter((session) => session.User === user).map(({ Id: id, State: state }) => ({ id, state }));
+  if (sessions.some(({ state }) => state === WAITS_FOR_SPACE) && !(await hasSpace(connection))) {
+    throw new SalvorError('load-waits-for-space', { server: describeAddress(connection.login.address) });
+  }
   for (const { id } of sessions) {
     try {
       await connection.execute(`KILL CONNECTION ${Number(id)}`);
@@ -85,6 +94,18 @@ async function endSessions(connection: DatabaseConnection, user: string): Promis
       if (serverErrorNumber(error) !== ER_NO_SUCH_THREAD) throw error;
     }
   }
+}
+
+const WAITS_FOR_SPACE = 'Waiting for someone to free space';
+/** More than a statement of a dump. */
+const SOME_SPACE_BYTES = 16 * 1024 * 1024;
+
+/** False also of a server whose disk we can't see. */
+async function hasSpace(connection: DatabaseConnection): Promise<boolean> {
+  const directory = await readDataDirectory(connection);
+  if (directory === null) return false;
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize >= SOME_SPACE_BYTES;
 }
 
 /** Makes a database of ours. Throws 'scratch-exists'. */
