@@ -34,6 +34,10 @@ const CLONE_FS = 0x200;
 const FICLONE = 0x40049409;
 const MADV_DONTNEED = 4;
 const MADV_HUGEPAGE = 14;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+/** `struct ucred`: process, user and group, four bytes each. */
+const UCRED_BYTES = 12;
 /** More than `struct timex` is on any architecture. */
 const TIMEX_BYTES = 256;
 /** What `adjtimex` returns where nothing keeps the clock right. */
@@ -61,6 +65,8 @@ const unshareCall = lib.func('int unshare(int)');
 const fchdirCall = lib.func('int fchdir(int)');
 const ioctlCall = lib.func('int ioctl(int, unsigned long, int)');
 const closeCall = lib.func('int close(int)');
+const mallocTrimCall = process.platform === 'linux' ? findFunction('int malloc_trim(size_t)') : null;
+const getsockoptCall = lib.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)');
 const adjtimexCall = lib.func('int adjtimex(_Inout_ uint8_t *)');
 const ioPrioritySetCall = lib.func('int64_t syscall(int64_t, int, int, int)');
 const ioPriorityGetCall = lib.func('int64_t syscall(int64_t, int, int)');
@@ -317,4 +323,26 @@ export function makeDirectories(path: string, mode: number): void {
 export function isClockSynchronised(): boolean {
   // All zero: a question.
   return Number(adjtimexCall(Buffer.alloc(TIMEX_BYTES))) !== TIME_ERROR;
+}
+
+/** Who connected to a local socket, as the kernel noted it then. Null for a socket of another kind. */
+export function readPeerCredentials(fd: number): { readonly pid: number; readonly uid: number } | null {
+  const credentials = Buffer.alloc(UCRED_BYTES);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(UCRED_BYTES);
+  if (Number(getsockoptCall(fd, SOL_SOCKET, SO_PEERCRED, credentials, length)) !== 0) return null;
+  return { pid: credentials.readInt32LE(0), uid: credentials.readUInt32LE(4) };
+}
+
+/** Gives what was freed back to the system: the C library keeps it else. Nothing where the library (musl) has no such call. */
+export function trimMemory(): void {
+  mallocTrimCall?.(0);
+}
+
+function findFunction(declaration: string): ReturnType<typeof lib.func> | null {
+  try {
+    return lib.func(declaration);
+  } catch {
+    return null;
+  }
 }

@@ -8,12 +8,17 @@ import type { RecoverDocument } from '@salvor/contract';
 import { openAgent as openAgentOf } from './agent/agent.ts';
 import type { Agent } from './agent/agent.ts';
 import { Locks } from './agent/locks.ts';
+import { type AgentCalls, socketOf } from './agent/socket/call-table.ts';
+import { connectAgent } from './agent/socket/connect-agent.ts';
+import { openCallListener } from './agent/socket/listen-calls.ts';
+import { readVersion } from './lib/version.ts';
 import { type Uptime, readUptime } from './agent/clock-watch.ts';
-import { nameCaller } from './lib/process-identity.ts';
 import { type RecoverTools, type RecoverWanted, recoverMachine as recoverMachineOf } from './agent/recover-machine.ts';
 import type { AgentServices } from './agent/open-task-room.ts';
 export { type TypedKit, readKit, readTypedKit } from './points/read-kit.ts';
 import { adoptConfig } from './write-config.ts';
+import { releaseMemory } from './lib/release-memory.ts';
+import { nameCaller, nameProcess } from './lib/process-identity.ts';
 import { configPlaces, loadConfig } from './config.ts';
 import type { Config, Environment } from './config.ts';
 
@@ -24,25 +29,34 @@ export type Composition = {
   readonly clock: () => Date;
 };
 
-/** The agent of the configuration that is found. Throws as `loadConfig` does. */
-export async function openAgent(composition: Composition): Promise<Agent> {
-  return openAgentFor(loadConfig(configPlaces(composition.configFile, composition.environment)), composition);
+/**
+ * The agent of the configuration that is found: the one that runs on this host, over its local socket, else one in this
+ * process, under the same locks. Throws as `loadConfig` does.
+ */
+export async function openAgent(composition: Composition): Promise<AgentCalls> {
+  const config = loadConfig(configPlaces(composition.configFile, composition.environment));
+  const running = await connectAgent(socketOf(config.state), { version: readVersion(), config: config.file });
+  return running ?? (await openAgentFor(config, composition));
 }
 
 /** The agent of a configuration. */
 export async function openAgentFor(
   config: Config,
-  { clock, uptime = readUptime }: Pick<Composition, 'clock'> & { readonly uptime?: () => Uptime },
+  {
+    clock,
+    uptime = readUptime,
+    who = nameCaller(),
+  }: Pick<Composition, 'clock'> & { readonly uptime?: () => Uptime; readonly who?: string },
 ): Promise<Agent> {
-  return openAgentOf(config, servicesOf(clock, uptime));
+  return openAgentOf(config, servicesOf(clock, uptime, who));
 }
 
-function servicesOf(clock: () => Date, uptime: () => Uptime): AgentServices {
+function servicesOf(clock: () => Date, uptime: () => Uptime, who: string): AgentServices {
   return {
     clock,
     random: Math.random,
     randomBytes: (count) => randomBytes(count),
-    who: nameCaller(),
+    who,
     say: () => {},
     uptime,
   };
@@ -55,7 +69,7 @@ export async function recoverMachine(
   { clock, signal, onProgress }: Pick<RecoverTools, 'clock' | 'signal' | 'onProgress'>,
 ): Promise<RecoverDocument> {
   return await recoverMachineOf(wanted, {
-    ...servicesOf(clock, readUptime),
+    ...servicesOf(clock, readUptime, nameCaller()),
     signal,
     onProgress,
     configure: (saved, change) => adoptConfig(file, saved, change),
@@ -77,14 +91,25 @@ export type ServeOptions = {
 const ROUND_MS = 30_000;
 
 /**
- * Serves a host until the signal says stop, the only process that does (throws `agent-running`): jobs when they are due, and the tasks that are nobody's. A configuration that
- * can't be read any more is told once, and the one before stays in force.
+ * Serves a host until the signal says stop, the only process that does (throws `agent-running`): jobs when they are due,
+ * the tasks that are nobody's, and what commands ask for. A configuration that can't be read any more is told once, and
+ * the one before stays in force.
  */
 export async function serveHost({ load, clock, uptime, pause, signal, onLine }: ServeOptions): Promise<void> {
   let config = load();
   let told = '';
-  using held = new DisposableStack();
+  await using held = new AsyncDisposableStack();
   held.use(held.use(new Locks(config.state)).lockAgent());
+  held.use(
+    await openCallListener({
+      path: socketOf(config.state),
+      version: readVersion(),
+      config: () => config.file,
+      // What salvor.yaml says now, not at the last round: whoever asks has just read it.
+      open: ({ pid, uid }) => openAgentFor(load(), { clock, who: nameProcess(pid, uid) }),
+      onIdle: releaseMemory,
+    }),
+  );
   onLine(`serves with ${config.file}`);
   while (!signal.aborted) {
     try {
@@ -102,6 +127,7 @@ export async function serveHost({ load, clock, uptime, pause, signal, onLine }: 
       if (signal.aborted) break;
       onLine(`a round failed: ${error instanceof Error ? error.message : String(error)}`);
     }
+    releaseMemory();
     await pause(ROUND_MS, signal);
   }
   onLine('stops');

@@ -43,6 +43,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'agent-lost': {
+    message: () => 'The agent of this host ended while it was at work for this command.',
+    hint: 'What it had begun is finished or undone by the next command, or its own next start. See it with: salvor tasks',
+    exit: 1,
+    retry: 'later',
+  },
   'agent-running': {
     message: (c) => `An agent serves this host already: process ${String(c['process'])}.`,
     hint: 'Look at it with: systemctl status salvor-agent   One host has one agent; stop that one first.',

@@ -6,7 +6,7 @@ import { Command, Option } from 'commander';
 import type { Argument } from 'commander';
 import { addRepoCommand } from './repo-program.ts';
 import { addVerb, exitCodes } from './verb.ts';
-import { readVersion } from './version.ts';
+import { readVersion } from '../lib/version.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { CloneFlags } from './commands/clone.ts';
 import type { AvailabilityFlags } from './commands/availability.ts';

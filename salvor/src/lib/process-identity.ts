@@ -48,12 +48,17 @@ const NO_LOGIN = 4_294_967_295;
 
 /** Who runs this process, and who logged in before he became that: `uid 0, logged in as uid 1000`. Of the kernel, never of the environment. */
 export function nameCaller(): string {
-  const uid = `uid ${process.getuid?.() ?? 'unknown'}`;
+  return nameProcess('self', process.getuid?.());
+}
+
+/** The same of another process, whose user is known. */
+export function nameProcess(pid: number | 'self', user: number | undefined): string {
+  const uid = `uid ${user ?? 'unknown'}`;
   let login: number;
   try {
-    login = Number(readFileSync('/proc/self/loginuid', 'utf8'));
+    login = Number(readFileSync(`/proc/${pid}/loginuid`, 'utf8'));
   } catch {
-    // A kernel without audit does not know.
+    // A kernel without audit does not know, nor of a process that has ended.
     return uid;
   }
   return login === NO_LOGIN ? uid : `${uid}, logged in as uid ${login}`;

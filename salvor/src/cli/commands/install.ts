@@ -6,7 +6,7 @@ import type { CommandContext, CommandResult } from '../command.ts';
 import { PROGRAM, findInstallation, readRoot } from '../installation.ts';
 import type { Paint } from '../paint.ts';
 import { escapeControl } from '../readable.ts';
-import { readVersion } from '../version.ts';
+import { readVersion } from '../../lib/version.ts';
 
 export type InstallFlags = { readonly root?: string; readonly program?: string; readonly init?: InitSystem };
 
