@@ -123,6 +123,18 @@ describe('tables that are equal on both sides of a switch', () => {
     assert.equal(await server.server.query(`SELECT word FROM ${plan.old}.t1 WHERE id = 1`), 'late\n');
   });
 
+  test('that cannot be held move too: an administrator without the right to lock them', async () => {
+    const plan = await prepare(TABLES, 'DELETE FROM t7;');
+    const [coming, ids] = [await picture(plan.scratch), await idsOf(plan.live)];
+    await server.server.query(
+      "GRANT ALL ON *.* TO 'lockless'@'localhost' IDENTIFIED BY 'x' WITH GRANT OPTION; REVOKE LOCK TABLES ON *.* FROM 'lockless'@'localhost';",
+    );
+    await applySwap({ ...server.admin, user: 'lockless', password: 'x' }, plan);
+    assert.equal(await picture(plan.live), coming);
+    const now = await idsOf(plan.live);
+    assert.ok(NUMBERS.every((number) => now.get(`t${number}`) !== ids.get(`t${number}`)));
+  });
+
   test('a crash before their copies are kept: finish keeps them, revert brings all back', async () => {
     for (const act of [finishSwap, revertSwap]) {
       const plan = await prepare(TABLES, 'DELETE FROM t7; DROP TABLE t6;');

@@ -192,7 +192,7 @@ async function renameTables(connection: DatabaseConnection, plan: SwapPlan, opti
     try {
       patienceMs -= await passOpenTransactions(connection, plan.live, { ...options, patienceMs });
       options.signal?.throwIfAborted();
-      await using held = holds > 0 ? await holdEqualTables(connection.login, plan) : NONE_HELD;
+      await using held = holds > 0 ? await holdWhatMayStay(connection.login, plan) : NONE_HELD;
       await connection.execute(`SET SESSION lock_wait_timeout = ${holds + quick > 0 ? 0 : LOCK_WAIT_SECONDS}`);
       await dropObjects(connection, plan.scratch, plan.scratchTriggers);
       await dropObjects(connection, plan.live, [...triggers, ...views]);
@@ -241,6 +241,16 @@ async function renameOnce(connection: DatabaseConnection, renames: readonly stri
       if (left <= 1 || serverErrorNumber(error) !== ER_LOCK_WAIT_TIMEOUT) throw error;
     }
     await sleep(QUICK_PAUSE_MS);
+  }
+}
+
+/** Where it is not possible, for lack of a right or of a free connection, all tables move. */
+async function holdWhatMayStay(admin: DatabaseLogin, plan: SwapPlan): Promise<HeldTables> {
+  try {
+    return await holdEqualTables(admin, plan);
+  } catch (error) {
+    if (serverErrorNumber(error) === ER_LOCK_WAIT_TIMEOUT) throw error;
+    return NONE_HELD;
   }
 }
 
