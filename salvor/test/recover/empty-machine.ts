@@ -45,7 +45,6 @@ export type MachineReport = {
   readonly group: string;
   readonly shadow: string;
   readonly configuration: string | null;
-  readonly isHomeThere: readonly boolean[];
 };
 
 const job = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as MachineJob;
@@ -65,7 +64,6 @@ const report: MachineReport = {
   group: readFileSync('/etc/group', 'utf8'),
   shadow: readFileSync('/etc/shadow', 'utf8'),
   configuration: existsSync(job.config) ? readFileSync(job.config, 'utf8') : null,
-  isHomeThere: job.sites.map(({ home }) => existsSync(home)),
 };
 process.stdout.write(JSON.stringify(report));
 
