@@ -39,7 +39,7 @@ export class ServingTasks {
     const isSo = document.places.length === 0 && document.obstacles.length === 0;
     if (isSo) return { task: null, state: 'succeeded', plan: document, page: null, undoUntil: null, problems: [] };
     if (options.dryRun) {
-      const problems = [...plan.obstacles, ...plan.notes];
+      const problems = plan.obstacles;
       const state = problems.length === 0 ? 'succeeded' : 'warned';
       return { task: null, state, plan, page: null, undoUntil: null, problems };
     }
