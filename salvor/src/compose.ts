@@ -19,6 +19,7 @@ export { type TypedKit, readKit, readTypedKit } from './points/read-kit.ts';
 import { adoptConfig } from './write-config.ts';
 import { releaseMemory } from './lib/release-memory.ts';
 import { nameCaller, nameProcess } from './lib/process-identity.ts';
+import { tellPolicyChange } from './policies/policy-change.ts';
 import { configPlaces, loadConfig } from './config.ts';
 import type { Config, Environment } from './config.ts';
 
@@ -113,7 +114,9 @@ export async function serveHost({ load, clock, uptime, pause, signal, onLine }: 
   onLine(`serves with ${config.file}`);
   while (!signal.aborted) {
     try {
-      config = load();
+      const next = load();
+      for (const line of tellPolicyChange(config.policies, next.policies)) onLine(line);
+      config = next;
       told = '';
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);

@@ -180,7 +180,10 @@ sites:
     assert.equal(written, true);
     assert.deepEqual(loadConfig([file]), config);
     assert.deepEqual(config.homes, ['/data/disk/o 1']);
-    assert.match(readFileSync(file, 'utf8'), /^# Salvor's configuration/);
+    assert.match(
+      readFileSync(file, 'utf8'),
+      /^# yaml-language-server: \$schema=salvor\.schema\.json\n# Salvor's configuration/,
+    );
     assert.deepEqual(readdirSync(directory), ['salvor.yaml']);
   });
 

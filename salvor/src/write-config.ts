@@ -85,7 +85,8 @@ function hasLogin({ remote }: Config): boolean {
 /** A new file explains itself: it is where a hoster looks first. */
 function newConfig(change: ConfigChange): string {
   const homes = change.homes ?? [];
-  return `# Salvor's configuration.
+  return `# yaml-language-server: $schema=salvor.schema.json
+# Salvor's configuration.
 
 # The homes of the accounts. Where none is named they are found: /var/aegir, /data/disk/*, /home/*, /var/www and the like.
 ${homes.length > 0 ? line('homes', homes) : '# homes:\n#   - /data/disk/o1\n'}

@@ -456,6 +456,12 @@ function addPolicy(program: Command, perform: Perform): void {
     .action(async (account: string, flags: GlobalFlags & { days?: string }) =>
       perform(flags, async (context) => (await import('./commands/policy.ts')).policySimulate(account, flags, context)),
     );
+  addVerb(policy, 'schema', 'print the JSON schema of salvor.yaml, which editors understand', {
+    examples: ['salvor policy schema >salvor.schema.json'],
+    notes: ['init writes it beside salvor.yaml, whose first line names it.'],
+  }).action(async (flags: GlobalFlags) =>
+    perform(flags, async () => (await import('./commands/policy.ts')).policySchema()),
+  );
 }
 
 function addLooks(program: Command, perform: Perform): void {

@@ -1,9 +1,11 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { InitDocument } from '@salvor/contract';
+import { SCHEMA_FILE, configSchema } from '../../agent/config-schema.ts';
 import { openAgentFor } from '../../compose.ts';
 import { SYSTEM_CONFIG, configPlaces, localDirectory, remoteUrl } from '../../config.ts';
 import { SalvorError } from '../../errors.ts';
+import { writeDurably } from '../../lib/write-durably.ts';
 import { writeConfig } from '../../write-config.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { ProgressLine } from '../progress-line.ts';
@@ -33,12 +35,24 @@ export async function init(flags: InitFlags, context: CommandContext): Promise<C
     ...(local === undefined ? {} : { local }),
     ...(remote === undefined ? {} : { remote }),
   });
+  writeSchema(dirname(config.file));
   await using agent = await openAgentFor(config, context);
   using progress = new ProgressLine(context.terminal, context.clock);
   const made = await agent.init({ signal: context.signal });
   progress.clear();
   const document: InitDocument = { config: config.file, written, ...made };
   return { document, text: render(document, context), exit: document.problems.length > 0 ? 3 : 0 };
+}
+
+/** Beside the configuration, for editors; of this version. One that can't be written there is no reason to stop. */
+function writeSchema(directory: string): void {
+  const file = join(directory, SCHEMA_FILE);
+  const text = `${JSON.stringify(configSchema(), null, 2)}\n`;
+  try {
+    if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeDurably(file, text, 0o644);
+  } catch {
+    // The reader says of each line what is wrong with it, with or without an editor's help.
+  }
 }
 
 /** A home that is mistyped would be a site that is never backed up. */

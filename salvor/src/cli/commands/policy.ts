@@ -1,4 +1,5 @@
 import type { PolicyDocument, SimulationDocument } from '@salvor/contract';
+import { configSchema } from '../../agent/config-schema.ts';
 import { openAgent } from '../../compose.ts';
 import { SalvorError } from '../../errors.ts';
 import { parseDurationMs } from '../../lib/duration.ts';
@@ -35,6 +36,12 @@ export async function policySimulate(
   await using agent = await openAgent(context);
   const document = await agent.simulatePolicy(account, { days, signal: context.signal });
   return { document, text: renderSimulation(document, context.terminal.output), exit: 0 };
+}
+
+/** Needs no configuration: it is what one is written by. */
+export function policySchema(): Promise<CommandResult> {
+  const document = configSchema();
+  return Promise.resolve({ document, text: JSON.stringify(document, null, 2), exit: 0 });
 }
 
 function renderPolicy({ account, site, settings, next }: PolicyDocument, paint: Paint): string {
