@@ -6,7 +6,7 @@ import { policySchema } from './policy-schema.ts';
 import { readPolicy } from './read-policy.ts';
 import { formatSetting } from './setting-text.ts';
 import { SETTING_NAMES, settingOf } from './settings.ts';
-import type { PolicyChange } from './settings.ts';
+import type { PolicyChange, SettingName } from './settings.ts';
 
 class Refused extends Error {}
 
@@ -148,6 +148,19 @@ webServer: { kind: nginx, virtualHost: '{home}/vhosts/{uri}.conf', template: , p
 
   it('shows its defaults as they could be written', () => {
     const texts = SETTING_NAMES.map((name) => formatSetting(settingOf(name), settingOf(name).standard));
-    assert.deepEqual(texts.slice(0, 8), ["the host's", '02:00', '1h', 'every day', '0', 'all day', 'every day', '7d']);
+    const shown = new Map(SETTING_NAMES.map((name, index) => [name, texts[index]]));
+    const told = [
+      'timeZone',
+      'adopt',
+      'nightlyAt',
+      'nightlySpreadMs',
+      'nightlyWeekdays',
+      'databasesWindow',
+      'keepFilesMs',
+    ];
+    assert.deepEqual(
+      told.map((name) => shown.get(name as SettingName)),
+      ["the host's", 'beside', '02:00', '1h', 'every day', 'all day', '7d'],
+    );
   });
 });
