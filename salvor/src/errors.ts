@@ -469,6 +469,18 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'later',
   },
+  'platform-ambiguous': {
+    message: (c) => `Several platforms are called ${String(c['platform'])}: ${String(c['found'])}.`,
+    hint: 'Name its root, and the account with --account.',
+    exit: 1,
+    retry: 'never',
+  },
+  'platform-unknown': {
+    message: (c) => `No platform is called ${String(c['platform'])}; there are ${String(c['known'])}.`,
+    hint: 'List them with: salvor sites',
+    exit: 1,
+    retry: 'never',
+  },
   'point-ambiguous': {
     message: (c) => `More than one point begins with ${String(c['point'])}.`,
     hint: 'Give more of its letters; salvor points SITE lists them whole.',

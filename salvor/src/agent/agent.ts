@@ -71,6 +71,7 @@ import { type IdentityCall, IdentityTasks } from './identity-tasks.ts';
 import { KeptTasks } from './kept-tasks.ts';
 import { type NightsRoom } from './nights.ts';
 import { serveRound } from './serve-round.ts';
+import { type ImportCall, ImportTasks } from './import-tasks.ts';
 import { ServingTasks } from './serving-tasks.ts';
 import { SiteTasks } from './site-tasks.ts';
 
@@ -94,6 +95,7 @@ export class Agent implements AsyncDisposable {
   readonly #tasks: HostTasks;
   readonly #siteTasks: SiteTasks;
   readonly #identities: IdentityTasks;
+  readonly #imports: ImportTasks;
   readonly #serving: ServingTasks;
   readonly #opened: AsyncDisposableStack;
 
@@ -113,6 +115,7 @@ export class Agent implements AsyncDisposable {
     const siteRoom = { config, room, points, queue, archives, sites, kept };
     this.#siteTasks = new SiteTasks(siteRoom);
     this.#identities = new IdentityTasks(siteRoom, this.#siteTasks);
+    this.#imports = new ImportTasks(siteRoom, this.#siteTasks);
     this.#serving = new ServingTasks(siteRoom);
     this.#opened = opened;
   }
@@ -177,6 +180,11 @@ export class Agent implements AsyncDisposable {
   /** Makes a second site of one. With `dryRun` nothing is touched, and there is no task. */
   async clone(name: string, options: IdentityCall): Promise<IdentityDocument> {
     return await this.#identities.clone(name, options);
+  }
+
+  /** Makes a new site of an archive. With `dryRun` nothing is touched, and there is no task. */
+  async import(call: ImportCall): Promise<IdentityDocument> {
+    return await this.#imports.import(call);
   }
 
   /** Switches a site off or on. One that is so already is left alone, and with `dryRun` nothing is touched: there is no task. */

@@ -59,6 +59,7 @@ export const PRIORITY_OF: Readonly<Record<Journal['operation'], number>> = {
   'backup-delete': PRIORITIES.maintenance,
   // Somebody waits for it, and the site answers meanwhile.
   clone: PRIORITIES.backup,
+  import: PRIORITIES.backup,
   rename: PRIORITIES.backup,
   migrate: PRIORITIES.backup,
 };

@@ -22,7 +22,7 @@ import { type ArchiveTools, archivePoint } from '../tasks/archive-point.ts';
 import { type BackedUp, backUpSite, placesOf } from '../tasks/back-up-site.ts';
 import { confirmTask } from '../tasks/confirm-task.ts';
 import { type DeleteSiteTools, deleteSite } from '../tasks/delete-site.ts';
-import { type JournalSite, siteAfter } from '../tasks/journal.ts';
+import { type JournalSite, isMaking, siteAfter } from '../tasks/journal.ts';
 import { planDelete } from '../tasks/plan-delete.ts';
 import { planRestore } from '../tasks/plan-restore.ts';
 import { readScope } from '../tasks/restore-scope.ts';
@@ -183,7 +183,7 @@ export class SiteTasks {
   async undo(task: string, options: TaskCallOptions = {}): Promise<UndoDocument> {
     const original = await this.#kept.findUndoable(task);
     const now = siteAfter(original);
-    const back = original.operation === 'clone' ? now : original.site;
+    const back = isMaking(original.operation) ? now : original.site;
     const key = `${back.account}/${back.uri}`;
     const tools = {
       administratorOf: this.#room.administratorOf,
@@ -205,7 +205,7 @@ export class SiteTasks {
         using held = new DisposableStack();
         if (back.uri !== now.uri) held.use(this.#room.locks.lockSite(back, run.id));
         const kept = await this.#kept.findUndoable(task);
-        if (kept.operation === 'clone') await this.#requireOnlyOwn(now, run);
+        if (isMaking(kept.operation)) await this.#requireOnlyOwn(now, run);
         return await undoRestore(kept, tools, run);
       },
     );

@@ -9,6 +9,7 @@ import { addVerb, exitCodes } from './verb.ts';
 import { readVersion } from '../lib/version.ts';
 import type { GlobalFlags, Perform } from './verb.ts';
 import type { CloneFlags } from './commands/clone.ts';
+import type { ImportFlags } from './commands/import.ts';
 import type { AvailabilityFlags } from './commands/availability.ts';
 import type { DailyFlags } from './commands/daily.ts';
 import type { DeleteFlags } from './commands/delete.ts';
@@ -61,6 +62,7 @@ export function buildProgram(
   addAvailability(program, perform);
   program.commandsGroup('Copy, rename and move:');
   addClone(program, perform);
+  addImport(program, perform);
   addRelocate(program, perform);
   program.commandsGroup('Look:');
   addLooks(program, perform);
@@ -332,6 +334,30 @@ function addClone(program: Command, perform: Perform): void {
     .option('--wait', WAIT)
     .action(async (site: string, newUri: string, flags: GlobalFlags & CloneFlags) =>
       perform(flags, async (context) => (await import('./commands/clone.ts')).clone(site, newUri, flags, context)),
+    );
+}
+
+function addImport(program: Command, perform: Perform): void {
+  addVerb(program, 'import', 'make a new site of an archive, with a database of its own', {
+    examples: [
+      'salvor import /root/example.com-20260101.020000.tar.gz --uri example.com --platform drupal-7 --dry-run',
+      'salvor import old.tar.gz --uri test.example.com --platform drupal-7 --mask',
+    ],
+    notes: [
+      'Archives of Salvor, Aegir and BOA, and Backup and Migrate’s whole sites. What is hostile in one is refused.',
+      'A dump alone is no site: salvor restore --into puts it into one. undo takes the new site away again.',
+    ],
+  })
+    .argument('<file>', 'an archive, anywhere on this host')
+    .requiredOption('--uri <uri>', 'name of the new site')
+    .requiredOption('--platform <platform>', 'code base that it comes to: its name, or its root')
+    .option('--account <account>', 'where two accounts have such a platform')
+    .option('--mask', 'replace what tells of people: mail addresses, passwords')
+    .option('--despite-missing', 'go on where the platform lacks modules that the site runs')
+    .option('--dry-run', 'show the plan and change nothing')
+    .option('--wait', WAIT)
+    .action(async (file: string, flags: GlobalFlags & ImportFlags) =>
+      perform(flags, async (context) => (await import('./commands/import.ts')).importArchive(file, flags, context)),
     );
 }
 

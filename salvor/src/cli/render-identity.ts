@@ -4,7 +4,7 @@ import { counted, escapeControl, readableBytes, readableCount, readableTime, sho
 import { renderProblems } from './render-problems.ts';
 import { type Column, renderTable } from './table.ts';
 
-export type IdentityOperation = 'clone' | 'rename' | 'migrate';
+export type IdentityOperation = 'clone' | 'rename' | 'migrate' | 'import';
 
 /** What was done, or with `--dry-run` what would be. */
 export function renderIdentity(operation: IdentityOperation, document: IdentityDocument, paint: Paint): string {
@@ -36,14 +36,16 @@ export function renderIdentityPlan(operation: IdentityOperation, plan: IdentityP
     line('directory', `${escapeControl(plan.path)} → ${escapeControl(plan.newPath)}`),
     line(
       'files',
-      `${counted(files.count, 'file')}, ${readableBytes(files.bytes)}${operation === 'clone' ? '' : ', moved and not copied'}`,
+      operation === 'import'
+        ? `${readableBytes(files.bytes)} packed`
+        : `${counted(files.count, 'file')}, ${readableBytes(files.bytes)}${operation === 'clone' ? '' : ', moved and not copied'}`,
     ),
   ];
   for (const { name, newName, tables, bytes } of databases)
     lines.push(
       line(
         'database',
-        `${escapeControl(name)}, ${counted(tables, 'table')}, ${readableBytes(bytes)}; ${operation === 'clone' ? 'the clone gets one of its own, with a user of its own' : newName === name ? 'name, user and password stay' : escapeControl(newName)}`,
+        `${escapeControl(name)}, ${counted(tables, 'table')}, ${readableBytes(bytes)}; ${operation === 'clone' || operation === 'import' ? 'it gets one of its own, with a user of its own' : newName === name ? 'name, user and password stay' : escapeControl(newName)}`,
       ),
     );
   for (const { path, change } of names) lines.push(line(change, escapeControl(path)));
@@ -133,6 +135,8 @@ function doneText(operation: IdentityOperation, { uri, newUri, newPath }: Identi
   switch (operation) {
     case 'clone':
       return `Cloned ${from} to ${to} (${escapeControl(newPath)}).`;
+    case 'import':
+      return `Imported ${from} as ${to} (${escapeControl(newPath)}).`;
     case 'rename':
       return `Renamed ${from} to ${to}.`;
     case 'migrate':
@@ -142,10 +146,12 @@ function doneText(operation: IdentityOperation, { uri, newUri, newPath }: Identi
   }
 }
 
-const WILL = { clone: 'cloned to', rename: 'renamed to', migrate: 'moved as' } as const satisfies Record<
-  IdentityOperation,
-  string
->;
+const WILL = {
+  clone: 'cloned to',
+  rename: 'renamed to',
+  migrate: 'moved as',
+  import: 'imported as',
+} as const satisfies Record<IdentityOperation, string>;
 
 function line(title: string, text: string): string {
   return `  ${title.padEnd(10)}${text}`;

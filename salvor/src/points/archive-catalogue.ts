@@ -3,13 +3,15 @@
  * when its size or its time changes.
  */
 import { hash } from 'node:crypto';
-import { lstatSync, readSync } from 'node:fs';
-import { basename } from 'node:path';
+import { lstatSync, readSync, realpathSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import { type ArchiveLook, type InspectedFile, inspectArchive } from '../archives/inspect-archive.ts';
 import type { WrittenArchive } from '../archives/write-archive.ts';
+import { SalvorError } from '../errors.ts';
 import { openFileAt } from '../lib/beneath/read-file.ts';
 import { openSpot } from '../lib/beneath/spot.ts';
+import { errnoOf } from '../lib/errno.ts';
 import { readHostZone } from '../lib/host-zone.ts';
 import type { Account } from '../sites/account.ts';
 import type { Site } from '../sites/site.ts';
@@ -140,6 +142,34 @@ async function remember(
     .values({ path, ...row })
     .onConflict((conflict) => conflict.column('path').doUpdateSet(row))
     .execute();
+}
+
+/**
+ * One file anywhere on the host, which whoever runs this names: what it is, and of which site. Throws `archive-unknown`
+ * where it is not there, or no archive.
+ */
+export async function lookAtArchive(account: string, named: string): Promise<FoundArchive> {
+  const refuse = (why: string): never => {
+    throw new SalvorError('archive-unknown', { archive: named, why });
+  };
+  let path = named;
+  try {
+    path = realpathSync(named);
+  } catch (error) {
+    refuse(errnoOf(error) === 'ENOENT' ? 'there is no such file' : String(errnoOf(error)));
+  }
+  const stat = lstatSync(path, { bigint: true });
+  if (!stat.isFile()) refuse('it is no file');
+  const file: FoundFile = {
+    path,
+    home: dirname(path),
+    type: 'file',
+    bytes: Number(stat.size),
+    mtimeNs: stat.mtimeNs,
+    uri: null,
+  };
+  const archive = toArchive(account, file, await lookAtFile(file, readHostZone()), []);
+  return archive ?? refuse('it is neither a tar file nor a dump');
 }
 
 /** Null for what is neither an archive nor a dump, such as the notes that people keep beside them. */

@@ -7,7 +7,7 @@
  */
 import type { IdentityPlan, RewrittenValues } from '@salvor/contract';
 import type { Repository } from '@salvor/engine';
-import { openConnection } from '../databases/mariadb/connect.ts';
+import { type ServerAddress, openConnection } from '../databases/mariadb/connect.ts';
 import { createSiteDatabase, readLoginRules, whyNameTaken } from '../databases/mariadb/site-database.ts';
 import { SalvorError } from '../errors.ts';
 import { openRoot } from '../lib/beneath/open-directory.ts';
@@ -59,6 +59,19 @@ export type BuiltSite = {
   readonly switch: Switch;
   readonly values: readonly RewrittenValues[];
   readonly databases: IdentityPlan['databases'];
+  /** Where its files lie until the switch, and the prefixes of its tables. */
+  readonly directory: string;
+  readonly prefixes: readonly string[];
+};
+
+/** What a new site is made of. */
+export type SiteOrigin = {
+  readonly site: Site;
+  readonly point: OpenPoint;
+  /** Whose names outside of its directory are copied: the site's, where it is one of this host. */
+  readonly named: Site;
+  /** The server that its databases come to; null for the one that they are on. */
+  readonly server: ServerAddress | null;
 };
 
 /**
@@ -66,15 +79,14 @@ export type BuiltSite = {
  * password of their own. Throws what a step throws; then recovery removes what the journal names.
  */
 export async function buildNewSite(
-  site: Site,
-  point: OpenPoint,
+  { site, point, named, server }: SiteOrigin,
   plan: IdentityPlanned,
   tools: NewSiteTools,
   run: TaskRun,
 ): Promise<BuiltSite> {
   const { newUri, newPath } = plan.document;
   const { account } = site;
-  const databases = await run.step('name the databases', () => nameAll(site, newUri, tools, run));
+  const databases = await run.step('name the databases', () => nameAll({ site, server }, newUri, tools, run));
   const clone: Site = {
     ...site,
     uri: newUri,
@@ -118,12 +130,14 @@ export async function buildNewSite(
     options: FIELDS_OF_CLONE,
   };
   await run.step('rewrite', () => rewriteFiles(part, { site, clone, point }, changes, tools, run));
-  const named = await run.step('name the site', () =>
-    buildOutside(plan.outside, { site, after: clone }, 'clone', tools, run),
+  const outside = await run.step('name the site', () =>
+    buildOutside(plan.outside, { site: named, after: clone }, 'clone', tools, run),
   );
   return {
-    switch: { tables, moves: planMoves(part), ...named },
+    switch: { tables, moves: planMoves(part), ...outside },
     values,
+    directory: part.root,
+    prefixes: databases.map(({ made }) => made.prefix),
     databases: plan.document.databases.map((shown) => {
       const made = databases.find(({ from }) => from.name === shown.name)?.made;
       return { ...shown, newName: made?.name ?? shown.newName, user: made?.login.user ?? shown.user };
@@ -141,7 +155,7 @@ type CloneDatabase = {
 
 /** A name that nobody has, for each database of the site, and a password that nobody knows. */
 async function nameAll(
-  site: Site,
+  { site, server }: Pick<SiteOrigin, 'site' | 'server'>,
   newUri: string,
   tools: NewSiteTools,
   run: TaskRun,
@@ -151,7 +165,8 @@ async function nameAll(
   );
   const named: CloneDatabase[] = [];
   for (const from of site.databases) {
-    const admin = await tools.administratorOf(from.login.address, site.account.home);
+    const address = server ?? from.login.address;
+    const admin = await tools.administratorOf(address, site.account.home);
     await using connection = await openConnection(admin, { signal: run.signal });
     let name: string | null = null;
     let why = '';
@@ -170,7 +185,9 @@ async function nameAll(
         obstacles: [`no name is free for its database: ${why === '' ? 'all are of other sites' : why}`],
       });
     taken.add(name);
-    const rules = await readLoginRules(connection, from.name, from.login.user);
+    // A user of that name on another server than the site's is somebody else.
+    const rules =
+      server === null ? await readLoginRules(connection, from.name, from.login.user) : { hosts: [], requires: null };
     const password = Buffer.from(run.randomBytes(24)).toString('base64url');
     const [schema] = await connection.query<{ charset: string; collation: string }>(
       `SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation
@@ -179,8 +196,8 @@ async function nameAll(
     );
     named.push({
       from,
-      made: { ...from, name, login: { ...from.login, user: name, password }, sharedWith: [] },
-      hosts: rules.hosts.length > 0 ? rules.hosts : ['socket' in from.login.address ? 'localhost' : '%'],
+      made: { ...from, name, login: { address, user: name, password }, sharedWith: [] },
+      hosts: rules.hosts.length > 0 ? rules.hosts : ['socket' in address ? 'localhost' : '%'],
       requires: rules.requires,
       stored: schema ?? { charset: 'utf8mb4', collation: 'utf8mb4_general_ci' },
     });

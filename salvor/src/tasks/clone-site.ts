@@ -42,7 +42,9 @@ export async function cloneSite(
     takeSafetyPoint(site, `before the clone to ${newUri}`, tools, run),
   );
 
-  const built = await run.step('build', () => buildNewSite(site, point, plan, tools, run));
+  const built = await run.step('build', () =>
+    buildNewSite({ site, point, named: site, server: null }, plan, tools, run),
+  );
 
   return { safetyPoint: run.journal.point, ...(await appear(site, plan, built, 'clone', tools, run)) };
 }
@@ -106,11 +108,11 @@ export async function runPreHook(
 /** Throws `identity-obstructed`. */
 export function requireUnobstructed(
   { document }: IdentityPlanned,
-  { operation }: Pick<IdentityWish, 'operation'>,
+  { operation }: { readonly operation: IdentityWish['operation'] | 'import' },
 ): void {
   if (document.obstacles.length === 0) return;
   throw new SalvorError('identity-obstructed', {
-    site: `${document.account}/${document.uri}`,
+    site: `${document.account}/${operation === 'import' ? document.newUri : document.uri}`,
     operation,
     obstacles: document.obstacles.map(({ message, path }) =>
       path === null || path === undefined || message.includes(path) ? message : `${path}: ${message}`,

@@ -20,6 +20,7 @@ export type Journal = {
     | 'unpack'
     | 'backup-delete'
     | 'clone'
+    | 'import'
     | 'rename'
     | 'migrate'
     | 'disable'
@@ -65,7 +66,12 @@ export function switchedBy({
   target,
 }: Pick<Journal, 'operation' | 'site' | 'target'>): readonly JournalSite[] {
   if (target === undefined) return [site];
-  return operation === 'clone' ? [target] : [site, target];
+  return isMaking(operation) ? [target] : [site, target];
+}
+
+/** Whether it makes a site that was not there, and takes none away. */
+export function isMaking(operation: Journal['operation']): boolean {
+  return operation === 'clone' || operation === 'import';
 }
 
 /** The site as a task has left it. */

@@ -10,7 +10,7 @@ import type { Account } from '../sites/account.ts';
 import { isKeptClosed } from '../sites/kept-closed.ts';
 import type { Site } from '../sites/site.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
-import { type Journal, siteAfter } from './journal.ts';
+import { type Journal, isMaking, siteAfter } from './journal.ts';
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { findChangedIn, refreshTimes } from './refresh-php.ts';
@@ -50,7 +50,7 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
       // A clone's database is emptied now; one that an undo had emptied is the site's again.
       drops: original.made ?? [],
       made: original.drops ?? [],
-      ...(original.target === undefined || original.operation === 'clone' ? {} : { target: original.site }),
+      ...(original.target === undefined || isMaking(original.operation) ? {} : { target: original.site }),
     });
     return planned;
   });
@@ -85,7 +85,7 @@ async function followServing({ site }: Journal, tools: UndoTools, run: TaskRun):
 async function followContent(original: Journal, tools: UndoTools, run: TaskRun): Promise<void> {
   const now = siteAfter(original);
   await reloadPhp(tools, run);
-  const { account: accountName, uri, path } = original.operation === 'clone' ? now : original.site;
+  const { account: accountName, uri, path } = isMaking(original.operation) ? now : original.site;
   const place = {
     operation: 'undo',
     account: tools.account,

@@ -10,6 +10,7 @@ export const CALLS = [
   'confirm',
   'delete',
   'clone',
+  'import',
   'switchSite',
   'rename',
   'migrate',

@@ -1,0 +1,153 @@
+/** An archive becomes a site of this host: which file, account and platform are meant, and its task under the new name's lock. */
+import type { IdentityDocument } from '@salvor/contract';
+import { SalvorError } from '../errors.ts';
+import { lookAtArchive } from '../points/archive-catalogue.ts';
+import { policyOfSite } from '../policies/policy-levels.ts';
+import { homeAround } from '../sites/account.ts';
+import type { FoundSites } from '../sites/find-sites.ts';
+import { resolveSite } from '../sites/resolve-site.ts';
+import { type ImportTools, importSite } from '../tasks/import-site.ts';
+import { type ImportWish, planImport } from '../tasks/plan-import.ts';
+import { readUnpackedSite } from '../tasks/read-stored-site.ts';
+import { configuredFor } from './archive-points.ts';
+import { judgeBeside, tellBeside } from './beside-aegir.ts';
+import { type TaskCallOptions, waitOptions } from './calls.ts';
+import { readHost } from './host-sites.ts';
+import type { SiteTasks, SiteTasksRoom } from './site-tasks.ts';
+
+export type ImportCall = TaskCallOptions & {
+  /** An archive anywhere on the host, absolute. */
+  readonly file: string;
+  readonly uri: string;
+  /** Name or root. */
+  readonly platform: string;
+  /** Null for the one that has the platform. */
+  readonly account: string | null;
+  readonly mask: boolean;
+  readonly despiteMissing: boolean;
+  readonly dryRun: boolean;
+};
+
+export class ImportTasks {
+  readonly #in: SiteTasksRoom;
+  readonly #siteTasks: SiteTasks;
+
+  constructor(room: SiteTasksRoom, siteTasks: SiteTasks) {
+    this.#in = room;
+    this.#siteTasks = siteTasks;
+  }
+
+  /** Throws `archive-unknown`, `account-unknown`, `platform-unknown`, `platform-ambiguous`, and what the task throws. */
+  async import(call: ImportCall): Promise<IdentityDocument> {
+    const { config, queue } = this.#in;
+    const waiting = waitOptions(call);
+    const host = await readHost(config, waiting.signal);
+    const wish = chooseWish(call, host);
+    const { account, uri, platform } = wish;
+    const asked = { operation: 'import', account, uri, platform: platform.root };
+    const archive = await lookAtArchive(account.name, call.file);
+    if (call.dryRun) {
+      const { policy } = policyOfSite(config.policies, { account: account.name, uri });
+      const tools = { sites: host.sites, policy, say: this.#in.room.say };
+      const { document } = await planImport(archive, wish, tools);
+      const plan = tellBeside(document, asked, config, host.sites);
+      return {
+        task: null,
+        state: plan.obstacles.length === 0 ? 'succeeded' : 'warned',
+        safetyPoint: null,
+        archive: null,
+        plan,
+        rewritten: [],
+        page: null,
+        undoUntil: null,
+        problems: plan.obstacles,
+      };
+    }
+    // There is no site yet that a command could hand over with a safety point before.
+    if (judgeBeside(asked, config, host.sites) !== null)
+      throw new SalvorError('aegir-owns-site', {
+        operation: 'import',
+        site: `${account.name}/${uri}`,
+        panel: 'its panel',
+      });
+    await this.#siteTasks.expireKept();
+    const path = `${platform.root}/sites/${uri}`;
+    const { task, state, result, problems } = await queue.perform(
+      { operation: 'import', site: { account: account.name, uri, path, home: account.home }, of: null },
+      waiting,
+      async (run) => {
+        // Looked up again when its turn has come.
+        const now = await readHost(config, run.signal);
+        return await importSite(archive, chooseWish(call, now), await this.#tools(wish, now), run);
+      },
+    );
+    return { task, state, ...result, archive: null, problems };
+  }
+
+  async #tools({ account, uri }: ImportWish, { sites, platforms }: FoundSites): Promise<ImportTools> {
+    const { config, room, points } = this.#in;
+    const of = { account: account.name, uri };
+    const configured = configuredFor(config, account.name, uri);
+    const read: ImportTools['readUnpacked'] = (directory, site) =>
+      readUnpackedSite(
+        directory,
+        { site: { uri: site.uri, path: site.path, version: site.version }, platform: site.platform },
+        account,
+        configured,
+      );
+    return {
+      sites,
+      platforms,
+      administratorOf: room.administratorOf,
+      journals: room.journals,
+      override: configured.override,
+      unfinished: [],
+      known: new Set(),
+      rates: this.#siteTasks.rates(),
+      policy: policyOfSite(config.policies, of).policy,
+      repository: await points.repositoryOf(account.name),
+      remember: (point) => points.remember(point),
+      staging: config.staging,
+      graceHours: this.#siteTasks.graceHoursOf(of),
+      defaultSocket: config.mariadb.socket ?? undefined,
+      server: serverOf(account.name, sites, config.mariadb.socket),
+      readUnpacked: read,
+      readBuilt: read,
+      readSite: async (newUri) => resolveSite((await readHost(config, undefined)).sites, `${account.name}/${newUri}`),
+    };
+  }
+}
+
+/** The server of the account's other sites, else the host's own. */
+function serverOf(account: string, sites: FoundSites['sites'], socket: string | null): ImportTools['server'] {
+  const near = [...sites.filter((site) => site.account.name === account), ...sites];
+  const known = near.flatMap(({ databases }) => databases.filter(({ engine }) => engine === 'mariadb'));
+  return known[0]?.login.address ?? { socket: socket ?? DEBIAN_SOCKET };
+}
+
+const DEBIAN_SOCKET = '/run/mysqld/mysqld.sock';
+
+function chooseWish(call: ImportCall, { accounts, platforms }: FoundSites): ImportWish {
+  const { uri, mask: masked, despiteMissing } = call;
+  if (call.account !== null && !accounts.some(({ name }) => name === call.account))
+    throw new SalvorError('account-unknown', { account: call.account });
+  const found = accounts
+    .filter(({ name }) => call.account === null || name === call.account)
+    .flatMap((account) =>
+      platforms
+        .filter(({ name, root }) => name === call.platform || root === call.platform)
+        .filter(({ root }) => homeAround(account, root) !== null)
+        .map((platform) => ({ account, platform })),
+    );
+  const [only] = found;
+  if (only === undefined) {
+    const known = platforms.map(({ name }) => name).join(', ');
+    throw new SalvorError('platform-unknown', { platform: call.platform, known });
+  }
+  if (found.length > 1)
+    throw new SalvorError('platform-ambiguous', {
+      platform: call.platform,
+      found: found.map(({ account, platform }) => `${account.name}: ${platform.root}`).join(', '),
+    });
+  return { ...only, uri, masked, despiteMissing };
+}
