@@ -7,7 +7,16 @@
  * Nothing in a repository is removed, and nothing on this machine is written over. Each step finds out what an earlier run did,
  * so that one that was killed is called again and goes on. (What a crash of single tasks leaves is `recover.ts`.)
  */
-import { existsSync, copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  copyFileSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Problem, RecoverDocument } from '@salvor/contract';
@@ -73,7 +82,8 @@ export type RecoverTools = AgentServices & {
 /** Throws `recovery-key-refused`, `machine-in-use`, `account-unknown`, `site-unknown`, `site-busy`: then nothing was changed. */
 export async function recoverMachine(wanted: RecoverWanted, tools: RecoverTools): Promise<RecoverDocument> {
   await using opened = new AsyncDisposableStack();
-  const directory = mkdtempSync(join(tmpdir(), 'salvor-recovery-'));
+  sweepKilled();
+  const directory = mkdtempSync(join(tmpdir(), `salvor-recovery-${process.pid}-`));
   opened.defer(() => rmSync(directory, { recursive: true, force: true }));
   const from = wanted.from ?? defaultPlace(wanted.kit);
   const plan = await planRecovery({
@@ -99,6 +109,16 @@ export async function recoverMachine(wanted: RecoverWanted, tools: RecoverTools)
     remote: remote === undefined || login === null ? null : { url: remote.url, ...login },
   });
   return await new MachineRecovery(wanted, plan, configured, tools).run();
+}
+
+/** What recoveries that were killed have left: the kit's log-in is in it. */
+function sweepKilled(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = /^salvor-recovery-(\d+)-/.exec(name)?.[1];
+    const path = join(tmpdir(), name);
+    const isOurs = lstatSync(path, { throwIfNoEntry: false })?.uid === process.getuid?.();
+    if (pid !== undefined && isOurs && !existsSync(`/proc/${pid}`)) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /** A state with another recovery key is another host's, which lives. */

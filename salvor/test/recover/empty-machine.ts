@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { RecoverDocument } from '@salvor/contract';
@@ -45,11 +45,15 @@ export type MachineReport = {
   readonly group: string;
   readonly shadow: string;
   readonly configuration: string | null;
+  /** Private directories of recoveries that are not there any more. */
+  readonly left: readonly string[];
 };
 
 const job = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as MachineJob;
 await using mariadb = await openMariaDb({ directory: join(job.directory, 'mariadb') });
 if (job.sql !== undefined) await mariadb.query(job.sql);
+const temporary = join(job.directory, 'tmp');
+mkdirSync(temporary);
 const commands: MachineCommand[] = [];
 for (const command of job.commands) commands.push(await runSalvor(command));
 const script = job.script === undefined ? '' : await runScript(job.script);
@@ -64,13 +68,15 @@ const report: MachineReport = {
   group: readFileSync('/etc/group', 'utf8'),
   shadow: readFileSync('/etc/shadow', 'utf8'),
   configuration: existsSync(job.config) ? readFileSync(job.config, 'utf8') : null,
+  left: readdirSync(temporary).filter((name) => name.startsWith('salvor-recovery')),
 };
 process.stdout.write(JSON.stringify(report));
 
 async function runSalvor({ args, killAfterMs }: MachineJob['commands'][number]): Promise<MachineCommand> {
   const began = performance.now();
   const child = spawn(SALVOR, [...args, '--json', '--config', job.config], {
-    env: { ...process.env, HOME: '/root' },
+    // Processes have their numbers from this machine alone: what they leave must not be taken for another one's.
+    env: { ...process.env, HOME: '/root', TMPDIR: temporary },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdin.on('error', () => {});

@@ -47,6 +47,7 @@ describe('a lost host', () => {
     );
     const document = documentOf(report, 2);
     assert.equal(document.state, 'succeeded', JSON.stringify(document, null, 1));
+    assert.deepEqual(report.left, [], 'the log-in of the kit lies nowhere else');
     assert.deepEqual(report.looks, lost.looks);
     assert.ok(lost.looks.every(({ status }) => status === 200));
     const [point] = PointsDocument.parse(report.commands[3]?.document);
