@@ -15,6 +15,15 @@ export function isOfOther(site: Site, { site: then, account }: Manifest): boolea
   return then.uri !== site.uri || account.name !== site.account.name;
 }
 
+/** A point brings a site back where it lies now, also when it lay on other code then: said, because code does not come back. */
+export function notesOfPlatform(site: Site, manifest: Manifest): readonly Problem[] {
+  const { root, version } = manifest.platform;
+  if (isOfOther(site, manifest) || root === '' || root === site.platform.root) return [];
+  const of = version === null ? '' : ` (${version})`;
+  const message = `the site lay on ${root}${of} then: it is restored on ${site.platform.root}, where it lies now`;
+  return [{ code: 'other-platform', message, path: site.path }];
+}
+
 /** What a site has of its own at the top of its directory: names and log-ins, as Drupal, Aegir and WordPress keep them. */
 const SETTINGS = /(?:settings.*\.php|^drushrc\.php|^wp-config.*\.php|^\.env|^services\.local\.yml)$/i;
 

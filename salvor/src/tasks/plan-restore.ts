@@ -11,7 +11,7 @@ import { MAX_NAMED } from './compare-files.ts';
 import { type Rates, estimateSeconds } from './estimate-restore.ts';
 import type { FilePart } from './file-parts.ts';
 import { type PlannedDatabase, bytesOfDump, planDatabase } from './plan-database.ts';
-import { isOfOther, judgeInto } from './into-site.ts';
+import { isOfOther, judgeInto, notesOfPlatform } from './into-site.ts';
 import { locateMaintenance } from './maintenance.ts';
 import { planFiles } from './plan-files.ts';
 import type { RestoreScope } from './restore-scope.ts';
@@ -62,7 +62,7 @@ export async function planRestore(
   const into = judgeInto(site, point, scope);
   findings.obstacles.push(...into.obstacles);
   findings.notes.push(...into.notes);
-  findings.notes.push(...notesOfArchive(point));
+  findings.notes.push(...notesOfPlatform(site, point.manifest), ...notesOfArchive(point));
   const files = await planFiles(site, point, scope, tools, findings);
   const places = (files?.parts ?? []).map(({ live }) => locateStaging(live, site.account.name, 'plan', tools.staging));
   findings.notes.push(...findStrayPlaces(places, tools.known));
