@@ -28,7 +28,8 @@ export async function openThrowAwayRoot(): Promise<ThrowAwayRoot> {
     `cd ${at}/on && mkdir upper work root`,
     'mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root',
     'mount -t proc proc root/proc && mount --rbind /dev root/dev && mount -t tmpfs tmpfs root/run',
-    'echo ready; exec sleep infinity',
+    // The first process takes in what others left, as on any host: else what has ended looks alive.
+    'echo ready; while :; do sleep 1000 & wait; done',
   ];
   const args = ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', lines.join('\n')];
   const holder = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'], env: ENVIRONMENT });

@@ -49,13 +49,21 @@ async function attempt(options: UpgradeOptions, before: DoctorDocument | null): 
   }
 }
 
+/** What became of nights and tasks is no version's doing: one that ran was stopped for the upgrade, and is begun again. */
+const OF_THE_PAST: ReadonlySet<string> = new Set([
+  'night-failed',
+  'night-late',
+  'task-unrecovered',
+  'repository-locked',
+]);
+
 /**
  * Errors that were not there before. Where nobody knows what was there, only that the installation can't be opened at
  * all: a host that was ill already must be able to get a version that mends it.
  */
 export function findWorse(before: DoctorDocument | null, after: DoctorDocument): readonly DoctorFinding[] {
   const isOpened = after.checks.length > 1;
-  const errors = after.findings.filter(({ severity }) => severity === 'error');
+  const errors = after.findings.filter(({ severity, code }) => severity === 'error' && !OF_THE_PAST.has(code));
   if (before === null) return isOpened ? [] : errors;
   const known = new Set(before.findings.map(({ code, path }) => `${code} ${path ?? ''}`));
   return errors.filter(({ code, path }) => !known.has(`${code} ${path ?? ''}`));
