@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:os';
 
+/** What a message is filled in with: paths, ids, counts, reasons. */
 export type ErrorContext = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /** What is said of a code: `exit` is the exit code of a command, `retry` whether trying later can help. */
