@@ -142,11 +142,11 @@ async function openCable(serverPort: number): Promise<Cable> {
   const sockets = new Set<Socket>();
   const tear = (): void => {
     isCut = true;
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const socket of sockets) socket.destroy();
   };
   const server = createServer((client) => {
     if (isCut) {
-      client.resetAndDestroy();
+      client.destroy();
       return;
     }
     const far = connect(serverPort, '127.0.0.1');
