@@ -3,6 +3,7 @@
  * of the disk is unpacked into the repository by a task of its own before it is looked into. Once: as long as neither it
  * nor the settings of its site change, what came out of it is used again.
  */
+import { bareSite } from '../sites/bare-site.ts';
 import { hash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import type { Config } from '../config.ts';
@@ -14,7 +15,7 @@ import type { OpenPoint } from '../points/open-point.ts';
 import { hasRepository } from '../points/repositories.ts';
 import type { Account } from '../sites/account.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
-import type { Site } from '../sites/site.ts';
+import type { Platform, Site } from '../sites/site.ts';
 import type { DeletedBackup } from '../tasks/delete-backup.ts';
 import type { JournalSite } from '../tasks/journal.ts';
 import { type Configured, readUnpackedSite } from '../tasks/read-stored-site.ts';
@@ -266,23 +267,8 @@ function lostSite({ look, file, origin }: FoundArchive, account: Account, uri: s
   const path = told ?? `${account.home}/${uri}`;
   const { name = '', root = '' } = look.platform ?? {};
   const cms = look.about?.site.cms ?? 'drupal';
-  return {
-    uri,
-    account,
-    platform: { name, root, cms, version: null },
-    path,
-    cms,
-    version: look.about?.site.version ?? null,
-    settings: `${path}/settings.php`,
-    aliases: [],
-    enabled: null,
-    virtualHosts: [],
-    isNetwork: false,
-    movedOut: [],
-    holds: [],
-    databases: [],
-    problems: [],
-  };
+  const platform: Platform = { name, root, cms, version: null };
+  return bareSite({ uri, account, platform, path, version: look.about?.site.version ?? null });
 }
 
 /** What a point of an archive depends on: the file, and the log-ins that the site has. */

@@ -18,6 +18,7 @@ import { configuredFor } from './archive-points.ts';
 import { type TaskCallOptions, waitOptions } from './calls.ts';
 import { readHost } from './host-sites.ts';
 import type { SiteTasks, SiteTasksRoom } from './site-tasks.ts';
+import { previewOf } from './task-documents.ts';
 
 export type IdentityCall = TaskCallOptions & {
   /** Null where it keeps the one that it has. */
@@ -71,17 +72,7 @@ export class IdentityTasks {
         this.#in.config,
         tools.sites,
       );
-      return {
-        task: null,
-        state: plan.obstacles.length === 0 ? 'succeeded' : 'warned',
-        safetyPoint: null,
-        archive: null,
-        plan,
-        rewritten: [],
-        page: null,
-        undoUntil: null,
-        problems: plan.obstacles,
-      };
+      return previewOf(plan);
     }
     await this.#siteTasks.expireKept();
     const key = siteKey(site);

@@ -13,6 +13,7 @@ import { configuredFor } from './archive-points.ts';
 import { judgeBeside, tellBeside } from './beside-aegir.ts';
 import { type TaskCallOptions, waitOptions } from './calls.ts';
 import { readHost } from './host-sites.ts';
+import { previewOf } from './task-documents.ts';
 import type { SiteTasks, SiteTasksRoom } from './site-tasks.ts';
 
 export type ImportCall = TaskCallOptions & {
@@ -51,17 +52,7 @@ export class ImportTasks {
       const tools = { sites: host.sites, policy, say: this.#in.room.say };
       const { document } = await planImport(archive, wish, tools);
       const plan = tellBeside(document, asked, config, host.sites);
-      return {
-        task: null,
-        state: plan.obstacles.length === 0 ? 'succeeded' : 'warned',
-        safetyPoint: null,
-        archive: null,
-        plan,
-        rewritten: [],
-        page: null,
-        undoUntil: null,
-        problems: plan.obstacles,
-      };
+      return previewOf(plan);
     }
     // There is no site yet that a command could hand over with a safety point before.
     if (judgeBeside(asked, config, host.sites) !== null)

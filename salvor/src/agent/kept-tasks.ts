@@ -1,4 +1,4 @@
-/** Tasks that have ended and keep something: what can be undone or confirmed, and what recovery has given up for now. */
+/** Tasks that have ended and keep something: what can be undone or confirmed, and what recovery leaves to its next try. */
 import { basename } from 'node:path';
 import { SalvorError } from '../errors.ts';
 import { isAlive } from '../lib/process-identity.ts';
@@ -96,7 +96,7 @@ export class KeptTasks {
     return 'it was undone already, or what it replaced is not kept any more';
   }
 
-  /** A task that lives has its site's lock: of this site only those are meant that recovery has given up for now. */
+  /** A task that lives has its site's lock: of this site only those are meant that recovery leaves to its next try. */
   ofSite(site: Site): { known: ReadonlySet<string>; unfinished: readonly string[] } {
     const journals = this.#room.journals.list();
     const unfinished = journals.filter(

@@ -41,7 +41,7 @@ export type PlannedPlace = { readonly path: string; readonly state: 'missing' | 
 export type RecoveryPlan = {
   readonly from: CopyName;
   readonly record: HostRecord | null;
-  /** All that the host had, also those that are not asked for now; `@host` not among them. */
+  /** All that the host had, also those that this recovery does not ask for; `@host` not among them. */
   readonly names: readonly string[];
   readonly accounts: readonly PlannedAccount[];
   readonly problems: readonly Problem[];

@@ -7,6 +7,7 @@
  * Nothing in a repository is removed, and nothing on this machine is written over. Each step finds out what an earlier run did,
  * so that one that was killed is called again and goes on. (What a crash of single tasks leaves is `recover.ts`.)
  */
+import type { AdoptedPlaces } from '../write-config.ts';
 import {
   existsSync,
   copyFileSync,
@@ -55,17 +56,6 @@ export type RecoverWanted = RecoveryScope & {
   readonly dryRun: boolean;
 };
 
-/** What of a configuration is another on this machine, where the lost one's says nothing that is there. */
-export type ConfigurationChange = {
-  readonly homes: readonly string[];
-  readonly local: string | null;
-  readonly remote: {
-    readonly url: string;
-    readonly identityFile: string | null;
-    readonly knownHosts: string | null;
-  } | null;
-};
-
 export type RecoverTools = AgentServices & {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: TaskProgress) => void;
@@ -73,10 +63,7 @@ export type RecoverTools = AgentServices & {
    * The configuration that is there, else `saved` with what this machine lacks changed, else one made of the change; written
    * where `change` is given.
    */
-  readonly configure: (
-    saved: string | null,
-    change: ConfigurationChange | null,
-  ) => { config: Config; written: boolean };
+  readonly configure: (saved: string | null, change: AdoptedPlaces | null) => { config: Config; written: boolean };
 };
 
 /** Throws `recovery-key-refused`, `machine-in-use`, `account-unknown`, `site-unknown`, `site-busy`: then nothing was changed. */

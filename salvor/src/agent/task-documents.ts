@@ -1,4 +1,4 @@
-import type { Problem, TaskProgress, TaskState, TaskSummary } from '@salvor/contract';
+import type { IdentityDocument, IdentityPlan, Problem, TaskProgress, TaskState, TaskSummary } from '@salvor/contract';
 import { isAlive } from '../lib/process-identity.ts';
 import type { TaskRow } from '../store/tables.ts';
 import { isNobodys, processOf } from './task-log.ts';
@@ -50,4 +50,19 @@ function isHung(row: TaskRow, now: { readonly at: Date; readonly hungAfterMs: nu
 function readProgress(text: string): TaskProgress {
   const { step, files, bytes, filesTotal, bytesTotal, current } = JSON.parse(text) as TaskProgress;
   return { step, files, bytes, filesTotal, bytesTotal, current };
+}
+
+/** What a dry run of a clone, a rename, a migration or an import tells: nothing was touched, and there is no task. */
+export function previewOf(plan: IdentityPlan): IdentityDocument {
+  return {
+    task: null,
+    state: plan.obstacles.length === 0 ? 'succeeded' : 'warned',
+    safetyPoint: null,
+    archive: null,
+    plan,
+    rewritten: [],
+    page: null,
+    undoUntil: null,
+    problems: plan.obstacles,
+  };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { generateKey, initRepository, openMemoryStorage } from '@salvor/engine';
-import { testSite } from '../sites/test-site.ts';
+import { bareSite } from '../sites/bare-site.ts';
 import { openSitePoint, readAccountManifest } from './account-point.ts';
 import { type CaptureAccountTools, type CapturedAccount, captureAccount, snapshotsIn } from './capture-account.ts';
 import { type OpenPoint, readBackPoint } from './open-point.ts';
@@ -29,7 +29,7 @@ describe('a night of an account', () => {
     const account = { ...ACCOUNT, home };
     const platform = { name: 'p', root: '/p', cms: 'drupal', version: null } as const;
     const sites = uris.map((uri) => {
-      const site = testSite({ uri, account, platform, path: join(home, 'sites', uri) });
+      const site = bareSite({ uri, account, platform, path: join(home, 'sites', uri) });
       return { site, databases: [], cut: null, schema: null, movedOut: [], leftOut: [], problems: [], notes: [] };
     });
     const point = 'ab'.repeat(16);

@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import { SalvorError } from '../errors.ts';
 import { resolveSite } from './resolve-site.ts';
 import type { Site } from './site.ts';
-import { testSite } from './test-site.ts';
+import { bareSite } from './bare-site.ts';
 
 function site(account: string, uri: string, platform = 'p'): Site {
   const home = `/data/disk/${account}`;
   const root = `${home}/platforms/${platform}`;
-  return testSite({
+  return bareSite({
     uri,
     account: { name: account, home, uid: 1, gid: 1, logins: [], webGroup: null },
     platform: { name: platform, root, cms: 'drupal', version: null },

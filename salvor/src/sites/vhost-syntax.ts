@@ -164,7 +164,6 @@ export function quoteVhostWord(kind: VhostKind, value: string): string {
 
 /** Why no word can hold a value just as it is; null where one can. nginx has no way to write a dollar sign that stands for itself. */
 export function whyNotQuoted(kind: VhostKind, value: string): string | null {
-  // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(value)) return 'has a control character in it';
   if (kind === 'nginx' && value.includes('$')) return 'has a dollar sign in it, which nginx takes for a variable';
   if (kind === 'apache' && value.includes('${')) return 'has ${ in it, which Apache takes for a variable';

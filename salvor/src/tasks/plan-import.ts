@@ -9,6 +9,7 @@ import type { IdentityPlan, Problem } from '@salvor/contract';
 import type { FoundArchive } from '../points/archive-catalogue.ts';
 import type { Policy } from '../policies/settings.ts';
 import { type Account, homeAround } from '../sites/account.ts';
+import { bareSite } from '../sites/bare-site.ts';
 import type { Platform, Site } from '../sites/site.ts';
 import { planOutside } from './build-names.ts';
 import { compareModules } from './compare-modules.ts';
@@ -151,21 +152,6 @@ function judgePlace(
 }
 
 function makeEmpty({ account, uri, platform }: ImportWish, path: string): Site {
-  return {
-    uri,
-    account,
-    platform,
-    path,
-    cms: platform.cms,
-    version: platform.version,
-    settings: join(path, platform.cms === 'wordpress' ? 'wp-config.php' : 'settings.php'),
-    aliases: [],
-    enabled: null,
-    virtualHosts: [],
-    isNetwork: false,
-    movedOut: [],
-    holds: [],
-    databases: [],
-    problems: [],
-  };
+  const settings = join(path, platform.cms === 'wordpress' ? 'wp-config.php' : 'settings.php');
+  return bareSite({ uri, account, platform, path, version: platform.version, settings });
 }

@@ -25,7 +25,7 @@ import { type TestNginx, openNginx } from '../../test/e2e/open-nginx.ts';
 import { presetPolicy } from '../policies/policy.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { Site } from '../sites/site.ts';
-import { testSite } from '../sites/test-site.ts';
+import { bareSite } from '../sites/bare-site.ts';
 import { switchVhostOff } from '../sites/switch-off-vhost.ts';
 import { makeMove } from './move-site.ts';
 import { planAvailability } from './plan-availability.ts';
@@ -95,7 +95,7 @@ describe('the virtual host of a site', { concurrency: 1 }, () => {
 
   const { uid = 0, gid = 0 } = { uid: process.getuid?.(), gid: process.getgid?.() };
   const site = (uri: string, password = 'pw', said: Partial<Site> = {}): Site =>
-    testSite({
+    bareSite({
       uri,
       path: join(root, 'sites', uri),
       account: { name: 'o1', home, uid, gid, logins: [], webGroup: null },

@@ -1,7 +1,7 @@
 import type { Site } from './site.ts';
 
-/** A site as tests of what is done with sites need one: nothing said that is not asked for. */
-export function testSite(said: Partial<Site> & Pick<Site, 'uri' | 'path' | 'account' | 'platform'>): Site {
+/** A site of which no more is known than is said here: one that is gone, one that is to come, or one of a test. */
+export function bareSite(said: Partial<Site> & Pick<Site, 'uri' | 'path' | 'account' | 'platform'>): Site {
   return {
     cms: said.platform.cms,
     version: null,
