@@ -43,7 +43,8 @@ import { exportPoint } from '../tasks/export-point.ts';
 import { readStoredSite } from '../tasks/read-stored-site.ts';
 import { type TaskId } from '../tasks/task-id.ts';
 import { ArchivePoints, configuredFor } from './archive-points.ts';
-import type { EnsuredRepositories, EnsuredRepository, HostPoints } from '../points/host-points.ts';
+import type { EnsuredRepositories, EnsuredRepository } from '../points/account-repositories.ts';
+import type { HostPoints } from '../points/host-points.ts';
 import type { CopyName } from '../points/repositories.ts';
 import type { Uptime } from './clock-watch.ts';
 import { examineHost } from './doctor/examine-host.ts';
@@ -124,7 +125,7 @@ export class Agent implements AsyncDisposable {
   async init(options: CallOptions = {}): Promise<Omit<InitDocument, 'config' | 'written'>> {
     const found = await readHost(this.#config, options.signal);
     const names = found.accounts.map(({ name }) => name);
-    const ensured = await this.#points.ensure(names, { signal: options.signal });
+    const ensured = await this.#points.repositories.ensure(names, { signal: options.signal });
     const madeOf = (name: string, copy: CopyName): EnsuredRepository | null =>
       ensured.repositories.find((made) => made.account === name && made.copy === copy) ?? null;
     const accounts = found.accounts.flatMap(({ name, home }) => {
@@ -280,7 +281,7 @@ export class Agent implements AsyncDisposable {
       async (run) => {
         // Looked up again when its turn has come.
         const { deleted } = await this.#archives.findDeletable(id, run.signal);
-        const repository = deleted.snapshot === null ? null : await this.#points.repositoryOf(site.account);
+        const repository = deleted.snapshot === null ? null : await this.#points.repositories.open(site.account);
         return await deleteBackup(deleted, repository, run);
       },
     );
@@ -377,7 +378,7 @@ export class Agent implements AsyncDisposable {
   /** Without it the repositories are as good as they were: what keeps it from being written is a problem. */
   #writeKit({ repositories }: EnsuredRepositories, problems: Problem[]): string | null {
     try {
-      return this.#points.writeKit(repositories, this.#room.clock());
+      return this.#points.repositories.writeKit(repositories, this.#room.clock());
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       problems.push({ code: 'recovery-kit-unwritten', path: this.#config.state, message });

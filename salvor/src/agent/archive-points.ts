@@ -225,7 +225,7 @@ export class ArchivePoints {
     const near = [site, ...host.sites.filter((other) => other.account.name === account.name)];
     const { socket } = this.#config.mariadb;
     return {
-      repository: await this.#points.repositoryOf(account.name),
+      repository: await this.#points.repositories.open(account.name),
       administratorOf: this.#room.administratorOf,
       staging: this.#config.staging,
       source,

@@ -96,7 +96,7 @@ export class ImportTasks {
       known: new Set(),
       rates: this.#siteTasks.rates(),
       policy: policyOfSite(config.policies, of).policy,
-      repository: await points.repositoryOf(account.name),
+      repository: await points.repositories.open(account.name),
       remember: (point) => points.remember(point),
       staging: config.staging,
       graceHours: this.#siteTasks.graceHoursOf(of),

@@ -57,7 +57,7 @@ export async function runNights(
   const accounts = all.filter(({ name }) => account === null || name === account);
   // A night is judged by the one before it.
   const isClockTrusted = job !== 'nightly' || watchClock(room.config.state, room.clock(), room.uptime());
-  const ensured = await room.points.ensure(
+  const ensured = await room.points.repositories.ensure(
     accounts.map(({ name }) => name),
     { signal: options.signal, bearsLocal: true },
   );
@@ -159,7 +159,7 @@ const CLOCK_PROBLEM: Problem = {
 async function openCopy(account: Account, name: CopyName, { config, points, problems }: Night): Promise<NightCopy> {
   const url = repositoryUrlOf(config, account.name, name);
   try {
-    const repository = await points.repositoryOf(account.name, name);
+    const repository = await points.repositories.open(account.name, name);
     return { name, repository, made: () => points.madeIn(account.name, name) };
   } catch (error) {
     const known = problems.find(({ path }) => path === url);

@@ -50,7 +50,7 @@ export async function openTaskRoom(config: Config, services: AgentServices): Pro
     limits,
     way: new Way(),
     load: () => loadavg()[0] ?? 0,
-    recover: () => recoverHost(room, (account) => points.unlock(account)),
+    recover: () => recoverHost(room, (account) => points.repositories.unlock(account)),
     auditLog: new AuditLog(config.state, services),
     administratorOf: (server, home) =>
       findAdministrator({

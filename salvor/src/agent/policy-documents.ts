@@ -69,7 +69,7 @@ export async function simulatePolicy(
       made: await points.madeIn(account, copy),
       held: await points.heldOf(account, now),
     };
-    const preview = await previewLetGo(await points.repositoryOf(account, copy), rules, now);
+    const preview = await previewLetGo(await points.repositories.open(account, copy), rules, now);
     kept += preview.kept;
     for (const { time, holds, ...gone } of preview.goes)
       goes.push({ copy, ...gone, time: time.toISOString(), holds: [...holds] });

@@ -137,7 +137,7 @@ export class AccountRecovery {
   async #night(): Promise<LocalNight> {
     const { points, room } = this.#room;
     const { point } = this.#plan.night;
-    const repository = await points.repositoryOf(this.name);
+    const repository = await points.repositories.open(this.name);
     const night = await chooseNight(repository, { now: room.clock(), made: new Set(), point });
     if (night === null)
       throw new SalvorError('recovery-point-missing', { account: this.name, url: repository.location });

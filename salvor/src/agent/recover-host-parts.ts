@@ -50,7 +50,7 @@ export async function recoverDatabaseUsers(
 /** Into STATE/recovered-host, for a person to take from: over those of this machine nothing is written. */
 export async function restoreHostFiles(config: Config, points: HostPoints): Promise<string> {
   const target = join(config.state, 'recovered-host');
-  const repository = await points.repositoryOf(HOST_ACCOUNT);
+  const repository = await points.repositories.open(HOST_ACCOUNT);
   const isWritten = await writeHostFiles(repository, target, config.state);
   if (!isWritten) throw new SalvorError('recovery-point-missing', { account: HOST_ACCOUNT, url: repository.location });
   return target;

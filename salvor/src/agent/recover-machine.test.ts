@@ -30,7 +30,7 @@ before(async () => {
   const places = { state: join(place, 'lost'), local: join(place, 'repositories'), remote: null };
   await using store = await openStore(places.state);
   await using points = new HostPoints(places, store);
-  const { repositories } = await points.ensure(['o1']);
+  const { repositories } = await points.repositories.ensure(['o1']);
   const recoveryKey = ensureRecoveryKey(places.state);
   kit = {
     host: 'lost',

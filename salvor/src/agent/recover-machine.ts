@@ -187,7 +187,7 @@ class MachineRecovery {
       await this.#attempt(url, () => adoptRepository(this.#config, account, copy, { recoveryKey, signal }));
     }
     if (!isLocalThere && copiesOf(this.#config).includes('remote'))
-      await this.#attempt(account, () => points.makeLocalLike(account));
+      await this.#attempt(account, () => points.repositories.makeLocalLike(account));
   }
 
   async #restore(
@@ -238,8 +238,8 @@ class MachineRecovery {
     points: HostPoints,
     isWanted: Parameters<typeof bringOver>[2]['isWanted'],
   ): Promise<void> {
-    const from = await points.repositoryOf(account, 'remote');
-    const to = await points.repositoryOf(account, 'local');
+    const from = await points.repositories.open(account, 'remote');
+    const to = await points.repositories.open(account, 'local');
     const { workers } = policyOfHost(this.#config.policies);
     await bringOver(from, to, {
       isWanted,

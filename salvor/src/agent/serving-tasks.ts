@@ -85,7 +85,7 @@ export class ServingTasks {
       policy: this.#tools(site).policy,
       aegir,
       administratorOf: room.administratorOf,
-      repository: await points.repositoryOf(site.account.name),
+      repository: await points.repositories.open(site.account.name),
       remember: (point: OpenPoint) => points.remember(point),
       readSites: () => sites.all(),
     };

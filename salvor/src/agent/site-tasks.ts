@@ -114,7 +114,7 @@ export class SiteTasks {
       const site = resolveSite(sites, key);
       await waitBeside(askedOf('backup', site), this.#config, sites, run);
       const tools = {
-        repository: await this.#points.repositoryOf(site.account.name),
+        repository: await this.#points.repositories.open(site.account.name),
         administratorOf: this.#room.administratorOf,
       };
       const backedUp = await backUpSite(site, { reason, safety: false, places: placesOf(site) }, tools, run);
@@ -301,7 +301,7 @@ export class SiteTasks {
       journals: this.#room.journals,
       staging: this.#config.staging,
       sites: await this.#sites.all(),
-      repository: await this.#points.repositoryOf(site.account.name),
+      repository: await this.#points.repositories.open(site.account.name),
       remember: (point) => this.#points.remember(point),
       graceHours: this.graceHoursOf({ account: site.account.name, uri: site.uri }),
       unfinished: this.#kept.ofSite(site).unfinished,
@@ -344,7 +344,7 @@ export class SiteTasks {
       journals: this.#room.journals,
       staging: this.#config.staging,
       sites,
-      repository: await this.#points.repositoryOf(site.account.name),
+      repository: await this.#points.repositories.open(site.account.name),
       remember: (point) => this.#points.remember(point),
       readSite: () => this.#sites.find(siteKey(site), undefined),
       graceHours: this.graceHoursOf({ account: site.account.name, uri: site.uri }),

@@ -124,7 +124,7 @@ async function remoteStateOf(
   if (known.some(({ copy, state }) => copy === 'remote' && state === 'failed'))
     return { state: 'failed', problem: null };
   try {
-    await points.repositoryOf(account, 'remote');
+    await points.repositories.open(account, 'remote');
     return { state: 'ready', problem: null };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'repository-failed';

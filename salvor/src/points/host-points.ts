@@ -1,14 +1,5 @@
-import {
-  PIN_TAG,
-  type Repository,
-  type Snapshot,
-  forgetNamed,
-  listSnapshots,
-  tag,
-  testConnection,
-} from '@salvor/engine';
+import { PIN_TAG, type Snapshot, forgetNamed, listSnapshots, tag } from '@salvor/engine';
 import { lstatSync } from 'node:fs';
-import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
 import type { WrittenArchive } from '../archives/write-archive.ts';
 import { SalvorError } from '../errors.ts';
@@ -28,148 +19,43 @@ import type { PointRow } from '../store/tables.ts';
 import { type ListedPoint, type PointList, isMadeOf, listPoints, readStoredPoints } from './list-points.ts';
 import { type OpenPoint, pointTagOf, tagOf } from './open-point.ts';
 import { openStored } from './stored-point.ts';
+import { AccountRepositories, problemOfPlace } from './account-repositories.ts';
 import {
   type CopyName,
-  type OpenCopy,
   type RemoteWait,
   type RepositoryPlaces,
   copiesOf,
-  ensureAccountRepository,
   hasRepository,
-  keyFileOf,
   listMade,
-  openAccountRepository,
   repositoryUrlOf,
 } from './repositories.ts';
-import { ensureRecoveryAccess, ensureRecoveryKey } from './recovery-key.ts';
 import { type Store, copyStore } from '../store/open-store.ts';
-import { writeRecoveryKit } from './write-recovery-kit.ts';
-import { codeOf } from '../lib/errno.ts';
 
 /** Fewer letters of an id would name another point tomorrow. */
 const MIN_PREFIX = 4;
 
-export type EnsuredRepository = {
-  readonly account: string;
-  readonly copy: CopyName;
-  readonly id: string;
-  readonly created: boolean;
-  readonly url: string;
-  readonly keyFile: string;
-};
-
-export type EnsuredRepositories = {
-  readonly repositories: readonly EnsuredRepository[];
-  readonly problems: readonly Problem[];
-};
-
-/** The points of all accounts of a host. Repositories are opened when they are first asked for. */
+/** The points of all accounts of a host, and what is known of them. */
 export class HostPoints implements AsyncDisposable {
+  readonly repositories: AccountRepositories;
   readonly #places: RepositoryPlaces;
   readonly #store: Store;
-  readonly #waitOf: (account: string) => RemoteWait;
-  readonly #opened = new Map<string, Promise<OpenCopy>>();
   readonly #seen = new Map<string, Set<string>>();
 
   /** `waitOf`: how fast an account's remote repository may be written and read. */
   constructor(places: RepositoryPlaces, store: Store, waitOf: (account: string) => RemoteWait = () => ({})) {
     this.#places = places;
     this.#store = store;
-    this.#waitOf = waitOf;
-  }
-
-  async repositoryOf(account: string, copy: CopyName = 'local'): Promise<Repository> {
-    const name = `${copy} ${account}`;
-    let opening = this.#opened.get(name);
-    if (opening === undefined) {
-      opening = openAccountRepository(this.#places, account, copy, this.#waitOf(account));
-      this.#opened.set(name, opening);
-      // A repository that could not be opened is tried again by the next call.
-      opening.catch(() => this.#opened.delete(name));
-    }
-    return (await opening).repository;
-  }
-
-  /**
-   * Makes repositories and keys where they are missing, each with a second key that the recovery key opens. All are cut
-   * alike: like the first that is there, else that is made. A remote place that can't be reached is a problem; the local ones are
-   * made all the same. With `bearsLocal` what is wrong with one local repository is a problem too, and the others are made.
-   */
-  async ensure(
-    accounts: readonly string[],
-    { signal, bearsLocal = false }: { readonly signal?: AbortSignal | undefined; readonly bearsLocal?: boolean } = {},
-  ): Promise<EnsuredRepositories> {
-    const repositories: EnsuredRepository[] = [];
-    const problems: Problem[] = [];
-    const first = accounts.find((account) => hasRepository(this.#places, account));
-    let like = first === undefined ? null : await this.repositoryOf(first);
-    const recoveryKey = ensureRecoveryKey(this.#places.state);
-    for (const copy of copiesOf(this.#places)) {
-      for (const account of accounts) {
-        signal?.throwIfAborted();
-        try {
-          const opened = await ensureAccountRepository(this.#places, account, copy, like, this.#waitOf(account));
-          await this.#replace(`${copy} ${account}`, opened);
-          like ??= opened.repository;
-          await ensureRecoveryAccess(opened.repository, recoveryKey);
-          repositories.push(this.#describe(account, copy, opened));
-        } catch (error) {
-          if (copy === 'local' && !bearsLocal) throw error;
-          problems.push(asRemoteProblem(error, repositoryUrlOf(this.#places, account, copy)));
-          // The others lie at the same place: who waits is not made to wait for each.
-          if (copy === 'remote') break;
-        }
-      }
-    }
-    return { repositories, problems };
-  }
-
-  /** Makes an account's local repository, cut like the remote one, with a second key that the recovery key opens. */
-  async makeLocalLike(account: string): Promise<void> {
-    const like = await this.repositoryOf(account, 'remote');
-    const opened = await ensureAccountRepository(this.#places, account, 'local', like);
-    await this.#replace(`local ${account}`, opened);
-    await ensureRecoveryAccess(opened.repository, ensureRecoveryKey(this.#places.state));
-  }
-
-  /** Writes the page that brings the host back. Its path. */
-  writeKit(repositories: readonly EnsuredRepository[], date: Date): string {
-    const recoveryKey = ensureRecoveryKey(this.#places.state);
-    return writeRecoveryKit(this.#places, { host: hostname(), date, recoveryKey, repositories });
+    this.repositories = new AccountRepositories(places, waitOf);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const opened = [...this.#opened.values()];
-    this.#opened.clear();
-    for (const each of await Promise.allSettled(opened))
-      if (each.status === 'fulfilled') await each.value[Symbol.asyncDispose]();
-  }
-
-  #describe(
-    account: string,
-    copy: CopyName,
-    { repository, created }: OpenCopy & { readonly created: boolean },
-  ): EnsuredRepository {
-    const url = repositoryUrlOf(this.#places, account, copy);
-    return { account, copy, id: repository.id, created, url, keyFile: keyFileOf(this.#places, account, copy) };
-  }
-
-  async #replace(name: string, opened: OpenCopy): Promise<void> {
-    const before = this.#opened.get(name);
-    this.#opened.set(name, Promise.resolve(opened));
-    if (before !== undefined) await (await before)[Symbol.asyncDispose]();
-  }
-
-  /** Removes locks of dead processes, which stop other tools: taking one looks at all the others. */
-  async unlock(account: string): Promise<void> {
-    if (hasRepository(this.#places, account))
-      await (await this.repositoryOf(account)).withLock('shared', async () => {});
+    await this.repositories[Symbol.asyncDispose]();
   }
 
   async listAll(account: string): Promise<PointList> {
     const seen = this.#seen.get(account) ?? new Set();
     this.#seen.set(account, seen);
-    return await listPoints(await this.repositoryOf(account), account, this.#store, seen);
+    return await listPoints(await this.repositories.open(account), account, this.#store, seen);
   }
 
   /** Newest first. */
@@ -217,7 +103,7 @@ export class HostPoints implements AsyncDisposable {
     copy: CopyName,
     { points, now }: { readonly points: ReadonlySet<string> | null; readonly now: Date },
   ): Promise<number> {
-    const repository = await this.repositoryOf(account, copy);
+    const repository = await this.repositories.open(account, copy);
     const rows = await readStoredPoints(repository, account, copy);
     const ours = rows.filter(({ point, time }) => Date.parse(time) <= now.getTime() && (points?.has(point) ?? true));
     await rememberMade(
@@ -235,14 +121,6 @@ export class HostPoints implements AsyncDisposable {
   async newestKnown(account: string): Promise<string | null> {
     const rows = await readCatalogue(this.#store, account);
     return rows.reduce<string | null>((newest, { time }) => (newest === null || time > newest ? time : newest), null);
-  }
-
-  /** Writes a file of a moment into an account's repository, reads it back and removes it. Throws `place-unusable`. */
-  async tryPlace(account: string, copy: CopyName): Promise<void> {
-    const { storage, location } = await this.repositoryOf(account, copy);
-    const verdict = await testConnection(storage.uncached ?? storage);
-    if (!verdict.isUsable)
-      throw new SalvorError('place-unusable', { place: location, step: verdict.step, why: verdict.message });
   }
 
   /**
@@ -312,12 +190,12 @@ export class HostPoints implements AsyncDisposable {
     const found = (await this.listAll(account)).points.find(
       ({ row, stored }) => row.id === id && stored.kind === 'site' && tagOf(stored.snapshot, 'source') === source,
     );
-    return found === undefined ? null : await openStored(await this.repositoryOf(account), found.stored);
+    return found === undefined ? null : await openStored(await this.repositories.open(account), found.stored);
   }
 
   /** Removes the points that were made of an archive before, but for the one that is given. */
   async forgetUnpacked(account: string, { manifest, snapshot }: OpenPoint, signal: AbortSignal): Promise<void> {
-    const repository = await this.repositoryOf(account);
+    const repository = await this.repositories.open(account);
     const { snapshots } = await listSnapshots(repository, { tags: [`point:${manifest.point}`] });
     const older = snapshots.filter(({ id, tags }) => id !== snapshot.id && tagOf({ tags }, 'source') !== null);
     await forgetNamed(
@@ -340,7 +218,7 @@ export class HostPoints implements AsyncDisposable {
     const problems: Problem[] = [];
     for (const copy of copiesOf(this.#places)) {
       try {
-        const repository = await this.repositoryOf(account, copy);
+        const repository = await this.repositories.open(account, copy);
         const { changed } = await tag(repository, {
           change: { remove: [PIN_TAG] },
           filter: { tags: [[`point:${point}`]] },
@@ -350,7 +228,7 @@ export class HostPoints implements AsyncDisposable {
         await this.forgetMade(changed.map(({ old }) => old));
       } catch (error) {
         if (copy === 'local') throw error;
-        problems.push(asRemoteProblem(error, repositoryUrlOf(this.#places, account, copy)));
+        problems.push(problemOfPlace(error, repositoryUrlOf(this.#places, account, copy)));
       }
     }
     await setUnpinned(this.#store, point);
@@ -375,7 +253,7 @@ export class HostPoints implements AsyncDisposable {
       // One of databases alone is restored where it is named: the whole site is meant here.
       const newest = points.find(({ row }) => row.complete === 1 && row.safety === 0 && row.holds_files === 1);
       if (newest === undefined) throw new SalvorError('point-missing', { site: `${account}/${uri}` });
-      return await openStored(await this.repositoryOf(account), newest.stored);
+      return await openStored(await this.repositories.open(account), newest.stored);
     }
     const found = points.filter(({ row }) => row.id.startsWith(prefix)).map((listed) => ({ account, listed }));
     return await this.#openOnly(prefix, `${account}/${uri}`, found);
@@ -402,11 +280,6 @@ export class HostPoints implements AsyncDisposable {
     if (only === undefined || prefix.length < MIN_PREFIX)
       throw new SalvorError('point-unknown', { point: prefix, where });
     if (found.length > 1) throw new SalvorError('point-ambiguous', { point: prefix });
-    return await openStored(await this.repositoryOf(only.account), only.listed.stored);
+    return await openStored(await this.repositories.open(only.account), only.listed.stored);
   }
-}
-
-function asRemoteProblem(error: unknown, url: string): Problem {
-  const code = codeOf(error) ?? 'remote-failed';
-  return { code, path: url, message: error instanceof Error ? error.message : String(error) };
 }

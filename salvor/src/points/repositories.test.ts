@@ -33,10 +33,10 @@ function remoteOf(name: string): RepositoryPlaces['remote'] {
 async function ensure(
   places: RepositoryPlaces,
   accounts: readonly string[],
-): Promise<Awaited<ReturnType<HostPoints['ensure']>>> {
+): Promise<Awaited<ReturnType<HostPoints['repositories']['ensure']>>> {
   await using store = await openStore(places.state);
   await using points = new HostPoints(places, store);
-  return await points.ensure(accounts);
+  return await points.repositories.ensure(accounts);
 }
 
 describe("the accounts' repositories", () => {
@@ -63,8 +63,8 @@ describe("the accounts' repositories", () => {
     );
     await using store = await openStore(places.state);
     await using points = new HostPoints(places, store);
-    const local = await points.repositoryOf('o2');
-    const remote = await points.repositoryOf('o1', 'remote');
+    const local = await points.repositories.open('o2');
+    const remote = await points.repositories.open('o1', 'remote');
     assert.equal(local.polynomial, remote.polynomial);
     assert.notEqual(local.id, remote.id);
   });
@@ -78,7 +78,7 @@ describe("the accounts' repositories", () => {
     await using store = await openStore(places.state);
     const rates = { uploadBytesPerSecond: 2_000_000, downloadBytesPerSecond: 4_000_000 };
     await using points = new HostPoints(places, store, (account) => (account === 'o1' ? rates : {}));
-    const { storage } = await points.repositoryOf('o1', 'remote');
+    const { storage } = await points.repositories.open('o1', 'remote');
     const file = { kind: 'data', id: 'a'.repeat(64) } as const;
     const began = performance.now();
     await storage.save(file, Buffer.alloc(1_000_000));

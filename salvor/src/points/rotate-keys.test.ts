@@ -26,7 +26,7 @@ async function makeHost(name: string): Promise<RepositoryPlaces> {
   const places = { state: join(place, name, 'state'), local: join(place, name, 'local'), remote };
   await using store = await openStore(places.state);
   await using points = new HostPoints(places, store);
-  assert.deepEqual((await points.ensure(['o1'])).problems, []);
+  assert.deepEqual((await points.repositories.ensure(['o1'])).problems, []);
   return places;
 }
 

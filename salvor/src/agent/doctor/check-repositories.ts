@@ -43,8 +43,8 @@ async function examine(
 ): Promise<readonly DoctorFinding[]> {
   const url = repositoryUrlOf(config, account, copy);
   try {
-    await points.repositoryOf(account, copy);
-    if (!isTried) await points.tryPlace(account, copy);
+    await points.repositories.open(account, copy);
+    if (!isTried) await points.repositories.tryPlace(account, copy);
   } catch (error) {
     const met = findingOfError(error, 'error', url);
     const isMissing = met.code === 'repository-missing' || (copy === 'local' && !hasRepository(config, account));

@@ -64,7 +64,7 @@ describe('the doctor', () => {
     const config = { state, local: join(room, 'repositories'), remote: null };
     await using store = await openStore(state);
     await using points = new HostPoints(config, store);
-    const { repositories } = await points.ensure(['o1']);
+    const { repositories } = await points.repositories.ensure(['o1']);
     let now = new Date('2026-01-01T00:00:00Z');
     const doctor = { config, clock: () => now } as unknown as DoctorRoom;
     const found = { accounts: [{ name: 'o1' }, { name: 'new' }] } as unknown as FoundSites;
@@ -78,7 +78,7 @@ describe('the doctor', () => {
     const [finding, ...others] = await checkRecovery(doctor, found, undefined);
     assert.deepEqual([finding?.code, finding?.severity, others.length], ['recovery-key-unproven', 'error', 0]);
     assert.match(finding?.message ?? '', /2026-01-01/);
-    await points.ensure(['o1']);
+    await points.repositories.ensure(['o1']);
     assert.deepEqual(await checkRecovery(doctor, found, undefined), [], 'what did not open is tried again at once');
   });
 
