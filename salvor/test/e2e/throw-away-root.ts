@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
+import { inOwnMounts } from '../own-mounts.ts';
 
 export type ThrowAwayRoot = AsyncDisposable & {
   /** Runs a line of shell in it, as root; whatever becomes of it. */
@@ -23,7 +24,6 @@ export async function openThrowAwayRoot(): Promise<ThrowAwayRoot> {
   mkdirSync(join(at, 'on'));
   const root = join(at, 'on/root');
   const lines = [
-    'set -e',
     `mount -t tmpfs -o size=400m tmpfs ${at}/on`,
     `cd ${at}/on && mkdir upper work root`,
     'mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root',
@@ -31,8 +31,8 @@ export async function openThrowAwayRoot(): Promise<ThrowAwayRoot> {
     // The first process takes in what others left, as on any host: else what has ended looks alive.
     'echo ready; while :; do sleep 1000 & wait; done',
   ];
-  const args = ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', lines.join('\n')];
-  const holder = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'inherit'], env: ENVIRONMENT });
+  const [file, ...args] = inOwnMounts(lines.join('\n'), [], ['--pid', '--fork', '--kill-child']);
+  const holder = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'], env: ENVIRONMENT });
   try {
     await awaitReady(holder);
   } catch (error) {

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { type TestSshd, startSshd } from '../../../engine/test/storage/test-sshd.ts';
 import { makeTemporaryDirectory } from '../../../demo/temporary-directory.ts';
 import { SALVOR } from '../cli/run-cli.ts';
+import { inOwnMounts } from '../own-mounts.ts';
 import { SimulatedHost } from '../days/simulated-host.ts';
 import type { MachineJob, MachineReport } from './empty-machine.ts';
 import { type ServedSite, type SiteLook, lookAtSites } from './look-at-sites.ts';
@@ -112,10 +113,7 @@ export class LostHost implements AsyncDisposable {
   async attempt(args: readonly string[]): Promise<{ exit: number; output: string; complaint: string }> {
     const words = [SALVOR, ...args, '--json', '--config', this.host.config];
     const script = `mount --bind "$1" /etc; shift; exec "$@"`;
-    return await runTool(
-      ['unshare', '--mount', 'sh', '-ec', script, 'sh', join(this.outside, 'etc'), ...words],
-      this.host.directory,
-    );
+    return await runTool(inOwnMounts(script, [join(this.outside, 'etc'), ...words]), this.host.directory);
   }
 
   /** What an empty machine does, from its beginning to its end: nothing of it stays. */
@@ -131,26 +129,13 @@ export class LostHost implements AsyncDisposable {
     this.#machines += 1;
     const etc = join(this.outside, `etc-${this.#machines}`);
     cpSync(join(this.outside, 'new-etc'), etc, { recursive: true, verbatimSymlinks: true });
-    const script = `mount -t tmpfs -o mode=755 tmpfs "$1"; mount --bind "$2" /etc; mount -t tmpfs tmpfs /root; shift 2; exec "$@"`;
-    const words = [process.execPath, MACHINE, file];
-    const { exit, output, complaint } = await runTool(
-      [
-        'unshare',
-        '--mount',
-        '--pid',
-        '--fork',
-        '--kill-child',
-        '--mount-proc',
-        'sh',
-        '-ec',
-        script,
-        'sh',
-        directory,
-        etc,
-        ...words,
-      ],
-      '/',
+    const script = `mount -t proc proc /proc; mount -t tmpfs -o mode=755 tmpfs "$1"; mount --bind "$2" /etc; mount -t tmpfs tmpfs /root; shift 2; exec "$@"`;
+    const machine = inOwnMounts(
+      script,
+      [directory, etc, process.execPath, MACHINE, file],
+      ['--pid', '--fork', '--kill-child'],
     );
+    const { exit, output, complaint } = await runTool(machine, '/');
     assert.equal(exit, 0, complaint);
     return JSON.parse(output) as MachineReport;
   }
