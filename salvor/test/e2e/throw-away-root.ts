@@ -43,7 +43,7 @@ export async function openThrowAwayRoot(): Promise<ThrowAwayRoot> {
   const inner = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8').trim();
   return {
     shell: async (line) => {
-      const enter = ['--target', inner, '--mount', '--pid', 'chroot', root, 'sh', '-c', line];
+      const enter = ['--target', inner, '--mount', '--root', '--pid', 'chroot', root, 'sh', '-c', line];
       const child = spawn('nsenter', enter, { stdio: ['ignore', 'pipe', 'pipe'], env: ENVIRONMENT });
       const closed = once(child, 'close') as Promise<[number | null]>;
       const [out, err, [exit]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
