@@ -159,7 +159,7 @@ describe('a host that is installed', () => {
     return out;
   };
   const status = async (): Promise<StatusDocument> =>
-    StatusDocument.parse(JSON.parse((await host.shell('salvor status --json')).out));
+    StatusDocument.parse(JSON.parse(await must('salvor status --json')));
   /** The process of the agent, as soon as it serves: on a busy machine it takes a while to come up. */
   const agentProcess = async (): Promise<number> => {
     for (let tries = 0; tries < 60; tries++) {

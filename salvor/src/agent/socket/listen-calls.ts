@@ -147,12 +147,8 @@ async function perform(agent: Agent, name: string, values: unknown[], socket: So
 }
 
 async function listenForCancel(messages: AsyncGenerator<ToAgent>, cancelling: AbortController): Promise<void> {
-  try {
-    for await (const message of messages)
-      if ('cancel' in message) cancelling.abort(new SalvorError('cancelled', { what: message.cancel }));
-  } catch {
-    // A line that was cut off: the other end is gone.
-  }
+  for await (const message of messages)
+    if ('cancel' in message) cancelling.abort(new SalvorError('cancelled', { what: message.cancel }));
   cancelling.abort(new SalvorError('cancelled', { what: 'the command that asked for it was ended' }));
 }
 

@@ -31,10 +31,17 @@ export type FromAgent =
 /** An error as it is put together again at the other end. */
 export type RelayedFault = Readonly<Record<string, unknown>> & { readonly message: string };
 
-/** The messages of a connection, until its other end has closed it. */
+/** The messages of a connection, until either end has closed it. One that breaks, or a line that is cut off, is its end too. */
 export async function* readMessages<T>(socket: Socket): AsyncGenerator<T> {
-  for await (const line of createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY }))
-    if (line !== '') yield JSON.parse(line) as T;
+  if (socket.destroyed) return;
+  const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
+  // Of a socket that is destroyed no end is told to whoever reads lines: he would wait for good.
+  socket.once('close', () => lines.close());
+  try {
+    for await (const line of lines) if (line !== '') yield JSON.parse(line) as T;
+  } catch {
+    // Whoever reads learns of it by what is missing.
+  }
 }
 
 /** Waits where the other end reads slower than we write. */
