@@ -12,7 +12,7 @@ import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.
 import { findEqualTables, keepCopies } from '../databases/mariadb/equal-tables.ts';
 import { inspectSwap } from '../databases/mariadb/inspect-swap.ts';
 import type { SwapPlan } from '../databases/mariadb/plan-swap.ts';
-import { applySwap, finishSwap, planSwapBack, revertSwap } from '../databases/mariadb/swap.ts';
+import { applySwap, finishSwap, planSwapBack, revertSwap, type SwapResult } from '../databases/mariadb/swap.ts';
 import type { Audit } from '../lib/audit-log.ts';
 import { planEntriesBack } from './move-entries.ts';
 import { type Move, invertMove, isMoveKept, makeMove, surveyMove } from './move-site.ts';
@@ -131,12 +131,17 @@ async function reloadVirtualHosts(
 export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
   await tools.audit('switch', nameParts(wanted), async () => {
     await placeVirtualHosts(wanted.virtualHosts, tools);
-    for (const { server, plan } of wanted.tables) await finishSwap(await tools.administratorOf(server, home), plan);
+    for (const { server, plan } of wanted.tables)
+      tellProblems(await finishSwap(await tools.administratorOf(server, home), plan), tools);
     for (const move of wanted.moves) makeMove(move);
     makeNames(wanted, tools);
     for (const { message } of await reloadVirtualHosts(wanted.virtualHosts, tools)) tools.say(message);
     await keepAllCopies(wanted, home, tools);
   });
+}
+
+function tellProblems({ problems }: SwapResult, tools: Pick<SwitchTools, 'say'>): void {
+  for (const { message } of problems) tools.say(message);
 }
 
 /** Moves back what has moved. */
@@ -145,7 +150,7 @@ export async function revertSwitch(wanted: Switch, home: string, tools: SwitchTo
     for (const move of (wanted.names ?? []).toReversed()) if (isKnown(move, tools)) makeMove(invertMove(move));
     for (const move of wanted.moves.toReversed()) makeMove(invertMove(move));
     for (const { server, plan } of wanted.tables.toReversed())
-      await revertSwap(await tools.administratorOf(server, home), plan);
+      tellProblems(await revertSwap(await tools.administratorOf(server, home), plan), tools);
     const { virtualHosts } = wanted;
     if (virtualHosts === undefined) return;
     const moved = virtualHosts.moves.filter((move) => isKnown(move, tools) && surveyMove(move) !== 'before');

@@ -16,7 +16,7 @@ import {
 } from '../../../demo/observe-site.ts';
 import { runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
-import type { Target } from './kill-host.ts';
+import type { Operation, Target } from './kill-host.ts';
 import { type Shape, type ShapeName, TIMED_BY_TASK, movedFilesOf } from './kill-shapes.ts';
 
 export type SiteState = 'old' | 'new';
@@ -36,6 +36,8 @@ export type After = Target & {
 
 /** A switch gives a PHP file whose content it changes a time of its own, and a directory of chosen paths the system does. */
 const PHP_FILE = /\.(?:php|inc|module|install|theme|profile|engine)$/;
+/** What a site is another one by. */
+const TURNS: ReadonlySet<Operation> = new Set(['change', 'undo', 'enable']);
 /** Stock restic reads the whole repository: not after every hit. */
 const CHECK_EVERY = 10;
 
@@ -88,7 +90,7 @@ export class KillClaims {
     const unended = status.tasks.filter(({ state }) => state === 'running' || state === 'rollback-failed');
     assert.deepEqual(unended, [], `tasks have not ended: ${complaint}`);
     const site = await this.lookAt(after.shape, after.definition);
-    if (after.operation === 'backup') assert.equal(site, after.before, 'a backup changed the site');
+    if (!TURNS.has(after.operation)) assert.equal(site, after.before, `${after.operation} changed the site`);
     await this.#assertOthersUntouched(after.definition.target);
     this.#assertTold(after, site);
     await this.#assertNothingLost(after);
@@ -96,8 +98,16 @@ export class KillClaims {
     return site;
   }
 
-  async listSnapshots(): Promise<readonly string[]> {
-    return (await this.#readSnapshots()).map(({ id }) => id);
+  /** But those of this point. */
+  async listSnapshots(except: string | null): Promise<readonly string[]> {
+    const snapshots = await this.#readSnapshots();
+    return snapshots.filter(({ tags }) => !tags.includes(`point:${except}`)).map(({ id }) => id);
+  }
+
+  /** Of a task there are none. */
+  async listSnapshotsOf(point: string): Promise<readonly string[]> {
+    const snapshots = await this.#readSnapshots();
+    return snapshots.filter(({ tags }) => tags.includes(`point:${point}`)).map(({ id }) => id);
   }
 
   async #assertOthersUntouched(target: DemoSite): Promise<void> {
@@ -116,7 +126,7 @@ export class KillClaims {
     using log = new Log(this.#host);
     const { state, error } = log.readTask(task);
     const isDone = state === 'succeeded' || state === 'warned';
-    const expected = operation === 'backup' ? before : isDone === (operation === 'change') ? 'new' : 'old';
+    const expected = !TURNS.has(operation) ? before : isDone === (operation === 'change') ? 'new' : 'old';
     assert.equal(site, expected, `the task is ${state}, and the site is the ${site} one`);
     const lines = log.readLines(task);
     const told = `${hitIn ?? 'not hit'}, ${state}, ${error}:\n${lines.join('\n')}`;
@@ -168,7 +178,10 @@ export class KillClaims {
       "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'salvor%' ORDER BY 1",
     );
     assert.deepEqual(linesOf(databases), kept.toSorted());
-    const made = journals.flatMap(({ made: own = [], drops = [] }) => [...own, ...drops].map(({ name }) => name));
+    const made = journals
+      .flatMap(({ made: own = [], drops = [] }) => [...own, ...drops].map(({ name }) => name))
+      // A deleted site's own stays as it was, empty, until the grace period ends.
+      .filter((name) => name.startsWith('second'));
     const second = await this.#host.mariadb.query(
       "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'second%' ORDER BY 1",
     );

@@ -27,7 +27,7 @@ export type KillCounts = {
 type Place = Pick<Target, 'shape' | 'operation' | 'step' | 'nth'> & { readonly ms: number };
 
 /**
- * Hits backups, restores, clones, renames, moves and undos at each of their steps, by all kinds in turn, at an instant of the step that chance
+ * Hits each task of a site at each of its steps, by all kinds in turn, at an instant of the step that chance
  * picks. The steps are those that a task says of itself when nobody hits it: a new one can't be forgotten. The same seed
  * gives the same hits; when exactly a machine reaches a line is its own. Throws at the first broken claim.
  */
@@ -70,11 +70,22 @@ export function chooseSeed(): number {
   return given === undefined ? Date.now() % 2_147_483_647 : Number(given);
 }
 
+/** What is not of a shape is hit on the whole site. */
+function operationsOf(shape: ShapeName): readonly Operation[] {
+  switch (shape) {
+    case 'whole':
+      return ['change', 'undo', 'backup', 'verify', 'confirm', 'backup-delete'];
+    case 'disable':
+      return ['change', 'undo', 'enable'];
+    default:
+      return ['change', 'undo'];
+  }
+}
+
 async function listPlaces(host: KillHost, shapes: readonly ShapeName[]): Promise<readonly Place[]> {
   const places: Place[] = [];
   for (const shape of shapes) {
-    const operations: readonly Operation[] = shape === 'whole' ? ['change', 'undo', 'backup'] : ['change', 'undo'];
-    for (const operation of operations) {
+    for (const operation of operationsOf(shape)) {
       const steps = await host.stepsOf(shape, operation);
       assert.ok(steps.length > 0, `${shape} ${operation} says nothing of itself`);
       places.push(...steps.map(({ name, nth, ms }) => ({ shape, operation, step: name, nth, ms })));

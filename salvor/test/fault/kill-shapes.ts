@@ -1,7 +1,8 @@
 /**
  * What is done to a site while it is hit. Restored: the whole of it, chosen paths, chosen tables, another site's point, a
- * site that does not lie in one piece. Given another name: a clone, a rename, a move to another platform. Switched off, by
- * the file in its directory. Each begins with the same ruin of its site and ends, undone, with that ruin again.
+ * site that does not lie in one piece. Given another name: a clone, a rename, a move to another platform. Made of an archive.
+ * Taken away. Switched off, by the file in its directory. Each begins with the same ruin of its site and ends, undone, with
+ * that ruin again.
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, cpSync, lchownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -18,6 +19,8 @@ export const SHAPES = [
   'clone',
   'rename',
   'migrate',
+  'import',
+  'delete',
   'disable',
 ] as const;
 export type ShapeName = (typeof SHAPES)[number];
@@ -27,7 +30,7 @@ export type Shape = {
   readonly source: DemoSite;
   /** Whose files and tables change. */
   readonly target: DemoSite;
-  /** What is typed. `POINT` stands for the source's point. */
+  /** What is typed. `POINT` stands for the source's point, `ARCHIVE` for a file that was exported out of it. */
   readonly command: readonly string[];
   /** Where files of the target lie, before or after; its own directory where it is left out. */
   readonly places?: readonly string[];
@@ -69,10 +72,16 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
       return { source: harbour, target: market, command: restoring(harbour, '--into', market.uri) };
     case 'scattered':
       return { source: market, target: market, command: restoring(market) };
-    case 'clone': {
-      const path = join(dirname(harbour.path), NEW_URI);
-      const target = { ...harbour, uri: NEW_URI, path };
-      return { source: harbour, target, command: ['clone', harbour.uri, NEW_URI], database: NEW_DATABASE };
+    case 'clone':
+      return { ...becomingSecond(harbour), command: ['clone', harbour.uri, NEW_URI] };
+    case 'import': {
+      const platform = dirname(dirname(harbour.path));
+      return { ...becomingSecond(harbour), command: ['import', 'ARCHIVE', '--uri', NEW_URI, '--platform', platform] };
+    }
+    case 'delete': {
+      const places = [harbour.path, join(host.account.home, '.drush', `${harbour.uri}.alias.drushrc.php`)];
+      const command = ['delete', harbour.uri, '--confirm', harbour.uri, '--yes'];
+      return { source: harbour, target: harbour, command, places };
     }
     case 'rename': {
       const places = [harbour.path, join(dirname(harbour.path), NEW_URI)];
@@ -88,6 +97,11 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
     default:
       return name satisfies never;
   }
+}
+
+function becomingSecond(source: DemoSite): Omit<Shape, 'command'> {
+  const target = { ...source, uri: NEW_URI, path: join(dirname(source.path), NEW_URI) };
+  return { source, target, database: NEW_DATABASE };
 }
 
 function restoring({ uri }: DemoSite, ...flags: readonly string[]): readonly string[] {

@@ -13,6 +13,7 @@ import { makeTemporaryDirectory } from '../../../../demo/temporary-directory.ts'
 import { run } from '../../lib/run.ts';
 import { openConnection } from './connect.ts';
 import { type DumpOptions, dumpDatabase } from './dump.ts';
+import { createObjects, dropObjects, readObjects } from './objects.ts';
 import { dropScratch, type Scratch } from './scratch.ts';
 import { dumpAll, loadAll, makeScratch, type StoredPart, type TestServer } from './test-database.ts';
 
@@ -231,6 +232,25 @@ describe('on a full disk of the server', () => {
     } finally {
       await server[Symbol.asyncDispose]();
     }
+  });
+
+  test('what can’t be written now is not taken for what can’t be made: it is an error, and is made when there is room', async () => {
+    await using small = await mountSmall('120m');
+    await using server = await openServer(
+      small.path,
+      `CREATE DATABASE d; USE d; CREATE TABLE a (i INT); CREATE VIEW v AS SELECT i FROM a;
+       CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.i = NEW.i + 1;`,
+    );
+    await using connection = await openConnection(server.admin);
+    const objects = await readObjects(connection, 'd');
+    assert.deepEqual(objects.map(({ name }) => name).toSorted(), ['t', 'v']);
+    await dropObjects(connection, 'd', objects);
+    fill(small.path, 0);
+    for (const object of objects)
+      await assert.rejects(createObjects(connection, 'd', [object]), /No space left on device/, object.name);
+    execFileSync('find', [small.path, '-name', 'ballast-*', '-delete']);
+    assert.deepEqual(await createObjects(connection, 'd', objects), []);
+    assert.deepEqual(await readObjects(connection, 'd'), objects);
   });
 });
 

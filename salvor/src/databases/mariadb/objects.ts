@@ -82,7 +82,8 @@ export function redefine(object: DatabaseObject, definer: DatabaseAccount, isEna
 
 /**
  * Makes objects, in any order in which they can be made (a view may need another one); what cannot be made is named.
- * Idempotent. The session's database becomes `database`. Throws only where the server is lost.
+ * Idempotent. The session's database becomes `database`. Throws where it is the server that can't: it is lost, its disk is
+ * full, somebody has locked the table. Then the same objects may be made later.
  */
 export async function createObjects(
   connection: DatabaseConnection,
@@ -136,7 +137,7 @@ async function createObject(connection: DatabaseConnection, object: DatabaseObje
       );
     return null;
   } catch (error) {
-    if (serverErrorNumber(error) === null) throw error;
+    if (isServersTrouble(serverErrorNumber(error))) throw error;
     const words = error instanceof Error ? error.message : '';
     return {
       code: 'object-not-made',
@@ -145,6 +146,21 @@ async function createObject(connection: DatabaseConnection, object: DatabaseObje
     };
   }
 }
+
+/** Whether a statement fails for reasons that are not its own. `null`: no answer came. */
+function isServersTrouble(number: number | null): boolean {
+  return number === null || number < FIRST_OF_SQL || TROUBLES.has(number);
+}
+
+/** Below are those of the server's own files: `Error writing file './site/node.TRG' (Errcode: 28)` is number 3. */
+const FIRST_OF_SQL = 1000;
+/**
+ * Disk or table full, no memory, no thread; a file that can't be made, read or written; a routine or an event that can't be
+ * stored; interrupted; waited too long for a lock. MariaDB: share/errmsg-utf8.txt.
+ */
+const TROUBLES: ReadonlySet<number> = new Set([
+  1004, 1021, 1024, 1026, 1030, 1037, 1038, 1041, 1114, 1135, 1205, 1213, 1307, 1317, 1538,
+]);
 
 const ER_VIEW_INVALID = 1356;
 /** ER_BINLOG_UNSAFE_ROUTINE: a function of before the server had a binary log, or that it was told to take. */

@@ -330,7 +330,14 @@ async function bringBack(
   const there = new Set((await readObjects(connection, live)).map((object) => `${object.type} ${object.name}`));
   let missing = objects.filter((object) => !there.has(`${object.type} ${object.name}`));
   for (let attempt = 1; missing.length > 0; attempt += 1) {
-    const problems = await createObjects(connection, live, missing);
+    let problems;
+    try {
+      problems = await createObjects(connection, live, missing);
+    } catch (error) {
+      if (isLost(error) || attempt >= DEFAULT_ATTEMPTS) throw error;
+      await sleep(PAUSE_MS);
+      continue;
+    }
     if (problems.length === 0) return;
     // What is still missing stands in the plan: `revertSwap` makes it when the tables are free again.
     if (attempt >= DEFAULT_ATTEMPTS) {
