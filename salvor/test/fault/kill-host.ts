@@ -306,7 +306,11 @@ class KillRun {
 
   async #endedBefore(exited: Promise<[number | null, NodeJS.Signals | null]>, args: readonly string[]): Promise<null> {
     const [code, signal] = await exited;
-    assert.ok(code === 0 || code === 3, `${args[0]} failed without being hit: ${code} ${signal}`);
+    const told = this.#log.prepare('SELECT state, error FROM tasks ORDER BY id DESC LIMIT 1').get();
+    assert.ok(
+      code === 0 || code === 3,
+      `${args[0]} failed without being hit: ${code} ${signal}, ${JSON.stringify(told)}`,
+    );
     return null;
   }
 
