@@ -258,11 +258,12 @@ function findFullDisk(error: unknown): string | null {
     if (code === 'disk-full') return null;
     if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'storage-full' || code === 'target-full')
       return at.message.replace(/\.$/, '');
-    // MariaDB: disk full, and a table that is full because its disk is.
-    if (errno === 1021 || errno === 1114) return at.message;
+    // MariaDB: disk full, a table that is full because its disk is, and a file of it that could not be made or written.
+    if (errno === 1021 || errno === 1114 || NO_ROOM.test(at.message)) return at.message;
   }
   return null;
 }
 
+const NO_ROOM = /\(Errcode: 28\b|\(errno: 135\b/;
 /** No chain of ours is as long; one that bites its tail ends here. */
 const MAX_CAUSES = 10;
