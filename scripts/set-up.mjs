@@ -37,6 +37,7 @@ const PACKAGES = [
   { names: ['btrfs-progs'], why: 'a file system whose files share blocks: a restore beside the site it replaces' },
   { names: ['bzip2'], why: 'archives packed with it are read and written by the stock tool' },
   { names: ['zstd'], why: 'the stock tool reads the archives that are packed with it' },
+  { names: ['systemd'], why: 'boots a throw-away root, in which the agent runs as its service' },
   { names: ['ca-certificates'], why: 'npm and apt talk to their servers over TLS' },
   { names: ['libatomic1'], why: 'Node 26 is linked with it' },
 ];

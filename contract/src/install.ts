@@ -16,6 +16,8 @@ export const InstallDocument = z
     isStarted: z.boolean(),
     /** What was not there, or not so, before. */
     written: list(z.string()),
+    /** Users of the system that were made. */
+    users: list(z.string()),
   })
   .readonly();
 export type InstallDocument = z.infer<typeof InstallDocument>;
@@ -38,6 +40,8 @@ export const UninstallDocument = z
   .object({
     state: z.enum(['succeeded', 'warned']),
     removed: list(z.string()),
+    /** Users of the system that were removed. */
+    users: list(z.string()),
     /** State with the keys, configuration, repositories and third copies. */
     kept: list(z.string()),
     /** How to read them without Salvor. */

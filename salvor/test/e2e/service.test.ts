@@ -180,6 +180,7 @@ describe('a host that is installed', () => {
   it('has its agent running, by a script that knows it again', async () => {
     const installed = InstallDocument.parse(JSON.parse(await must(`${PROGRAM}/bin/salvor install --json`)));
     assert.deepEqual([installed.init, installed.isStarted], ['sysv', true]);
+    assert.deepEqual(installed.users, ['salvor-load', 'salvor-read']);
     assert.match(await served(), /cli\/main\.ts agent --config \/etc\/salvor\/salvor\.yaml/);
     assert.match(await must(`${SCRIPT} status`), /runs, process \d+/);
     await must(`ls /etc/rc2.d | grep salvor-agent`);
@@ -188,7 +189,7 @@ describe('a host that is installed', () => {
     assert.ok(!codes.includes('agent-not-running') && !codes.includes('agent-not-installed'), codes.join(' '));
   });
 
-  it('refuses a second agent, and starts one again whose process was killed', async () => {
+  it('refuses a second agent; its script starts one again whose process was killed, restarts it and stops it', async () => {
     const second = await host.shell('salvor agent --json');
     assert.equal(ErrorDocument.parse(JSON.parse(second.out)).error.code, 'agent-running');
     const killed = await agentProcess();
@@ -196,6 +197,15 @@ describe('a host that is installed', () => {
     assert.equal((await host.shell(`${SCRIPT} status`)).exit, 3);
     await must(`${SCRIPT} start`);
     assert.notEqual(await agentProcess(), killed);
+    await must(`${SCRIPT} restart`);
+    const restarted = await agentProcess();
+    await must(`${SCRIPT} start`);
+    assert.equal(await agentProcess(), restarted);
+    await must(`${SCRIPT} stop`);
+    assert.equal((await host.shell(`${SCRIPT} status`)).exit, 3);
+    assert.equal((await status()).agent, null);
+    assert.equal((await host.shell(`${SCRIPT} bring-it-up`)).exit, 2);
+    await must(`${SCRIPT} start`);
   });
 
   it('takes a new version, and goes back from one that is worse, with the store as it was', async () => {
@@ -221,8 +231,10 @@ describe('a host that is installed', () => {
 
   it('is out of service after uninstall, and stock restic reads what is left as the page says', async () => {
     const before = await agentProcess();
-    const { removed, page } = UninstallDocument.parse(JSON.parse(await must('salvor uninstall --yes --json')));
+    const { removed, users, page } = UninstallDocument.parse(JSON.parse(await must('salvor uninstall --yes --json')));
     assert.ok(removed.includes(SCRIPT));
+    assert.deepEqual(users, ['salvor-load', 'salvor-read']);
+    assert.equal((await host.shell('getent passwd salvor-load salvor-read')).out, '');
     // Nobody reaps what ended in here: a dead one has no command line.
     assert.equal((await host.shell(`tr -d '\\0' </proc/${before}/cmdline`)).out, '');
     assert.equal((await host.shell('ls /etc/rc?.d | grep salvor; command -v salvor')).out, '');

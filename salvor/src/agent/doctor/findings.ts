@@ -125,6 +125,12 @@ export const FINDINGS = {
     message: () => 'there is one copy: no remote place is named',
     remedy: () => 'name a second place: salvor init --remote sftp:user@host:/path',
   },
+  'own-user-missing': {
+    severity: 'note',
+    message: (c) =>
+      `this host has no user ${c['user']}: foreign data is handled as nobody, as whom other programs run too`,
+    remedy: () => 'make it with: salvor install',
+  },
   'pins-old': {
     severity: 'warning',
     message: (c) =>

@@ -1,7 +1,7 @@
 /**
  * Puts Salvor into service on a host, or into the tree of an image. May be run again: what is there and right stays.
  *
- *   trusted program? → nothing of others in the way? → directories → link and service files → record → enable → start
+ *   trusted program? → nothing of others in the way? → directories → link and service files → users → record → enable → start
  *
  * A crash in between leaves files without a record, which the next run writes again and takes as its own.
  */
@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import type { InstallDocument } from '@salvor/contract';
 import { SalvorError } from '../../errors.ts';
 import { makeDirectories } from '../../lib/make-directories.ts';
+import { makeOwnUsers } from '../../lib/own-users.ts';
 import { writeDurably } from '../../lib/write-durably.ts';
 import { type InstallRecord, readInstallRecord, sumOf, writeInstallRecord } from './install-record.ts';
 import { type InstallPlan, type InstallWish, planInstall } from './plan-install.ts';
@@ -32,6 +33,8 @@ export async function installHost(options: InstallOptions): Promise<InstallDocum
   const plan = planInstall(options);
   requireFree(plan, root, readInstallRecord(root, state));
   const written = writePlan(plan, root);
+  const users = await makeOwnUsers(root);
+  const before = readInstallRecord(root, state);
   writeInstallRecord(root, state, {
     version,
     program,
@@ -39,6 +42,7 @@ export async function installHost(options: InstallOptions): Promise<InstallDocum
     installedAt: options.clock().toISOString(),
     link: plan.link.path,
     files: Object.fromEntries(plan.files.map(({ path, text }) => [path, sumOf(text)])),
+    users: [...new Set([...(before?.users ?? []), ...users])],
   });
   await options.services.enable();
   const isConfigured = existsSync(join(root, config));
@@ -52,6 +56,7 @@ export async function installHost(options: InstallOptions): Promise<InstallDocum
     isConfigured,
     isStarted: isConfigured && root === '',
     written,
+    users: [...users],
   };
 }
 

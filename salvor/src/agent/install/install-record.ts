@@ -14,6 +14,8 @@ const InstallRecord = z.object({
   link: z.string(),
   /** With the SHA-256 of what was written. */
   files: z.record(z.string(), z.string()),
+  /** Users of the system that were made. */
+  users: z.array(z.string()).default([]),
 });
 export type InstallRecord = Readonly<z.infer<typeof InstallRecord>>;
 

@@ -30,7 +30,7 @@ export type InstallPlan = {
   readonly link: { readonly path: string; readonly target: string };
 };
 
-/** No user of the system is made: the agent is root's, and what runs without rights runs as `nobody` or a tenant. */
+/** The agent is root's; users of the system are made for what handles foreign data (`lib/own-users.ts`). */
 export function planInstall(wish: InstallWish): InstallPlan {
   const { program, config, init, state, local, thirdCopy } = wish;
   const command = join(program, 'bin/salvor');

@@ -55,7 +55,8 @@ export function bringBackInstallation({ directory, record }: SavedInstallation, 
     copyFileSync(saved, at);
     chmodSync(at, 0o600);
   }
-  const added = Object.keys(readInstallRecord('', state)?.files ?? {}).filter((path) => !(path in record.files));
+  const current = readInstallRecord('', state);
+  const added = Object.keys(current?.files ?? {}).filter((path) => !(path in record.files));
   for (const path of added) rmSync(path, { force: true });
   for (const [index, path] of Object.keys(record.files).entries()) {
     const copy = join(directory, String(index));
@@ -66,7 +67,8 @@ export function bringBackInstallation({ directory, record }: SavedInstallation, 
     rmSync(record.link, { force: true });
     symlinkSync(target, record.link);
   }
-  writeInstallRecord('', state, record);
+  // Users that the version in between has made stay, and are known to be ours.
+  writeInstallRecord('', state, { ...record, users: current?.users ?? record.users });
   syncFileSystemOf(dirname(directory));
 }
 

@@ -10,7 +10,8 @@ export type ServiceWish = {
  * Drupal sites are made of), start programs as other users and, for snapshots and drills, mount: what is taken away is
  * all that this does not need. Its programs map code (the JavaScript engine), and homes lie anywhere: hence no
  * `MemoryDenyWriteExecute`, no `ProtectHome`, no `PrivateTmp` (database sockets lie there). No `ProtectClock`: it shuts out
- * the devices of snapshots, and without `CAP_SYS_TIME` nobody sets the clock.
+ * the devices of snapshots, and without `CAP_SYS_TIME` nobody sets the clock. No `ProtectControlGroups`: a night lowers the
+ * weights of the service's own group (`lib/give-way.ts`), whose files are there where the unit names weights.
  */
 export function renderUnit({ command, config, places }: ServiceWish): string {
   return `# Written by 'salvor install', and again by each. Changes of your own belong into
@@ -34,13 +35,12 @@ TimeoutStopSec=5min
 UMask=0077
 LimitNOFILE=65536
 TasksMax=4096
-RuntimeDirectory=salvor
-RuntimeDirectoryMode=0700
+CPUWeight=100
+IOWeight=100
 
 NoNewPrivileges=yes
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_IPC_LOCK CAP_KILL CAP_MKNOD CAP_SETFCAP CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_NICE CAP_SYS_RESOURCE
 ProtectSystem=yes
-ProtectControlGroups=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { UninstallDocument } from '@salvor/contract';
 import { SalvorError } from '../../errors.ts';
+import { removeOwnUsers } from '../../lib/own-users.ts';
 import { writeDurably } from '../../lib/write-durably.ts';
 import { readInstallRecord, removeInstallRecord, sumOf } from './install-record.ts';
 import type { ServiceManager } from './service-manager.ts';
@@ -45,9 +46,13 @@ export async function uninstallHost(options: UninstallOptions): Promise<Uninstal
     rmSync(join(root, record.link));
     removed.push(record.link);
   }
+  const inUse = await removeOwnUsers(record.users, root);
+  for (const [name, why] of inUse)
+    problems.push({ code: 'user-kept', path: name, message: `the user ${name} stays: ${why}` });
   removeInstallRecord(root, state);
+  const users = record.users.filter((name) => !inUse.has(name));
   const kept = [state, ...keeps].filter((path) => existsSync(join(root, path)));
-  return { state: problems.length === 0 ? 'succeeded' : 'warned', removed, kept, page: page.path, problems };
+  return { state: problems.length === 0 ? 'succeeded' : 'warned', removed, users, kept, page: page.path, problems };
 }
 
 function isOurLink(path: string, program: string): boolean {

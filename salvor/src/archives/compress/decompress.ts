@@ -6,7 +6,8 @@ import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { SalvorError } from '../../errors.ts';
-import { NOBODY, openRun } from '../../lib/run.ts';
+import { findOwnUser } from '../../lib/own-users.ts';
+import { openRun } from '../../lib/run.ts';
 import type { ArchiveLimits } from '../limits.ts';
 import { ArchiveFault } from '../tar/archive-fault.ts';
 import type { Compression } from './compression.ts';
@@ -100,7 +101,7 @@ async function* throughBzip2(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   // Only root can become another.
-  const user = process.getuid?.() === 0 ? { user: NOBODY } : {};
+  const user = process.getuid?.() === 0 ? { user: findOwnUser('salvor-read') } : {};
   await using tool = openRun('bzip2', { args: ['-dc'], stdin: source, ...user, signal });
   try {
     yield* tool.stdout;

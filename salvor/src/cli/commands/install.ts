@@ -35,7 +35,7 @@ export function installOptions(flags: InstallFlags, context: CommandContext): In
 }
 
 function render(
-  { version, program, written, isConfigured, isStarted, root, init }: InstallDocument,
+  { version, program, written, users, isConfigured, isStarted, root, init }: InstallDocument,
   paint: Paint,
 ): string {
   const lines = [
@@ -44,6 +44,7 @@ function render(
     ),
     ...(written.length === 0 ? ['All was there already.'] : written.map((path) => `Wrote ${escapeControl(path)}`)),
   ];
+  lines.push(...users.map((name) => `Made the user ${name}, who has no rights and no log-in`));
   if (isStarted) lines.push('The agent runs, and starts at boot. See how the host stands with: salvor doctor');
   else if (!isConfigured)
     lines.push(

@@ -46,10 +46,11 @@ function namesOf(keys: string): readonly string[] {
   return existsSync(keys) ? readdirSync(keys).filter((name) => !name.startsWith('.')) : [];
 }
 
-function render({ removed, kept, page, problems }: UninstallDocument, paint: Paint): string {
+function render({ removed, users, kept, page, problems }: UninstallDocument, paint: Paint): string {
   return [
     paint.green('Salvor is out of service.'),
     ...removed.map((path) => `Removed ${escapeControl(path)}`),
+    ...users.map((name) => `Removed the user ${escapeControl(name)}`),
     ...kept.map((path) => `Kept ${escapeControl(path)}`),
     ...renderProblems(problems, paint),
     `How to read the backups without it: ${escapeControl(page)}`,

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openConnection } from './connect.ts';
-import { findLoadUser } from './load-user.ts';
 import type { LoadPart } from './load.ts';
 import { type FoundDefiner, rewriteDefiners } from './rewrite-definers.ts';
 import { createScratch, dropScratch, type Scratch } from './scratch.ts';
@@ -186,23 +184,6 @@ describe('a hostile dump', () => {
       assert.match(seen[0] ?? '', /^CapBnd:\t0+$/m);
     });
   });
-});
-
-test('a load runs as the host’s own user for loads where it has one, else as nobody, and never as root', async () => {
-  const top = await mkdtemp(join(tmpdir(), 'salvor-load-user-'));
-  try {
-    const passwd = join(top, 'passwd');
-    const of = async (text: string): Promise<number> => {
-      await writeFile(passwd, text);
-      return findLoadUser(passwd).uid;
-    };
-    assert.equal(await of('root:x:0:0::/root:/bin/sh\n'), 65_534);
-    assert.equal(await of('xsalvor-load:x:7:7:::\nsalvor-load:x:998:997::/:/bin/false\n'), 998);
-    assert.equal(await of('salvor-load:x:0:0::/:/bin/false\n'), 65_534);
-    assert.equal(await of('salvor-load:broken\n'), 65_534);
-  } finally {
-    await rm(top, { recursive: true });
-  }
 });
 
 test('definers are taken out only where the dump tool writes them, however the stream is cut', async () => {

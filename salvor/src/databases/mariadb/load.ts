@@ -9,10 +9,10 @@
  * read, not when the client ended well, because it does so in the middle of a cut-off statement too.
  */
 import { SalvorError, type SalvorErrorCode } from '../../errors.ts';
+import { findOwnUser } from '../../lib/own-users.ts';
 import { openRun, type OsUser } from '../../lib/run.ts';
 import { type DatabaseConnection, type DatabaseLogin, describeAddress, isDiskFull, openConnection } from './connect.ts';
 import { openDefaultsFile } from './defaults-file.ts';
-import { findLoadUser } from './load-user.ts';
 import { type FoundDefiner, rewriteDefiners } from './rewrite-definers.ts';
 import type { Scratch } from './scratch.ts';
 import { END_MARKER } from './split-dump.ts';
@@ -116,7 +116,7 @@ class Load {
   /** One client: the head, then parts until there are no more. */
   async runSession(take: () => LoadPart | undefined, signal: AbortSignal | undefined): Promise<void> {
     const { login, database } = this.#scratch;
-    const user = this.#options.osUser ?? findLoadUser();
+    const user = this.#options.osUser ?? findOwnUser('salvor-load');
     const given: { readonly part: LoadPart; readonly firstLine: number }[] = [];
     const marks = new MarkReader();
     const input = this.#feed(take, given);

@@ -3,15 +3,16 @@ import { createHash } from 'node:crypto';
 import { request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import { isIP } from 'node:net';
+import type { OsUser } from '../run.ts';
 import type { AskedPage } from './ask-page.ts';
 
-const NOBODY = 65_534;
 const MAX_BYTES = 2 * 1024 * 1024;
 
 if (process.getuid?.() === 0) {
+  const { uid, gid } = JSON.parse(process.argv[3] ?? '') as OsUser;
   process.setgroups?.([]);
-  process.setgid?.(NOBODY);
-  process.setuid?.(NOBODY);
+  process.setgid?.(gid);
+  process.setuid?.(uid);
 }
 
 const asked = JSON.parse(process.argv[2] ?? '') as AskedPage;

@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { SalvorError } from '../../errors.ts';
+import { findOwnUser } from '../own-users.ts';
 import { run } from '../run.ts';
 
 export type AskedPage = {
@@ -27,7 +28,7 @@ export async function askPage(asked: AskedPage, signal?: AbortSignal): Promise<P
   const limit = AbortSignal.timeout(asked.timeoutMs + START_MS);
   try {
     const printed = await run(process.execPath, {
-      args: ['--no-warnings', PROCESS, JSON.stringify(asked)],
+      args: ['--no-warnings', PROCESS, JSON.stringify(asked), JSON.stringify(findOwnUser('salvor-read'))],
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
       maxBytes: 4096,
     });
