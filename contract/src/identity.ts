@@ -50,6 +50,11 @@ export const IdentityPlan = z
     /** Of the site as it is, and as the new one will be called: the same where it only moves. */
     uri: z.string().min(1),
     newUri: z.string().min(1),
+    /** Of a site that is called by its path: the names that it is visited by, and the one that it will be. Else null. */
+    address: z
+      .object({ from: list(z.string().min(1)), to: z.string().min(1) })
+      .readonly()
+      .nullable(),
     /** Absolute: the directory that is, and the one that will be. */
     path: z.string().min(1),
     newPath: z.string().min(1),

@@ -6,12 +6,17 @@
  */
 mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
 
+/** As Drupal looks: without `sites.php`, and for whoever has no directory, the default one. */
 function demo_site_path($root) {
+  if (!is_file($root . '/sites/sites.php')) {
+    return 'sites/default';
+  }
   $sites = array();
   require $root . '/sites/sites.php';
   $parts = explode(':', strtolower($_SERVER['HTTP_HOST']));
   $name = isset($parts[1]) ? $parts[1] . '.' . $parts[0] : $parts[0];
-  return 'sites/' . basename(isset($sites[$name]) ? $sites[$name] : $parts[0]);
+  $path = 'sites/' . basename(isset($sites[$name]) ? $sites[$name] : $parts[0]);
+  return is_dir("$root/$path") ? $path : 'sites/default';
 }
 
 function demo_connect($settings) {

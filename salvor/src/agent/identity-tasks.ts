@@ -4,7 +4,7 @@
  */
 import type { IdentityDocument } from '@salvor/contract';
 import { policyOfSite } from '../policies/policy-levels.ts';
-import { resolveSite } from '../sites/resolve-site.ts';
+import { siteAt } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import type { NewSiteTools } from '../tasks/build-new-site.ts';
 import { type Identified, cloneSite } from '../tasks/clone-site.ts';
@@ -144,7 +144,7 @@ export class IdentityTasks {
           account,
           configuredFor(config, account.name, built.uri),
         ),
-      readSite: async (newUri) => resolveSite((await readHost(config, undefined)).sites, `${account.name}/${newUri}`),
+      readSite: async (path) => siteAt((await readHost(config, undefined)).sites, path),
     };
   }
 }

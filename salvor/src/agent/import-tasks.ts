@@ -5,7 +5,7 @@ import { lookAtArchive } from '../points/archive-catalogue.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import { homeAround } from '../sites/account.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
-import { resolveSite } from '../sites/resolve-site.ts';
+import { siteAt } from '../sites/resolve-site.ts';
 import { type ImportTools, importSite } from '../tasks/import-site.ts';
 import { type ImportWish, planImport } from '../tasks/plan-import.ts';
 import { readUnpackedSite } from '../tasks/read-stored-site.ts';
@@ -104,7 +104,7 @@ export class ImportTasks {
       server: serverOf(account.name, sites, config.mariadb.socket),
       readUnpacked: read,
       readBuilt: read,
-      readSite: async (newUri) => resolveSite((await readHost(config, undefined)).sites, `${account.name}/${newUri}`),
+      readSite: async (path) => siteAt((await readHost(config, undefined)).sites, path),
     };
   }
 }

@@ -328,7 +328,7 @@ function addClone(program: Command, perform: Perform): void {
   })
     .argument('<site>', SITE)
     .argument('<newuri>', 'name of the new site')
-    .option('--platform <platform>', PLATFORM)
+    .option('--platform <platform>', `${PLATFORM}; of a WordPress that lies with its code, the directory of its copy`)
     .option('--mask', 'replace what tells of people in the copy: mail addresses, passwords')
     .option('--dry-run', 'show the plan, with each column that would be rewritten, and change nothing')
     .option('--wait', WAIT)

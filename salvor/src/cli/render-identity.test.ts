@@ -9,6 +9,7 @@ const PLAN: IdentityPlan = {
   uri: 'old.test',
   newUri: 'new.test',
   path: '/h/sites/old.test',
+  address: null,
   newPath: '/h/sites/new.test',
   platform: '/h',
   newPlatform: '/h',

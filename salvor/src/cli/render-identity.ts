@@ -32,13 +32,21 @@ export function renderIdentity(operation: IdentityOperation, document: IdentityD
 export function renderIdentityPlan(operation: IdentityOperation, plan: IdentityPlan, paint: Paint): readonly string[] {
   const { files, databases, rewrites, names, notes, obstacles } = plan;
   const lines = [
-    `${paint.bold(escapeControl(plan.uri))} (${escapeControl(plan.account)}) would be ${WILL[operation]} ${paint.bold(escapeControl(plan.newUri))}:`,
-    line('directory', `${escapeControl(plan.path)} → ${escapeControl(plan.newPath)}`),
+    `${paint.bold(escapeControl(plan.uri))} (${escapeControl(plan.account)}) would be ${WILL[operation]} ${paint.bold(escapeControl(plan.address?.to ?? plan.newUri))}:`,
+    line(
+      'directory',
+      plan.path === plan.newPath
+        ? `${escapeControl(plan.path)} stays`
+        : `${escapeControl(plan.path)} → ${escapeControl(plan.newPath)}`,
+    ),
+    ...(plan.address === null || plan.address.from.length === 0
+      ? []
+      : [line('address', `${plan.address.from.map(escapeControl).join(', ')} → ${escapeControl(plan.address.to)}`)]),
     line(
       'files',
       operation === 'import'
         ? `${readableBytes(files.bytes)} packed`
-        : `${counted(files.count, 'file')}, ${readableBytes(files.bytes)}${operation === 'clone' ? '' : ', moved and not copied'}`,
+        : `${counted(files.count, 'file')}, ${readableBytes(files.bytes)}${operation === 'clone' ? '' : plan.path === plan.newPath ? '' : ', moved and not copied'}`,
     ),
   ];
   for (const { name, newName, tables, bytes } of databases)
@@ -130,8 +138,8 @@ const MAX_LINES = 20;
 /** Aegir's `drushrc.php` has a path for each module. */
 const MAX_ROWS = 200;
 
-function doneText(operation: IdentityOperation, { uri, newUri, newPath }: IdentityPlan): string {
-  const [from, to] = [escapeControl(uri), escapeControl(newUri)];
+function doneText(operation: IdentityOperation, { uri, newUri, address, newPath }: IdentityPlan): string {
+  const [from, to] = [escapeControl(uri), escapeControl(address?.to ?? newUri)];
   switch (operation) {
     case 'clone':
       return `Cloned ${from} to ${to} (${escapeControl(newPath)}).`;

@@ -1,7 +1,7 @@
 /** A site's new name in one value of its settings: in paths and links anywhere, alone where that is the value's meaning. */
 import type { LiteralPlace } from '../lib/php-literals.ts';
 import { lastName } from './connection-fields.ts';
-import { type Naming, escapePattern, renameInText } from './rename-in-text.ts';
+import { type Naming, escapePattern, oldNamesOf, renameInText } from './rename-in-text.ts';
 
 /** Keys, variables and constants whose value is the site's name itself. */
 const NAMES = new Set(['uri', 'cookie_domain', 'domain_current_site']);
@@ -21,7 +21,7 @@ export function renameAt(place: LiteralPlace, value: string, naming: Naming): st
   if (name !== null && NAMES.has(name)) {
     // `.example.com` is a cookie's way to say: and all hosts below.
     const dot = value.startsWith('.') ? '.' : '';
-    if (value === dot + uri.from) return dot + uri.to;
+    if (oldNamesOf(naming).some((old) => value === dot + old)) return dot + uri.to;
   }
   if (
     name !== null &&
@@ -44,14 +44,15 @@ function isHostPattern(place: LiteralPlace): boolean {
   return place.kind === 'variable' && [place.name, ...place.keys].includes('trusted_host_patterns');
 }
 
-function renamePattern(value: string, { uri }: Naming): string {
+function renamePattern(value: string, naming: Naming): string {
   const dotted = (name: string): string => name.replaceAll('.', '\\.');
-  for (const spell of [dotted, (name: string) => name]) {
-    const pattern = new RegExp(
-      String.raw`(?<![A-Za-z0-9_-]|[A-Za-z0-9]\\?\.)${escapePattern(spell(uri.from))}(?![A-Za-z0-9_-]|\\?\.[A-Za-z0-9])`,
-      'g',
-    );
-    if (pattern.test(value)) return value.replace(pattern, () => spell(uri.to));
-  }
+  for (const old of oldNamesOf(naming))
+    for (const spell of [dotted, (name: string) => name]) {
+      const pattern = new RegExp(
+        String.raw`(?<![A-Za-z0-9_-]|[A-Za-z0-9]\\?\.)${escapePattern(spell(old))}(?![A-Za-z0-9_-]|\\?\.[A-Za-z0-9])`,
+        'g',
+      );
+      if (pattern.test(value)) return value.replace(pattern, () => spell(naming.uri.to));
+    }
   return value;
 }

@@ -40,6 +40,22 @@ test('a migration without another name changes the root alone', () => {
   assert.equal(renameInText(text, moved), text.replace('/h/plat/sites/a.test', '/h/next/sites/a.test'));
 });
 
+test('of a site that is called by its path all names change, and no directory of another name', () => {
+  const byPath: Naming = {
+    ...naming('a.test', 'b.test'),
+    hosts: ['www.a.test', 'a.test:8080'],
+    directory: { from: 'default', to: 'b.test' },
+    path: { from: '/h/plat/sites/default', to: '/h/plat/sites/b.test' },
+  };
+  for (const [before, after] of [
+    ['sites/default/files', 'sites/b.test/files'],
+    ['http://a.test:8080/x //www.a.test', 'http://b.test/x //b.test'],
+    ['/h/plat/sites/default/private', '/h/plat/sites/b.test/private'],
+    ['/h/other/sites/default sites/a.test', null],
+  ] as const)
+    assert.equal(renameInText(before, byPath), after ?? before, before);
+});
+
 test('there and back again is the same text, also where one name is a part of the other', () => {
   const names = ['a.test', 'x.a.test', 'a.test.au', 'a', 'a-b', 'b.test'];
   const piece = fc.constantFrom(

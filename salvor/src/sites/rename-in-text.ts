@@ -7,6 +7,10 @@
 /** Of a clone, a rename or a migration: what the site was called and where it lay, and what it is going to be. */
 export type Naming = {
   readonly uri: { readonly from: string; readonly to: string };
+  /** Names that become the new one too, each with its port where it has one: of a site that is called by its path. */
+  readonly hosts?: readonly string[];
+  /** What it is called below `sites/`, where that is not its name; null where it lies in no such directory. */
+  readonly directory?: { readonly from: string; readonly to: string } | null;
   /** The platform's root, absolute and without links. */
   readonly root: { readonly from: string; readonly to: string };
   /** The site's directory, absolute. */
@@ -32,26 +36,35 @@ const MAX_HEAD = 4096;
 /** The text with the new name; the same where nothing was to do. */
 export function renameInText(text: string, naming: Naming): string {
   const { uri, path, moved, aliases, context } = naming;
+  const directory = naming.directory === undefined ? uri : naming.directory;
   const below = ({ root }: PlatformContext, name: string): string => `${root}/sites/${name}`;
-  const ofContext = context === null ? [] : [{ from: below(context.from, uri.from), to: below(context.to, uri.to) }];
+  const ofContext =
+    context === null || directory === null
+      ? []
+      : [{ from: below(context.from, directory.from), to: below(context.to, directory.to) }];
   const absolute = [path, ...moved, ...ofContext]
     .filter(({ from, to }) => from !== to)
     .toSorted((a, b) => b.from.length - a.from.length);
-  const old = escapePattern(uri.from);
+  const names = oldNamesOf(naming);
   const patterns = absolute.map(({ from }) => String.raw`(?<![A-Za-z0-9_./-])${escapePattern(from)}${NAME_END}`);
-  if (uri.from !== uri.to)
-    patterns.push(
-      String.raw`(?<![A-Za-z0-9_.-])sites/${old}${NAME_END}`,
-      String.raw`(?<![A-Za-z0-9_./-])//${old}${NAME_END}`,
-    );
+  if (directory !== null && directory.from !== directory.to)
+    patterns.push(String.raw`(?<![A-Za-z0-9_.-])sites/${escapePattern(directory.from)}${NAME_END}`);
+  if (names.length > 0)
+    patterns.push(String.raw`(?<![A-Za-z0-9_./-])//(?:${names.map(escapePattern).join('|')})${NAME_END}`);
   if (patterns.length === 0) return text;
-  const own = new Set([uri.from, ...aliases].map((name) => name.toLowerCase()));
+  const own = new Set([uri.from, ...names, ...aliases].map((name) => name.toLowerCase()));
   return text.replace(new RegExp(patterns.join('|'), 'g'), (found, ...rest: unknown[]) => {
     const place = absolute.find(({ from }) => from === found);
     if (place !== undefined) return place.to;
     if (found.startsWith('//')) return `//${uri.to}`;
-    return isOwnPath(text, rest.at(-2) as number, own) ? `sites/${uri.to}` : found;
+    return isOwnPath(text, rest.at(-2) as number, own) ? `sites/${directory?.to ?? uri.to}` : found;
   });
+}
+
+/** Those that become the new one, the longest first: one may be the beginning of another. */
+export function oldNamesOf({ uri, hosts = [] }: Pick<Naming, 'uri' | 'hosts'>): readonly string[] {
+  const all = [...new Set([uri.from, ...hosts])].filter((name) => name !== uri.to);
+  return all.toSorted((a, b) => b.length - a.length);
 }
 
 /** Whether `sites/old` at `at` is no path of another code base or host. */

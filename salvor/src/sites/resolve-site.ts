@@ -22,6 +22,13 @@ export function resolveSite(sites: readonly Site[], name: string): Site {
   });
 }
 
+/** The one that lies there. Throws `site-unknown`. */
+export function siteAt(sites: readonly Site[], path: string): Site {
+  const site = sites.find((one) => one.path === path);
+  if (site === undefined) throw new SalvorError('site-unknown', { site: path });
+  return site;
+}
+
 function hasAlias({ account, aliases }: Site, name: string): boolean {
   return aliases.some((alias) => alias === name || `${account.name}/${alias}` === name);
 }

@@ -17,7 +17,7 @@ import { compareSettings } from './compare-settings.ts';
 import { ConnectionFields, rewriteDatabaseUrl } from './connection-fields.ts';
 import { namesConnection, readAlone } from './read-alone.ts';
 import { renameAt } from './rename-at.ts';
-import { type Naming, nameInText } from './rename-in-text.ts';
+import { type Naming, nameInText, oldNamesOf } from './rename-in-text.ts';
 import { type ContextFields, fieldsOfRenamed, setContext } from './set-context.ts';
 import {
   type RewrittenPlace,
@@ -134,21 +134,17 @@ class Lines {
   }
 }
 
-function linesNaming(bytes: Uint8Array, { uri }: Naming): number[] {
-  if (uri.from === uri.to) return [];
-  const pattern = nameInText(uri.from);
+function linesNaming(bytes: Uint8Array, naming: Naming): number[] {
+  const patterns = oldNamesOf(naming).map(nameInText);
   const lines = Buffer.from(bytes).toString('latin1').split('\n');
-  return lines.flatMap((line, index) => (pattern.test(line) ? [index + 1] : []));
+  return lines.flatMap((line, index) => (patterns.some((pattern) => pattern.test(line)) ? [index + 1] : []));
 }
 
 /** Whether a file that can't be read as PHP holds something that would have to change. */
 function holdsAny(bytes: Uint8Array, { connections, naming }: SettingsChanges): boolean {
   const text = Buffer.from(bytes).toString('utf8');
   const words = connections.flatMap(({ from }) => [from.name, from.password]).filter((word) => word.length >= 3);
-  return (
-    words.some((word) => text.includes(word)) ||
-    (naming.uri.from !== naming.uri.to && nameInText(naming.uri.from).test(text))
-  );
+  return words.some((word) => text.includes(word)) || oldNamesOf(naming).some((name) => nameInText(name).test(text));
 }
 
 function isWhole(literal: PhpLiteral): boolean {

@@ -27,7 +27,7 @@ import { namesForDatabase } from './name-database.ts';
 import { type PlannedDatabase, tablesOf } from './plan-database.ts';
 import type { PlanTools } from './plan-restore.ts';
 import { type IdentityPlanned, type IdentityTools } from './plan-identity.ts';
-import { findContexts } from './plan-names.ts';
+import { asVisited, namingTo } from './new-place.ts';
 import { type RecoveryTools } from './recover-task.ts';
 import { renameAddresses, renameLinks, renameValues } from './rewrite-built.ts';
 import { type RewrittenFile, rewriteSettingsIn, writeSettings } from './settings-of-site.ts';
@@ -47,7 +47,7 @@ export type NewSiteTools = Omit<IdentityTools, 'signal' | 'say'> &
     /** The new site as the settings in a directory of ours say that it is. */
     readonly readBuilt: (directory: string, site: Site) => Site;
     /** The new site as it is found when it has appeared. */
-    readonly readSite: (uri: string) => Promise<Site>;
+    readonly readSite: (path: string) => Promise<Site>;
   };
 
 export function switchTools(tools: Pick<SwitchTools, 'administratorOf'>, run: TaskRun): SwitchTools {
@@ -86,7 +86,8 @@ export async function buildNewSite(
 ): Promise<BuiltSite> {
   const { newUri, newPath } = plan.document;
   const { account } = site;
-  const databases = await run.step('name the databases', () => nameAll({ site, server }, newUri, tools, run));
+  const called = plan.place.address.to;
+  const databases = await run.step('name the databases', () => nameAll({ site, server }, called, tools, run));
   const clone: Site = {
     ...site,
     uri: newUri,
@@ -126,12 +127,18 @@ export async function buildNewSite(
   if (plan.document.masked) await run.step('mask', () => maskBuilt(clone, planned, names, tools, run));
   const changes: SettingsChanges = {
     connections: databases.map(({ from, made }) => connectionOf(from, made, tools.defaultSocket)),
-    naming: namingOf(site, clone, point),
+    naming: namingTo(site, plan.place, movedIn(point, clone)),
     options: FIELDS_OF_CLONE,
   };
   await run.step('rewrite', () => rewriteFiles(part, { site, clone, point }, changes, tools, run));
   const outside = await run.step('name the site', () =>
-    buildOutside(plan.outside, { site: named, after: clone }, 'clone', tools, run),
+    buildOutside(
+      plan.outside,
+      { site: asVisited(named, plan.place.address), after: { ...clone, uri: called } },
+      'clone',
+      tools,
+      run,
+    ),
   );
   return {
     switch: { tables, moves: planMoves(part), ...outside },
@@ -265,8 +272,9 @@ export function renaming(clone: Site, plan: IdentityPlanned, values: RewrittenVa
     );
     values.push(...renamed.values);
     run.note(...renamed.problems);
-    if (plan.renaming.oldUri !== clone.uri && planned.incoming.includes(`${made.prefix}options`))
-      for (const { option, before, after } of await renameAddresses(connection, clone, built, clone.uri))
+    const { to, from } = plan.place.address;
+    if (from[0] !== to && planned.incoming.includes(`${made.prefix}options`))
+      for (const { option, before, after } of await renameAddresses(connection, clone, built, to))
         run.say(`${option} is ${after} and no longer ${before}`);
   };
 }
@@ -314,17 +322,11 @@ export function connectionOf(
   return { from: fieldsOf(from), to: fieldsOf(to), defaultSocket };
 }
 
-export function namingOf(from: Site, to: Site, { manifest }: OpenPoint): SettingsChanges['naming'] {
-  return {
-    uri: { from: from.uri, to: to.uri },
-    root: { from: from.platform.root, to: to.platform.root },
-    path: { from: from.path, to: to.path },
-    moved: manifest.moved
-      .filter(({ linked }) => linked)
-      .map(({ target, link }) => ({ from: target, to: `${to.path}/${link}` })),
-    aliases: from.aliases,
-    context: findContexts(from, to),
-  };
+/** What lay elsewhere, and where the new site has it. */
+function movedIn({ manifest }: OpenPoint, { path }: Pick<Site, 'path'>): SettingsChanges['naming']['moved'] {
+  return manifest.moved
+    .filter(({ linked }) => linked)
+    .map(({ target, link }) => ({ from: target, to: `${path}/${link}` }));
 }
 
 /** Throws `settings-not-rewritten` where what is read of the new settings is not exactly the new log-in. */

@@ -15,9 +15,10 @@ import { type Site, siteKey } from '../sites/site.ts';
 import { backUpSite, placesOf } from './back-up-site.ts';
 import { type BuiltSite, type NewSiteTools, buildNewSite, switchTools } from './build-new-site.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
+import { isEmptyPlace } from './new-place.ts';
 import { type IdentityPlanned, type IdentityWish, planIdentity } from './plan-identity.ts';
 import { keep } from './recover-task.ts';
-import { makeSwitch } from './switch-site.ts';
+import { type Switch, makeSwitch } from './switch-site.ts';
 import { type HookPlace, runHook } from './run-hook.ts';
 import { syncDisks } from './sync-disks.ts';
 import type { TaskRun } from './task-run.ts';
@@ -59,6 +60,7 @@ export async function appear(
   run: TaskRun,
 ): Promise<Omit<Identified, 'safetyPoint'>> {
   const { newUri, newPath } = plan.document;
+  requireRoom(built.switch);
   await run.step('sync the disks', () => syncDisks(built.switch, site.account.home, tools, run.signal));
 
   // As in a restore: journal (1), parts (2), journal (3).
@@ -80,7 +82,7 @@ export async function appear(
     platform: plan.platform.root,
     cms: site.cms,
   };
-  const page = await followSwitch(place, { ...tools, readSite: () => tools.readSite(newUri) }, run);
+  const page = await followSwitch(place, { ...tools, readSite: () => tools.readSite(newPath) }, run);
   const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
   run.record(kept.journal);
   return {
@@ -89,6 +91,13 @@ export async function appear(
     page: page?.verdict ?? null,
     undoUntil: run.journal.undoUntil,
   };
+}
+
+/** A directory that was empty gives its place to the site: whatever has come into it since would be out of sight. */
+function requireRoom({ moves }: Switch): void {
+  for (const move of moves)
+    if ('liveInode' in move && move.liveInode !== null && !isEmptyPlace(move.live))
+      throw new SalvorError('file-changed', { path: move.live });
 }
 
 /** The hoster's word before anything is begun, as before a restore. Throws `hook-failed`. */

@@ -135,6 +135,7 @@ function describeUnpacked(plan: ImportPlanned, site: Site, { manifest }: OpenPoi
   const aliases = site.uri === plan.renaming.oldUri ? [] : [plan.renaming.oldUri];
   return {
     ...plan,
+    place: { ...plan.place, address: { ...plan.place.address, from: [site.uri] } },
     renaming: { oldUri: site.uri, newUri: plan.document.newUri, aliases },
     document: {
       ...plan.document,

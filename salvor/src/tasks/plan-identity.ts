@@ -2,7 +2,7 @@
  * What a clone, a rename or a migration is going to do, as a value: found by looking, before anything is touched. What
  * stands in the way is in it as obstacles, all of them at once.
  */
-import { lstatSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IdentityPlan, Problem, RewrittenValues } from '@salvor/contract';
 import { type DatabaseConnection, openConnection } from '../databases/mariadb/connect.ts';
@@ -11,17 +11,17 @@ import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts
 import { mountPointOf, mountsWithin } from '../lib/mounts.ts';
 import { countFiles } from '../points/count-files.ts';
 import type { Policy } from '../policies/settings.ts';
-import { homeAround } from '../sites/account.ts';
 import type { SiteOverride } from '../sites/site-database.ts';
 import { findBarrier, findGaps } from '../sites/settings-doubts.ts';
+import { layoutOf } from '../sites/site-directory.ts';
 import type { Platform, Site, SiteDatabase } from '../sites/site.ts';
 import { judgePlatform } from './judge-platform.ts';
 import { sortMovedOut } from './moved-out.ts';
 import { type OutsidePlan, planOutside } from './build-names.ts';
-import { findContexts } from './plan-names.ts';
 import { type SettingsPreview, previewSettings } from './preview-settings.ts';
-import { findHolders, whyNoUri } from './new-uri.ts';
+import { type NewPlace, asVisited, locateNew, namingTo, renamingTo } from './new-place.ts';
 import { findOwnNames } from './own-names.ts';
+import { readAddresses } from './read-addresses.ts';
 import { renameValues } from './rewrite-built.ts';
 import type { Renaming } from './rewrite-value.ts';
 import { findSchemaProblems, readDatabaseSchema } from './schema-number.ts';
@@ -57,6 +57,7 @@ export type IdentityTools = Pick<SwitchTools, 'administratorOf' | 'say'> & {
 export type IdentityPlanned = {
   readonly outside: OutsidePlan;
   readonly document: IdentityPlan;
+  readonly place: NewPlace;
   readonly platform: Platform;
   readonly renaming: Renaming;
   readonly databases: readonly PlannedIdentityDatabase[];
@@ -76,32 +77,26 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
       message: `task ${task} of this site could be neither finished nor undone; salvor status says more`,
       path: site.path,
     });
-  const newUri = wish.newUri ?? site.uri;
-  const platform = findPlatform(site, wish, tools.platforms, obstacles);
-  const newPath = join(platform.root, 'sites', newUri);
-  findPlaceObstacles(site, { newUri, newPath, platform }, tools, obstacles);
+  const addresses = await readAddresses(site, tools.signal);
+  const place = locateNew(site, wish, addresses, tools, obstacles);
+  const { path: newPath, platform, address } = place;
   findSiteObstacles(site, wish, tools, findings);
   const places = sortMovedOut(site).followed.map(({ target }) => target);
   const { count, bytes } = await countFiles([site.path, ...places]);
   if (wish.operation === 'clone') findings.needs.push({ path: newPath, bytes, files: count });
-  else obstacles.push(...findMoveObstacles(site, newPath));
+  else if (newPath !== site.path) obstacles.push(...findMoveObstacles(site, newPath));
   const outside = await planOutside(
-    site,
-    { uri: newUri, path: newPath, platform },
+    asVisited(site, address),
+    { uri: address.to, path: newPath, platform },
     wish.operation,
     tools.policy,
     tools.say,
   );
   obstacles.push(...outside.obstacles);
   notes.push(...outside.notes);
-  if (newUri !== site.uri && wish.operation !== 'clone')
-    notes.push({
-      code: 'points-stay',
-      message: `earlier points stay those of ${site.uri}: salvor points ${site.uri} lists them, and salvor restore ${site.uri} POINT --into ${newUri} brings one back`,
-      path: null,
-    });
-  const settings = planSettings(site, { uri: newUri, path: newPath, platform }, wish, tools, obstacles);
-  const renaming: Renaming = { oldUri: site.uri, newUri, aliases: site.aliases };
+  notes.push(...noteNames(site, place, wish));
+  const settings = planSettings(site, place, wish, tools, obstacles);
+  const renaming = renamingTo(site, place);
   const values: RewrittenValues[] = [];
   const databases: PlannedIdentityDatabase[] = [];
   for (const database of site.databases.filter(({ engine }) => engine === 'mariadb')) {
@@ -120,7 +115,8 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
   const document: IdentityPlan = {
     account: site.account.name,
     uri: site.uri,
-    newUri,
+    newUri: place.uri,
+    address: layoutOf(site) === 'named' ? null : { from: [...address.from], to: address.to },
     path: site.path,
     newPath,
     platform: site.platform.root,
@@ -139,58 +135,31 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
     obstacles,
     notes,
   };
-  return { document, platform, renaming, databases, outside };
+  return { document, place, platform, renaming, databases, outside };
 }
 
-/** The site's own where none is named, or none of that name is there. */
-function findPlatform(
-  site: Site,
-  { operation, platform: wanted }: IdentityWish,
-  platforms: readonly Platform[],
-  obstacles: Problem[],
-): Platform {
-  const refuse = (code: string, message: string): Platform => {
-    obstacles.push({ code, message, path: wanted });
-    return site.platform;
-  };
-  if (wanted === null) return site.platform;
-  const own = platforms.filter(({ root }) => homeAround(site.account, root) !== null);
-  const found = own.filter(({ name, root }) => name === wanted || root === wanted);
-  const [platform] = found;
-  if (platform === undefined)
-    return refuse(
-      'platform-unknown',
-      `account ${site.account.name} has no such platform; it has ${own.map(({ name }) => name).join(', ')}`,
-    );
-  if (found.length > 1)
-    return refuse(
-      'platform-ambiguous',
-      `several are called so: name its root, ${found.map(({ root }) => root).join(' or ')}`,
-    );
-  if (platform.cms !== site.cms)
-    return refuse('platform-other-cms', `it is of ${platform.cms}, and the site of ${site.cms}`);
-  if (operation === 'migrate' && platform.root === site.platform.root)
-    return refuse('platform-same', 'the site is on this platform already');
-  return platform;
-}
-
-function findPlaceObstacles(
-  site: Site,
-  { newUri, newPath, platform }: { readonly newUri: string; readonly newPath: string; readonly platform: Platform },
-  { sites }: Pick<IdentityTools, 'sites'>,
-  obstacles: Problem[],
-): void {
-  const refuse = (code: string, message: string, path: string): void => void obstacles.push({ code, message, path });
-  const isSame = newUri === site.uri;
-  const why = isSame ? null : whyNoUri(newUri);
-  if (why !== null) return refuse('uri-refused', `${newUri} can't be the name of a site: ${why}`, newUri);
-  obstacles.push(...findHolders(newUri, site, sites, isSame));
-  if (newPath === site.path) return refuse('uri-taken', 'the site has that name already', newPath);
-  if (lstatSync(newPath, { throwIfNoEntry: false }) !== undefined)
-    refuse('place-taken', 'there is something already where the site would be', newPath);
-  const parent = join(platform.root, 'sites');
-  if (lstatSync(parent, { throwIfNoEntry: false })?.isDirectory() !== true)
-    refuse('site-parent-missing', `${parent} is not a directory`, parent);
+/** What a person would look for under another name. */
+function noteNames(site: Site, { uri, path, address }: NewPlace, { operation }: IdentityWish): readonly Problem[] {
+  const notes: Problem[] = [];
+  if (uri !== site.uri && operation !== 'clone')
+    notes.push({
+      code: 'points-stay',
+      message: `earlier points stay those of ${site.uri}: salvor points ${site.uri} lists them, and salvor restore ${site.uri} POINT --into ${uri} brings one back`,
+      path: null,
+    });
+  if (uri !== address.to && operation !== 'migrate')
+    notes.push({
+      code: 'called-by-path',
+      message: `it is visited as ${address.to}; salvor calls it ${uri}, by its path`,
+      path,
+    });
+  if (address.from.length === 0)
+    notes.push({
+      code: 'address-unknown',
+      message: 'nothing tells by what name it is visited: links with its old name stay as they are',
+      path: site.path,
+    });
+  return notes;
 }
 
 function findSiteObstacles(
@@ -201,8 +170,6 @@ function findSiteObstacles(
 ): void {
   const refuse = (code: string, message: string, path: string = site.path): void =>
     void obstacles.push({ code, message, path });
-  if (site.path !== join(site.platform.root, 'sites', site.uri))
-    refuse('site-in-docroot', 'it lies in no directory of its own name in sites/, which could get another one');
   if (site.isNetwork) refuse('site-network', 'it is a network of sites, whose names are in its database');
   for (const path of site.holds) refuse('site-inside', `another site lies in it: ${path}`);
   if (override !== undefined)
@@ -317,7 +284,7 @@ async function addSchemaProblems(site: Site, { obstacles, notes }: Findings): Pr
 /** What is going to change in the settings that are there now. What can't be rewritten as data is an obstacle. */
 function planSettings(
   site: Site,
-  to: Pick<Site, 'uri' | 'path' | 'platform'>,
+  to: NewPlace,
   { operation }: IdentityWish,
   { defaultSocket }: Pick<IdentityTools, 'defaultSocket'>,
   obstacles: Problem[],
@@ -326,15 +293,9 @@ function planSettings(
   // What lies elsewhere is refused already.
   if (!site.path.startsWith(`${site.account.home}/`)) return { files: [], obstacles: [] };
   const { followed } = sortMovedOut(site);
-  const naming = {
-    uri: { from: site.uri, to: to.uri },
-    root: { from: site.platform.root, to: to.platform.root },
-    path: { from: site.path, to: to.path },
-    // A copy has as its own what its origin has elsewhere.
-    moved: isClone ? followed.map(({ target, link }) => ({ from: target, to: join(to.path, link) })) : [],
-    aliases: site.aliases,
-    context: findContexts(site, to),
-  };
+  // A copy has as its own what its origin has elsewhere.
+  const moved = isClone ? followed.map(({ target, link }) => ({ from: target, to: join(to.path, link) })) : [];
+  const naming = namingTo(site, to, moved);
   const preview = previewSettings(site, naming, { isClone, defaultSocket });
   obstacles.push(...preview.obstacles);
   return preview;

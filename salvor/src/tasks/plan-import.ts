@@ -13,6 +13,7 @@ import { bareSite } from '../sites/bare-site.ts';
 import type { Platform, Site } from '../sites/site.ts';
 import { planOutside } from './build-names.ts';
 import { compareModules } from './compare-modules.ts';
+import type { NewPlace } from './new-place.ts';
 import { findHolders, whyNoUri } from './new-uri.ts';
 import type { IdentityPlanned } from './plan-identity.ts';
 import { findSpaceProblems } from './space.ts';
@@ -70,6 +71,7 @@ export async function planImport(
     account: account.name,
     uri: oldUri,
     newUri: uri,
+    address: null,
     path: file.path,
     newPath,
     platform: look.platform?.root ?? platform.root,
@@ -88,7 +90,8 @@ export async function planImport(
     obstacles,
     notes,
   };
-  return { document, platform, renaming: { oldUri, newUri: uri, aliases: [] }, databases: [], outside, empty };
+  const place: NewPlace = { uri, path: newPath, platform, address: { from: [oldUri], to: uri }, clears: null };
+  return { document, place, platform, renaming: { oldUri, newUri: uri, aliases: [] }, databases: [], outside, empty };
 }
 
 type Findings = { readonly obstacles: Problem[]; readonly notes: Problem[] };

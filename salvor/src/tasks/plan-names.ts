@@ -19,8 +19,10 @@ import { type AliasFile, type AliasTask, type FileChange, planAliases } from '..
 import { rootOf } from '../sites/find-platforms.ts';
 import { listDirectory } from '../sites/list-directory.ts';
 import { readAliases } from '../sites/read-alias.ts';
+import { isUri } from '../sites/site-name.ts';
 import { directoryBeneath, filesBeneath } from '../sites/read-beneath.ts';
 import type { Naming, PlatformContext } from '../sites/rename-in-text.ts';
+import { directoryOf } from '../sites/site-directory.ts';
 import type { Site, SiteProblem } from '../sites/site.ts';
 import {
   type SitesPhpChange,
@@ -31,7 +33,9 @@ import {
 } from '../sites/sites-php.ts';
 
 /** The site as it will be: the same as it is for a delete. */
-export type NamedSite = Pick<Site, 'uri' | 'path'> & { readonly platform: Pick<Site['platform'], 'root'> };
+export type NamedSite = Pick<Site, 'uri' | 'path'> & {
+  readonly platform: Pick<Site['platform'], 'root'> & { readonly version?: string | null };
+};
 
 export type NamesTask =
   | { readonly operation: 'clone' | 'rename' | 'migrate'; readonly to: NamedSite }
@@ -60,7 +64,7 @@ export function planNames(site: Site, task: NamesTask): NamesPlan {
   const found: Findings = { changes: [], obstacles: [], notes: [] };
   const files = filesBeneath(homesOf(account));
   planDrush(site, task, files, found);
-  if (site.cms === 'drupal') planSitesPhp(site, task, files, found);
+  if (site.cms === 'drupal' && directoryOf(site) !== null) planSitesPhp(site, task, files, found);
   planLinks(site, task, found);
   const changes: NameChange[] = [];
   for (const change of found.changes) {
@@ -124,6 +128,7 @@ function aliasTask(site: Site, task: NamesTask, context: Naming['context']): Ali
   const naming: Naming = {
     uri: { from: site.uri, to: to.uri },
     root: { from: site.platform.root, to: to.platform.root },
+    directory: directoryPair(site, to),
     path: { from: site.path, to: to.path },
     moved: [],
     aliases: site.aliases,
@@ -155,20 +160,25 @@ function readAliasFiles(
   return { files: found, links };
 }
 
+/** What the site is called below `sites/`, before and after; null for one in its docroot. */
+function directoryPair(site: Site, to: NamedSite): { readonly from: string; readonly to: string } | null {
+  const [from, next] = [directoryOf(site), directoryOf(to)];
+  return from === null || next === null ? null : { from, to: next };
+}
+
 function planSitesPhp(site: Site, task: NamesTask, files: PhpFiles, found: Findings): void {
   const old = join(site.platform.root, 'sites/sites.php');
   const next = task.operation === 'delete' ? old : join(task.to.platform.root, 'sites/sites.php');
   const bytes = readIfThere(old, files);
   const target = next === old ? bytes : readIfThere(next, files);
+  const from = directoryOf(site) ?? site.uri;
+  const to = task.operation === 'delete' ? from : (directoryOf(task.to) ?? task.to.uri);
   if (task.operation !== 'delete') {
     const leads = targetInSitesPhp(target, task.to.uri);
-    if (leads !== null && leads !== task.to.uri && !(task.operation === 'rename' && next === old && leads === site.uri))
+    if (leads !== null && leads !== to && !(task.operation === 'rename' && next === old && leads === from))
       found.obstacles.push(problemAt('name-taken', next, `leads ${task.to.uri} to ${leads}`));
+    if (task.to.path === site.path) return;
   }
-  if (task.operation === 'clone') return;
-  const names = namesInSitesPhp(bytes, site.uri);
-  // Names that code makes can't be told; a file that never speaks of the site is another one's business.
-  if (names === null && bytes !== null && !Buffer.from(bytes).includes(site.uri)) return;
   const change = (path: string, before: Uint8Array | null, wanted: SitesPhpChange, like: string): void => {
     const { bytes: after, problems } = rewriteSitesPhp(before, wanted, path);
     found.obstacles.push(...problems.map(toProblem));
@@ -176,21 +186,39 @@ function planSitesPhp(site: Site, task: NamesTask, files: PhpFiles, found: Findi
     if (isLink(path, files)) found.obstacles.push(problemAt('name-is-link', path, LINK));
     else found.changes.push({ path, before, after, like });
   };
+  // Without such a file Drupal knows no site but the default one.
+  const isFirst = task.operation !== 'delete' && to !== 'default' && target === null && isOfEight(task.to.platform);
+  const own = isFirst ? [{ name: task.to.uri, uri: to }] : [];
+  if (task.operation === 'clone') return change(next, target, { add: own }, target === null ? site.settings : next);
+  const names = namesInSitesPhp(bytes, from);
+  // Names that code makes can't be told; a file that never speaks of the site is another one's business.
+  if (names === null && bytes !== null && !Buffer.from(bytes).includes(from)) return;
   if (task.operation === 'delete') return change(old, bytes, { remove: names ?? [] }, old);
-  if (next === old) return change(old, bytes, renameInSitesPhp(site.uri, task.to.uri), old);
-  const further = (names ?? []).filter((name) => name !== site.uri && name !== task.to.uri);
+  if (next === old) return change(old, bytes, renameInSitesPhp(from, to), old);
+  // Whoever asks for a default site by any name gets it; in a directory of another name it needs them.
+  const visited = from === 'default' && to !== 'default' ? site.aliases.filter((name) => isUri(name)) : [];
+  const further = [...new Set([...(names ?? []), ...visited])].filter(
+    (name) => name !== from && name !== site.uri && name !== task.to.uri,
+  );
   for (const name of further) {
     const leads = targetInSitesPhp(target, name);
-    if (leads !== null && leads !== task.to.uri)
+    if (leads !== null && leads !== to)
       found.obstacles.push(problemAt('name-taken', next, `leads ${name} to ${leads}`));
   }
-  const add = further.map((name) => ({ name, uri: task.to.uri }));
-  change(next, target, { add }, target === null ? old : next);
-  change(old, bytes, { remove: names ?? [site.uri] }, old);
+  const add = [...own, ...further.map((name) => ({ name, uri: to }))];
+  change(next, target, { add }, target !== null ? next : bytes !== null ? old : site.settings);
+  change(old, bytes, { remove: names ?? [from] }, old);
+}
+
+/** Of it the site's directory is only looked for where `sites.php` is there. */
+function isOfEight({ version }: NamedSite['platform']): boolean {
+  const major = Number.parseInt(version ?? '', 10);
+  return major >= 8;
 }
 
 function planLinks(site: Site, task: NamesTask, found: Findings): void {
   const to = task.operation === 'delete' ? null : task.to;
+  if (to?.path === site.path) return;
   const isClone = task.operation === 'clone';
   const take = (path: string, before: string | null, after: string | null): void => {
     if (before !== after) found.changes.push({ path, target: { before, after } });

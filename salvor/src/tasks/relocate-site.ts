@@ -25,14 +25,7 @@ import { checkLogIns } from '../sites/check-log-ins.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { buildOutside, stagingsOf } from './build-names.ts';
 import { buildDatabase, nameDatabases } from './build-databases.ts';
-import {
-  type NewSiteTools,
-  namingOf,
-  renaming,
-  requireRewritten,
-  switchTools,
-  tellRewritten,
-} from './build-new-site.ts';
+import { type NewSiteTools, renaming, requireRewritten, switchTools, tellRewritten } from './build-new-site.ts';
 import { type Identified, requireUnobstructed, runPreHook, takeSafetyPoint } from './clone-site.ts';
 import { findNamedTables } from './empty-tables.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
@@ -41,6 +34,8 @@ import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type PlannedDatabase, planDatabase } from './plan-database.ts';
 import { type IdentityPlanned, type IdentityWish, planIdentity } from './plan-identity.ts';
 import type { PlanFindings } from './plan-restore.ts';
+import { type Move, planMove } from './move-site.ts';
+import { type NewPlace, asVisited, namingTo } from './new-place.ts';
 import { keep } from './recover-task.ts';
 import { type RelocatedEntry, planRelocation } from './relocate-directory.ts';
 import { renameLink } from './rewrite-built.ts';
@@ -65,7 +60,8 @@ export async function relocateSite(
   requireUnobstructed(plan, wish);
   const { newUri, newPath } = plan.document;
   const { account } = site;
-  run.record({ target: { account: account.name, uri: newUri, path: newPath, home: account.home } });
+  const isInPlace = newPath === site.path;
+  if (!isInPlace) run.record({ target: { account: account.name, uri: newUri, path: newPath, home: account.home } });
   const place: HookPlace = {
     operation: wish.operation,
     account,
@@ -82,7 +78,8 @@ export async function relocateSite(
   }));
   const sums = { administratorOf: tools.administratorOf, signal: run.signal };
   const before = await run.step('sum the tables', () => sumLiveTables(site, outgoing, sums));
-  const reason = wish.operation === 'rename' ? `before the rename to ${newUri}` : `before the move to ${newPath}`;
+  const reason =
+    wish.operation === 'rename' ? `before the rename to ${plan.place.address.to}` : `before the move to ${newPath}`;
   const point = await run.step('safety point', () => takeSafetyPoint(site, reason, tools, run));
 
   const built = await run.step('build', () => buildRelocation(site, point, plan, wish, tools, run));
@@ -119,7 +116,7 @@ export async function relocateSite(
     findLateTables(site, before, built.switch.tables, tools),
   );
   run.note(...late.map((path) => nameLate(path)));
-  const page = await followSwitch(place, { ...tools, readSite: () => tools.readSite(newUri) }, run);
+  const page = await followSwitch(place, { ...tools, readSite: () => tools.readSite(newPath) }, run);
   const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
   run.record(kept.journal);
   return {
@@ -144,6 +141,8 @@ function nameLate(path: string): Problem {
   const message = `${path} changed while the task ran; that change is in what undo brings back and in no point`;
   return { code: 'changed-meanwhile', path, message };
 }
+
+type StagedEntry = Pick<RelocatedEntry, 'path' | 'staged'>;
 
 type BuiltRelocation = { readonly switch: Switch; readonly values: readonly RewrittenValues[] };
 
@@ -171,7 +170,7 @@ async function buildRelocation(
   const stagings = [...new Set([staging, ...stagingsOf(plan.outside, of, run.id)])];
   run.record({ stagings, scratchDatabases: names.flatMap(({ built, old }) => [built, old]) });
   await makeStaging(staging);
-  const within = await run.step('rewrite', () => stageChanges(site, moved, point, staging, tools, run));
+  const within = await run.step('rewrite', () => stageChanges(site, moved, plan.place, staging, tools, run));
   const values: RewrittenValues[] = [];
   const tables: TableSwap[] = [];
   for (const [index, one] of databases.entries()) {
@@ -183,17 +182,32 @@ async function buildRelocation(
     );
   }
   const named = await run.step('name the site', () =>
-    buildOutside(plan.outside, { site, after: moved }, wish.operation, tools, run),
+    buildOutside(
+      plan.outside,
+      {
+        site: asVisited(site, plan.place.address),
+        after: { ...moved, uri: plan.place.address.to },
+      },
+      wish.operation,
+      tools,
+      run,
+    ),
   );
-  const places = {
-    home: account.home,
-    live: site.path,
-    to: newPath,
-    staging,
-    staged: join(staging, 'unused'),
-    path: '',
-  };
-  return { switch: { tables, moves: [planRelocation(places, within)], ...named }, values };
+  return { switch: { tables, moves: planMoves(site, plan.place, within, staging), ...named }, values };
+}
+
+/** One rename. Where the site stays, each of its files that changes; where the code has something of its own, that goes first. */
+function planMoves(site: Site, place: NewPlace, within: readonly StagedEntry[], staging: string): readonly Move[] {
+  const { home } = site.account;
+  if (place.path === site.path)
+    return within.map(({ path, staged }) =>
+      planMove({ home, live: join(site.path, Buffer.from(path, 'latin1').toString()), staging, staged, path }),
+    );
+  const { clears } = place;
+  const cleared =
+    clears === null ? [] : [planMove({ home, live: clears, staging, staged: join(staging, 'cleared'), path: clears })];
+  const places = { home, live: site.path, to: place.path, staging, staged: join(staging, 'unused'), path: '' };
+  return [...cleared, planRelocation(places, within)];
 }
 
 /** As a restore plans them; with other code under it, what the old code has cached is not brought along. */
@@ -229,21 +243,21 @@ async function planTables(
 async function stageChanges(
   site: Site,
   moved: Site,
-  point: OpenPoint,
+  place: NewPlace,
   staging: string,
   tools: NewSiteTools,
   run: TaskRun,
-): Promise<readonly Pick<RelocatedEntry, 'path' | 'staged'>[]> {
+): Promise<readonly StagedEntry[]> {
   using home = openRoot(site.account.home);
   using live = openDirectory(home, parseSafePath(relative(site.account.home, site.path)));
   // What was moved out of it stays where it is.
-  const naming = { ...namingOf(site, moved, point), moved: [] };
+  const naming = namingTo(site, place, []);
   const { files, problems } = rewriteSettingsIn(live, { connections: [], naming });
   requireRewritten(problems);
   tellRewritten(files, run);
   const changed = files.filter(({ before, bytes }) => Buffer.compare(before, bytes) !== 0);
   checkReading(live, new Map(changed.map(({ name, bytes }) => [name, bytes])), join(staging, 'check'), moved, tools);
-  const within: { path: string; staged: string }[] = [];
+  const within: StagedEntry[] = [];
   for (const { name, bytes } of changed) {
     const stat = lookAt(spotIn(live, name));
     if (stat === null) throw new SalvorError('file-changed', { path: join(site.path, name) });
@@ -257,7 +271,7 @@ async function stageChanges(
     );
     within.push({ path: Buffer.from(name).toString('latin1'), staged });
   }
-  within.push(...(await stageLinks(site, moved, staging)));
+  if (moved.path !== site.path) within.push(...(await stageLinks(site, moved, staging)));
   return within;
 }
 

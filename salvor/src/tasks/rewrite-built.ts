@@ -13,7 +13,7 @@ import { makeLinkAt, readLinkAt, unlinkAt } from '../lib/beneath/spot.ts';
 import { walkTree } from '../lib/beneath/walk-tree.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import type { Site } from '../sites/site.ts';
-import { type Renaming, rewriteValue } from './rewrite-value.ts';
+import { type Renaming, needlesOf, rewriteValue } from './rewrite-value.ts';
 
 export type BuiltTables = {
   /** Where the tables lie. */
@@ -31,13 +31,14 @@ export async function renameValues(
   renaming: Renaming,
   { apply, signal }: { readonly apply: boolean; readonly signal: AbortSignal },
 ): Promise<{ readonly values: readonly RewrittenValues[]; readonly problems: readonly Problem[] }> {
-  if (renaming.oldUri === renaming.newUri) return { values: [], problems: [] };
+  const needles = needlesOf(renaming);
+  if (needles.length === 0) return { values: [], problems: [] };
   const rewrite = (value: Buffer): ReturnType<typeof rewriteValue> => rewriteValue(value, renaming);
   // Both ends of a key hold the same text, and get the same one.
   if (apply) await connection.execute('SET SESSION foreign_key_checks = 0');
   let result: RewriteResult;
   try {
-    result = await rewriteValues(connection, database, { needle: renaming.oldUri, tables, apply, rewrite, signal });
+    result = await rewriteValues(connection, database, { needles, tables, apply, rewrite, signal });
   } finally {
     if (apply) await connection.execute('SET SESSION foreign_key_checks = 1').catch(() => undefined);
   }

@@ -16,6 +16,32 @@ function php(code: string, input: string | Buffer): string {
 }
 
 describe('renaming in a value', () => {
+  it('of a site that is called by its path changes all its names and its place, and no other default site', () => {
+    const byPath = {
+      ...renaming,
+      hosts: ['www.old.com', 'old.com:8080'],
+      directory: { from: 'default', to: 'new-name.org' },
+      place: { from: '/h/web/sites/default', to: '/h/next/sites/new-name.org' },
+    };
+    for (const [before, after] of [
+      ['/sites/default/files/a.png', '/sites/new-name.org/files/a.png'],
+      ['https://www.old.com/sites/default/x', 'https://new-name.org/sites/new-name.org/x'],
+      ['http://old.com:8080/x http://old.com:9090/x', 'http://new-name.org/x http://new-name.org:9090/x'],
+      ['/h/web/sites/default/private', '/h/next/sites/new-name.org/private'],
+      ['"\\/h\\/web\\/sites\\/default\\/x"', '"\\/h\\/next\\/sites\\/new-name.org\\/x"'],
+      ['/srv/web/sites/default/x /x/h/web/sites/default', null],
+      ['https://other.com/sites/default/x', null],
+      ['sites/default-old sites/defaults default sites', null],
+    ] as const)
+      assert.equal(rewriteValue(Buffer.from(before), byPath).value.toString(), after ?? before, before);
+    const docroot = { ...byPath, directory: null, place: { from: '/h/old.com', to: '/h/new-name.org' } };
+    const text = 'sites/default/x /h/old.com/wp-content /h/old.com.bak /h/old.com-2';
+    assert.equal(
+      rewriteValue(Buffer.from(text), docroot).value.toString(),
+      text.replace('/h/old.com/', '/h/new-name.org/'),
+    );
+  });
+
   it('changes paths and links of the site, however their slashes are written', () => {
     const changed: readonly (readonly [before: string, after: string])[] = [
       ['sites/old.com/files/a.png', 'sites/new-name.org/files/a.png'],

@@ -22,9 +22,10 @@ import type { SiteProblem } from '../sites/site.ts';
 
 /**
  * Files at the top of a site's directory that say who it is: `settings.php` and its like, Aegir's `drushrc.php` and
- * BOA's `local.drushrc.php`, `wp-config.php`. No other file's text is rewritten: `docs/identity.md` says why.
+ * BOA's `local.drushrc.php`, `wp-config.php`; not what WordPress's own code has of such names. No other file's text is rewritten: `docs/identity.md` says why.
  */
 export function isIdentityFile(name: string): boolean {
+  if (name === 'wp-settings.php' || name === 'wp-config-sample.php') return false;
   return /(?:^|[._-])settings(?:[._-][^/]*)?\.php$|^(?:local\.)?drushrc\.php$|^wp-config[^/]*\.php$/i.test(name);
 }
 

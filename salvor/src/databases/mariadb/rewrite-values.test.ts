@@ -18,7 +18,7 @@ const NEW = php('sites/new-name.org/files/ü.png');
 
 async function rewrite(name: string, tables: readonly string[], apply: boolean): Promise<RewriteResult> {
   await using connection = await openConnection(test.admin, { database: name });
-  const options = { needle: 'old.com', tables, apply, rewrite: (value: Buffer) => rewriteValue(value, renaming) };
+  const options = { needles: [['old.com']], tables, apply, rewrite: (value: Buffer) => rewriteValue(value, renaming) };
   return await rewriteValues(connection, name, options);
 }
 

@@ -10,8 +10,8 @@ import { type DatabaseConnection, type QueryValue, quoteName, quoteText, serverE
 import type { DatabaseProblem } from './probe.ts';
 
 export type RewriteOptions = {
-  /** ASCII; only values that hold it are looked at. */
-  readonly needle: string;
+  /** ASCII; only values that hold all pieces of one of these, in order, are looked at. */
+  readonly needles: readonly (readonly string[])[];
   readonly tables: readonly string[];
   /** False to look only. */
   readonly apply: boolean;
@@ -187,7 +187,7 @@ class TableRewrite {
   }
 
   #rewrite(column: Column, before: Buffer): Buffer | null {
-    if (!before.includes(this.#options.needle)) return null;
+    if (!this.#options.needles.some((pieces) => pieces.every((piece) => before.includes(piece)))) return null;
     const { value, replaced, foreign, isDamaged } = this.#options.rewrite(before);
     const found = this.#found.get(column.name) ?? { values: 0, replaced: 0, foreign: 0, samples: [] };
     this.#found.set(column.name, found);
@@ -219,8 +219,10 @@ class TableRewrite {
 
   #holds(column: Column): string {
     // LIKE's own letters in the name stand for themselves.
-    const pattern = `%${this.#options.needle.replace(/[\\%_]/g, String.raw`\$&`)}%`;
-    return `${readExpression(column)} LIKE ${quoteText(pattern)}`;
+    const escape = (piece: string): string => piece.replace(/[\\%_]/g, String.raw`\$&`);
+    const patterns = this.#options.needles.map((pieces) => `%${pieces.map(escape).join('%')}%`);
+    const value = readExpression(column);
+    return `(${patterns.map((pattern) => `${value} LIKE ${quoteText(pattern)}`).join(' OR ')})`;
   }
 }
 
