@@ -32,8 +32,6 @@ export async function openDirectorySink(options: DirectorySinkOptions): Promise<
   }
 }
 
-const PIECE_BYTES = 1024 * 1024;
-
 class DirectorySink implements ArchiveSink {
   readonly #directory: OpenDirectory;
   readonly #spot: Spot;
@@ -48,6 +46,10 @@ class DirectorySink implements ArchiveSink {
     this.#file = file;
   }
 
+  get descriptor(): number {
+    return this.#file.fd;
+  }
+
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       const { bytesWritten } = await this.#file.write(bytes, at, bytes.length - at, this.#length);
@@ -58,15 +60,6 @@ class DirectorySink implements ArchiveSink {
 
   async sync(): Promise<void> {
     await this.#file.sync();
-  }
-
-  async *read(): AsyncGenerator<Uint8Array> {
-    for (let at = 0; ;) {
-      const { bytesRead, buffer } = await this.#file.read(Buffer.allocUnsafe(PIECE_BYTES), 0, PIECE_BYTES, at);
-      if (bytesRead === 0) return;
-      at += bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
   }
 
   async publish(name: string): Promise<boolean> {

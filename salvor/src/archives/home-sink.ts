@@ -1,14 +1,17 @@
 /**
  * An archive in an account's home, written by a process with the account's user: its permissions and its quota hold, and
- * whatever a tenant puts in the way leads nowhere. What root does itself is to set owner and mode, on the very file.
+ * whatever a tenant puts in the way leads nowhere. What root does itself is to read it, and to set owner and mode, on the
+ * very file.
  */
 import { fstatSync } from 'node:fs';
 import type { AccountHelper, HelperUser } from '../lib/account-helper/open-helper.ts';
+import { MAX_PAYLOAD_BYTES } from '../lib/account-helper/frames.ts';
 import { Handover } from '../lib/account-helper/handover.ts';
 import { hold, setMode, setOwner } from '../lib/beneath/held.ts';
+import { type OpenFile, openFileAt } from '../lib/beneath/read-file.ts';
 import { openRoot } from '../lib/beneath/open-directory.ts';
 import { type SafePath, joinSafePath, parseSafePath, showSafePath } from '../lib/beneath/safe-path.ts';
-import { spotBeneath } from '../lib/beneath/spot.ts';
+import { type OwnSpot, spotBeneath } from '../lib/beneath/spot.ts';
 import { SalvorError } from '../errors.ts';
 import type { ArchiveSink } from './archive-sink.ts';
 
@@ -32,6 +35,11 @@ export class HomeSink implements ArchiveSink {
   readonly #path: SafePath;
   readonly #given = new Handover<Uint8Array>();
   readonly #writing: Promise<unknown>;
+  /** Filled by turns: the helper's side holds a piece until it has the next one. */
+  readonly #pieces = [Buffer.allocUnsafeSlow(MAX_PAYLOAD_BYTES), Buffer.allocUnsafeSlow(MAX_PAYLOAD_BYTES)] as const;
+  #turn: 0 | 1 = 0;
+  #filled = 0;
+  #file: OpenFile | null = null;
   #failure: { readonly error: unknown } | null = null;
   #isWritten = false;
   #isNamed = false;
@@ -41,7 +49,7 @@ export class HomeSink implements ArchiveSink {
     this.#path = placeOf(options.directory, options.unfinished);
     const mtimeNs = BigInt(options.time.getTime()) * 1_000_000n;
     this.#writing = options.helper
-      .writeFile(this.#path, this.#given.take(), { mode: 0o600, mtimeNs })
+      .writeFile(this.#path, this.#given.take(), { mode: 0o600, mtimeNs }, { isReadBack: false })
       // Whoever writes is not to wait for one who has stopped taking.
       .finally(() => this.#given.leave());
     this.#writing.catch((error: unknown) => {
@@ -49,22 +57,30 @@ export class HomeSink implements ArchiveSink {
     });
   }
 
+  get descriptor(): number | null {
+    return this.#file?.fd ?? null;
+  }
+
   async write(bytes: Uint8Array): Promise<void> {
-    if (this.#failure !== null) throw this.#failure.error;
-    // The helper's side holds a piece until it has the next one.
-    await this.#given.put(Uint8Array.from(bytes));
+    for (let at = 0; at < bytes.length;) {
+      if (this.#failure !== null) throw this.#failure.error;
+      const piece = this.#pieces[this.#turn];
+      const count = Math.min(bytes.length - at, piece.length - this.#filled);
+      piece.set(bytes.subarray(at, at + count), this.#filled);
+      this.#filled += count;
+      at += count;
+      if (this.#filled === piece.length) await this.#hand();
+    }
+    this.#file ??= this.#open();
   }
 
   async sync(): Promise<void> {
+    if (this.#filled > 0) await this.#hand();
     this.#given.end();
     await this.#writing;
     this.#isWritten = true;
     this.#settle();
     await this.#options.helper.sync();
-  }
-
-  read(): AsyncIterable<Uint8Array> {
-    return this.#options.helper.readFile(this.#path);
   }
 
   async publish(name: string): Promise<boolean> {
@@ -81,6 +97,7 @@ export class HomeSink implements ArchiveSink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#file?.[Symbol.dispose]();
     if (!this.#isWritten) {
       // A file that is cut off is removed by the helper itself.
       this.#given.fail(new SalvorError('cancelled'));
@@ -88,14 +105,45 @@ export class HomeSink implements ArchiveSink {
     } else if (!this.#isNamed) await this.#options.helper.remove(this.#path);
   }
 
+  async #hand(): Promise<void> {
+    const piece = this.#pieces[this.#turn].subarray(0, this.#filled);
+    this.#turn = this.#turn === 0 ? 1 : 0;
+    this.#filled = 0;
+    await this.#given.put(piece);
+  }
+
+  /** Null before the helper has made it. */
+  #open(): OpenFile | null {
+    using spot = this.#spot();
+    const file = openFileAt(spot);
+    if (file === null || Number(file.stat.uid) === this.#options.user.uid) return file;
+    file[Symbol.dispose]();
+    throw this.#foreign(file);
+  }
+
   #settle(): void {
-    const { user, root: path, mode } = this.#options;
-    using root = openRoot(path);
-    using spot = spotBeneath(root, this.#path);
+    const { user, mode } = this.#options;
+    using spot = this.#spot();
     using held = hold(spot, [user.uid]);
-    if (held === null) throw new SalvorError('path-missing', { path: `${path}/${showSafePath(this.#path)}` });
+    this.#file ??= this.#open();
+    if (held === null || this.#file === null) throw new SalvorError('path-missing', { path: this.#shown() });
+    // What is read back is what gets the name.
+    if (held.stat.ino !== this.#file.stat.ino || held.stat.dev !== this.#file.stat.dev) throw this.#foreign(held);
     if (process.getuid?.() === 0) setOwner(held, user);
     setMode(held, fstatSync(held.fd).gid === user.gid ? mode : mode & 0o700);
+  }
+
+  #foreign({ stat }: Pick<OpenFile, 'stat'>): SalvorError {
+    return new SalvorError('file-foreign', { path: this.#shown(), uid: Number(stat.uid), links: Number(stat.nlink) });
+  }
+
+  #spot(): OwnSpot {
+    using root = openRoot(this.#options.root);
+    return spotBeneath(root, this.#path);
+  }
+
+  #shown(): string {
+    return `${this.#options.root}/${showSafePath(this.#path)}`;
   }
 }
 

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, lstatSync, mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { observeTree } from '../../../demo/observe-site.ts';
@@ -191,9 +200,11 @@ describe('an archive', () => {
 describe('nothing is left of an archive', () => {
   type Fault = (sink: ArchiveSink) => ArchiveSink;
   const around = (change: Partial<ArchiveSink>, sink: ArchiveSink): ArchiveSink => ({
+    get descriptor() {
+      return sink.descriptor;
+    },
     write: (bytes) => sink.write(bytes),
     sync: () => sink.sync(),
-    read: () => sink.read(),
     publish: (name) => sink.publish(name),
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
     ...change,
@@ -201,28 +212,31 @@ describe('nothing is left of an archive', () => {
   const changed =
     (change: (bytes: Uint8Array) => Uint8Array): Fault =>
     (sink) =>
+      around({ write: (bytes) => sink.write(change(Uint8Array.from(bytes))) }, sink);
+  const flip = (bytes: Uint8Array, at: number): Uint8Array => bytes.with(at, (bytes[at] ?? 0) ^ 1);
+  /** What was written, and read back meanwhile, is cut off before it is durable. */
+  const cutOff =
+    (left: (bytes: number) => number): Fault =>
+    (sink) =>
       around(
         {
-          read: async function* () {
-            for await (const bytes of sink.read()) yield change(Uint8Array.from(bytes));
+          sync: async () => {
+            const file = sink.descriptor ?? -1;
+            truncateSync(`/proc/self/fd/${file}`, left(fstatSync(file).size));
+            await sink.sync();
           },
         },
         sink,
       );
-  const flip = (bytes: Uint8Array, at: number): Uint8Array => bytes.with(at, (bytes[at] ?? 0) ^ 1);
 
   const faults: readonly (readonly [string, Fault, object])[] = [
     [
       'whose disk gives other bytes than were written',
-      changed((bytes) => flip(bytes, bytes.length >> 1)),
+      changed((bytes) => (bytes.length > 100 ? flip(bytes, bytes.length >> 1) : bytes)),
       { code: 'archive-differs' },
     ],
-    ['whose disk lost its end', changed((bytes) => bytes.subarray(0, bytes.length - 9)), { code: 'archive-differs' }],
-    [
-      'whose disk lost half of it',
-      changed((bytes) => bytes.subarray(0, bytes.length >> 1)),
-      { code: 'archive-differs' },
-    ],
+    ['whose disk lost its end', cutOff((bytes) => bytes - 9), { code: 'archive-differs' }],
+    ['whose disk lost half of it', cutOff((bytes) => bytes >> 1), { code: 'archive-differs' }],
     [
       'that fills the disk',
       (sink) =>
@@ -246,7 +260,7 @@ describe('nothing is left of an archive', () => {
 
   test('without compression whose content was changed on the disk', async () => {
     using made = makeTestSite();
-    const fault = changed((bytes) => flip(bytes, 100_000));
+    const fault = changed((bytes) => (bytes.length > 100_000 ? flip(bytes, 100_000) : bytes));
     await assert.rejects(writeTestArchive(made, { compression: 'none' }, sourceOf(made.site), fault), {
       code: 'archive-differs',
     });

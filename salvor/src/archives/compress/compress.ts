@@ -10,6 +10,7 @@ import { availableParallelism } from 'node:os';
 import { constants, crc32, deflateRawSync, zstdCompressSync } from 'node:zlib';
 import { run } from '../../lib/run.ts';
 import type { WrittenCompression } from './compression.ts';
+import { type Block, BlockCutter } from './block-cutter.ts';
 import { type BlockJob, WINDOW_BYTES } from './pack-block.ts';
 import { PackPool } from './pack-pool.ts';
 
@@ -78,7 +79,7 @@ async function* gzip(
   };
   yield GZIP_HEAD;
   const cutter = new BlockCutter(DEFLATE_BLOCK_BYTES, WINDOW_BYTES);
-  const pack = async (block: Block): Promise<Packed> => pool.pack({ method: 'deflate', level, ...block });
+  const pack = packerOf(pool, 'deflate', level);
   yield* packInOrder(counted(), cutter, pack, BLOCKS_PER_THREAD * pool.size);
   yield deflateRawSync(Buffer.alloc(0), { finishFlush: constants.Z_FINISH });
   const tail = Buffer.alloc(8);
@@ -93,7 +94,7 @@ async function* zstd(
   threads: number | undefined,
 ): AsyncGenerator<Uint8Array> {
   await using pool = new PackPool(threads);
-  const pack = async (block: Block): Promise<Packed> => pool.pack({ method: 'zstd', level, ...block });
+  const pack = packerOf(pool, 'zstd', level);
   let isEmpty = true;
   for await (const bytes of packInOrder(
     source,
@@ -113,112 +114,66 @@ async function* bzip2(
   threads: number = availableParallelism(),
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const pack = async ({ bytes }: Block): Promise<Packed> => {
-    const packed = await run('bzip2', {
+  const pack = async ({ bytes }: Pick<Block, 'bytes'>): Promise<Uint8Array> =>
+    run('bzip2', {
       args: ['-c', `-${level}`],
       stdin: onePiece(bytes),
       // What can't be packed grows by a hundredth.
       maxBytes: 2 * BZIP2_BLOCK_BYTES,
       signal,
     });
-    return { bytes: packed, block: bytes };
-  };
   let isEmpty = true;
   for await (const bytes of packInOrder(source, new BlockCutter(BZIP2_BLOCK_BYTES, 0), pack, threads)) {
     isEmpty = false;
     yield bytes;
   }
-  if (isEmpty) yield (await pack({ bytes: new Uint8Array(0), before: 0 })).bytes;
+  if (isEmpty) yield await pack({ bytes: new Uint8Array(0) });
 }
 
 async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-type Block = Pick<BlockJob, 'bytes' | 'before'>;
-/** What became of a block, and its memory, to be used again. */
-type Packed = { readonly bytes: Uint8Array; readonly block: Uint8Array<ArrayBuffer> };
+type Pack = (block: Block) => Promise<Uint8Array>;
+
+function packerOf(pool: PackPool, method: BlockJob['method'], level: number): Pack {
+  return async ({ bytes, before, target }) =>
+    target.subarray(0, await pool.pack({ method, level, bytes, before }, target));
+}
+
+/** What became of a block, which goes back when that was handed out: it lies in its memory. */
+type Packing = { readonly block: Block; readonly packed: Promise<Uint8Array> };
 
 /** Has at most `most` blocks in work at a time. A failure waits for those under way. */
 async function* packInOrder(
   source: AsyncIterable<Uint8Array>,
   cutter: BlockCutter,
-  pack: (block: Block) => Promise<Packed>,
+  pack: Pack,
   most: number,
 ): AsyncGenerator<Uint8Array> {
-  const waiting: Promise<Packed>[] = [];
+  const waiting: Packing[] = [];
   const start = (block: Block): void => {
     const packed = pack(block);
     // Whoever awaits it learns of a failure; until then it must not bring the process down.
     packed.catch(() => undefined);
-    waiting.push(packed);
+    waiting.push({ block, packed });
   };
   try {
     for await (const bytes of source) {
       for (const block of cutter.add(bytes)) {
         start(block);
-        if (waiting.length >= most) yield* handOut(waiting.shift() as Promise<Packed>, cutter);
+        if (waiting.length >= most) yield* handOut(waiting.shift() as Packing, cutter);
       }
     }
     const last = cutter.end();
     if (last !== null) start(last);
-    while (waiting.length > 0) yield* handOut(waiting.shift() as Promise<Packed>, cutter);
+    while (waiting.length > 0) yield* handOut(waiting.shift() as Packing, cutter);
   } finally {
-    await Promise.allSettled(waiting);
+    await Promise.allSettled(waiting.map(({ packed }) => packed));
   }
 }
 
-async function* handOut(packed: Promise<Packed>, cutter: BlockCutter): AsyncGenerator<Uint8Array> {
-  const { bytes, block } = await packed;
-  yield bytes;
+async function* handOut({ block, packed }: Packing, cutter: BlockCutter): AsyncGenerator<Uint8Array> {
+  yield await packed;
   cutter.giveBack(block);
-}
-
-/** Collects pieces into blocks, each with the end of the one before in front of it. */
-class BlockCutter {
-  readonly #blockBytes: number;
-  readonly #windowBytes: number;
-  readonly #spare: Uint8Array<ArrayBuffer>[] = [];
-  #block: Uint8Array<ArrayBuffer> | null = null;
-  #filled = 0;
-  #before = 0;
-
-  constructor(blockBytes: number, windowBytes: number) {
-    this.#blockBytes = blockBytes;
-    this.#windowBytes = windowBytes;
-  }
-
-  *add(bytes: Uint8Array): Generator<Block> {
-    for (let at = 0; at < bytes.length;) {
-      const block = (this.#block ??= this.#take());
-      const count = Math.min(bytes.length - at, this.#before + this.#blockBytes - this.#filled);
-      block.set(bytes.subarray(at, at + count), this.#filled);
-      this.#filled += count;
-      at += count;
-      if (this.#filled === this.#before + this.#blockBytes) yield this.#cut(block);
-    }
-  }
-
-  end(): Block | null {
-    return this.#block === null || this.#filled === this.#before ? null : this.#cut(this.#block);
-  }
-
-  giveBack(memory: Uint8Array<ArrayBuffer>): void {
-    this.#spare.push(new Uint8Array(memory.buffer));
-  }
-
-  #cut(block: Uint8Array<ArrayBuffer>): Block {
-    const next = this.#take();
-    const before = Math.min(this.#windowBytes, this.#filled);
-    next.set(block.subarray(this.#filled - before, this.#filled));
-    const cut = { bytes: block.subarray(0, this.#filled), before: this.#before };
-    this.#block = next;
-    this.#filled = before;
-    this.#before = before;
-    return cut;
-  }
-
-  #take(): Uint8Array<ArrayBuffer> {
-    return this.#spare.pop() ?? new Uint8Array(this.#windowBytes + this.#blockBytes);
-  }
 }

@@ -8,7 +8,7 @@ export type BlockJob = {
   readonly method: 'deflate' | 'zstd';
   readonly level: number;
   /** The block, behind `before` bytes of what stands in front of it: matches may reach back into them. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
   readonly before: number;
 };
 
@@ -18,16 +18,26 @@ export const WINDOW_BYTES = 32 * 1024;
 /** Judged by itself: long enough to tell, short enough not to mix images with text. */
 const PART_BYTES = 64 * 1024;
 
-export function packBlock(job: BlockJob): Buffer {
+/** Room that a packed block of so many bytes may need: where nothing can be packed it grows by less than a thousandth. */
+export function packedRoom(bytes: number): number {
+  return bytes + (bytes >> 8) + 1024;
+}
+
+/** Packs into `target`, which has `packedRoom`; how many bytes it became. */
+export function packBlock(job: BlockJob, target: Uint8Array): number {
   if (job.method === 'zstd') {
     const params = { [constants.ZSTD_c_compressionLevel]: job.level, [constants.ZSTD_c_checksumFlag]: 1 };
-    return zstdCompressSync(job.bytes.subarray(job.before), { params });
+    return put(zstdCompressSync(job.bytes.subarray(job.before), { params }), target, 0);
   }
-  const packed: Buffer[] = [];
-  for (const { from, to, isDense } of splitByDensity(job.bytes, job.before)) {
-    packed.push(deflate(job.bytes, from, to, isDense ? 0 : job.level));
-  }
-  return packed.length === 1 ? (packed[0] as Buffer) : Buffer.concat(packed);
+  let length = 0;
+  for (const { from, to, isDense } of splitByDensity(job.bytes, job.before))
+    length = put(deflate(job.bytes, from, to, isDense ? 0 : job.level), target, length);
+  return length;
+}
+
+function put(packed: Uint8Array, target: Uint8Array, at: number): number {
+  target.set(packed, at);
+  return at + packed.length;
 }
 
 function deflate(bytes: Uint8Array, from: number, to: number, level: number): Buffer {

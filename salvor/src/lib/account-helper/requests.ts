@@ -20,7 +20,13 @@ export type Request =
   /** `isOwn`: it may be there already, as an empty directory. */
   | { readonly op: 'make-directory'; readonly path: string; readonly mode: number; readonly isOwn: boolean }
   /** Then `data` with the bytes, the last one of them with `isLast`; a payload of this frame is their beginning. */
-  | { readonly op: 'write'; readonly path: string; readonly metadata: WireMetadata; readonly isLast: boolean }
+  | {
+      readonly op: 'write';
+      readonly path: string;
+      readonly metadata: WireMetadata;
+      readonly isReadBack: boolean;
+      readonly isLast: boolean;
+    }
   | { readonly op: 'data'; readonly isLast: boolean }
   /** Instead of the last `data`: the file is not to be. */
   | { readonly op: 'cut' }
@@ -39,8 +45,8 @@ export type Answer =
   /** Nothing yet, and the helper is at it. */
   | { readonly kind: 'working' }
   | { readonly kind: 'done' }
-  /** A file that was written, as it was read back from the disk. */
-  | { readonly kind: 'written'; readonly sha256: string; readonly notSet: readonly string[] }
+  /** A file that was written, as it was read back from the disk; null where that was not asked for. */
+  | { readonly kind: 'written'; readonly sha256: string | null; readonly notSet: readonly string[] }
   | { readonly kind: 'not-set'; readonly notSet: readonly string[] }
   /** More follows; the bytes of `read` are the payload. */
   | { readonly kind: 'data' }
@@ -76,7 +82,7 @@ const FITS: Readonly<Record<Answer['kind'], (answer: Record<string, unknown>) =>
   working: always,
   done: always,
   data: always,
-  written: ({ sha256, notSet }) => typeof sha256 === 'string' && areTexts(notSet),
+  written: ({ sha256, notSet }) => (typeof sha256 === 'string' || sha256 === null) && areTexts(notSet),
   'not-set': ({ notSet }) => areTexts(notSet),
   failed: ({ code }) => typeof code === 'string' && /^[A-Za-z0-9_-]{1,40}$/.test(code),
   entries: ({ entries }) => Array.isArray(entries) && entries.every(isEntry),

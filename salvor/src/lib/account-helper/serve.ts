@@ -71,7 +71,7 @@ class Server {
         this.#at(request.path, (spot) => makeDirectory(spot, request.mode, request.isOwn));
         return this.answer({ kind: 'done' });
       case 'write':
-        this.#writing = new Writing(() => spotBeneath(this.#opened, decodePath(request.path)), request.metadata);
+        this.#writing = new Writing(() => spotBeneath(this.#opened, decodePath(request.path)), request);
         return this.#write(payload, request.isLast);
       case 'data':
         return this.#write(payload, request.isLast);
@@ -187,17 +187,19 @@ function makeDirectory(spot: Spot, mode: number, isOwn: boolean): void {
   }
 }
 
+type WritingWanted = { readonly metadata: WireMetadata; readonly isReadBack: boolean };
+
 /** A file on its way to the disk: one answer for each. Nothing of it stays where it fails. */
 class Writing {
-  readonly #metadata: WireMetadata;
+  readonly #wanted: WritingWanted;
   #spot: OwnSpot | null = null;
   #fd: number | null = null;
   #isMade = false;
   #failure: Answer | null = null;
   #isAnswered = false;
 
-  constructor(open: () => OwnSpot, metadata: WireMetadata) {
-    this.#metadata = metadata;
+  constructor(open: () => OwnSpot, wanted: WritingWanted) {
+    this.#wanted = wanted;
     try {
       this.#spot = open();
       this.#fd = createFileAt(this.#spot, 0o600);
@@ -234,8 +236,8 @@ class Writing {
     this.#fd = null;
     // On a file system of the network a quota or a full disk speaks up only here.
     closeSync(fd);
-    const sha256 = hashFile(this.#spot);
-    const notSet = setMetadata(this.#spot, this.#metadata);
+    const sha256 = this.#wanted.isReadBack ? hashFile(this.#spot) : null;
+    const notSet = setMetadata(this.#spot, this.#wanted.metadata);
     this.#spot[Symbol.dispose]();
     return { kind: 'written', sha256, notSet };
   }
