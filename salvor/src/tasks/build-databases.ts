@@ -8,6 +8,7 @@ import {
 } from '../databases/mariadb/connect.ts';
 import { compareTables } from '../databases/mariadb/compare.ts';
 import { findEqualTables } from '../databases/mariadb/equal-tables.ts';
+import { findSequences } from '../databases/mariadb/find-sequences.ts';
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
 import { type LoadPart, loadDump } from '../databases/mariadb/load.ts';
 import { dropObjects } from '../databases/mariadb/objects.ts';
@@ -22,7 +23,7 @@ import type { Site, SiteDatabase } from '../sites/site.ts';
 import { emptyTables } from './empty-tables.ts';
 import { isOfOther, keepOwnAddresses } from './into-site.ts';
 import type { ScratchDatabase } from './journal.ts';
-import { type PlannedDatabase, bytesOfDump, tablesOf } from './plan-database.ts';
+import { type PlannedDatabase, bytesOfDump } from './plan-database.ts';
 import type { SwitchTools, TableSwap } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -74,8 +75,9 @@ export async function buildDatabase(
       signal: run.signal,
     });
   const scratch = await run.audit('create-database', `database ${built.name}`, create);
+  const parts = await partsOf(point, planned);
   const { definers } = await run.audit('load-dump', `database ${built.name}`, () =>
-    loadDump(scratch, partsOf(point, planned), {
+    loadDump(scratch, parts, {
       defaultsDirectory: run.scratch,
       admin,
       signal: run.signal,
@@ -83,7 +85,7 @@ export async function buildDatabase(
     }),
   );
   const coming = new Set(planned.incoming);
-  const loaded = new Set(loadedTables(planned));
+  const loaded = new Set(parts.map(({ table }) => table));
   const expected = stored.files.flatMap(({ table, rows }) =>
     table === null || !loaded.has(table) ? [] : [{ table, rows: rows ?? 0 }],
   );
@@ -134,11 +136,6 @@ async function findScope(admin: DatabaseLogin, { database, names }: PlannedDatab
   return { names, stays: [...(await findReachingViews(connection, database.name, names))] };
 }
 
-/** With a dump's tail all that it may name is loaded, also what is another site's by now: that part is not switched. */
-function loadedTables({ stored, incoming, isWhole }: PlannedDatabase): readonly string[] {
-  return isWhole ? tablesOf(stored) : incoming;
-}
-
 function isLoader(user: string): boolean {
   return /^salvor_[0-9a-z]{12}_new\d*$/.test(user);
 }
@@ -163,20 +160,24 @@ async function readDefiner(database: SiteDatabase, signal: AbortSignal): Promise
   return await readAccount(connection);
 }
 
-/** Head and tables as they are in the point; its tail makes views and triggers, which single tables come without. */
-function partsOf(point: OpenPoint, planned: PlannedDatabase): readonly LoadPart[] {
-  const { stored, isWhole } = planned;
-  const loaded = new Set(loadedTables(planned));
+/**
+ * Head and tables as they are in the point; its tail makes views and triggers, which single tables come without. These
+ * come with all sequences: defaults of their columns may name them.
+ */
+async function partsOf(point: OpenPoint, { stored, incoming, isWhole }: PlannedDatabase): Promise<readonly LoadPart[]> {
   const read = readParts(point, dumpPathOf(stored));
-  return stored.files
-    .filter(({ table }) => table === null || loaded.has(table))
-    .map(({ name, kind, table, bytes }) => ({
-      file: name,
-      kind,
-      table,
-      size: bytes,
-      open: () => (kind === 'tail' && !isWhole ? emptyTail() : read(name)),
-    }));
+  const all = stored.files.map(({ name, kind, table, bytes }) => ({
+    file: name,
+    kind,
+    table,
+    size: bytes,
+    open: () => (kind === 'tail' && !isWhole ? emptyTail() : read(name)),
+  }));
+  // With a dump's tail all that it may name is loaded, also what is another site's by now: that part is not switched.
+  if (isWhole) return all;
+  const wanted = new Set(incoming);
+  const sequences = new Set(await findSequences(all));
+  return all.filter((part) => part.table === null || wanted.has(part.table) || sequences.has(part));
 }
 
 /** Looks for all parts at once: the listing of a large dump is long, and would be read again for each of its tables. */

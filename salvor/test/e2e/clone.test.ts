@@ -66,6 +66,7 @@ describe('clone', { concurrency: 1 }, () => {
     await test.host.mariadb.query(
       `USE \`${site.database}\`; SET NAMES utf8mb4;
        CREATE TABLE told (n INT);
+       CREATE SEQUENCE numbers; CREATE TABLE tickets (id BIGINT DEFAULT NEXTVAL(numbers) PRIMARY KEY, name TEXT); INSERT INTO tickets (name) VALUES ('a');
        CREATE TABLE notes (id INT PRIMARY KEY, body LONGTEXT, changed TIMESTAMP DEFAULT '2020-01-01' ON UPDATE CURRENT_TIMESTAMP);
        INSERT INTO notes (id, body) VALUES
          (1, '${php('sites/market.example.org/files/ü.png')}'),
@@ -195,6 +196,8 @@ describe('clone', { concurrency: 1 }, () => {
       String.raw`{"at":"https:\\/\\/copy.example.org\\/x"}` + '\t2020-01-01 00:00:00',
       'https://cdn.example/sites/market.example.org/x and sites/harbour.example.org/files\t2020-01-01 00:00:00',
     ]);
+    const tickets = await query(`SHOW CREATE TABLE \`${DATABASE}_0\`.tickets`);
+    assert.match(tickets, new RegExp(`DEFAULT nextval\\(\`${DATABASE}_0\`\\.\`numbers\`\\)`));
     // A trigger that the rewriting would have set off is there, and has told nothing.
     const told = await query(
       `USE \`${DATABASE}_0\`; SELECT (SELECT COUNT(*) FROM told), (SELECT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '${DATABASE}_0' AND TRIGGER_NAME = 'tell')`,

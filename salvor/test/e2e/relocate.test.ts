@@ -49,7 +49,7 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     renamed = { ...site, uri: NEW, path: join(dirname(site.path), NEW) };
     await test.host.mariadb.query(
       `USE \`${site.database}\`; SET NAMES utf8mb4;
-       CREATE TABLE notes (id INT PRIMARY KEY, body LONGTEXT);
+       CREATE SEQUENCE numbers; CREATE TABLE notes (id INT DEFAULT NEXTVAL(numbers) PRIMARY KEY, body LONGTEXT);
        INSERT INTO notes VALUES (1, '${php('sites/market.example.org/files/ü.png')}'), (2, 'sites/harbour.example.org/files');`,
     );
     symlinkSync(join(site.path, 'files/harbour.pdf'), join(site.path, 'files/own.pdf'));
@@ -94,6 +94,9 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     const inode = lstatSync(site.path).ino;
     const aegir = readFileSync(context(site.uri), 'utf8');
     const before = await rows();
+    const definition = (): Promise<string> => test.host.mariadb.query(`SHOW CREATE TABLE \`${site.database}\`.notes`);
+    const defined = await definition();
+    assert.ok(defined.includes(`DEFAULT nextval(\`${site.database}\`.\`numbers\`)`));
     const { plan } = await test.run(['rename', site.uri, NEW, '--dry-run'], IdentityDocument);
     assert.deepEqual(
       plan.names.map(({ path, change }) => [path.slice(test.host.home.length + 1), change]),
@@ -115,6 +118,7 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     assert.equal(lstatSync(renamed.path).ino, inode);
     assert.deepEqual(differences(ofOthers(was.files), ofOthers(observeTree(renamed.path))), []);
     assert.deepEqual(differences(before, await rows()), []);
+    assert.equal(await definition(), defined);
     assert.equal(readlinkSync(join(renamed.path, 'files/own.pdf')), join(renamed.path, 'files/harbour.pdf'));
     const notes = await test.host.mariadb.query(`SELECT body FROM \`${site.database}\`.notes ORDER BY id`);
     assert.equal(notes, `${php(`sites/${NEW}/files/ü.png`)}\nsites/harbour.example.org/files\n`);

@@ -18,7 +18,7 @@ import { BackupDocument, InitDocument } from '@salvor/contract';
 import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
 import { initFlags, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { KillClaims, type SiteState } from './kill-claims.ts';
-import { type Shape, type ShapeName, addPlatform, ruin, scatter, shapeOf } from './kill-shapes.ts';
+import { type Shape, type ShapeName, addPlatform, bindDefault, ruin, scatter, shapeOf } from './kill-shapes.ts';
 import { type SmallDisks, openSmallDisks } from './small-disks.ts';
 
 const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
@@ -109,6 +109,7 @@ class KillRun {
     // One file more that has to be gone at every end.
     appendFileSync(salvorPlaces(this.#host).config, 'policy: { restore: { maintenance: yes } }\n');
     for (const site of this.#host.sites) {
+      await bindDefault(this.#host, site);
       const { point } = BackupDocument.parse(await this.#run(['backup', site.uri]));
       this.#points.set(site.uri, point);
       await this.#run(['export', site.uri, point, '--output', this.#archiveOf(site)]);

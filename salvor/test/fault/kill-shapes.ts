@@ -145,6 +145,14 @@ export function scatter(host: DemoHost, site: DemoSite): Disposable {
   return { [Symbol.dispose]: () => execFileSync('umount', ['--lazy', mount]) };
 }
 
+/** A table whose definition names its database, beside the sequence that its default is taken from. */
+export async function bindDefault(host: DemoHost, { database }: DemoSite): Promise<void> {
+  await host.mariadb.query(
+    `USE \`${database}\`; CREATE SEQUENCE numbers; CREATE TABLE tickets (id BIGINT DEFAULT NEXTVAL(numbers) PRIMARY KEY, name TEXT);
+     INSERT INTO tickets (name) VALUES ('a'), ('b');`,
+  );
+}
+
 /** Files go, come and change; tables go, come and change; views and a trigger's table too. */
 export async function ruin(host: DemoHost, site: DemoSite): Promise<void> {
   const { path, database } = site;
@@ -155,7 +163,7 @@ export async function ruin(host: DemoHost, site: DemoSite): Promise<void> {
   renameSync(join(path, 'modules/moved'), join(path, 'modules/custom'));
   appendFileSync(join(path, CHANGED_PHP), '// changed\n');
   await host.mariadb.query(
-    `USE \`${database}\`; DELETE FROM sessions; DROP TABLE watchdog; DROP VIEW recent_content;
+    `USE \`${database}\`; DELETE FROM sessions; DROP TABLE watchdog, tickets; DROP SEQUENCE numbers; DROP VIEW recent_content;
      CREATE TABLE stray (id INT PRIMARY KEY, text TEXT); INSERT INTO stray VALUES (1, 'not in the point');`,
   );
 }

@@ -320,8 +320,7 @@ type DumpedViews = {
 async function lookCloser(login: DatabaseLogin, facts: DatabaseFacts, options: DumpOptions): Promise<CloserLook> {
   await using connection = await openConnection(login, { database: facts.name, signal: options.signal });
   const { keepsHistory, problems } = await planHistory(connection, facts);
-  for (const problem of [...problems, ...(await nameBoundDefaults(connection, facts.name))])
-    options.onProblem?.(problem);
+  for (const problem of [...problems, ...(await nameBoundDefaults(connection, facts))]) options.onProblem?.(problem);
   return {
     ...(await judgeViews(connection, facts, options)),
     keys: await readKeyColumns(connection, facts.name),

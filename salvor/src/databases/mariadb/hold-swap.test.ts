@@ -16,6 +16,7 @@ test('a switch whose client is gone is waited for before it is told how far it h
       partitioned: [],
       liveObjects: [],
       scratchObjects: [],
+      scratchDefaults: [],
       foreignKeys: [],
       danglingKeys: [],
     },

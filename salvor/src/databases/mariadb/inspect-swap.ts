@@ -3,6 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import { SalvorError } from '../../errors.ts';
+import { readBoundDefaults } from './bound-defaults.ts';
 import {
   type DatabaseConnection,
   type DatabaseLogin,
@@ -45,6 +46,7 @@ export async function readSwapFacts(
     partitioned: [...live, ...scratch].filter((table) => table.isPartitioned).map((table) => table.name),
     liveObjects: await addGrants(connection, wish.live, await readObjects(connection, wish.live)),
     scratchObjects: await readObjects(connection, wish.scratch),
+    scratchDefaults: await readBoundDefaults(connection, wish.scratch),
     foreignKeys: keys.filter((key) => !isDangling(key)),
     danglingKeys: keys.filter(isDangling),
   };

@@ -69,7 +69,14 @@ test('of a server that says it is another product a dump is made and named as un
     return true;
   });
   const id = randomBytes(6).toString('hex');
-  const nothing = { partitioned: [], liveObjects: [], scratchObjects: [], foreignKeys: [], danglingKeys: [] };
+  const nothing = {
+    partitioned: [],
+    liveObjects: [],
+    scratchObjects: [],
+    scratchDefaults: [],
+    foreignKeys: [],
+    danglingKeys: [],
+  };
   const plan = planSwap(
     { liveTables: ['t'], scratchTables: [], ...nothing },
     {

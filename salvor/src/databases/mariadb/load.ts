@@ -2,7 +2,7 @@
  * Loads a dump, which is foreign code, into a scratch database: the stock client in its sandbox, as a user of
  * the operating system without rights, as a database user who has this one database.
  *
- *   sessions in parallel, each: head, then table after table from one queue → then head + tail, alone
+ *   head + sequences → sessions in parallel, each: head, then table after table from one queue → head + tail, alone
  *
  * Each layer alone stops what a dump may try: the sandbox and the binary mode the client's own commands, the
  * missing rights the rest. After each part the client is made to print a mark: a part is loaded when its mark was
@@ -13,9 +13,11 @@ import { findOwnUser } from '../../lib/own-users.ts';
 import { openRun, type OsUser } from '../../lib/run.ts';
 import { type DatabaseConnection, type DatabaseLogin, describeAddress, isDiskFull, openConnection } from './connect.ts';
 import { openDefaultsFile } from './defaults-file.ts';
+import { findSequences } from './find-sequences.ts';
 import { type FoundDefiner, rewriteDefiners } from './rewrite-definers.ts';
 import type { Scratch } from './scratch.ts';
 import { END_MARKER } from './split-dump.ts';
+import { readOrigin, unbindTable } from './unbind-table.ts';
 
 export type LoadPart = {
   readonly file: string;
@@ -70,12 +72,20 @@ export async function loadDump(
   if (head === undefined || tail === undefined) {
     throw new SalvorError('dump-incomplete', { database: scratch.database, why: 'its head or its tail is missing' });
   }
-  const queue = parts.filter((part) => part.kind === 'table').toSorted((a, b) => (b.size ?? 0) - (a.size ?? 0));
+  const origin = await readOrigin(head.open());
+  const unbound = parts.map((part) => unbindPart(part, origin));
+  // Defaults of columns may name them.
+  const sequences = [...(await findSequences(unbound))];
+  const isSequence = new Set(sequences);
+  const queue = unbound
+    .filter((part) => part.kind === 'table' && !isSequence.has(part))
+    .toSorted((a, b) => (b.size ?? 0) - (a.size ?? 0));
   const load = new Load(scratch, head, parts.length - 1, options);
   await using packets = await widenPackets(options);
   await using trust = await trustCreators(options);
   void [packets, trust];
 
+  if (sequences.length > 0) await load.runSession(() => sequences.shift(), options.signal);
   const first = new AbortController();
   const signal = AbortSignal.any([first.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   const sessions = Math.max(1, Math.min(options.parallel ?? DEFAULT_SESSIONS, queue.length));
@@ -93,9 +103,15 @@ export async function loadDump(
   if (failures.length > 0) throw options.signal?.aborted === true ? options.signal.reason : failures[0];
 
   const definers: FoundDefiner[] = [];
-  const last = [{ ...tail, open: () => rewriteDefiners(requireEnd(tail.open(), scratch.database), definers) }];
+  const last = [{ ...tail, open: () => rewriteDefiners(requireEnd(tail.open(), scratch.database), definers, origin) }];
   await load.runSession(() => last.shift(), options.signal);
   return { definers };
+}
+
+/** A table with the database that was dumped in it is refused to a user without rights there. */
+function unbindPart(part: LoadPart, origin: string | null): LoadPart {
+  if (part.kind !== 'table' || origin === null) return part;
+  return { ...part, open: () => unbindTable(part.open(), origin) };
 }
 
 class Load {

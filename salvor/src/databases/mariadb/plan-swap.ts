@@ -7,6 +7,7 @@
  * Triggers and views do not move with tables: the plan holds how to make them again on either side.
  */
 import { SalvorError } from '../../errors.ts';
+import { type BoundDefault, moveSequences, sequencesIn } from './bound-defaults.ts';
 import { type DatabaseAccount, quoteAccount, quoteName } from './connect.ts';
 import { type DatabaseObject, redefine } from './objects.ts';
 import { isOwnName, type NamePrefixes } from './own-names.ts';
@@ -43,6 +44,8 @@ export type SwapFacts = {
   readonly partitioned: readonly string[];
   readonly liveObjects: readonly DatabaseObject[];
   readonly scratchObjects: readonly DatabaseObject[];
+  /** Of the scratch database: defaults that name its sequences. */
+  readonly scratchDefaults: readonly BoundDefault[];
   /** All in which one of the two databases takes part, but for the dangling ones. */
   readonly foreignKeys: readonly ForeignKey[];
   /** Those within one of the two databases whose parent is missing there: it was dropped with the checks off. */
@@ -89,6 +92,8 @@ export type SwapPlan = {
   readonly outgoing: readonly DatabaseObject[];
   /** Triggers as they stand on the incoming tables: they go before the tables can move. */
   readonly scratchTriggers: readonly DatabaseObject[];
+  /** What incoming tables take from sequences, as it is when they are live. Not in journals of before they were restored. */
+  readonly defaults?: readonly BoundDefault[];
   /** Tables that a server killed in the middle of the switch may leave torn (tried: MariaDB 10.11.19). */
   readonly partitioned: readonly string[];
   /** Not in a plan of a journal that was written before there were any: ask `stubsOf`. */
@@ -126,9 +131,12 @@ export function planSwap(facts: SwapFacts, wish: SwapWish): SwapPlan {
     old,
     scope,
     moves: [...named].toSorted().map((table) => ({ table, leaves: leaving.has(table), comes: coming.has(table) })),
-    incoming: arriving.map((object) => redefine(object, wish.definer, wasEnabled(object, wish.definers))),
+    incoming: arriving
+      .map((object) => (isView(object) ? { ...object, body: moveSequences(object.body, scratch, live) } : object))
+      .map((object) => redefine(object, wish.definer, wasEnabled(object, wish.definers))),
     outgoing,
     scratchTriggers: arriving.filter((object) => object.kind === 'trigger'),
+    defaults: planDefaults(facts, wish, leaving, coming),
     partitioned,
     stubs,
     problems: [...nameRewritten(wish), ...partitioned.map(nameTearable)],
@@ -145,6 +153,8 @@ export function reverseSwap(plan: SwapPlan): SwapPlan {
     incoming: plan.outgoing,
     outgoing: plan.incoming,
     scratchTriggers: [],
+    // What was there says its own.
+    defaults: [],
     stubs: { leaving: stubsOf(plan).coming, coming: stubsOf(plan).leaving },
     // Nobody has compared them since.
     mayStay: [],
@@ -233,6 +243,24 @@ function refuseKeys(live: string, across: readonly ForeignKey[]): void {
     .slice(0, 5)
     .map((key) => `${key.database}.${key.table} refers to ${key.refersToDatabase}.${key.refersToTable} (${key.name})`);
   throw new SalvorError('swap-foreign-key', { database: live, why: named.join('; ') });
+}
+
+/** Throws 'swap-obstructed' where a table would come without the sequence that it takes a default from. */
+function planDefaults(
+  facts: SwapFacts,
+  { live, scratch }: SwapWish,
+  leaving: ReadonlySet<string>,
+  coming: ReadonlySet<string>,
+): readonly BoundDefault[] {
+  const staying = new Set(facts.liveTables.filter((table) => !leaving.has(table)));
+  return facts.scratchDefaults
+    .filter(({ table }) => coming.has(table))
+    .map(({ table, column, expression }) => {
+      for (const { database, name } of sequencesIn(expression))
+        if (database === scratch && !coming.has(name) && !staying.has(name))
+          throw obstructed(live, `the default of ${table}.${column} is taken from the sequence ${name}, which is gone`);
+      return { table, column, expression: moveSequences(expression, scratch, live) };
+    });
 }
 
 /** A table that comes where a view stays, or the other way round, would fail in the middle. */

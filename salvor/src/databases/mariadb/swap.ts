@@ -4,17 +4,20 @@
  *
  *   (1) old database made        a crash leaves an empty database, which both take as it is, and stand-ins for missing
  *                                parents of foreign keys (`stubs.ts`)
+ *       and defaults set          of tables that come, as far as the live sequences that they name are there already: a
+ *                                crash leaves scratch tables that say so (`bound-defaults.ts`)
  *   (2) triggers dropped         a crash leaves tables without triggers: the plan holds them, both make them again
  *   (3) one RENAME TABLE         the server does all or nothing, also when it is killed
  *                                (but for a partitioned table that it was moving: `inspectSwap` finds a torn one)
- *   (4) views, triggers, routines, events made as they belong to the tables that are live now; stand-ins
- *       that came are dropped; both do it again
+ *   (4) views, triggers, routines, events made as they belong to the tables that are live now, defaults set that could
+ *       not be before; stand-ins that came are dropped; both do it again
  *   (5) by `keepCopies`, when directories have moved too: tables that stayed have their copies kept (`equal-tables.ts`)
  *
  * No step waits for more than a second on a lock: a statement that waits for a table keeps every visitor behind it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SalvorError } from '../../errors.ts';
+import { setBoundDefaults } from './bound-defaults.ts';
 import {
   type DatabaseConnection,
   type DatabaseLogin,
@@ -72,6 +75,8 @@ export async function applySwap(admin: DatabaseLogin, plan: SwapPlan, options: S
   await dropStubs(connection, plan.live, stubsOf(plan).leaving);
   await createStubs(connection, { place: plan.old, of: plan.live }, stubsOf(plan).leaving);
   await createStubs(connection, { place: plan.scratch, of: plan.scratch }, stubsOf(plan).coming);
+  // What can't be set yet is set in (4): its sequence comes with the table.
+  await setBoundDefaults(connection, plan.scratch, plan.defaults ?? []);
   await renameTables(connection, plan, options); // (2) (3)
   return { problems: await settleSwap(connection, plan) }; // (4)
 }
@@ -357,7 +362,8 @@ async function settleSwap(connection: DatabaseConnection, plan: SwapPlan): Promi
   // The tables are in place: what waits for a lock now may wait longer than the switch itself was allowed to.
   await connection.execute('SET SESSION lock_wait_timeout = 60');
   const left = await dropStubs(connection, plan.live, stubsOf(plan).coming);
-  return [...left, ...(await settleObjects(connection, plan.live, plan.incoming, plan.outgoing))];
+  const unset = await setBoundDefaults(connection, plan.live, plan.defaults ?? []);
+  return [...left, ...unset, ...(await settleObjects(connection, plan.live, plan.incoming, plan.outgoing))];
 }
 
 /** Makes what belongs to the live tables and drops what belongs to the others. */
