@@ -12,7 +12,8 @@ import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.
 import { findEqualTables, keepCopies } from '../databases/mariadb/equal-tables.ts';
 import { inspectSwap } from '../databases/mariadb/inspect-swap.ts';
 import type { SwapPlan } from '../databases/mariadb/plan-swap.ts';
-import { applySwap, finishSwap, planSwapBack, revertSwap, type SwapResult } from '../databases/mariadb/swap.ts';
+import { planSwapBack } from '../databases/mariadb/plan-swap-back.ts';
+import { applySwap, finishSwap, revertSwap, type SwapResult } from '../databases/mariadb/swap.ts';
 import type { Audit } from '../lib/audit-log.ts';
 import { planEntriesBack } from './move-entries.ts';
 import { type Move, invertMove, isMoveKept, makeMove, surveyMove } from './move-site.ts';

@@ -40,6 +40,8 @@ CREATE PROCEDURE LIVE.pr() SELECT NEXTVAL(LIVE.plain), 'x' FROM LIVE.a; CREATE E
 const CHANGE =
   'DO NEXTVAL(plain); INSERT INTO a (n) VALUES (6); ALTER TABLE a ALTER COLUMN l SET DEFAULT 7; DROP VIEW w; INSERT INTO sv (v) VALUES (9);';
 
+type Wish = { readonly live?: string; readonly scope?: SwapScope; readonly parts?: readonly LoadPart[] };
+
 describe('a default from a sequence', () => {
   let server: TestServer;
   let count = 0;
@@ -96,7 +98,7 @@ describe('a default from a sequence', () => {
 
   const prepare = async (
     site: Made & Awaited<ReturnType<typeof makeSite>>,
-    { live = site.name, scope = WHOLE_DATABASE as SwapScope, parts = site.parts as readonly LoadPart[] } = {},
+    { live = site.name, scope = WHOLE_DATABASE, parts = site.parts }: Wish = {},
   ): Promise<SwapPlan> => {
     const scratch = await makeScratch(server);
     const { definers } = await loadAll(server, scratch, parts);

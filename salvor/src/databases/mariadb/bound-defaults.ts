@@ -4,6 +4,7 @@
  * a switch says the live ones instead.
  */
 import { type DatabaseConnection, quoteName, serverErrorNumber } from './connect.ts';
+import { isServersTrouble } from './objects.ts';
 import type { DatabaseFacts, DatabaseProblem } from './probe.ts';
 
 /** The default of one column, as the server writes it. */
@@ -62,7 +63,7 @@ export async function nameBoundDefaults(
 
 /**
  * Gives columns their defaults where they have not got them yet; all of a table in one statement, which changes nothing but
- * its definition. What could not be given is named. Throws only where the server is lost.
+ * its definition. What could not be given is named. Throws as `createObjects`.
  */
 export async function setBoundDefaults(
   connection: DatabaseConnection,
@@ -82,7 +83,7 @@ export async function setBoundDefaults(
     try {
       await connection.execute(`ALTER TABLE ${quoteName(database, table)} ${changes.join(', ')}`);
     } catch (error) {
-      if (serverErrorNumber(error) === null) throw error;
+      if (isServersTrouble(serverErrorNumber(error))) throw error;
       const words = error instanceof Error ? error.message : '';
       const message = `the defaults of ${columns.map(({ column }) => `${table}.${column}`).join(', ')} were not set: ${words}`;
       problems.push({ code: 'default-not-set', name: table, message });

@@ -173,7 +173,8 @@ describe('a hostile dump', () => {
       const parts = honest.map((part) => ({
         ...part,
         open: async function* () {
-          if (part.kind === 'table') seen.push(await readChildStatus());
+          const status = await readChildStatus();
+          if (status !== '') seen.push(status);
           yield* part.open();
         },
       }));

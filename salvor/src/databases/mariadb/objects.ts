@@ -148,7 +148,7 @@ async function createObject(connection: DatabaseConnection, object: DatabaseObje
 }
 
 /** Whether a statement fails for reasons that are not its own. `null`: no answer came. */
-function isServersTrouble(number: number | null): boolean {
+export function isServersTrouble(number: number | null): boolean {
   return number === null || number < FIRST_OF_SQL || TROUBLES.has(number);
 }
 

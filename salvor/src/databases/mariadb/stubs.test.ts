@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { inspectSwap, readSwapFacts } from './inspect-swap.ts';
 import { planSwap, type SwapPlan, type SwapScope, WHOLE_DATABASE } from './plan-swap.ts';
-import { applySwap, finishSwap, planSwapBack, revertSwap, swapBack } from './swap.ts';
+import { planSwapBack } from './plan-swap-back.ts';
+import { applySwap, finishSwap, revertSwap, swapBack } from './swap.ts';
 import { createStubs, dropStubs } from './stubs.ts';
 import { openConnection } from './connect.ts';
 import {

@@ -8,7 +8,8 @@ import { inspectSwap, readSwapFacts } from './inspect-swap.ts';
 import { planSwap, type SwapPlan, type SwapScope, WHOLE_DATABASE } from './plan-swap.ts';
 import { probeDatabase } from './probe.ts';
 import type { Scratch } from './scratch.ts';
-import { applySwap, finishSwap, planSwapBack, revertSwap, swapBack } from './swap.ts';
+import { planSwapBack } from './plan-swap-back.ts';
+import { applySwap, finishSwap, revertSwap, swapBack } from './swap.ts';
 import {
   dumpAll,
   fingerprint,
