@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PlannedHook } from './hook.ts';
 import { Problem } from './problem.ts';
 import { Time, list } from './scalars.ts';
 import { TaskState } from './task.ts';
@@ -14,6 +15,8 @@ export const AvailabilityPlan = z
     ),
     /** The web server that is tested and reloaded; null where it has nothing to do with it. */
     webServer: z.enum(['nginx', 'apache']).nullable(),
+    /** Around its steps, in their order; of a step that it does not come to none runs. */
+    hooks: list(PlannedHook),
     /** What has to be put right first. With any of these nothing is done. */
     obstacles: list(Problem),
     notes: list(Problem),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PlannedHook } from './hook.ts';
 import { Problem } from './problem.ts';
 import { Bytes, Count, Time, list } from './scalars.ts';
 import { TaskState } from './task.ts';
@@ -22,6 +23,8 @@ export const DeletePlan = z
     names: list(z.object({ path: z.string().min(1), change: z.enum(['made', 'changed', 'removed']) }).readonly()),
     /** Databases whose tables leave; where nothing of somebody else's is in them they are dropped in the end, with their user. */
     databases: list(z.object({ name: z.string().min(1), user: z.string().min(1), tables: Count }).readonly()),
+    /** Around its steps, in their order; of a step that it does not come to none runs. */
+    hooks: list(PlannedHook),
     /** What has to be put right first. With any of these nothing is done. */
     obstacles: list(Problem),
     notes: list(Problem),

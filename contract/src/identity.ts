@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PlannedHook } from './hook.ts';
 import { Problem } from './problem.ts';
 import { Bytes, Count, Time, list } from './scalars.ts';
 import { TaskState } from './task.ts';
@@ -87,6 +88,8 @@ export const IdentityPlan = z
     names: list(z.object({ path: z.string().min(1), change: z.enum(['made', 'changed', 'removed']) }).readonly()),
     /** Whether what tells of people is replaced in the copy. */
     masked: z.boolean(),
+    /** Around its steps, in their order; of a step that it does not come to none runs. */
+    hooks: list(PlannedHook),
     /** What has to be put right first. With any of these nothing is done. */
     obstacles: list(Problem),
     notes: list(Problem),

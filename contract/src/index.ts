@@ -29,6 +29,7 @@ export {
 export { AvailabilityDocument, AvailabilityPlan } from './availability.ts';
 export { BackupDeleteDocument } from './backup-delete.ts';
 export { BackupDocument } from './backup.ts';
+export { PlannedHook } from './hook.ts';
 export { ExportDocument } from './export.ts';
 export { DailyAccount, DailyCopy, DailyDocument } from './daily.ts';
 export { PolicyDocument, PolicySetting, SimulationDocument } from './policy.ts';

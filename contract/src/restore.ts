@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PlannedHook } from './hook.ts';
 import { Problem } from './problem.ts';
 import { Bytes, Count, Time, list } from './scalars.ts';
 import { TaskState } from './task.ts';
@@ -46,6 +47,8 @@ export const RestorePlan = z
         page: z.object({ url: z.string(), rollsBack: z.boolean() }).readonly().nullable(),
       })
       .readonly(),
+    /** Around its steps, in their order; of a step that it does not come to none runs. */
+    hooks: list(PlannedHook),
     /** What has to be removed first. With any of these nothing is done. */
     obstacles: list(Problem),
     /** What is well to know before: nothing of it keeps the restore from being done. */

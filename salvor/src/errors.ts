@@ -321,7 +321,7 @@ export const SALVOR_ERRORS = {
   },
   'hook-failed': {
     message: (c) => `The ${String(c['hook'])} hook of ${String(c['site'])} failed: ${String(c['why'])}.`,
-    hint: 'Nothing of the site was touched. Mend the command under hooks in salvor.yaml, or take it out, and run it again.',
+    hint: 'What Salvor had begun was taken back. Mend the command in salvor.yaml, or take it out, and run it again.',
     exit: 1,
     retry: 'later',
   },

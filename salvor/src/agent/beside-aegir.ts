@@ -2,11 +2,12 @@
  * Asked before a task begins with a site: whether it may, beside an Aegir that runs on this host. What reads a site, or
  * brings it back as it was, waits for what Aegir does with it; what changes which sites there are is Aegir's own.
  */
-import type { Problem } from '@salvor/contract';
+import type { PlannedHook, Problem } from '@salvor/contract';
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import type { Policy } from '../policies/settings.ts';
+import { type SteppedOperation, listHooks } from '../policies/task-steps.ts';
 import type { Account } from '../sites/account.ts';
 import { type LivingAegir, findAegir, isPlatformOfAegir, isSiteOfAegir } from '../sites/find-aegir.ts';
 import type { Site } from '../sites/site.ts';
@@ -15,7 +16,7 @@ import type { TaskRun } from '../tasks/task-run.ts';
 
 /** Who and what a task is about. */
 export type AskedTask = {
-  readonly operation: string;
+  readonly operation: SteppedOperation;
   readonly account: Account;
   /** Of the site that there is; of an import the one that there will be. */
   readonly uri: string;
@@ -24,7 +25,7 @@ export type AskedTask = {
 };
 
 export function askedOf(
-  operation: string,
+  operation: SteppedOperation,
   { account, uri }: Pick<Site, 'account' | 'uri'>,
   platform: string | null = null,
 ): AskedTask {
@@ -47,19 +48,22 @@ export function judgeBeside(asked: AskedTask, config: Config, sites: readonly Si
   throw new SalvorError('aegir-owns-site', { operation, site: `${account.name}/${uri}`, panel: aegir.panel.uri });
 }
 
+/** What of a plan is said otherwise beside an Aegir. */
+type Told = {
+  readonly obstacles: readonly Problem[];
+  readonly notes: readonly Problem[];
+  readonly hooks: readonly PlannedHook[];
+};
+
 /** The plan with what beside an Aegir becomes of the task. */
-export function tellBeside<P extends { readonly obstacles: readonly Problem[]; readonly notes: readonly Problem[] }>(
-  plan: P,
-  asked: AskedTask,
-  config: Config,
-  sites: readonly Site[],
-): P {
+export function tellBeside<P extends Told>(plan: P, asked: AskedTask, config: Config, sites: readonly Site[]): P {
   const path = `${asked.account.name}/${asked.uri}`;
   try {
     if (judgeBeside(asked, config, sites) === null) return plan;
     const message =
       'the command of the policy (aegir.command) has Aegir do it: undo can’t take it back, the safety point can';
-    return { ...plan, notes: [...plan.notes, { code: 'handed-over', message, path }] };
+    const hooks = listHooks(policyOf(asked, config), asked.operation, { isHandedOver: true });
+    return { ...plan, hooks, notes: [...plan.notes, { code: 'handed-over', message, path }] };
   } catch (error) {
     if (!(error instanceof SalvorError)) throw error;
     return { ...plan, obstacles: [...plan.obstacles, { code: error.code, message: error.message, path }] };

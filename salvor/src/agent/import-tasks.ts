@@ -10,7 +10,7 @@ import { type ImportTools, importSite } from '../tasks/import-site.ts';
 import { type ImportWish, planImport } from '../tasks/plan-import.ts';
 import { readUnpackedSite } from '../tasks/read-stored-site.ts';
 import { configuredFor } from './archive-points.ts';
-import { judgeBeside, tellBeside } from './beside-aegir.ts';
+import { type AskedTask, judgeBeside, tellBeside } from './beside-aegir.ts';
 import { type TaskCallOptions, waitOptions } from './calls.ts';
 import { readHost } from './host-sites.ts';
 import { previewOf } from './task-documents.ts';
@@ -45,7 +45,7 @@ export class ImportTasks {
     const host = await readHost(config, waiting.signal);
     const wish = chooseWish(call, host);
     const { account, uri, platform } = wish;
-    const asked = { operation: 'import', account, uri, platform: platform.root };
+    const asked: AskedTask = { operation: 'import', account, uri, platform: platform.root };
     const archive = await lookAtArchive(account.name, call.file);
     if (call.dryRun) {
       const { policy } = policyOfSite(config.policies, { account: account.name, uri });

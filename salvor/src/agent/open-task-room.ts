@@ -8,6 +8,7 @@ import { policyOfAccount, policyOfHost } from '../policies/policy-levels.ts';
 import { findAdministrator } from '../sites/administrator.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Uptime } from './clock-watch.ts';
+import { hooksOf } from './hooks-of.ts';
 import { Journals } from './journals.ts';
 import { Locks } from './locks.ts';
 import { limitsOf } from './queue-limits.ts';
@@ -50,6 +51,7 @@ export async function openTaskRoom(config: Config, services: AgentServices): Pro
     limits,
     way: new Way(),
     load: () => loadavg()[0] ?? 0,
+    hooksOf: (row) => hooksOf(config, row),
     recover: () => recoverHost(room, (account) => points.repositories.unlock(account)),
     auditLog: new AuditLog(config.state, services),
     administratorOf: (server, home) =>

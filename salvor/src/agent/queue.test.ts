@@ -30,7 +30,7 @@ function gate(): { readonly body: TaskBody<void>; readonly begun: Promise<void>;
     body: async (run) => {
       begun.resolve();
       await Promise.race([opened.promise, once(run.signal, 'abort')]);
-      await run.step('after the gate', async () => {});
+      await run.step('keep', async () => {});
     },
   };
 }

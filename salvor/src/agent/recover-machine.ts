@@ -140,8 +140,10 @@ class MachineRecovery {
   async run(): Promise<RecoverDocument> {
     this.#placeState();
     await using resources = new AsyncDisposableStack();
-    const { room, points, opened } = await openTaskRoom(this.#config, this.#tools);
+    const { room: ordinary, points, opened } = await openTaskRoom(this.#config, this.#tools);
     resources.use(opened);
+    // What the hooks call may not be there yet.
+    const room: TaskRoom = { ...ordinary, hooksOf: () => null };
     resources.use(room.locks.lockSite({ account: HOST_ACCOUNT, uri: 'recovery' }, 'recover'));
     const accounts = this.#wanted.only === 'configuration' ? [] : this.#plan.accounts;
     for (const name of [HOST_ACCOUNT, ...this.#plan.names]) await this.#adopt(name, points);

@@ -70,6 +70,9 @@ async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals'][
     const journal = room.journals.read(task);
     if (journal === null) return;
     words.say(`its process is gone; it had come to “${journal.phase}”`, { kind: 'warning', code: null });
+    const row = await room.log.read(task);
+    if (row !== null && room.hooksOf(row) !== null)
+      words.say('no hook runs now: of one whose end is not said above it is not known how far it came');
     const recovered = await recoverTask(journal, { ...room, say: words.say, audit: room.auditLog.for(task) });
     if (removeUnfinishedArchive(place.home, task)) words.say('removed the archive that was not finished');
     words.say(`ended ${recovered.state}`);

@@ -8,7 +8,7 @@ import type { TaskRow } from '../store/tables.ts';
 import type { Journal } from '../tasks/journal.ts';
 import { type RecoveryTools, recoverTask } from '../tasks/recover-task.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
-import { TaskRun, type TaskProgress } from '../tasks/task-run.ts';
+import { type StepHooks, TaskRun, type TaskProgress } from '../tasks/task-run.ts';
 import type { Journals } from './journals.ts';
 import type { Locks } from './locks.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -36,11 +36,16 @@ export type TaskRoom = {
   readonly way: Way;
   /** The host's load of the last minute. */
   readonly load: () => number;
+  /** The hoster's hooks around the steps of a task; null where the policy of its site names none. */
+  readonly hooksOf: (row: HookedRow) => StepHooks | null;
   /** Finishes or undoes what dead processes left: a task may wait for one of theirs. */
   readonly recover: () => Promise<void>;
   /** Who asks, for the audit log and for those whose task is cancelled. */
   readonly who: string;
 };
+
+/** What of a task's row its hooks go by. */
+export type HookedRow = Pick<TaskRow, 'operation' | 'account' | 'uri' | 'path' | 'wish' | 'attempt'>;
 
 /** What a body needs beside its own: the same for a command that waits and for whoever runs the queue. */
 export type RunOptions = {
@@ -111,6 +116,7 @@ export async function runTask<T>(
       beat.show(progress);
       options.onProgress(progress);
     },
+    hooks: room.hooksOf(row),
   });
   try {
     room.journals.write(journal);

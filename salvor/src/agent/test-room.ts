@@ -50,6 +50,7 @@ export async function openTestRoom(limits: Partial<QueueLimits> = {}, state?: st
     say: (line) => void said.push(line),
     administratorOf: () => Promise.reject(new Error('no server')),
     load: () => host.load,
+    hooksOf: () => null,
     recover: () => recoverHost(room, () => Promise.resolve()),
   };
   const resources = made.move();

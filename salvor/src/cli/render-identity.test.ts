@@ -41,6 +41,7 @@ const PLAN: IdentityPlan = {
   },
   names: [{ path: '/h/.drush/new.test.alias.drushrc.php', change: 'made' }],
   masked: false,
+  hooks: [],
   obstacles: [],
   notes: [],
 };
@@ -65,6 +66,12 @@ test('a plan that rewrites nothing has no empty tables', () => {
   const rewrites = { settings: [], values: [] };
   const lines = renderIdentityPlan('rename', { ...PLAN, rewrites, names: [] }, makePaint(false));
   assert.equal(lines.length, 3);
+});
+
+test('a preview lists the hooks around its steps', () => {
+  const hooks = [{ when: 'before', step: 'switch', command: ['/usr/local/bin/purge', '\u001b[31m'] }] as const;
+  const lines = renderIdentityPlan('rename', { ...PLAN, hooks }, makePaint(false));
+  assert.deepEqual(lines.slice(-2), ['Hooks:', '  before switch: /usr/local/bin/purge \\x1b[31m']);
 });
 
 test('of many places the first are shown, and how many more there are', () => {

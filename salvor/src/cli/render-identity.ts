@@ -1,6 +1,7 @@
 import type { IdentityDocument, IdentityPlan, RewrittenSettingsFile, RewrittenValues } from '@salvor/contract';
 import type { Paint } from './paint.ts';
 import { counted, escapeControl, readableBytes, readableCount, readableTime, shortPoint } from './readable.ts';
+import { renderHooks } from './render-hooks.ts';
 import { renderProblems } from './render-problems.ts';
 import { type Column, renderTable } from './table.ts';
 
@@ -60,6 +61,7 @@ export function renderIdentityPlan(operation: IdentityOperation, plan: IdentityP
   if (plan.masked) lines.push(line('masked', 'what tells of people is replaced in the copy'));
   lines.push(...settingsLines(rewrites.settings, paint));
   if (rewrites.values !== null) lines.push(...valueLines(rewrites.values, paint));
+  lines.push(...renderHooks(plan.hooks));
   if (notes.length > 0) lines.push('To know before:', ...renderProblems(notes, paint, 'hint'));
   if (obstacles.length > 0)
     lines.push(`${counted(obstacles.length, 'thing')} in the way:`, ...renderProblems(obstacles, paint));

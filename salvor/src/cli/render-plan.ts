@@ -9,6 +9,7 @@ import {
   readableTime,
   shortPoint,
 } from './readable.ts';
+import { renderHooks } from './render-hooks.ts';
 import { renderProblems } from './render-problems.ts';
 
 /** What a restore is going to do, a line for each part. */
@@ -42,7 +43,7 @@ export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
   const kept = plan.bytesKept === 0 ? '' : `; ${readableBytes(plan.bytesKept)} are there already`;
   lines.push(line('to read', `${readableBytes(plan.bytes)}${kept}${time}`));
   lines.push(line('switch', switchText(plan)));
-  lines.push(...aroundText(plan.around));
+  lines.push(...aroundText(plan.around), ...renderHooks(plan.hooks));
   if (plan.notes.length > 0) lines.push('To know before:', ...renderProblems(plan.notes, paint, 'hint'));
   if (plan.obstacles.length > 0) {
     lines.push(`${counted(plan.obstacles.length, 'thing')} in the way:`, ...renderProblems(plan.obstacles, paint));

@@ -63,11 +63,12 @@ export class Section {
     return isMap(this.#entries.get(name)?.value);
   }
 
-  allow(known: readonly string[]): void {
+  /** `where`: what says which are known, of a long list. */
+  allow(known: readonly string[], where = `known are: ${known.join(', ')}`): void {
     for (const [name, { keyAt }] of this.#entries) {
       if (known.includes(name)) continue;
       const nearest = nearestName(name, known);
-      const help = nearest === null ? `known are: ${known.join(', ')}` : `the nearest is '${nearest}'`;
+      const help = nearest === null ? where : `the nearest is '${nearest}'`;
       // What is not like a key at all may be a secret that lost its colon.
       const named = /^[\w-]{1,40}$/.test(name) ? ` '${name}'` : '';
       this.#fail(keyAt, `unknown key${named} in ${this.#title}; ${help}`);

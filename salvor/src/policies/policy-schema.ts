@@ -1,6 +1,7 @@
 import { PRESETS, SETTING_NAMES, settingOf } from './settings.ts';
 import type { Setting } from './settings.ts';
 import { WEEKDAYS, formatSetting } from './setting-text.ts';
+import { HOOK_PLACES } from './task-steps.ts';
 
 export type JsonSchema = { readonly [key: string]: unknown };
 
@@ -24,6 +25,8 @@ export function policySchema(): JsonSchema {
 function describe(setting: Setting): string {
   return `${setting.about} Default: ${formatSetting(setting, setting.standard)}.`;
 }
+
+const COMMAND: JsonSchema = { type: ['array', 'null'], items: { type: 'string' } };
 
 function schemaOf({ kind, choices }: Setting): JsonSchema {
   switch (kind) {
@@ -54,7 +57,9 @@ function schemaOf({ kind, choices }: Setting): JsonSchema {
     case 'address':
       return { type: ['string', 'null'], pattern: ':\\d{1,5}$' };
     case 'command':
-      return { type: ['array', 'null'], items: { type: 'string' } };
+      return COMMAND;
+    case 'hooks':
+      return { type: ['object', 'null'], propertyNames: { enum: HOOK_PLACES }, additionalProperties: COMMAND };
     case 'choice':
       return { enum: choices ?? [] };
     default:

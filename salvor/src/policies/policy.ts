@@ -33,7 +33,14 @@ export function resolvePolicy(levels: readonly PolicyLevel[]): ResolvedPolicy {
       policy = presetPolicy(preset);
       for (const name of SETTING_NAMES) sources.set(name, `preset ${preset}`);
     }
-    policy = { ...policy, ...said };
+    const { hooksBefore, hooksAfter } = policy;
+    policy = {
+      ...policy,
+      ...said,
+      // A level adds to these, and takes away what it names with nothing.
+      hooksBefore: { ...hooksBefore, ...said.hooksBefore },
+      hooksAfter: { ...hooksAfter, ...said.hooksAfter },
+    };
     for (const name of SETTING_NAMES) if (said[name] !== undefined) sources.set(name, title);
   }
   return { policy: Object.freeze(policy), sources: Object.fromEntries(sources) as Record<SettingName, string> };

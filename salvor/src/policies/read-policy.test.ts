@@ -4,6 +4,7 @@ import { openSection } from '../lib/yaml-section.ts';
 import { presetPolicy, resolvePolicy } from './policy.ts';
 import { policySchema } from './policy-schema.ts';
 import { readPolicy } from './read-policy.ts';
+import { listHooks } from './task-steps.ts';
 import { formatSetting } from './setting-text.ts';
 import { SETTING_NAMES, settingOf } from './settings.ts';
 import type { PolicyChange, SettingName } from './settings.ts';
@@ -36,7 +37,8 @@ limits: { workers: 1, upload: 10M, nice: no }
 leaveOut: { rows: ['sessions', 'cache_*'] }
 restore: { maintenance: yes, reloadPhp: [systemctl, reload, php8.2-fpm] }
 page: { url: 'https://{uri}/?x', connectTo: '[::1]:443', text: Welcome, within: 1m, onFailure: rollBack }
-hooks: { postRestore: [/usr/bin/drush, cr], preRestore: , user: deploy }
+hooks:
+  { postRestore: [/usr/bin/drush, cr], preRestore: , user: deploy, before: { switch: [hold], clone/safety point: }, after: }
 webServer: { kind: nginx, virtualHost: '{home}/vhosts/{uri}.conf', template: , php: '127.0.0.1:9000', test: [nginx, -t] }
 `);
     assert.deepEqual(change, {
@@ -62,6 +64,8 @@ webServer: { kind: nginx, virtualHost: '{home}/vhosts/{uri}.conf', template: , p
       pageFailure: 'rollBack',
       postRestore: ['/usr/bin/drush', 'cr'],
       preRestore: null,
+      hooksBefore: { switch: ['hold'], 'clone/safety point': null },
+      hooksAfter: {},
       hookUser: 'deploy',
       webServer: 'nginx',
       virtualHost: '{home}/vhosts/{uri}.conf',
@@ -70,6 +74,10 @@ webServer: { kind: nginx, virtualHost: '{home}/vhosts/{uri}.conf', template: , p
       webServerTest: ['nginx', '-t'],
     });
     assert.equal(formatSetting(settingOf('pageConnectTo'), change.pageConnectTo ?? null), '[::1]:443');
+    assert.equal(
+      formatSetting(settingOf('hooksBefore'), change.hooksBefore ?? {}),
+      '{ switch: [hold], clone/safety point: [] }',
+    );
     assert.equal(formatSetting(settingOf('postRestore'), change.postRestore ?? null), '[/usr/bin/drush, cr]');
   });
 
@@ -87,6 +95,13 @@ webServer: { kind: nginx, virtualHost: '{home}/vhosts/{uri}.conf', template: , p
       ['timeZone: Mars/Olympus', "1:11 'timeZone' must be a time zone such as Europe/Oslo"],
       ['limits: {workers: 0}', "1:19 'workers' must be 1 at least"],
       ['hooks: {postRestore: drush cr}', "1:22 'postRestore' must be a list: each item on its own line after '- '"],
+      ['hooks: {before: {swich: [a]}}', "1:18 unknown key 'swich' in 'before'; the nearest is 'switch'"],
+      ['hooks: {after: {delete/mask: [a]}}', "1:17 unknown key in 'after'; docs/hooks.md has the steps of each task"],
+      [
+        'hooks: {after:\n {whenever: [a]}}',
+        "2:3 unknown key 'whenever' in 'after'; docs/hooks.md has the steps of each task",
+      ],
+      ['hooks: {before: {switch: hold it}}', "1:26 'switch' must be a list: each item on its own line after '- '"],
       ['page: {url: ftp://x/}', "1:13 'url' must be an address such as https://{uri}/"],
       ['page: {url: "https://me:secret@x/"}', "1:13 'url' must be an address such as https://{uri}/"],
       ['page: {connectTo: localhost}', "1:19 'connectTo' must be HOST:PORT such as 127.0.0.1:443"],
@@ -117,6 +132,23 @@ webServer: { kind: nginx, virtualHost: '{home}/vhosts/{uri}.conf', template: , p
     assert.equal(sources.keepDatabasesMs, 'host');
     assert.equal(sources.databasesEveryMs, 'site example.com');
     assert.equal(sources.nightlyAt, 'preset standard');
+  });
+
+  it('adds the hooks of steps to those of the level above, and takes away what it names with nothing', () => {
+    const { policy } = resolvePolicy([
+      { title: 'host', change: read('hooks: { before: { switch: [a], build: [b] }, after: { keep: [c] } }') },
+      { title: 'account o1', change: read('hooks: { before: { clone/switch: [d], build: } }') },
+      { title: 'site example.com', change: read('hooks: { user: deploy }') },
+    ]);
+    assert.deepEqual(policy.hooksBefore, { switch: ['a'], build: null, 'clone/switch': ['d'] });
+    assert.deepEqual(policy.hooksAfter, { keep: ['c'] });
+    assert.deepEqual(
+      listHooks(policy, 'clone').map(({ when, step, command }) => [when, step, ...command]),
+      [
+        ['before', 'switch', 'd'],
+        ['after', 'keep', 'c'],
+      ],
+    );
   });
 
   it('that names a preset begins anew with it: what the levels above said is gone', () => {

@@ -13,6 +13,7 @@ import {
   parseWindow,
 } from './setting-text.ts';
 import { PRESETS, SETTING_NAMES, settingOf } from './settings.ts';
+import { HOOK_PLACES, type HookCommands } from './task-steps.ts';
 import type { Kind, KindValues, PolicyChange, Preset, Setting } from './settings.ts';
 
 /**
@@ -96,6 +97,8 @@ function readKind(section: Section, key: string, { kind, choices = [], each }: S
       return section.parsed(key, parseAddress, 'must be HOST:PORT such as 127.0.0.1:443');
     case 'command':
       return readCommand(section, key);
+    case 'hooks':
+      return readHooks(section.section(key));
     case 'choice':
       return section.parsed(
         key,
@@ -127,6 +130,11 @@ function readCommand(section: Section, key: string): readonly string[] | null {
   if (words.some((word) => word.includes('\0'))) section.fail(key, 'must be words');
   if (words[0]?.includes('=') === true) section.fail(key, 'must begin with a program');
   return words.length === 0 ? null : words;
+}
+
+function readHooks(places: Section): HookCommands {
+  places.allow(HOOK_PLACES, 'docs/hooks.md has the steps of each task');
+  return Object.fromEntries(places.names().map((place) => [place, readCommand(places, place)]));
 }
 
 function requireRange(section: Section, key: string, { kind, least, most }: Setting, value: number): void {

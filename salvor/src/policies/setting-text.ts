@@ -1,6 +1,7 @@
 /** Values of settings as people write them, and back. Each reader gives null for text that it does not understand. */
 import { formatDurationMs } from '../lib/duration.ts';
 import type { KindValues, Setting } from './settings.ts';
+import type { HookCommands } from './task-steps.ts';
 
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 const MINUTES_PER_DAY = 24 * 60;
@@ -69,8 +70,18 @@ function formatRate(rate: number): string {
   return String(rate);
 }
 
+function isHooks(kind: Setting['kind'], value: KindValues[keyof KindValues]): value is HookCommands {
+  return kind === 'hooks' && value !== null;
+}
+
+function formatHooks(commands: HookCommands): string {
+  const places = Object.entries(commands).map(([place, words]) => `${place}: [${(words ?? []).join(', ')}]`);
+  return places.length === 0 ? 'none' : `{ ${places.join(', ')} }`;
+}
+
 /** A value as `salvor.yaml` would hold it. */
 export function formatSetting({ kind }: Setting, value: KindValues[keyof KindValues]): string {
+  if (isHooks(kind, value)) return formatHooks(value);
   if (value === null) return kind === 'zone' ? "the host's" : kind === 'window' ? 'all day' : 'none';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'number')

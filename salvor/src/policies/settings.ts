@@ -6,6 +6,7 @@
  * waits.
  */
 import { MASK_RULE_WORDS, parseMaskRule } from './mask-rule.ts';
+import type { HookCommands } from './task-steps.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -40,6 +41,8 @@ export type KindValues = {
   path: string | null;
   /** A program and its arguments, each an item of a list: no shell reads them. Null is none. */
   command: readonly string[] | null;
+  /** Commands by the step of a task that they are for; each level adds to the one above. */
+  hooks: HookCommands;
   /** One of the setting's `choices`. */
   choice: string;
 };
@@ -363,6 +366,20 @@ export const SETTINGS = {
     kind: 'command',
     standard: null,
     about: 'Run after such an update, whether it went well or not: SALVOR_UPDATE says done or failed.',
+  },
+  hooksBefore: {
+    key: 'hooks.before',
+    kind: 'hooks',
+    standard: {},
+    about:
+      'Commands by the step of a task that they run before, as its log names it: switch, or clone/switch for clones alone. Where one fails before the switch, the task stops and all goes back.',
+  },
+  hooksAfter: {
+    key: 'hooks.after',
+    kind: 'hooks',
+    standard: {},
+    about:
+      'Commands by the step that they run after, also where it failed: SALVOR_STEP_STATE says done or failed. Where one fails before the switch, all goes back; after it, it is a problem of the task.',
   },
   hookUser: {
     key: 'hooks.user',

@@ -111,7 +111,7 @@ export async function buildNewSite(
   });
   await makeStaging(part.staging);
   for (const database of databases)
-    await run.step(`make a database like ${database.from.name}`, () => makeDatabase(database, tools, run));
+    await run.step('make the database', () => makeDatabase(database, tools, run), database.made.name);
   await run.step('build the files', () => buildParts(part, point, clone, plan, run));
 
   const values: RewrittenValues[] = [];
@@ -121,7 +121,11 @@ export async function buildNewSite(
     if (name === undefined) continue;
     const change = renaming(clone, plan, values, run);
     tables.push(
-      await run.step(`build ${one.stored.name}`, () => buildDatabase(clone, point, one, name, tools, run, change)),
+      await run.step(
+        'build the database',
+        () => buildDatabase(clone, point, one, name, tools, run, change),
+        one.stored.name,
+      ),
     );
   }
   if (plan.document.masked) await run.step('mask', () => maskBuilt(clone, planned, names, tools, run));

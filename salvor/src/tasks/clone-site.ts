@@ -110,7 +110,7 @@ export async function runPreHook(
   if (policy.preRestore === null) return;
   const { account, uri, path, platform, cms } = site;
   const place = { operation, account, accountName: account.name, uri, path, platform: platform.root, cms };
-  const why = await run.step('hook', () => runHook('preRestore', place, policy, run, run.signal));
+  const why = await run.hook(() => runHook('preRestore', place, policy, run, run.signal));
   if (why !== null) throw new SalvorError('hook-failed', { hook: 'preRestore', site: siteKey(site), why });
 }
 

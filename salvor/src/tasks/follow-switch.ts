@@ -30,8 +30,7 @@ export async function reloadPhp({ policy }: Pick<FollowTools, 'policy'>, run: Ta
 export async function followSwitch(place: HookPlace, tools: FollowTools, run: TaskRun): Promise<PageCheck | null> {
   const { policy } = tools;
   run.note(...(await run.commit('verify', () => verifySite(tools.readSite))));
-  const why =
-    policy.postRestore === null ? null : await run.commit('hook', () => runHook('postRestore', place, policy, run));
+  const why = policy.postRestore === null ? null : await run.hook(() => runHook('postRestore', place, policy, run));
   if (why !== null) run.note({ code: 'hook-failed', message: `the postRestore hook failed: ${why}`, path: place.path });
   const isAsked = policy.pageUrl !== null && !(await isSwitchedOff(tools, run));
   const page = !isAsked ? null : await run.commit('ask the page', () => checkPage(place.uri, policy, run));

@@ -58,7 +58,10 @@ export async function handOver(
     run.record({ point: safety.point.manifest.point });
     await tools.remember(safety.point);
   });
-  const why = await run.step('Aegir', () => runAegir(site, wish, policy, run));
+  const why = await run.step('Aegir', async () => {
+    run.isHandedOver = true;
+    return await runAegir(site, wish, policy, run);
+  });
   if (why !== null) throw new SalvorError('hook-failed', { hook: 'aegir.command', site: siteKey(site), why });
   await run.step('wait for Aegir', wait);
   run.note(...(await run.step('verify', () => judgeOutcome(site, wish, tools))));

@@ -10,6 +10,7 @@ import { type Repository, type Snapshot, check, copy, findSnapshot } from '@salv
 import type { CopyName } from '../points/repositories.ts';
 import { expireThirdCopies, writeThirdCopy } from '../points/third-copy.ts';
 import type { Policy } from '../policies/settings.ts';
+import type { StepName } from '../policies/task-steps.ts';
 import { type AccountBackupWanted, type BackedUpAccount, backUpAccount } from './back-up-account.ts';
 import { letGo } from './let-go.ts';
 import type { TaskRun } from './task-run.ts';
@@ -79,11 +80,11 @@ class Night {
     if (this.#wanted.holds === 'databases') return { point, copies: [...this.#copies.values()], thirdCopy: 0 };
     const [first, ...others] = this.#open;
     for (const other of others)
-      if (first !== undefined) await this.#attempt(`catch up ${other.name}`, () => this.#catchUp(first, other));
-    const thirdCopy = (await this.#attempt('third copy', () => thirdCopyOf(this.#wanted, point, this.#run))) ?? 0;
+      if (first !== undefined) await this.#attempt('catch up', other.name, () => this.#catchUp(first, other));
+    const thirdCopy = (await this.#attempt('third copy', null, () => thirdCopyOf(this.#wanted, point, this.#run))) ?? 0;
     for (const each of this.#open) {
-      await this.#attempt(`let go of what is old: ${each.name}`, () => this.#letGo(each));
-      await this.#attempt(`check ${each.name}`, () => this.#check(each));
+      await this.#attempt('let go of what is old', each.name, () => this.#letGo(each));
+      await this.#attempt('check', each.name, () => this.#check(each));
     }
     return { point, copies: [...this.#copies.values()], thirdCopy };
   }
@@ -158,13 +159,16 @@ class Night {
   }
 
   /** What fails here is named, and the next step begins; a night that is cancelled ends. */
-  async #attempt<T>(name: string, body: () => Promise<T>): Promise<T | null> {
+  async #attempt<T>(name: StepName, of: string | null, body: () => Promise<T>): Promise<T | null> {
     try {
-      return await this.#run.step(name, body);
+      return await this.#run.step(name, body, of);
     } catch (error) {
       if (this.#run.signal.aborted) throw error;
       const code = codeOf(error) ?? 'night-failed';
-      this.#run.note({ code, message: `${name}: ${error instanceof Error ? error.message : String(error)}` });
+      this.#run.note({
+        code,
+        message: `${of === null ? name : `${name} (${of})`}: ${error instanceof Error ? error.message : String(error)}`,
+      });
       return null;
     }
   }

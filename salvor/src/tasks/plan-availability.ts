@@ -11,6 +11,7 @@ import { openSpot } from '../lib/beneath/spot.ts';
 import { valueAt } from '../lib/php-evaluate.ts';
 import { type PhpValue, Unresolved, fromText } from '../lib/php-values.ts';
 import type { Policy } from '../policies/settings.ts';
+import { listHooks } from '../policies/task-steps.ts';
 import { homeAround } from '../sites/account.ts';
 import { KEPT_CLOSED, isKeptClosed } from '../sites/kept-closed.ts';
 import { readVariable } from '../sites/read-variable.ts';
@@ -69,6 +70,7 @@ export async function planAvailability(
     uri,
     places,
     webServer: virtualHosts?.server.kind ?? null,
+    hooks: listHooks(policy, wanted === 'off' ? 'disable' : 'enable'),
     obstacles,
     notes,
   };

@@ -12,6 +12,7 @@ import { readTies } from '../databases/mariadb/ties.ts';
 import { SalvorError } from '../errors.ts';
 import { mountsWithin } from '../lib/mounts.ts';
 import type { Policy } from '../policies/settings.ts';
+import { listHooks } from '../policies/task-steps.ts';
 import { homeAround } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
@@ -84,6 +85,7 @@ export async function planDelete(site: Site, tools: DeleteTools, say: (line: str
     ],
     names: named.names.filter(({ path }) => !leaves.has(path)),
     databases: shown,
+    hooks: listHooks(tools.policy, 'delete'),
     obstacles,
     notes,
   };

@@ -11,6 +11,7 @@ import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts
 import { mountPointOf, mountsWithin } from '../lib/mounts.ts';
 import { countFiles } from '../points/count-files.ts';
 import type { Policy } from '../policies/settings.ts';
+import { listHooks } from '../policies/task-steps.ts';
 import type { SiteOverride } from '../sites/site-database.ts';
 import { findBarrier, findGaps } from '../sites/settings-doubts.ts';
 import { layoutOf } from '../sites/site-directory.ts';
@@ -132,6 +133,7 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
     rewrites: { settings: settings.files, values: wish.isPreview ? values : null },
     names: [...outside.shown],
     masked: wish.masked,
+    hooks: listHooks(tools.policy, wish.operation),
     obstacles,
     notes,
   };

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { IdentityPlan, Problem } from '@salvor/contract';
 import type { FoundArchive } from '../points/archive-catalogue.ts';
 import type { Policy } from '../policies/settings.ts';
+import { listHooks } from '../policies/task-steps.ts';
 import { type Account, homeAround } from '../sites/account.ts';
 import { bareSite } from '../sites/bare-site.ts';
 import type { Platform, Site } from '../sites/site.ts';
@@ -87,6 +88,7 @@ export async function planImport(
     rewrites: { settings: [], values: null },
     names: [...outside.shown],
     masked: wish.masked,
+    hooks: listHooks(tools.policy, 'import'),
     obstacles,
     notes,
   };

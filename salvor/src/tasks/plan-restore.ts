@@ -4,6 +4,7 @@
  */
 import type { Problem, RestorePlan } from '@salvor/contract';
 import type { Policy } from '../policies/settings.ts';
+import { listHooks } from '../policies/task-steps.ts';
 import type { DatabaseLogin, ServerAddress } from '../databases/mariadb/connect.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
@@ -92,6 +93,7 @@ export async function planRestore(
     seconds: estimateSeconds(tools.rates, { safety: liveBytes, files: files?.bytes ?? 0, tables: dumpBytes }),
     switch: { files: files?.way ?? 'none', databases: databases.length > 0 ? 'rename' : 'none' },
     around: planAround(site, tools.policy),
+    hooks: listHooks(tools.policy, 'restore'),
     obstacles: findings.obstacles,
     notes: findings.notes,
   };

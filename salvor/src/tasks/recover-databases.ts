@@ -45,7 +45,11 @@ export async function recoverDatabases(
     const name = names[index];
     if (name === undefined) continue;
     swaps.push(
-      await run.step(`build ${planned.stored.name}`, () => buildDatabase(site, point, planned, name, tools, run)),
+      await run.step(
+        'build the database',
+        () => buildDatabase(site, point, planned, name, tools, run),
+        planned.stored.name,
+      ),
     );
   }
   const switchTools = {

@@ -42,7 +42,7 @@ import {
 import type { TaskId } from './task-id.ts';
 
 /** They change nothing of a site: killed, they have failed and nothing has to be rolled back. */
-const HARMLESS: ReadonlySet<Journal['operation']> = new Set([
+export const HARMLESS: ReadonlySet<Journal['operation']> = new Set([
   'backup',
   'daily',
   'confirm',

@@ -178,7 +178,11 @@ async function buildRelocation(
     if (name === undefined) continue;
     const change = renaming(moved, plan, values, run);
     tables.push(
-      await run.step(`build ${one.database.name}`, () => buildDatabase(site, point, one, name, tools, run, change)),
+      await run.step(
+        'build the database',
+        () => buildDatabase(site, point, one, name, tools, run, change),
+        one.database.name,
+      ),
     );
   }
   const named = await run.step('name the site', () =>

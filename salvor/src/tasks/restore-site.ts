@@ -62,9 +62,7 @@ export async function restoreSite(
   const place = placeOfHook(site);
   const { preRestore } = tools.policy;
   const why =
-    preRestore === null
-      ? null
-      : await run.step('hook', () => runHook('preRestore', place, tools.policy, run, run.signal));
+    preRestore === null ? null : await run.hook(() => runHook('preRestore', place, tools.policy, run, run.signal));
   if (why !== null) throw new SalvorError('hook-failed', { hook: 'preRestore', site: siteKey(site), why });
 
   const before = await run.step('sum the tables', () =>
@@ -178,7 +176,11 @@ async function buildBeside(
     if (name === undefined) continue;
     const began = run.clock();
     tables.push(
-      await run.step(`build ${planned.stored.name}`, () => buildDatabase(site, point, planned, name, tools, run)),
+      await run.step(
+        'build the database',
+        () => buildDatabase(site, point, planned, name, tools, run),
+        planned.stored.name,
+      ),
     );
     tools.measure('tables', { bytes: bytesOfDump(planned), seconds: secondsSince(began, run) });
   }

@@ -1,6 +1,7 @@
 import type { Problem, TaskProgress } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import type { Audit } from '../lib/audit-log.ts';
+import type { StepName } from '../policies/task-steps.ts';
 import type { Journal } from './journal.ts';
 import type { TaskId } from './task-id.ts';
 
@@ -8,6 +9,15 @@ export type { TaskProgress };
 
 /** What kind of line it is, and the reason that a program may branch on. */
 export type LineKind = { readonly kind: 'warning' | 'error'; readonly code: string | null };
+
+/** A step of a task; `of` says which one, where there are several: the name of a database, of a copy. */
+export type Step = { readonly name: StepName; readonly of: string | null };
+
+/** What the hoster has done around the steps of a run. Both throw where the run must not go on. */
+export type StepHooks = {
+  readonly before: (step: Step, run: TaskRun) => Promise<void>;
+  readonly after: (step: Step, outcome: 'done' | 'failed', run: TaskRun) => Promise<void>;
+};
 
 /** What a run needs of the one who runs it. */
 export type TaskRunOptions = {
@@ -23,6 +33,8 @@ export type TaskRunOptions = {
   readonly say: (line: string, kind?: LineKind) => void;
   readonly audit: Audit;
   readonly onProgress: (progress: TaskProgress) => void;
+  /** Null where there are none. */
+  readonly hooks: StepHooks | null;
 };
 
 /**
@@ -40,6 +52,8 @@ export class TaskRun {
   readonly problems: Problem[] = [];
   /** What it was to find out is not so: it runs to its end, and ends as failed. */
   failure: SalvorError | null = null;
+  /** Somebody else has begun to do it: nothing of it can be taken back by us. */
+  isHandedOver = false;
   readonly #options: TaskRunOptions;
   #step = '';
 
@@ -82,29 +96,49 @@ export class TaskRun {
     this.#options.say(error.message, { kind: 'error', code: error.code });
   }
 
-  async step<T>(name: string, body: () => Promise<T>): Promise<T> {
+  async step<T>(name: StepName, body: () => Promise<T>, of: string | null = null): Promise<T> {
     if (this.signal.aborted)
       throw new SalvorError(
         'cancelled',
         { what: `before ${name}; nothing was changed` },
         { cause: this.signal.reason },
       );
-    return await this.commit(name, body);
+    return await this.commit(name, body, of);
   }
 
   /** Like a step, and begins although the run was cancelled: its body must not look at the signal. */
-  async commit<T>(name: string, body: () => Promise<T>): Promise<T> {
+  async commit<T>(name: StepName, body: () => Promise<T>, of: string | null = null): Promise<T> {
+    const { hooks } = this.#options;
+    const step = { name, of };
+    await hooks?.before(step, this);
+    let result: T;
+    try {
+      result = await this.#begin(of === null ? name : `${name} (${of})`, body);
+    } catch (error) {
+      await hooks?.after(step, 'failed', this);
+      throw error;
+    }
+    await hooks?.after(step, 'done', this);
+    return result;
+  }
+
+  /** A command of the hoster's that is itself said as a step is: there are no hooks around it. */
+  async hook<T>(body: () => Promise<T>): Promise<T> {
+    return await this.#begin('hook', body);
+  }
+
+  async #begin<T>(title: string, body: () => Promise<T>): Promise<T> {
     const outer = this.#step;
-    this.#step = name;
+    this.#step = title;
     const began = this.clock();
-    this.say(`${name}: begins`);
+    this.say(`${title}: begins`);
     this.progress({});
     try {
       const result = await body();
-      this.say(`${name}: done after ${((this.clock().getTime() - began.getTime()) / 1000).toFixed(1)} s`);
+      this.say(`${title}: done after ${((this.clock().getTime() - began.getTime()) / 1000).toFixed(1)} s`);
       return result;
     } catch (error) {
-      this.say(`${name}: failed: ${error instanceof Error ? error.message : String(error)}`);
+      this.say(`${title}: failed: ${error instanceof Error ? error.message : String(error)}`);
       throw error;
     } finally {
       this.#step = outer;

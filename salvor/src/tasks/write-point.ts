@@ -50,6 +50,7 @@ export async function planWrite(
     seconds: estimateSeconds(rates, { safety: 0, files: bytes, tables: 0 }),
     switch: { files: hasFiles ? 'write' : 'none', databases: hasTables ? 'write' : 'none' },
     around: { maintenance: null, reloadPhp: null, preRestore: null, postRestore: null, page: null },
+    hooks: [],
     obstacles: [],
     notes: [],
   };

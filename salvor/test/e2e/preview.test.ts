@@ -63,7 +63,7 @@ describe('the plan of a restore', () => {
     // A file of two names is copied once.
     assert.ok((told[1] ?? 0) <= planned.bytesKept && (told[1] ?? 0) > planned.bytesKept * 0.99, told.join());
     assert.ok(planned.bytesKept > 0 && planned.bytesKept < (told[0] ?? 0));
-    for (const step of ['build the files', `build ${test.site.database}`]) {
+    for (const step of ['build the files', `build the database (${test.site.database})`]) {
       const last = seen.filter((progress) => progress.step === step && progress.bytesTotal !== null).at(-1);
       assert.ok(last !== undefined, `no progress of ${step}`);
       assert.ok(last.bytes <= (last.bytesTotal ?? 0) && last.bytes > 0, JSON.stringify(last));

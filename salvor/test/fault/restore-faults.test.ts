@@ -52,7 +52,14 @@ describe('a restore that meets a fault', () => {
   };
   const repository = (): string => join(test.config.local, test.host.account.name);
 
-  for (const step of ['plan', 'safety point', 'build', `build the files`, `build marketexampleorg`, 'switch']) {
+  for (const step of [
+    'plan',
+    'safety point',
+    'build',
+    `build the files`,
+    `build the database (marketexampleorg)`,
+    'switch',
+  ]) {
     it(`leaves the old site when the database server dies at the step “${step}”`, async () => {
       const ruined = await test.observe();
       let isKilled = false;
@@ -78,7 +85,7 @@ describe('a restore that meets a fault', () => {
     const ruined = await test.observe();
     const cancel = new AbortController();
     await using agent = await test.open((line) => {
-      if (line.startsWith('build marketexampleorg: begins')) cancel.abort();
+      if (line.startsWith('build the database (marketexampleorg): begins')) cancel.abort();
     });
     await assert.rejects(agent.restore(test.site.uri, { ...EVERYTHING, signal: cancel.signal }), hasCode('cancelled'));
     await test.assertUntouched(ruined);

@@ -3,6 +3,7 @@ import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import type { Paint } from '../paint.ts';
 import { counted, escapeControl, readableTime } from '../readable.ts';
+import { renderHooks } from '../render-hooks.ts';
 import { renderProblems } from '../render-problems.ts';
 import { type WaitFlags, watchWait } from '../wait.ts';
 
@@ -56,6 +57,7 @@ function renderPlan(plan: AvailabilityPlan, wanted: 'off' | 'on', paint: Paint):
   const lines = [`${name} would be switched ${wanted}:`];
   for (const { path, kind } of places) lines.push(`  ${KINDS[kind].padEnd(13)} ${escapeControl(path)}`);
   if (webServer !== null) lines.push(`  ${'web server'.padEnd(13)} ${webServer} is tested and reloaded`);
+  lines.push(...renderHooks(plan.hooks));
   if (notes.length > 0) lines.push('To know before:', ...renderProblems(notes, paint, 'hint'));
   if (obstacles.length > 0)
     lines.push(`${counted(obstacles.length, 'thing')} in the way:`, ...renderProblems(obstacles, paint));

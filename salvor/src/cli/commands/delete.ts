@@ -7,6 +7,7 @@ import type { CommandContext, CommandResult } from '../command.ts';
 import { requireConsentPossible } from '../consent.ts';
 import type { Paint } from '../paint.ts';
 import { counted, escapeControl, readableTime, shortPoint } from '../readable.ts';
+import { renderHooks } from '../render-hooks.ts';
 import { renderProblems } from '../render-problems.ts';
 import { writeAll } from '../terminal.ts';
 import { type WaitFlags, watchWait } from '../wait.ts';
@@ -75,6 +76,7 @@ function renderPlan(plan: DeletePlan, paint: Paint): readonly string[] {
     lines.push(
       `  ${'database'.padEnd(13)} ${escapeControl(name)}, ${counted(tables, 'table')}; user ${escapeControl(user)}`,
     );
+  lines.push(...renderHooks(plan.hooks));
   if (notes.length > 0) lines.push('To know before:', ...renderProblems(notes, paint, 'hint'));
   if (obstacles.length > 0)
     lines.push(`${counted(obstacles.length, 'thing')} in the way:`, ...renderProblems(obstacles, paint));
