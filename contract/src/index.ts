@@ -10,6 +10,7 @@ export { Problem } from './problem.ts';
 export { EXIT_OF_STATE, TASK_STATES, TaskProgress, TaskState, TaskSummary } from './task.ts';
 export {
   ConfirmDocument,
+  ConfirmPlan,
   TASK_LINE_KINDS,
   TaskCancelDocument,
   TaskLine,
@@ -37,7 +38,7 @@ export { PointDocument, PointsDocument, Proof } from './points.ts';
 export { RestoreDocument, RestorePlan } from './restore.ts';
 export { DeleteDocument, DeletePlan } from './delete.ts';
 export { IdentityDocument, IdentityPlan, RewrittenSettingsFile, RewrittenValues } from './identity.ts';
-export { UndoDocument } from './undo.ts';
+export { UndoDocument, UndoPlan } from './undo.ts';
 export { VERIFY_CHECKS, VerifyCheck, VerifyDocument } from './verify.ts';
 export { LsDocument, LsEntry } from './ls.ts';
 export { AccountStatus, RepositoryStatus, SiteStatus, StatusDocument } from './status.ts';

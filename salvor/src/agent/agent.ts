@@ -61,6 +61,7 @@ import {
   type BackupCall,
   type CallOptions,
   type ExportCall,
+  type PlannedCallOptions,
   type RestoreCall,
   type TaskCallOptions,
   waitOptions,
@@ -75,6 +76,7 @@ import { serveRound } from './serve-round.ts';
 import { type ImportCall, ImportTasks } from './import-tasks.ts';
 import { ServingTasks } from './serving-tasks.ts';
 import { SiteTasks } from './site-tasks.ts';
+import { TaskPreviews } from './task-previews.ts';
 
 /**
  * Opens the agent of a host and finishes or undoes what a crash left. Only what could not be is told to the call
@@ -95,6 +97,7 @@ export class Agent implements AsyncDisposable {
   readonly #sites: SiteFinder;
   readonly #tasks: HostTasks;
   readonly #siteTasks: SiteTasks;
+  readonly #previews: TaskPreviews;
   readonly #identities: IdentityTasks;
   readonly #imports: ImportTasks;
   readonly #serving: ServingTasks;
@@ -115,6 +118,7 @@ export class Agent implements AsyncDisposable {
     this.#tasks = new HostTasks(room, queue);
     const siteRoom = { config, room, points, queue, archives, sites, kept };
     this.#siteTasks = new SiteTasks(siteRoom);
+    this.#previews = new TaskPreviews(siteRoom, this.#siteTasks);
     this.#identities = new IdentityTasks(siteRoom, this.#siteTasks);
     this.#imports = new ImportTasks(siteRoom, this.#siteTasks);
     this.#serving = new ServingTasks(siteRoom);
@@ -164,13 +168,13 @@ export class Agent implements AsyncDisposable {
   }
 
   /** Switches back what a task has switched. Throws `task-unknown` and `nothing-to-undo` with the reason. */
-  async undo(task: string, options: TaskCallOptions = {}): Promise<UndoDocument> {
-    return await this.#siteTasks.undo(task, options);
+  async undo(task: string, options: PlannedCallOptions = {}): Promise<UndoDocument> {
+    return await (options.dryRun === true ? this.#previews : this.#siteTasks).undo(task, options);
   }
 
   /** Ends what a task keeps for `undo`, and its safety point's pin. Throws `task-unknown` and `nothing-to-confirm`. */
-  async confirm(task: string, options: TaskCallOptions = {}): Promise<ConfirmDocument> {
-    return await this.#siteTasks.confirm(task, options);
+  async confirm(task: string, options: PlannedCallOptions = {}): Promise<ConfirmDocument> {
+    return await (options.dryRun === true ? this.#previews : this.#siteTasks).confirm(task, options);
   }
 
   /** Takes a site away, so that `undo` can bring it back. With `dryRun` nothing is touched, and there is no task. */

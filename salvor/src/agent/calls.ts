@@ -11,6 +11,10 @@ export type TaskCallOptions = CallOptions & {
   /** Told what the task waits for. */
   readonly onWait?: (why: string) => void;
 };
+export type PlannedCallOptions = TaskCallOptions & {
+  /** Show what would be done, and change nothing: there is no task. */
+  readonly dryRun?: boolean;
+};
 export type BackupCall = TaskCallOptions & {
   readonly reason: string | null;
   /** How often it is tried again where its error may pass by itself. */

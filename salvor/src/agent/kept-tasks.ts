@@ -21,6 +21,14 @@ function isBesideSite(journal: Journal): boolean {
 /** What of a task's row a confirmation goes by. */
 export type ConfirmableRow = Pick<TaskRow, 'id' | 'account' | 'uri' | 'path' | 'home' | 'ended' | 'point'>;
 
+export type Confirmable = {
+  readonly row: ConfirmableRow;
+  readonly site: JournalSite;
+  readonly original: Journal | null;
+  /** The safety point, where it is pinned. */
+  readonly point: string | null;
+};
+
 export class KeptTasks {
   readonly #room: Pick<TaskRoom, 'log' | 'journals'>;
   readonly #points: HostPoints;
@@ -30,18 +38,28 @@ export class KeptTasks {
     this.#points = points;
   }
 
-  /** The journal of a task that stands: the last one of its site, or one that only undos came after. */
+  /** The journal of a task that stands: the last one of its site, or one that only undos came after. Throws `task-unknown`, `nothing-to-undo`. */
   async findUndoable(name: string): Promise<Journal> {
+    const { journal, refused } = await this.judgeUndoable(name);
+    const [why] = refused;
+    if (why !== undefined) throw new SalvorError('nothing-to-undo', { task: name, why });
+    return journal;
+  }
+
+  /** The same, with all that is in the way. Throws `task-unknown`, and `nothing-to-undo` where nothing is left to be looked at. */
+  async judgeUndoable(name: string): Promise<{ readonly journal: Journal; readonly refused: readonly string[] }> {
     const task = parseTaskId(name);
     const row = task === null ? null : await this.#room.log.read(task);
     const journal = task === null ? null : this.#room.journals.read(task);
     if (journal === null && row === null) throw new SalvorError('task-unknown', { task: name });
-    const refuse = (why: string): never => {
-      throw new SalvorError('nothing-to-undo', { task: name, why });
-    };
-    if (journal === null) return refuse(this.#explainGone(row?.operation ?? '', row?.state ?? ''));
-    if (journal.phase !== 'kept') return refuse('it has not ended');
-    if (journal.confirmed !== undefined) return refuse('it was confirmed, and what it replaced is being dropped');
+    if (journal === null)
+      throw new SalvorError('nothing-to-undo', {
+        task: name,
+        why: this.#explainGone(row?.operation ?? '', row?.state ?? ''),
+      });
+    if (journal.phase !== 'kept') return { journal, refused: ['it has not ended'] };
+    const refused: string[] = [];
+    if (journal.confirmed !== undefined) refused.push('it was confirmed, and what it replaced is being dropped');
     const own = switchedBy(journal);
     const newer = this.#room.journals
       .list()
@@ -50,31 +68,32 @@ export class KeptTasks {
     const inTheWay = newer
       .filter((other) => isBesideSite(other) === isBesideSite(journal))
       .find((other) => other.operation !== 'undo' || journal.operation === 'undo');
-    return inTheWay === undefined
-      ? journal
-      : refuse(`task ${inTheWay.task} has switched the site since; undo that one first`);
+    if (inTheWay !== undefined) refused.push(`task ${inTheWay.task} has switched the site since; undo that one first`);
+    return { journal, refused };
   }
 
-  /** A task that has ended and keeps something, or whose safety point is pinned. */
-  async findConfirmable(name: string): Promise<{
-    readonly row: ConfirmableRow;
-    readonly site: JournalSite;
-    readonly original: Journal | null;
-    readonly point: string | null;
-  }> {
+  /** A task that has ended and keeps something, or whose safety point is pinned. Throws `task-unknown`, `nothing-to-confirm`. */
+  async findConfirmable(name: string): Promise<Confirmable> {
+    const { refused, ...found } = await this.judgeConfirmable(name);
+    const [why] = refused;
+    if (why !== undefined) throw new SalvorError('nothing-to-confirm', { task: name, why });
+    return found;
+  }
+
+  /** The same, with all that is in the way. Throws `task-unknown`. */
+  async judgeConfirmable(name: string): Promise<Confirmable & { readonly refused: readonly string[] }> {
     const id = parseTaskId(name);
     const row = id === null ? null : ((await this.#room.log.read(id)) ?? (await this.#remember(id)));
     if (id === null || row === null) throw new SalvorError('task-unknown', { task: name });
-    const refuse = (why: string): never => {
-      throw new SalvorError('nothing-to-confirm', { task: name, why });
-    };
-    if (row.ended === null) return refuse('it has not ended');
     const original = this.#room.journals.read(id);
-    if (original !== null && original.phase !== 'kept') return refuse('what it left is not finished or undone yet');
+    const refused: string[] = [];
+    if (row.ended === null) refused.push('it has not ended');
+    else if (original !== null && original.phase !== 'kept') refused.push('what it left is not finished or undone yet');
     const isPinned = row.point !== null && (await this.#points.isPinned(row.point));
-    if (!isPinned && original === null) return refuse('it keeps nothing, and no point of it is pinned');
+    if (refused.length === 0 && !isPinned && original === null)
+      refused.push('it keeps nothing, and no point of it is pinned');
     const site = original?.site ?? { account: row.account, uri: row.uri, path: row.path ?? '', home: row.home ?? '' };
-    return { row, site, original, point: isPinned ? row.point : null };
+    return { row, site, original, point: isPinned ? row.point : null, refused };
   }
 
   /** A task that the list has lost: its journal says what it was, or the manifest of the point that it took. */

@@ -209,7 +209,7 @@ export class SiteTasks {
         return await undoRestore(kept, tools, run);
       },
     );
-    return { task: id, state, refreshed: result, problems };
+    return { task: id, state, plan: null, refreshed: result, problems };
   }
 
   /** What a clone takes along when it goes must be its own, as of any site that is deleted. Throws `delete-obstructed`. */
@@ -217,7 +217,7 @@ export class SiteTasks {
     const site = await this.#sites.find(`${place.account}/${place.uri}`, run.signal);
     const { document } = await planDelete(
       site,
-      { ...(await this.#deleteTools(site)), signal: run.signal },
+      { ...(await this.deleteTools(site)), signal: run.signal },
       this.#room.say,
     );
     const { obstacles } = document;
@@ -250,7 +250,7 @@ export class SiteTasks {
         return confirmed;
       },
     );
-    return { task, state, ...result, problems };
+    return { task, state, plan: null, ...result, problems };
   }
 
   /** Takes a site away, so that `undo` can bring it back. With `dryRun` nothing is touched, and there is no task. */
@@ -258,7 +258,7 @@ export class SiteTasks {
     const site = await this.#sites.find(name, options.signal);
     const waiting = waitOptions(options);
     if (options.dryRun) {
-      const tools = await this.#deleteTools(site);
+      const tools = await this.deleteTools(site);
       const { document } = await planDelete(site, { ...tools, signal: waiting.signal }, this.#room.say);
       const plan = tellBeside(document, askedOf('delete', site), this.#config, tools.sites);
       const state = plan.obstacles.length === 0 ? 'succeeded' : 'warned';
@@ -270,7 +270,7 @@ export class SiteTasks {
       waiting,
       async (run) => {
         const now = await this.#sites.find(siteKey(site), run.signal);
-        const tools = await this.#deleteTools(now);
+        const tools = await this.deleteTools(now);
         const aegir = judgeBeside(askedOf('delete', now), this.#config, tools.sites);
         const deleted =
           aegir === null ? await deleteSite(now, tools, run) : await this.#deleteByAegir(now, aegir, tools, run);
@@ -295,7 +295,8 @@ export class SiteTasks {
     return { safetyPoint, plan, undoUntil: null };
   }
 
-  async #deleteTools(site: Site): Promise<DeleteSiteTools> {
+  /** What a delete of it goes by. */
+  async deleteTools(site: Site): Promise<DeleteSiteTools> {
     return {
       administratorOf: this.#room.administratorOf,
       journals: this.#room.journals,

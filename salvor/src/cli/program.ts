@@ -25,6 +25,8 @@ import type { MigrateFlags, RelocateFlags } from './commands/relocate.ts';
 import type { RestoreFlags } from './commands/restore.ts';
 import type { StatusFlags } from './commands/status.ts';
 import type { TasksFlags } from './commands/tasks.ts';
+import type { UndoFlags } from './commands/undo.ts';
+import type { ConfirmFlags } from './commands/confirm.ts';
 import type { WaitFlags } from './wait.ts';
 
 /** `output.write` takes a text that was asked for; what commander says of wrong usage comes as an error too, and `run` prints that. */
@@ -283,20 +285,27 @@ function addRestore(program: Command, perform: Perform): void {
 }
 
 function addUndo(program: Command, perform: Perform): void {
-  addVerb(program, 'undo', 'switch back what a task has switched')
+  addVerb(program, 'undo', 'switch back what a task has switched', {
+    examples: ['salvor undo mwtud5ya6orn --dry-run', 'salvor undo mwtud5ya6orn --yes'],
+    notes: ['What is there now is kept in turn: the undo can be undone too.'],
+  })
     .argument('<task>', TASK)
+    .option('--dry-run', 'show what would change places, and change nothing')
     .option('--wait', WAIT)
     .option('-y, --yes', 'consent to it without being asked')
-    .action(async (task: string, flags: GlobalFlags & WaitFlags & { yes?: boolean }) =>
+    .action(async (task: string, flags: GlobalFlags & UndoFlags) =>
       perform(flags, async (context) => (await import('./commands/undo.ts')).undo(task, flags, context)),
     );
 }
 
 function addConfirm(program: Command, perform: Perform): void {
-  addVerb(program, 'confirm', 'end what a task keeps: what undo would bring back, and the pin of its safety point')
+  addVerb(program, 'confirm', 'end what a task keeps: what undo would bring back, and the pin of its safety point', {
+    examples: ['salvor confirm mwtud5ya6orn --dry-run', 'salvor confirm mwtud5ya6orn'],
+  })
     .argument('<task>', TASK)
+    .option('--dry-run', 'show what would be dropped, and change nothing')
     .option('--wait', WAIT)
-    .action(async (task: string, flags: GlobalFlags & WaitFlags) =>
+    .action(async (task: string, flags: GlobalFlags & ConfirmFlags) =>
       perform(flags, async (context) => (await import('./commands/confirm.ts')).confirm(task, flags, context)),
     );
 }

@@ -1,8 +1,8 @@
 import type { IdentityDocument, IdentityPlan, RewrittenSettingsFile, RewrittenValues } from '@salvor/contract';
 import type { Paint } from './paint.ts';
 import { counted, escapeControl, readableBytes, readableCount, readableTime, shortPoint } from './readable.ts';
+import { renderFindings, renderProblems } from './render-problems.ts';
 import { renderHooks } from './render-hooks.ts';
-import { renderProblems } from './render-problems.ts';
 import { type Column, renderTable } from './table.ts';
 
 export type IdentityOperation = 'clone' | 'rename' | 'migrate' | 'import';
@@ -31,7 +31,7 @@ export function renderIdentity(operation: IdentityOperation, document: IdentityD
 }
 
 export function renderIdentityPlan(operation: IdentityOperation, plan: IdentityPlan, paint: Paint): readonly string[] {
-  const { files, databases, rewrites, names, notes, obstacles } = plan;
+  const { files, databases, rewrites, names } = plan;
   const lines = [
     `${paint.bold(escapeControl(plan.uri))} (${escapeControl(plan.account)}) would be ${WILL[operation]} ${paint.bold(escapeControl(plan.address?.to ?? plan.newUri))}:`,
     line(
@@ -61,11 +61,7 @@ export function renderIdentityPlan(operation: IdentityOperation, plan: IdentityP
   if (plan.masked) lines.push(line('masked', 'what tells of people is replaced in the copy'));
   lines.push(...settingsLines(rewrites.settings, paint));
   if (rewrites.values !== null) lines.push(...valueLines(rewrites.values, paint));
-  lines.push(...renderHooks(plan.hooks));
-  if (notes.length > 0) lines.push('To know before:', ...renderProblems(notes, paint, 'hint'));
-  if (obstacles.length > 0)
-    lines.push(`${counted(obstacles.length, 'thing')} in the way:`, ...renderProblems(obstacles, paint));
-  return lines;
+  return [...lines, ...renderHooks(plan.hooks), ...renderFindings(plan, paint)];
 }
 
 /** Each place in the settings, and the lines that hold the old name and stay. */

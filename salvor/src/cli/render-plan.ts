@@ -1,16 +1,8 @@
 import type { RestorePlan } from '@salvor/contract';
 import type { Paint } from './paint.ts';
-import {
-  counted,
-  escapeControl,
-  readableBytes,
-  readableCount,
-  readableSeconds,
-  readableTime,
-  shortPoint,
-} from './readable.ts';
+import { escapeControl, readableBytes, readableCount, readableSeconds, readableTime, shortPoint } from './readable.ts';
+import { renderFindings } from './render-problems.ts';
 import { renderHooks } from './render-hooks.ts';
-import { renderProblems } from './render-problems.ts';
 
 /** What a restore is going to do, a line for each part. */
 export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
@@ -44,11 +36,7 @@ export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
   lines.push(line('to read', `${readableBytes(plan.bytes)}${kept}${time}`));
   lines.push(line('switch', switchText(plan)));
   lines.push(...aroundText(plan.around), ...renderHooks(plan.hooks));
-  if (plan.notes.length > 0) lines.push('To know before:', ...renderProblems(plan.notes, paint, 'hint'));
-  if (plan.obstacles.length > 0) {
-    lines.push(`${counted(plan.obstacles.length, 'thing')} in the way:`, ...renderProblems(plan.obstacles, paint));
-  }
-  return lines;
+  return [...lines, ...renderFindings(plan, paint)];
 }
 
 /** What the hoster's policy has done around it. */

@@ -1,6 +1,6 @@
 import type { Problem } from '@salvor/contract';
 import type { Paint } from './paint.ts';
-import { escapeControl } from './readable.ts';
+import { counted, escapeControl } from './readable.ts';
 
 /** More of one run scroll what matters off the screen; `--json` has all. */
 const MAX_SHOWN = 50;
@@ -20,4 +20,17 @@ export function renderProblems(
   });
   const left = problems.length - lines.length;
   return left > 0 ? [...lines, `… and ${left} more; --json lists all`] : lines;
+}
+
+/** What stands below every plan: what is well to know, and what has to be put right first. */
+export function renderFindings(
+  { notes, obstacles }: { readonly notes: readonly Problem[]; readonly obstacles: readonly Problem[] },
+  paint: Paint,
+): readonly string[] {
+  return [
+    ...(notes.length === 0 ? [] : ['To know before:', ...renderProblems(notes, paint, 'hint')]),
+    ...(obstacles.length === 0
+      ? []
+      : [`${counted(obstacles.length, 'thing')} in the way:`, ...renderProblems(obstacles, paint)]),
+  ];
 }

@@ -6,7 +6,7 @@
  * until which it can be undone has passed or a person has confirmed the task.
  */
 import { basename, dirname } from 'node:path';
-import { openConnection } from '../databases/mariadb/connect.ts';
+import { type DatabaseAccount, type DatabaseConnection, openConnection } from '../databases/mariadb/connect.ts';
 import { dropScratch } from '../databases/mariadb/scratch.ts';
 import { dropEmptied, isEmptyDatabase, readTies } from '../databases/mariadb/ties.ts';
 import { walkTree } from '../lib/beneath/walk-tree.ts';
@@ -35,23 +35,8 @@ export async function dropKept(journal: Journal, now: Date, tools: DropTools): P
   const until = Date.parse(journal.undoUntil);
   if (!(until < now.getTime()) && journal.confirmed === undefined)
     return keepIt(`it can be undone until ${journal.undoUntil}`);
-  const quietSince = until - (journal.graceHours ?? FORMER_GRACE_HOURS) * 3_600_000 + MAX_LATE_MS;
-
-  for (const staging of journal.stagings) {
-    const written = await findWritten(staging, quietSince);
-    if (written !== null) return keepIt(`${written} was written after the switch`);
-  }
-  for (const { server, plan } of journal.switch.tables) {
-    const admin = await tools.administratorOf(server, journal.site.home);
-    await using connection = await openConnection(admin);
-    const [late] = await connection.query<{ name: string }>(
-      `SELECT TABLE_NAME AS name FROM information_schema.TABLES
-       WHERE TABLE_SCHEMA = ? AND UNIX_TIMESTAMP(UPDATE_TIME) > ? LIMIT 1`,
-      [plan.old, Math.ceil(quietSince / 1000)],
-    );
-    if (late !== undefined) return keepIt(`${plan.old}.${late.name} was written after the switch`);
-  }
-
+  const late = await findLateWrite(journal, tools);
+  if (late !== null) return keepIt(late);
   for (const { server, plan } of journal.switch.tables) {
     if (!isNameOf(plan.old)) throw new Error(`${plan.old} is not a database that a task has made`);
     const admin = await tools.administratorOf(server, journal.site.home);
@@ -68,27 +53,60 @@ export async function dropKept(journal: Journal, now: Date, tools: DropTools): P
   return { isDropped: true };
 }
 
-/**
- * The database of a site that was deleted, with its user. Three agree before: the journal names them, nothing is in the
- * database and no site's settings name it or the user any more, and the server's grants give nobody else anything there
- * nor the user anything elsewhere. Where one does not, they stay, and it is said.
- */
+/** Why what a task keeps stays, whoever wants it gone: somebody has written there since. Null where nobody has. */
+export async function findLateWrite(
+  { undoUntil, graceHours, stagings, switch: done, site }: Journal,
+  { administratorOf }: Pick<DropTools, 'administratorOf'>,
+): Promise<string | null> {
+  if (undoUntil === null) return null;
+  const quietSince = Date.parse(undoUntil) - (graceHours ?? FORMER_GRACE_HOURS) * 3_600_000 + MAX_LATE_MS;
+  for (const staging of stagings) {
+    const written = await findWritten(staging, quietSince);
+    if (written !== null) return `${written} was written after the switch`;
+  }
+  for (const { server, plan } of done?.tables ?? []) {
+    await using connection = await openConnection(await administratorOf(server, site.home));
+    const [late] = await connection.query<{ name: string }>(
+      `SELECT TABLE_NAME AS name FROM information_schema.TABLES
+       WHERE TABLE_SCHEMA = ? AND UNIX_TIMESTAMP(UPDATE_TIME) > ? LIMIT 1`,
+      [plan.old, Math.ceil(quietSince / 1000)],
+    );
+    if (late !== undefined) return `${plan.old}.${late.name} was written after the switch`;
+  }
+  return null;
+}
+
+/** The database of a site that was deleted, with its user. Where they stay, it is said. */
 async function dropDeleted(database: DroppedDatabase, journal: Journal, tools: DropTools): Promise<void> {
   const { name, user, server } = database;
-  const stays = (why: string): void => tools.say(`the database ${name} and its user ${user} stay: ${why}`);
-  const sites = await tools.readSites();
+  const admin = await tools.administratorOf(server, journal.site.home);
+  await using connection = await openConnection(admin);
+  const { why, accounts } = await judgeDeleted(connection, database, await tools.readSites());
+  if (why !== null) return tools.say(`the database ${name} and its user ${user} stay: ${why}`);
+  await tools.audit('drop-database', `database ${name}`, () => dropEmptied(connection, name, accounts));
+}
+
+/**
+ * Whether the database of a site that was deleted may go, with its user. Three agree before: the journal names them,
+ * nothing is in the database and no site's settings name it or the user any more, and the server's grants give nobody else
+ * anything there nor the user anything elsewhere. Where one does not, `why` says it.
+ */
+export async function judgeDeleted(
+  connection: DatabaseConnection,
+  { name, user }: DroppedDatabase,
+  sites: readonly Site[],
+): Promise<{ readonly why: string | null; readonly accounts: readonly DatabaseAccount[] }> {
+  const stays = (why: string): { readonly why: string; readonly accounts: readonly [] } => ({ why, accounts: [] });
   const isUsed = (site: Site): boolean =>
     site.databases.some(({ name: theirs, login }) => theirs === name || login.user === user);
   const other = sites.find(isUsed);
   if (other !== undefined) return stays(`${siteKey(other)} names them in its settings`);
-  const admin = await tools.administratorOf(server, journal.site.home);
-  await using connection = await openConnection(admin);
   if (!(await isEmptyDatabase(connection, name))) return stays('there is something in it');
   const ties = await readTies(connection, name, user);
   if (ties.accounts.length === 0) return stays('the grants of the user can’t be seen');
   if (ties.others.length > 0) return stays(`${ties.others.join(', ')} has rights on it`);
   if (ties.elsewhere.length > 0) return stays(`the user has rights on ${ties.elsewhere.join(', ')}`);
-  await tools.audit('drop-database', `database ${name}`, () => dropEmptied(connection, name, ties.accounts));
+  return { why: null, accounts: ties.accounts };
 }
 
 function keepIt(why: string): Dropped {

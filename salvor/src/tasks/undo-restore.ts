@@ -2,7 +2,7 @@
  * Takes back what a restore has switched, or what an undo has: the parts change places once more, just as fast, and
  * what they replace is kept in turn. Nothing is built and nothing is read from a repository.
  */
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import type { Policy } from '../policies/settings.ts';
@@ -14,8 +14,8 @@ import { type Journal, isMaking, siteAfter } from './journal.ts';
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { findChangedIn, refreshTimes } from './refresh-php.ts';
-import { isMoveKept } from './move-site.ts';
-import { type Switch, type SwitchTools, makeSwitch, planSwitchBack } from './switch-site.ts';
+import { WRITTEN_BY_OTHERS, isNothingKept, judgeKept, tellChangedHosts } from './plan-undo.ts';
+import { type SwitchTools, makeSwitch, planSwitchBack } from './switch-site.ts';
 import { followAvailability, isOfAvailability, keepingSiteTime } from './switch-availability.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -40,11 +40,13 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
     audit: run.audit,
   };
   const back = await run.step('plan', async () => {
-    requireKept(original, done);
+    const [why] = judgeKept(done);
+    if (why !== undefined) throw impossible(original, why);
     const name = (index: number): string => `salvor_${run.id}_old${index === 0 ? '' : index + 1}`;
     const planned = await planSwitchBack(done, home, name, switching);
-    requireSomething(original, planned);
-    run.note(...tellChangedHosts(done, planned));
+    // A virtual host that was written since is somebody else's.
+    if (isNothingKept(done)) throw impossible(original, WRITTEN_BY_OTHERS);
+    run.note(...tellChangedHosts(done));
     run.record({
       scratchDatabases: planned.tables.map(({ server, plan }) => ({ server, name: plan.old, user: plan.old })),
       // A clone's database is emptied now; one that an undo had emptied is the site's again.
@@ -97,37 +99,6 @@ async function followContent(original: Journal, tools: UndoTools, run: TaskRun):
   } as const;
   // A clone that was taken back is no site any more.
   if (existsSync(path)) await followSwitch(place, tools, run);
-}
-
-/** Every part must be where the task has put it; whoever moved one since would lose what he put there. */
-function requireKept(original: Journal, done: Switch): void {
-  for (const { staging } of done.moves)
-    if (lstatSync(staging, { throwIfNoEntry: false }) === undefined)
-      throw impossible(original, `${staging} is not there: is its file system mounted?`);
-  for (const move of done.moves)
-    if (!isMoveKept(move))
-      throw impossible(
-        original,
-        `${move.live} is not where the task has put it, or what it replaced is not kept any more`,
-      );
-}
-
-/** A virtual host that was written since is somebody else's; where nothing else was switched there is nothing to undo. */
-function requireSomething(original: Journal, { tables, moves, virtualHosts }: Switch): void {
-  if (tables.length + moves.length + (virtualHosts?.moves.length ?? 0) === 0)
-    throw impossible(original, 'its virtual host was written by someone else since');
-}
-
-function tellChangedHosts(done: Switch, back: Switch): readonly Problem[] {
-  const partsOf = ({ names = [], virtualHosts }: Switch): Switch['moves'] => [...names, ...(virtualHosts?.moves ?? [])];
-  const kept = new Set(partsOf(back).map(({ live }) => live));
-  return partsOf(done)
-    .filter(({ live }) => !kept.has(live))
-    .map(({ live }) => ({
-      code: 'virtual-host-changed',
-      message: 'was written by someone else since the task, and stays as it is',
-      path: live,
-    }));
 }
 
 function impossible(original: Journal, why: string): SalvorError {

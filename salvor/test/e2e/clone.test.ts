@@ -269,7 +269,7 @@ describe('clone', { concurrency: 1 }, () => {
       if (task?.state === 'succeeded') {
         await assertWhole(DATABASE);
         const { task: undo } = await test.undo(task.id);
-        await test.run(['confirm', undo], ConfirmDocument);
+        await test.run(['confirm', undo ?? ''], ConfirmDocument);
       } else assert.equal(task?.state, 'rolled-back');
       assert.ok(!existsSync(newPath));
       assert.deepEqual(

@@ -88,7 +88,10 @@ describe('the local socket of an agent', () => {
     await keep('task', 'log', task);
     await keep('restore', site.uri, point, '--dry-run');
     const restored = await keep('restore', site.uri, point, '--only', 'files', '--yes', '--json');
-    await keep('undo', (JSON.parse(restored.out) as { task: string }).task, '--yes', '--json');
+    const { task: done } = JSON.parse(restored.out) as { task: string };
+    await keep('undo', done, '--dry-run');
+    await keep('undo', done, '--yes', '--json');
+    await keep('confirm', done, '--dry-run', '--json');
     await keep('backup', 'none.example.org', '--json');
     await keep('backup', 'none.example.org');
     await keep('task', 'cancel', task, '--json');

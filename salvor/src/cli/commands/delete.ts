@@ -7,8 +7,8 @@ import type { CommandContext, CommandResult } from '../command.ts';
 import { requireConsentPossible } from '../consent.ts';
 import type { Paint } from '../paint.ts';
 import { counted, escapeControl, readableTime, shortPoint } from '../readable.ts';
+import { renderFindings, renderProblems } from '../render-problems.ts';
 import { renderHooks } from '../render-hooks.ts';
-import { renderProblems } from '../render-problems.ts';
 import { writeAll } from '../terminal.ts';
 import { type WaitFlags, watchWait } from '../wait.ts';
 
@@ -67,7 +67,7 @@ function render(document: DeleteDocument, isDry: boolean, { terminal }: CommandC
 }
 
 function renderPlan(plan: DeletePlan, paint: Paint): readonly string[] {
-  const { places, names, databases, notes, obstacles } = plan;
+  const { places, names, databases } = plan;
   const lines = [`${paint.bold(escapeControl(plan.uri))} (${escapeControl(plan.account)}) would go:`];
   for (const { path, kind } of places) lines.push(`  ${KINDS[kind].padEnd(13)} ${escapeControl(path)}`);
   for (const { path, change } of names)
@@ -76,11 +76,7 @@ function renderPlan(plan: DeletePlan, paint: Paint): readonly string[] {
     lines.push(
       `  ${'database'.padEnd(13)} ${escapeControl(name)}, ${counted(tables, 'table')}; user ${escapeControl(user)}`,
     );
-  lines.push(...renderHooks(plan.hooks));
-  if (notes.length > 0) lines.push('To know before:', ...renderProblems(notes, paint, 'hint'));
-  if (obstacles.length > 0)
-    lines.push(`${counted(obstacles.length, 'thing')} in the way:`, ...renderProblems(obstacles, paint));
-  return lines;
+  return [...lines, ...renderHooks(plan.hooks), ...renderFindings(plan, paint)];
 }
 
 const KINDS = {

@@ -216,6 +216,24 @@ describe('restore and undo', { concurrency: 1 }, () => {
     assert.ok(points.some(({ id, safety }) => id === restored.safetyPoint && safety));
   });
 
+  test('undo and confirm show what they would do, and undo shows it before it asks', async () => {
+    const before = inventory();
+    const plan = /: as before task \w+ \(restore\) of [^\n]*\n {2}replaced +\/[^]* until +\d{4}-/;
+    const dry = await salvor('undo', task, '--dry-run');
+    assert.equal(dry.exit, 0);
+    assert.match(dry.out, plan);
+    assert.match(dry.out, /Nothing was changed \(--dry-run\)/);
+    const asked = await askedWith('n\n', ['undo', task]);
+    assert.equal(asked.exit, 1);
+    assert.match(asked.err, plan);
+    const dropped = await salvor('confirm', task, '--dry-run');
+    assert.match(
+      dropped.out,
+      /would keep nothing any more:\n {2}dropped +\/[^\n]*: \d+ files?, [^\n]*\n {2}unpinned +point /,
+    );
+    assert.deepEqual(inventory(), before);
+  });
+
   test('undo switches back once, and says so when there is nothing left to undo', async () => {
     assert.equal((await document(UndoDocument, 0, ['undo', task, '--yes'])).state, 'succeeded');
     assert.equal((await document(ErrorDocument, 1, ['undo', task, '--yes'])).error.code, 'nothing-to-undo');
@@ -300,7 +318,7 @@ describe('restore and undo', { concurrency: 1 }, () => {
 });
 
 /** `salvor restore SITE` on a terminal where somebody types this. */
-async function askedWith(answer: string): Promise<Ran> {
+async function askedWith(answer: string, args: readonly string[] = ['restore', site.uri]): Promise<Ran> {
   const stdin = new PassThrough();
   const stderr = new PassThrough();
   let err = '';
@@ -309,7 +327,7 @@ async function askedWith(answer: string): Promise<Ran> {
     if (chunk.toString().includes('[y/N]')) stdin.end(answer);
   });
   const terminal: Partial<Terminal> = { stdin, stderr, canAsk: true };
-  const ran = await runCli(['restore', site.uri, '--config', config], { terminal });
+  const ran = await runCli([...args, '--config', config], { terminal });
   if (!stderr.writableFinished) await once(stderr.end(), 'finish');
   return { ...ran, err };
 }

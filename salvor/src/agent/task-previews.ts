@@ -1,0 +1,72 @@
+/** What `--dry-run` of a task shows whose plan is not a step of the task itself: nothing is touched, and there is no task. */
+import type { ConfirmDocument, Problem, TaskState, UndoDocument } from '@salvor/contract';
+import { SalvorError } from '../errors.ts';
+import { isMaking, siteAfter } from '../tasks/journal.ts';
+import { planConfirm } from '../tasks/plan-confirm.ts';
+import { planDelete } from '../tasks/plan-delete.ts';
+import { planUndo } from '../tasks/plan-undo.ts';
+import { type TaskCallOptions, waitOptions } from './calls.ts';
+import type { SiteTasks, SiteTasksRoom } from './site-tasks.ts';
+
+export class TaskPreviews {
+  readonly #in: SiteTasksRoom;
+  readonly #siteTasks: SiteTasks;
+
+  constructor(room: SiteTasksRoom, siteTasks: SiteTasks) {
+    this.#in = room;
+    this.#siteTasks = siteTasks;
+  }
+
+  /** Throws `task-unknown`, and `nothing-to-undo` where nothing is left that could be looked at. */
+  async undo(task: string, options: TaskCallOptions): Promise<UndoDocument> {
+    const { room, kept } = this.#in;
+    const { signal } = waitOptions(options);
+    const { journal, refused } = await kept.judgeUndoable(task);
+    const tools = { administratorOf: room.administratorOf, signal, now: room.clock() };
+    const found = await planUndo(journal, refused, tools);
+    const { account, uri } = siteAfter(journal);
+    const foreign = isMaking(journal.operation) ? await this.#findForeign(`${account}/${uri}`, signal) : [];
+    const plan = { ...found, obstacles: [...found.obstacles, ...foreign] };
+    return { task: null, state: stateOf(plan), plan, refreshed: [], problems: plan.obstacles };
+  }
+
+  /** What a site that was made must not take along when it goes: as of any site that is deleted. */
+  async #findForeign(key: string, signal: AbortSignal): Promise<readonly Problem[]> {
+    try {
+      const site = await this.#in.sites.find(key, signal);
+      const tools = { ...(await this.#siteTasks.deleteTools(site)), signal };
+      return (await planDelete(site, tools, this.#in.room.say)).document.obstacles;
+    } catch (error) {
+      if (!(error instanceof SalvorError) || error.code === 'cancelled') throw error;
+      return [{ code: error.code, message: error.message, path: key }];
+    }
+  }
+
+  /** Throws `task-unknown`. */
+  async confirm(name: string, options: TaskCallOptions): Promise<ConfirmDocument> {
+    const { room, kept, sites } = this.#in;
+    const { row, site, original, point, refused } = await kept.judgeConfirmable(name);
+    const read = await room.log.read(row.id);
+    const plan = await planConfirm(
+      {
+        account: site.account,
+        uri: site.uri,
+        task: row.id,
+        operation: original?.operation ?? read?.operation ?? null,
+        original,
+        point,
+        refused,
+      },
+      {
+        administratorOf: room.administratorOf,
+        readSites: () => sites.all(),
+        signal: waitOptions(options).signal,
+      },
+    );
+    return { task: null, state: stateOf(plan), plan, safetyPoint: null, isDropped: false, problems: plan.obstacles };
+  }
+}
+
+function stateOf({ obstacles }: { readonly obstacles: readonly Problem[] }): TaskState {
+  return obstacles.length === 0 ? 'succeeded' : 'warned';
+}
