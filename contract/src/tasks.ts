@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PlannedHook } from './hook.ts';
 import { Problem } from './problem.ts';
 import { Bytes, Count, Time, list } from './scalars.ts';
 import { TaskState, TaskSummary } from './task.ts';
@@ -65,6 +66,8 @@ export const ConfirmPlan = z
     places: list(z.object({ path: z.string().min(1), files: Count, bytes: Bytes }).readonly()),
     /** The point whose pin ends: from then on it lives as long as the rules say. Null where none is pinned. */
     safetyPoint: z.string().min(1).nullable(),
+    /** Around its steps, in their order. */
+    hooks: list(PlannedHook),
     /** What has to be put right first. With any of these nothing is done. */
     obstacles: list(Problem),
     notes: list(Problem),

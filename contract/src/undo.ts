@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PlannedHook } from './hook.ts';
 import { Problem } from './problem.ts';
 import { Count, Time, list } from './scalars.ts';
 import { TaskState } from './task.ts';
@@ -56,6 +57,8 @@ export const UndoPlan = z
      * was started since does not know all of its tables.
      */
     written: z.object({ files: Count, tables: Count, names: list(z.string()) }).readonly(),
+    /** Around its steps, in their order. */
+    hooks: list(PlannedHook),
     /** What has to be put right first. With any of these nothing is done. */
     obstacles: list(Problem),
     notes: list(Problem),

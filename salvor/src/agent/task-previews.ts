@@ -1,6 +1,7 @@
 /** What `--dry-run` of a task shows whose plan is not a step of the task itself: nothing is touched, and there is no task. */
 import type { ConfirmDocument, Problem, TaskState, UndoDocument } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
+import { policyOfSite } from '../policies/policy-levels.ts';
 import { isMaking, siteAfter } from '../tasks/journal.ts';
 import { planConfirm } from '../tasks/plan-confirm.ts';
 import { planDelete } from '../tasks/plan-delete.ts';
@@ -19,12 +20,13 @@ export class TaskPreviews {
 
   /** Throws `task-unknown`, and `nothing-to-undo` where nothing is left that could be looked at. */
   async undo(task: string, options: TaskCallOptions): Promise<UndoDocument> {
-    const { room, kept } = this.#in;
+    const { config, room, kept } = this.#in;
     const { signal } = waitOptions(options);
     const { journal, refused } = await kept.judgeUndoable(task);
-    const tools = { administratorOf: room.administratorOf, signal, now: room.clock() };
-    const found = await planUndo(journal, refused, tools);
     const { account, uri } = siteAfter(journal);
+    const { policy } = policyOfSite(config.policies, { account, uri });
+    const tools = { administratorOf: room.administratorOf, policy, signal, now: room.clock() };
+    const found = await planUndo(journal, refused, tools);
     const foreign = isMaking(journal.operation) ? await this.#findForeign(`${account}/${uri}`, signal) : [];
     const plan = { ...found, obstacles: [...found.obstacles, ...foreign] };
     return { task: null, state: stateOf(plan), plan, refreshed: [], problems: plan.obstacles };
@@ -44,7 +46,7 @@ export class TaskPreviews {
 
   /** Throws `task-unknown`. */
   async confirm(name: string, options: TaskCallOptions): Promise<ConfirmDocument> {
-    const { room, kept, sites } = this.#in;
+    const { config, room, kept, sites } = this.#in;
     const { row, site, original, point, refused } = await kept.judgeConfirmable(name);
     const read = await room.log.read(row.id);
     const plan = await planConfirm(
@@ -59,6 +61,7 @@ export class TaskPreviews {
       },
       {
         administratorOf: room.administratorOf,
+        policy: policyOfSite(config.policies, site).policy,
         readSites: () => sites.all(),
         signal: waitOptions(options).signal,
       },

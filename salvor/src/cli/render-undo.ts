@@ -1,6 +1,7 @@
 import type { ConfirmPlan, UndoPlan } from '@salvor/contract';
 import type { Paint } from './paint.ts';
 import { counted, escapeControl, readableBytes, readableCount, readableTime, shortPoint } from './readable.ts';
+import { renderHooks } from './render-hooks.ts';
 import { renderFindings } from './render-problems.ts';
 
 /** What an undo would switch back, a line for each part. */
@@ -28,7 +29,7 @@ export function renderUndoPlan(plan: UndoPlan, paint: Paint): readonly string[] 
     lines.push(line('since then', paint.yellow(`${what} written, which leave too: ${shown}${more}`)));
   }
   if (undoUntil !== null) lines.push(line('until', readableTime(undoUntil)));
-  return [...lines, ...renderFindings(plan, paint)];
+  return [...lines, ...renderHooks(plan.hooks), ...renderFindings(plan, paint)];
 }
 
 /** What a confirmation would drop for good. */
@@ -50,7 +51,7 @@ export function renderConfirmPlan(plan: ConfirmPlan, paint: Paint): readonly str
     lines.push(line('dropped', `${escapeControl(path)}: ${counted(files, 'file')}, ${readableBytes(bytes)}`));
   if (safetyPoint !== null)
     lines.push(line('unpinned', `point ${shortPoint(safetyPoint)}, which then lives as long as others`));
-  return [...lines, ...renderFindings(plan, paint)];
+  return [...lines, ...renderHooks(plan.hooks), ...renderFindings(plan, paint)];
 }
 
 const PLACES = {

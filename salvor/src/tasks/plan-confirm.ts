@@ -4,10 +4,15 @@ import { openConnection } from '../databases/mariadb/connect.ts';
 import { readTables } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import { walkTree } from '../lib/beneath/walk-tree.ts';
+import type { Policy } from '../policies/settings.ts';
+import { listHooks } from '../policies/task-steps.ts';
 import { type DropTools, findLateWrite, judgeDeleted } from './drop-kept.ts';
 import type { Journal } from './journal.ts';
 
-export type PlanConfirmTools = Pick<DropTools, 'administratorOf' | 'readSites'> & { readonly signal: AbortSignal };
+export type PlanConfirmTools = Pick<DropTools, 'administratorOf' | 'readSites'> & {
+  readonly policy: Policy;
+  readonly signal: AbortSignal;
+};
 
 export type ConfirmWanted = {
   readonly account: string;
@@ -42,6 +47,7 @@ export async function planConfirm(wanted: ConfirmWanted, tools: PlanConfirmTools
     databases,
     places,
     safetyPoint: point,
+    hooks: listHooks(tools.policy, 'confirm'),
     obstacles: refused.map((message) => ({ code: 'nothing-to-confirm', message, path: null })),
     notes,
   };

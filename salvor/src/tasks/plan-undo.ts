@@ -6,16 +6,22 @@ import { lstatSync } from 'node:fs';
 import type { Problem, UndoPlan } from '@salvor/contract';
 import { openConnection } from '../databases/mariadb/connect.ts';
 import { readTables } from '../databases/mariadb/probe.ts';
-import { planSwapBack } from '../databases/mariadb/swap.ts';
+import { planSwapBack } from '../databases/mariadb/plan-swap-back.ts';
 import { SalvorError } from '../errors.ts';
 import { openSpot } from '../lib/beneath/spot.ts';
 import { walkTree } from '../lib/beneath/walk-tree.ts';
+import type { Policy } from '../policies/settings.ts';
+import { listHooks } from '../policies/task-steps.ts';
 import { stayingNames } from '../points/left-out.ts';
 import { type Journal, isMaking, siteAfter } from './journal.ts';
 import { type Move, type PlaceMove, isMoveKept } from './move-site.ts';
 import type { Switch, SwitchTools, TableSwap } from './switch-site.ts';
 
-export type PlanUndoTools = Pick<SwitchTools, 'administratorOf'> & { readonly signal: AbortSignal; readonly now: Date };
+export type PlanUndoTools = Pick<SwitchTools, 'administratorOf'> & {
+  readonly policy: Policy;
+  readonly signal: AbortSignal;
+  readonly now: Date;
+};
 
 /** What journals were kept for that don't say it: of before the policy decided. */
 const FORMER_GRACE_HOURS = 72;
@@ -56,6 +62,7 @@ export async function planUndo(original: Journal, refused: readonly string[], to
     places: (done?.moves ?? []).map(placeOf),
     names: done === null ? [] : namesOf(done),
     written,
+    hooks: listHooks(tools.policy, 'undo'),
     ...findings,
   };
 }
