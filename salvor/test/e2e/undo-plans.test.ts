@@ -141,8 +141,8 @@ describe('the plan of an undo and of a confirmation', { concurrency: 1 }, () => 
     assert.deepEqual(plan.databases, [{ name, restored: 0, deleted: await tablesOf(name), kept: 0 }]);
     assert.deepEqual(plan.places, [{ path: made.plan.newPath, change: 'deleted', newPath: null }]);
     assert.deepEqual(
-      plan.names.map(({ path, change }) => [path, change]).toSorted(),
-      made.plan.names.map(({ path, change }) => [path, change === 'made' ? 'removed' : change]).toSorted(),
+      plan.names.map(({ path, change }) => `${change} ${path}`).toSorted(),
+      made.plan.names.map(({ path, change }) => `${change === 'made' ? 'removed' : change} ${path}`).toSorted(),
     );
     const { user } = test.host.site('harbour.example.org');
     await query(`GRANT SELECT ON \`${name}\`.* TO '${user}'@localhost`);
