@@ -71,7 +71,7 @@ export class HomeSink implements ArchiveSink {
       at += count;
       if (this.#filled === piece.length) await this.#hand();
     }
-    this.#file ??= this.#open();
+    this.#file ??= this.#openEarly();
   }
 
   async sync(): Promise<void> {
@@ -110,6 +110,15 @@ export class HomeSink implements ArchiveSink {
     this.#turn = this.#turn === 0 ? 1 : 0;
     this.#filled = 0;
     await this.#given.put(piece);
+  }
+
+  /** What is in the way is told by the helper, which fails at it, or by `#settle`. */
+  #openEarly(): OpenFile | null {
+    try {
+      return this.#open();
+    } catch {
+      return null;
+    }
   }
 
   /** Null before the helper has made it. */
