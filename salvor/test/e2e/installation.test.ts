@@ -83,6 +83,14 @@ describe('an installation', () => {
     assert.ok(Date.parse(next) > inTwoDays.getTime(), next);
   });
 
+  it('whose clock is behind is told so: its newest point lies ahead', async () => {
+    await using agent = await openAgentFor(loadConfig([places.config]), { clock: () => new Date(Date.now() - DAY_MS) });
+    const { findings } = await agent.doctor();
+    const behind = findings.find(({ code }) => code === 'clock-behind');
+    assert.deepEqual([behind?.severity, behind?.path], ['error', 'o1']);
+    assert.match(behind?.message ?? '', /^the newest point of o1 is of 20.*, which lies ahead/);
+  });
+
   it('names points that nobody confirmed for two weeks, and how much they hold', async () => {
     using store = openStore();
     store.exec(`UPDATE points SET pinned = 1 WHERE uri = '${site.uri}'`);

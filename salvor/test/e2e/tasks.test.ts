@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import {
+  DoctorDocument,
   ErrorDocument,
   PointsDocument,
   StatusDocument,
@@ -59,6 +61,8 @@ describe('tasks of two processes', { concurrency: 1 }, () => {
     }
     return assert.fail('no such task came');
   };
+  const examine = async (): Promise<DoctorDocument['findings']> =>
+    DoctorDocument.parse((await test.attempt(['doctor'])).document).findings;
   /** Not while it holds a lock of the store: who is stopped there stops all others too, which is not what is tested. */
   const stopBetweenWrites = (child: ChildProcess): void => {
     const { stateDir } = salvorPlaces(test.host);
@@ -122,6 +126,9 @@ describe('tasks of two processes', { concurrency: 1 }, () => {
     assert.equal(three, 3);
     const codes = sites.find(({ uri }) => uri === site.uri)?.problems.map(({ code }) => code);
     assert.deepEqual(codes, ['task-hung']);
+    const hung = (await examine()).find(({ code }) => code === 'task-hung');
+    assert.equal(hung?.path, `o1/${site.uri}`);
+    assert.match(hung.message, new RegExp(`${task.id} .*process ${task.process}`));
     const cancel = await test.attempt(['task', 'cancel', task.id]);
     assert.deepEqual(
       [cancel.exit, TaskCancelDocument.parse(cancel.document).problems.map(({ code }) => code)],
@@ -133,6 +140,30 @@ describe('tasks of two processes', { concurrency: 1 }, () => {
     assert.equal(ended.find(({ id }) => id === task.id)?.state, 'rolled-back');
     const never = ended.find(({ id }) => id === queued.id);
     assert.deepEqual([never?.state, never?.startedAt], ['cancelled', null]);
+  });
+
+  it('is told of by the doctor where it can be neither finished nor taken back, and is when its cause is gone', async () => {
+    const { mariadb } = test.host;
+    const journals = join(salvorPlaces(test.host).stateDir, 'journals');
+    const { child, exit } = start('restore', site.uri, '--yes');
+    const isBuilding = (file: string): boolean =>
+      file.endsWith('.json') && /"scratchDatabases": \[\s*\{/.test(readFileSync(join(journals, file), 'utf8'));
+    const task = await new Promise<string>((resolve) => {
+      const watching = watch(journals, (_, file) => {
+        if (file === null || !isBuilding(file)) return;
+        child.kill('SIGKILL');
+        watching.close();
+        resolve(file.replace('.json', ''));
+      });
+    });
+    await exit;
+    await mariadb.kill('SIGKILL');
+    const left = (await examine()).find(({ code }) => code === 'task-unrecovered');
+    assert.deepEqual([left?.severity, left?.path], ['error', `o1/${site.uri}`]);
+    assert.match(left?.message ?? '', new RegExp(`^task ${task} \\(restore of o1/${site.uri}\\) could neither`));
+    await mariadb.start();
+    assert.ok((await examine()).every(({ code }) => code !== 'task-unrecovered'));
+    assert.equal((await tasks()).find(({ id }) => id === task)?.state, 'rolled-back');
   });
 
   it('runs what was put into the queue from its rows alone, in whichever process serves the host', async () => {

@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { AccountStatus } from '@salvor/contract';
+import type { AccountStatus, DoctorFinding } from '@salvor/contract';
+import { backup, entriesOfPaths } from '@salvor/engine';
+import { openSmallDisks } from '../../../test/fault/small-disks.ts';
 import { HostPoints } from '../../points/host-points.ts';
 import { RECOVERY_USER } from '../../points/recovery-key.ts';
 import type { FoundSites } from '../../sites/find-sites.ts';
@@ -13,7 +25,7 @@ import { isClockAsKept, watchClock } from '../clock-watch.ts';
 import { judgeNights } from './check-nights.ts';
 import { findMissing } from './check-programs.ts';
 import { findSharedDisks } from './check-repositories.ts';
-import { judgeSpace } from './check-space.ts';
+import { checkSpace, judgeSpace } from './check-space.ts';
 import { checkRecovery } from './check-recovery.ts';
 import { type DoctorRoom, examineFailure } from './examine-host.ts';
 import { FINDINGS, findingOfError } from './findings.ts';
@@ -86,6 +98,39 @@ describe('the doctor', () => {
     assert.deepEqual(judgeSpace('/x', { bytes: 9 * GIB, free: 2 * GIB, freeFiles: null }), []);
     assert.deepEqual(codesOf(judgeSpace('/x', { bytes: 9 * GIB, free: GIB / 2, freeFiles: 50_000 })), ['space-low']);
     assert.deepEqual(codesOf(judgeSpace('/x', { bytes: 9 * GIB, free: GIB * 2, freeFiles: 12 })), ['inodes-short']);
+  });
+
+  test('says on what day a disk will be full that a repository grows on', async () => {
+    // Files of the account, on a disk that is small enough for them to count.
+    using disks = openSmallDisks({ local: 64 });
+    const state = join(room, 'growing');
+    const config = { state, local: join(disks.directory, 'local'), thirdCopy: state, staging: null, remote: null };
+    await using store = await openStore(state);
+    await using points = new HostPoints(config, store);
+    await points.repositories.ensure(['o1']);
+    const repository = await points.repositories.open('o1');
+    const data = join(config.local, 'o1/data');
+    const home = join(room, 'growing-home');
+    mkdirSync(home);
+    const grow = async (bytes: number, daysAgo: number): Promise<void> => {
+      writeFileSync(join(home, `${daysAgo}`), randomBytes(bytes));
+      const known = new Set(readdirSync(data, { recursive: true }).map(String));
+      await backup({ source: entriesOfPaths([home]), repositories: [repository], paths: [home] });
+      const at = new Date(Date.now() - daysAgo * DAY_MS);
+      for (const name of readdirSync(data, { recursive: true }).map(String))
+        if (!known.has(name)) utimesSync(join(data, name), at, at);
+    };
+    const doctor = { config, clock: () => new Date() } as unknown as DoctorRoom;
+    const found = { accounts: [{ name: 'o1' }, { name: 'new' }] } as unknown as FoundSites;
+    const examine = async (): Promise<readonly DoctorFinding[]> =>
+      (await checkSpace(doctor, found, undefined)).filter(({ path }) => path === config.local);
+    await grow(1024, 4);
+    assert.deepEqual(codesOf(await examine()), ['space-low']);
+    await grow(12 * 1024 ** 2, 2);
+    const [low, full] = await examine();
+    assert.deepEqual([low?.code, full?.code, full?.severity], ['space-low', 'space-runs-out', 'warning']);
+    // Twelve in the three days since its second.
+    assert.match(full?.message ?? '', /grow by up to 5 MiB a day, and 5\d MiB are free: full in about 1\d days$/);
   });
 
   test('takes the growth of a repository from its last week, without its first day', () => {
