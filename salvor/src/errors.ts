@@ -549,6 +549,12 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'recovery-space-missing': {
+    message: (c) => `There is not room for all of it: ${String(c['why'])}. Nothing was changed.`,
+    hint: 'Make room there, name a larger disk for the local repositories (local of salvor.yaml), or recover a part: --account, --site. See what would come with --dry-run.',
+    exit: 1,
+    retry: 'never',
+  },
   'remote-login-missing': {
     message: (c) => `There is no key to log in to the remote place with: none in ${String(c['directory'])}.`,
     hint: 'Name its file in salvor.yaml (remote: { url: …, identityFile: … }), or make one with: ssh-keygen',

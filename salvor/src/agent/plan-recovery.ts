@@ -9,15 +9,18 @@ import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import { codeOf } from '../lib/errno.ts';
 import type { AccountSite } from '../points/account-manifest.ts';
+import { openSitePoint } from '../points/account-point.ts';
 import { type Night, chooseNight } from '../points/choose-night.ts';
 import { type HostRecord, readHostRecord } from '../points/host-record.ts';
 import { placesOfKit } from '../points/kit-places.ts';
+import { measureStored, measureTree } from '../points/measure-night.ts';
 import type { RecoveryKit } from '../points/recovery-kit.ts';
 import { openWithRecoveryKey } from '../points/recovery-key.ts';
 import { type CopyName, type RepositoryPlaces, openCopyStorage, repositoryUrlOf } from '../points/repositories.ts';
 import { parseHostTables } from '../sites/host-tables.ts';
 import { identify, judgePlace } from '../tasks/recover-home.ts';
 import { type SavedTables, type UsersPlan, planUsers, readPasswords } from '../tasks/recover-users.ts';
+import type { SpaceNeed } from '../tasks/space.ts';
 import { HOST_ACCOUNT } from './host-account.ts';
 import type { RecoveredAccount, RecoveryJournalFile } from './recovery-journal.ts';
 
@@ -34,7 +37,11 @@ export type PlannedAccount = {
   readonly users: UsersPlan;
   readonly homes: readonly PlannedPlace[];
   readonly sites: readonly AccountSite[];
+  readonly size: RecoverySize;
 };
+
+/** What of an account is still to come: its homes, the repository that they come out of where that is elsewhere, and its dumps. */
+export type RecoverySize = { readonly homes: readonly SpaceNeed[]; readonly stored: number; readonly dumps: number };
 
 export type PlannedPlace = { readonly path: string; readonly state: 'missing' | 'taken' | 'recovered' };
 
@@ -101,7 +108,8 @@ export async function planRecovery(options: PlanRecoveryOptions): Promise<Recove
       const sites = night.manifest.sites.filter(({ uri }) => isWanted(name, uri, options.site));
       if (options.site !== null && sites.length === 0) continue;
       const homes = night.manifest.homes.map((path) => judgeHome(path, begun?.places[path] ?? null));
-      accounts.push({ name, night, users: planUsers(night.manifest.account, saved), homes, sites });
+      const size = await measure({ repository, storage, night, homes, sites, begun }, options);
+      accounts.push({ name, night, users: planUsers(night.manifest.account, saved), homes, sites, size });
     } catch (error) {
       options.signal.throwIfAborted();
       refusal ??= error;
@@ -114,6 +122,37 @@ export async function planRecovery(options: PlanRecoveryOptions): Promise<Recove
   if (options.site !== null && accounts.length === 0 && problems.length === 0)
     throw new SalvorError('site-unknown', { site: options.site });
   return { from, record, names, accounts, problems };
+}
+
+async function measure(
+  {
+    repository,
+    storage,
+    night,
+    homes,
+    sites,
+    begun,
+  }: Pick<PlannedAccount, 'night' | 'homes' | 'sites'> & {
+    readonly repository: Parameters<typeof measureTree>[0];
+    readonly storage: Parameters<typeof measureStored>[0];
+    readonly begun: RecoveredAccount | null;
+  },
+  { from, signal }: PlanRecoveryOptions,
+): Promise<RecoverySize> {
+  const { files } = night.snapshots;
+  const without = new Set<string>();
+  for (const site of night.manifest.sites.filter((one) => !sites.includes(one)))
+    without.add((await openSitePoint(repository, night.snapshots, site)).manifest.site.path);
+  const needs: SpaceNeed[] = [];
+  for (const { path, state } of homes)
+    if (state === 'missing' && files !== null)
+      needs.push({ path, ...(await measureTree(repository, files, path, without)) });
+  const coming = sites.filter(({ uri }) => begun?.sites[uri] !== 'done');
+  return {
+    homes: needs,
+    stored: from === 'local' ? 0 : await measureStored(storage, signal),
+    dumps: coming.reduce((sum, { cut }) => sum + (cut?.bytes ?? 0), 0),
+  };
 }
 
 /** A recovery of which nothing is there any more (its homes are gone) is begun anew, with the newest night. */

@@ -1,5 +1,6 @@
 /** What keeps a lost host from coming back, told before anything is changed; the whole way is in `test/recover/`. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -19,6 +20,7 @@ import { HostPoints } from '../points/host-points.ts';
 import type { RecoveryKit } from '../points/recovery-kit.ts';
 import { ensureRecoveryKey } from '../points/recovery-key.ts';
 import { openStore } from '../store/open-store.ts';
+import { openSmallDisks } from '../../test/fault/small-disks.ts';
 import type { RecoverWanted } from './recover-machine.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'salvor-machine-'));
@@ -84,6 +86,45 @@ describe('a recovery', () => {
     ensureRecoveryKey(state);
     writeFileSync(join(place, 'three/salvor.yaml'), `state: ${state}\nlocal: ${place}/three/local\n`);
     await assert.rejects(recover('three', { dryRun: true }), { code: 'machine-in-use' });
+  });
+
+  it('for which a disk is too small says how much is missing where, and changes nothing; with room it is done', async () => {
+    using disks = openSmallDisks({ homes: 16 });
+    const homes = join(disks.directory, 'homes');
+    const home = join(homes, 'large');
+    mkdirSync(home);
+    writeFileSync(join(home, 'large.bin'), randomBytes(3 * 1024 ** 2));
+    const text = (name: string): string =>
+      `state: ${place}/${name}/state\nlocal: ${place}/kept\nhomes: [${home}]\nmariadb: { socket: ${place}/none.sock }\n`;
+    const write = (name: string): string => {
+      mkdirSync(join(place, name));
+      writeFileSync(join(place, name, 'salvor.yaml'), text(name));
+      return join(place, name, 'salvor.yaml');
+    };
+    {
+      const file = write('before');
+      await using agent = await openAgentFor(parseConfig(text('before'), file), { clock: () => new Date() });
+      assert.equal((await agent.daily({ account: 'large' })).state, 'succeeded');
+    }
+    const recoveryKey = ensureRecoveryKey(join(place, 'before/state'));
+    const saved = { ...kit, recoveryKey, places: [{ copy: 'local', url: join(place, 'kept'), login: null }] } as const;
+    const wanted = { kit: { ...saved, repositories: [] }, from: 'local', account: 'large' } as const;
+    rmSync(home, { recursive: true });
+    disks.fill('homes');
+    write('after');
+    const before = readdirSync(place, { recursive: true });
+    const planned = await recover('after', { ...wanted, dryRun: true });
+    const [tight] = planned.problems.filter(({ code }) => code === 'space-missing');
+    assert.match(
+      tight?.message ?? '',
+      new RegExp(`^the recovery needs 31\\d{5} bytes on the disk of ${homes}, and \\d+ are free$`),
+    );
+    await assert.rejects(recover('after', wanted), { code: 'recovery-space-missing' });
+    assert.deepEqual(readdirSync(place, { recursive: true }), before);
+    assert.deepEqual(readdirSync(homes), ['.ballast']);
+    disks.free();
+    const [account] = (await recover('after', wanted)).accounts;
+    assert.deepEqual([account?.state, account?.files], ['succeeded', 1]);
   });
 
   it('from a saved disk alone brings a home back, without what the host wrote down of itself, and twice is no more than once', async () => {

@@ -1,7 +1,7 @@
 /**
  * Brings a lost host back on another machine, out of its recovery kit and one place that holds its repositories:
  *
- *   plan → configuration and keys → each account: its night into the local repository → users, homes
+ *   plan → is there room? → configuration and keys → each account: its night into the local repository → users, homes
  *   → users of the database servers → databases of each site → all other points → catalogue → a new kit
  *
  * Nothing in a repository is removed, and nothing on this machine is written over. Each step finds out what an earlier run did,
@@ -45,6 +45,7 @@ import { rebuildCatalogue } from './rebuild-catalogue.ts';
 import { AccountRecovery, asProblem } from './recover-account.ts';
 import { recoverDatabaseUsers, restoreHostFiles } from './recover-host-parts.ts';
 import { RecoveryJournalFile } from './recovery-journal.ts';
+import { findTightDisks, requireSpace } from './recovery-space.ts';
 import type { TaskRoom } from './run-task.ts';
 
 export type RecoverWanted = RecoveryScope & {
@@ -66,7 +67,10 @@ export type RecoverTools = AgentServices & {
   readonly configure: (saved: string | null, change: AdoptedPlaces | null) => { config: Config; written: boolean };
 };
 
-/** Throws `recovery-key-refused`, `machine-in-use`, `account-unknown`, `site-unknown`, `site-busy`: then nothing was changed. */
+/**
+ * Throws `recovery-key-refused`, `machine-in-use`, `account-unknown`, `site-unknown`, `site-busy`, `recovery-space-missing`: then
+ * nothing was changed.
+ */
 export async function recoverMachine(wanted: RecoverWanted, tools: RecoverTools): Promise<RecoverDocument> {
   await using opened = new AsyncDisposableStack();
   sweepKilled();
@@ -86,8 +90,11 @@ export async function recoverMachine(wanted: RecoverWanted, tools: RecoverTools)
     signal: tools.signal,
   });
   const saved = plan.record?.configuration ?? null;
-  if (wanted.dryRun) return documentOf(wanted, plan, tools.configure(saved, null));
-  const { config } = tools.configure(saved, null);
+  const intended = tools.configure(saved, null);
+  const { config } = intended;
+  const tight = wanted.only === null ? await findTightDisks(config, plan.accounts, tools.signal) : [];
+  if (wanted.dryRun) return documentOf(wanted, { ...plan, problems: [...plan.problems, ...tight] }, intended);
+  requireSpace(tight);
   const remote = wanted.kit.places.find(({ copy }) => copy === 'remote');
   const login = remote === undefined ? null : writeLogin(remote.login, join(config.state, 'remote-login'));
   const configured = tools.configure(saved, {
@@ -138,6 +145,7 @@ class MachineRecovery {
   }
 
   async run(): Promise<RecoverDocument> {
+    this.#tell('configuration and keys');
     this.#placeState();
     await using resources = new AsyncDisposableStack();
     const { room: ordinary, points, opened } = await openTaskRoom(this.#config, this.#tools);
@@ -149,6 +157,7 @@ class MachineRecovery {
     for (const name of [HOST_ACCOUNT, ...this.#plan.names]) await this.#adopt(name, points);
     const recoveries = await this.#restore(accounts, room, points);
     await this.#bringRest(points);
+    this.#tell('files of the host');
     const hostFiles =
       this.#plan.record === null
         ? null
@@ -212,6 +221,7 @@ class MachineRecovery {
     }
     if (accounts.length === 0) return { done: [], users: [] };
     const { sites } = await readHost(config, signal);
+    this.#tell('users of the database servers');
     const users = await recoverDatabaseUsers(
       { config, sites, accounts, record: this.#plan.record, isAll: this.#isAll() },
       { administratorOf: room.administratorOf, signal, onProblem: (problem) => this.#problems.push(problem) },
@@ -254,11 +264,13 @@ class MachineRecovery {
   /** Catalogue and kit. */
   async #finish(points: HostPoints): Promise<Pick<RecoverDocument, 'points'>> {
     const { clock, signal } = this.#tools;
+    this.#tell('catalogue');
     const made = this.#plan.record?.made ?? new Set<string>();
     const known = { made: made.size === 0 ? null : made, now: clock(), signal };
     const rebuilt = await rebuildCatalogue(this.#config, points, await readHost(this.#config, signal), known);
     this.#problems.push(...rebuilt.problems);
     const repositories = copiesOf(this.#config).flatMap((copy) => listMade(this.#config, copy));
+    this.#tell('recovery kit');
     const kit = { host: hostname(), date: clock(), recoveryKey: this.#wanted.kit.recoveryKey, repositories };
     await this.#attempt(this.#config.state, async () => writeRecoveryKit(this.#config, kit));
     return { points: rebuilt.points };

@@ -1,5 +1,4 @@
 /** What a restore is going to do to one database of a site, and what stands in its way: found by looking. */
-import { statSync } from 'node:fs';
 import type { Problem } from '@salvor/contract';
 import { type DatabaseConnection, type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
 import { readServerProduct } from '../databases/mariadb/judge-server.ts';
@@ -11,6 +10,7 @@ import type { ManifestDatabase } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { prefixesOf } from '../sites/shared-databases.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
+import { readDataDirectory } from './data-directory.ts';
 import { findNamedTables } from './empty-tables.ts';
 import { databaseFor } from './into-site.ts';
 import { findOutsiders } from './outsiders.ts';
@@ -198,10 +198,8 @@ async function findSpaceNeed(
   stored: ManifestDatabase,
   coming: ReadonlySet<string>,
 ): Promise<PlanFindings['needs']> {
-  if (!('socket' in connection.login.address)) return [];
-  const [row] = await connection.query<{ directory: string }>('SELECT @@datadir AS directory');
-  const path = row?.directory ?? '';
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return [];
+  const path = await readDataDirectory(connection);
+  if (path === null) return [];
   const bytes = stored.files.reduce(
     (sum, { table, bytes: size }) => (table !== null && coming.has(table) ? sum + size : sum),
     0,

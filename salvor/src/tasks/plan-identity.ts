@@ -26,6 +26,7 @@ import { readAddresses } from './read-addresses.ts';
 import { renameValues } from './rewrite-built.ts';
 import type { Renaming } from './rewrite-value.ts';
 import { findSchemaProblems, readDatabaseSchema } from './schema-number.ts';
+import { readDataDirectory } from './data-directory.ts';
 import { type SpaceNeed, findSpaceProblems } from './space.ts';
 import type { SwitchTools } from './switch-site.ts';
 
@@ -266,10 +267,8 @@ async function lookAtDatabase(
 
 /** Of a server on this machine: what the tables will take. */
 async function findSpaceNeed(connection: DatabaseConnection, facts: DatabaseFacts): Promise<readonly SpaceNeed[]> {
-  if (!('socket' in connection.login.address)) return [];
-  const [row] = await connection.query<{ directory: string }>('SELECT @@datadir AS directory');
-  const path = row?.directory ?? '';
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return [];
+  const path = await readDataDirectory(connection);
+  if (path === null) return [];
   return [{ path, bytes: facts.tables.reduce((sum, table) => sum + table.approximateBytes, 0), files: 0 }];
 }
 

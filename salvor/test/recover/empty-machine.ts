@@ -6,9 +6,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import type { RecoverDocument } from '@salvor/contract';
 import { openMariaDb } from '../../../demo/mariadb-server.ts';
+import { Random } from '../../../demo/random.ts';
 import { SALVOR } from '../cli/run-cli.ts';
 import { type ServedSite, type SiteLook, lookAtSites } from './look-at-sites.ts';
 
@@ -19,8 +22,13 @@ export type MachineJob = {
   readonly sites: readonly ServedSite[];
   /** Of the demo's web server. */
   readonly scripts: string;
-  /** Commands in their order; one with `killAfterMs` is killed then, if it has not ended. The kit comes over stdin. */
-  readonly commands: readonly { readonly args: readonly string[]; readonly killAfterMs?: number }[];
+  /**
+   * Before the commands: recoveries that are killed, each in another of its steps, until one has come to its end; of all steps
+   * such a share, as the seed picks them.
+   */
+  readonly kills?: { readonly share: number; readonly seed: number };
+  /** Commands in their order. The kit comes over stdin. */
+  readonly commands: readonly { readonly args: readonly string[] }[];
   /** Statements for the empty database server, before anything else. */
   readonly sql?: string;
   /** Run by a shell before the sites are looked at. */
@@ -38,6 +46,8 @@ export type MachineCommand = {
 };
 
 export type MachineReport = {
+  /** Steps that recoveries were killed in. */
+  readonly hits: readonly string[];
   readonly commands: readonly MachineCommand[];
   readonly script: string;
   readonly looks: readonly SiteLook[];
@@ -49,11 +59,18 @@ export type MachineReport = {
   readonly left: readonly string[];
 };
 
+const STEPS = fileURLToPath(new URL('recover-steps.ts', import.meta.url));
+/** A step may be over by then, and the next one is hit. */
+const MAX_LATE_MS = 100;
+
 const job = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as MachineJob;
 await using mariadb = await openMariaDb({ directory: join(job.directory, 'mariadb') });
 if (job.sql !== undefined) await mariadb.query(job.sql);
 const temporary = join(job.directory, 'tmp');
 mkdirSync(temporary);
+// Processes have their numbers from this machine alone: what they leave must not be taken for another one's.
+const ENVIRONMENT = { ...process.env, HOME: '/root', TMPDIR: temporary };
+const hits = job.kills === undefined ? [] : await killAtSteps(job.kills);
 const commands: MachineCommand[] = [];
 for (const command of job.commands) commands.push(await runSalvor(command));
 const script = job.script === undefined ? '' : await runScript(job.script);
@@ -61,6 +78,7 @@ const scripts = join(job.directory, 'scripts');
 cpSync(job.scripts, scripts, { recursive: true });
 const looked = job.sites.filter(({ uri }) => job.look.includes(uri));
 const report: MachineReport = {
+  hits,
   commands,
   script,
   looks: await lookAtSites(looked, { mariadb, scripts }),
@@ -72,25 +90,49 @@ const report: MachineReport = {
 };
 process.stdout.write(JSON.stringify(report));
 
-async function runSalvor({ args, killAfterMs }: MachineJob['commands'][number]): Promise<MachineCommand> {
+/** A step that was passed over is not looked at again. */
+async function killAtSteps({ share, seed }: { share: number; seed: number }): Promise<readonly string[]> {
+  const random = new Random(seed).fork('kills');
+  const known = new Set<string>();
+  const killed: string[] = [];
+  for (;;) {
+    const child = spawn(process.execPath, ['--no-warnings', STEPS, job.config], {
+      env: ENVIRONMENT,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    child.stdin.end(readFileSync(job.kit));
+    const closed = once(child, 'close');
+    let hit: string | null = null;
+    for await (const step of createInterface({ input: child.stdout })) {
+      if (hit !== null || known.has(step)) continue;
+      known.add(step);
+      if (random.between(1, 1000) > share * 1000) continue;
+      hit = step;
+      setTimeout(() => child.kill('SIGKILL'), random.between(0, MAX_LATE_MS));
+    }
+    await closed;
+    if (child.exitCode === 0) return killed;
+    if (hit === null) throw new Error(`a recovery after ${killed.at(-1) ?? 'nothing'} ended with ${child.exitCode}`);
+    killed.push(hit);
+  }
+}
+
+async function runSalvor({ args }: MachineJob['commands'][number]): Promise<MachineCommand> {
   const began = performance.now();
   const child = spawn(SALVOR, [...args, '--json', '--config', job.config], {
-    // Processes have their numbers from this machine alone: what they leave must not be taken for another one's.
-    env: { ...process.env, HOME: '/root', TMPDIR: temporary },
+    env: ENVIRONMENT,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdin.on('error', () => {});
   child.stdin.end(readFileSync(job.kit));
   const closed = once(child, 'close');
-  const timer = killAfterMs === undefined ? null : setTimeout(() => child.kill('SIGKILL'), killAfterMs);
   const [output, complaint] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
-  if (timer !== null) clearTimeout(timer);
   const seconds = (performance.now() - began) / 1000;
   let document: RecoverDocument | null = null;
   try {
     document = JSON.parse(output) as RecoverDocument;
   } catch {
-    // Killed, or what was said tells more.
+    // What was said tells more.
   }
   return { exit: child.exitCode, seconds, document, output: document === null ? output : '', complaint };
 }
