@@ -208,7 +208,10 @@ class KillRun {
   /** Said once more it is done, wherever it was hit, and then nothing is left of what it was about. */
   async #finish(args: readonly string[], subject: string): Promise<void> {
     const again = await runSalvor(this.#host, args);
-    assert.ok(again.exit === 0 || again.exit === 3 || /-unknown|confirmed/.test(again.complaint), again.complaint);
+    assert.ok(
+      again.exit === 0 || again.exit === 3 || /\((?:nothing-to-confirm|point-unknown)\)/.test(again.complaint),
+      again.complaint,
+    );
     const kept = this.#log.prepare('SELECT 1 FROM tasks WHERE id = ? AND undo_until IS NOT NULL').get(subject);
     assert.equal(kept, undefined, 'it is confirmed, and can be undone');
     assert.deepEqual(await this.#claims.listSnapshotsOf(subject), []);
