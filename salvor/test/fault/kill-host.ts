@@ -6,7 +6,7 @@
  *   bring the site to where the command begins → run it, hit it when the list of tasks says that the step has begun
  *   → let it end → the next command recovers → claims → the site back to its ruin
  */
-import { appendFileSync, existsSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -172,7 +172,14 @@ class KillRun {
     if (site === 'new') await this.#undo(target.shape, shape, this.#findUndoable());
     await this.#dropUndone(shape);
     if (kind === 'server-full') await this.#restartServer();
+    this.#removeArchives();
     return { hitIn, task, site };
+  }
+
+  /** As a hoster's purge does: those of a hundred hits would fill the small disk. */
+  #removeArchives(): void {
+    const place = join(this.#host.home, 'backups');
+    for (const name of readdirSync(place)) rmSync(join(place, name));
   }
 
   /**
