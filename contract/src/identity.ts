@@ -30,8 +30,19 @@ export const RewrittenSettingsFile = z
       z
         .object({
           line: Count,
-          what: z.enum(['name', 'user', 'password', 'host', 'port', 'socket', 'url', 'name-or-path', 'option']),
-          /** Null of what holds a password. */
+          what: z.enum([
+            'name',
+            'user',
+            'password',
+            'host',
+            'port',
+            'socket',
+            'url',
+            'secret',
+            'name-or-path',
+            'option',
+          ]),
+          /** Null of what holds a password or a secret. */
           before: z.string().nullable(),
           /** Null too of what is made by the task: the name and the user of a clone's database. */
           after: z.string().nullable(),

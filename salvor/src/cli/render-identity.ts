@@ -89,6 +89,7 @@ const WHAT = {
   port: 'port',
   socket: 'socket',
   url: 'log-in',
+  secret: 'secret key',
   'name-or-path': 'name or path',
   option: 'option',
 } as const satisfies Record<Place['what'], string>;

@@ -80,6 +80,8 @@ class Differences {
     if (typeof after !== 'string' && typeof after !== 'bigint') return false;
     const said = String(after);
     const { changes, isDrushrc } = this.#comparison;
+    // At its place, or where the file takes it from there.
+    if (changes.secrets !== undefined && before !== '' && said === changes.secrets(before)) return true;
     const field = this.#fields.rewrite({ place, value: before });
     if (field !== null && said === field.value) return true;
     // Aegir mirrors what it url-encoded into `$_SERVER`, and leaves it to the settings to decode it.

@@ -408,3 +408,62 @@ test('a file that is made to cost is judged in a time that does not grow with it
   for (const unit of ['mysql://a:', 'mysql://a:b@', 'sites/old.test', '//old.test/'])
     assert.ok(secondsOf(unit, Math.floor(200_000 / unit.length)) < 5, unit);
 });
+
+describe('secrets', () => {
+  const secrets = (old: string): string => `fresh-${old.length}`;
+  const outcome = (text: string, name = 'settings.php'): readonly unknown[] => {
+    const { bytes, places, freshSecrets, keptSecrets, problems } = rewrite(text, { secrets }, name);
+    assert.deepEqual(problems, []);
+    return [
+      Buffer.from(bytes).toString(),
+      places.map(({ what, before, after }) => [what, before, after]),
+      freshSecrets,
+      keptSecrets,
+    ];
+  };
+
+  test('of Drupal and WordPress are new where they stand plainly, the same for the same, and shown to nobody', () => {
+    const place = ['secret', null, null];
+    assert.deepEqual(
+      outcome(`<?php\n$settings['hash_salt'] = 'abc'; # abc\n$settings['deployment'] = $settings['hash_salt'];\n`),
+      [
+        `<?php\n$settings['hash_salt'] = 'fresh-3'; # abc\n$settings['deployment'] = $settings['hash_salt'];\n`,
+        [place],
+        1,
+        [],
+      ],
+    );
+    assert.deepEqual(outcome('<?php\n$drupal_hash_salt = "abcd";'), [
+      '<?php\n$drupal_hash_salt = "fresh-4";',
+      [place],
+      1,
+      [],
+    ]);
+    assert.deepEqual(
+      outcome(
+        `<?php\ndefine('AUTH_KEY', 'a b');\nconst NONCE_SALT = 'q';\ndefine('OTHER_KEY', 'a b');\n`,
+        'wp-config.php',
+      ),
+      [
+        `<?php\ndefine('AUTH_KEY', 'fresh-3');\nconst NONCE_SALT = 'fresh-1';\ndefine('OTHER_KEY', 'a b');\n`,
+        [place, place],
+        2,
+        [],
+      ],
+    );
+  });
+
+  test('that come from elsewhere, or that something else is made of, stay and are named; an empty one is none', () => {
+    const stays = (text: string): unknown => {
+      const [after, places, ...rest] = outcome(text);
+      assert.deepEqual([after, places], [text, []]);
+      return rest;
+    };
+    const salt = "$settings['hash_salt']";
+    assert.deepEqual(stays(`<?php ${salt} = file_get_contents('/h/salt.txt');`), [0, [salt]]);
+    assert.deepEqual(stays(`<?php ${salt} = 'abc' . 'def';`), [0, [salt]]);
+    assert.deepEqual(stays(`<?php ${salt} = 'abc'; $x = 'y' . ${salt};`), [0, [salt]]);
+    assert.deepEqual(stays(`<?php $drupal_hash_salt = '';`), [0, []]);
+    assert.equal(rewritten(`<?php ${salt} = 'abc';`), `<?php ${salt} = 'abc';`, 'a site that is renamed keeps its own');
+  });
+});

@@ -14,6 +14,7 @@
 import { type PhpLiteral, type Replacement, findLiterals, replaceInSource, spellLiteral } from '../lib/php-literals.ts';
 import { parsePhp } from '../lib/php-syntax.ts';
 import { compareSettings } from './compare-settings.ts';
+import { countFresh, isSecretPlace, keptSecrets } from './fresh-secrets.ts';
 import { ConnectionFields, rewriteDatabaseUrl } from './connection-fields.ts';
 import { namesConnection, readAlone } from './read-alone.ts';
 import { renameAt } from './rename-at.ts';
@@ -33,16 +34,14 @@ export function rewriteSettings({ name, bytes }: SettingsText, changes: Settings
   const { naming, connections } = changes;
   const path = (side: 'from' | 'to'): string => `${naming.path[side]}/${name}`;
   const failed = (line: number, why: string): RewrittenSettings => ({
-    bytes,
-    places: [],
-    left: [],
+    ...untouched(bytes),
     problems: [notRewritten(path('from'), line, why)],
   });
   const syntax = parsePhp(bytes);
   const found = syntax.ok ? findLiterals(bytes) : null;
   if (found === null) {
     const isTouched = holdsAny(bytes, changes);
-    if (!isTouched) return { bytes, places: [], left: [], problems: [] };
+    if (!isTouched) return untouched(bytes);
     return syntax.ok
       ? failed(1, 'can not be taken apart')
       : failed(syntax.line, `can not be read as PHP: ${syntax.message}`);
@@ -73,13 +72,29 @@ export function rewriteSettings({ name, bytes }: SettingsText, changes: Settings
     literals: found.literals.map(({ place, start }) => ({ place, line: lines.at(start) })),
     file: path('from'),
   });
-  if (problems.length > 0) return { bytes, places: [], left: [], problems };
+  if (problems.length > 0 && changes.secrets !== undefined) {
+    // Something else is made of one: then they stay, and that is told.
+    const { secrets: _, ...others } = changes;
+    return { ...rewriteSettings({ name, bytes }, others), keptSecrets: keptSecrets(before, before) };
+  }
+  if (problems.length > 0) return { ...untouched(bytes), problems };
   const set = isOfDrush
     ? setContext(rewritten, 'options', [], optionsOf(rewritten, changes))
     : { bytes: rewritten, lines: [] };
   if (set === null) return failed(1, 'its $options are made by code');
   const ofOptions = set.lines.map((line) => ({ line, what: 'option' as const, before: null, after: null }));
-  return { bytes: set.bytes, places: [...places, ...ofOptions], left: linesNaming(set.bytes, naming), problems: [] };
+  return {
+    bytes: set.bytes,
+    places: [...places, ...ofOptions],
+    left: linesNaming(set.bytes, naming),
+    freshSecrets: changes.secrets === undefined ? 0 : countFresh(before, after),
+    keptSecrets: changes.secrets === undefined ? [] : keptSecrets(before, after),
+    problems: [],
+  };
+}
+
+function untouched(bytes: Uint8Array): RewrittenSettings {
+  return { bytes, places: [], left: [], freshSecrets: 0, keptSecrets: [], problems: [] };
 }
 
 function optionsOf(bytes: Uint8Array, { options, naming }: SettingsChanges): ContextFields {
@@ -91,12 +106,14 @@ type RewrittenLiteral = { readonly value: string; readonly what: RewrittenPlace[
 function rewriteLiteral(
   { value, place, isWhole: whole }: PhpLiteral,
   fields: ConnectionFields,
-  { connections, naming }: SettingsChanges,
+  { connections, naming, secrets }: SettingsChanges,
 ): RewrittenLiteral | null {
   // The key of an entry is what others find it by.
   if (place.kind === 'key') return null;
   const field = whole ? fields.rewrite({ place, value }) : null;
   if (field !== null) return { value: field.value, what: field.role };
+  if (secrets !== undefined && whole && value !== '' && isSecretPlace(place))
+    return { value: secrets(value), what: 'secret' };
   const url = whole ? rewriteDatabaseUrl(value, connections) : null;
   if (url !== null) return { value: url, what: 'url' };
   const renamed = renameAt(place, value, naming);
@@ -104,7 +121,7 @@ function rewriteLiteral(
 }
 
 function placeOf(line: number, { value }: PhpLiteral, { value: text, what }: RewrittenLiteral): RewrittenPlace {
-  const isSecret = what === 'password' || what === 'url';
+  const isSecret = what === 'password' || what === 'url' || what === 'secret';
   return { line, what, before: isSecret ? null : show(value), after: isSecret ? null : show(text) };
 }
 

@@ -10,6 +10,8 @@ export type SettingsChanges = {
   readonly naming: Naming;
   /** Set in Aegir's `drushrc.php` where it has them: `FIELDS_OF_CLONE`. Else what a renamed site needs. */
   readonly options?: ContextFields;
+  /** What a secret becomes, the same for the same (`fresh-secrets.ts`). Absent where they stay: the site is who it was. */
+  readonly secrets?: (old: string) => string;
 };
 
 /** `name` below the site's directory: it tells `drushrc.php` from the others. */
@@ -17,8 +19,8 @@ export type SettingsText = { readonly name: string; readonly bytes: Uint8Array }
 
 export type RewrittenPlace = {
   readonly line: number;
-  readonly what: NewField['role'] | 'url' | 'name-or-path' | 'option';
-  /** Null of a password, and of an address that holds one. */
+  readonly what: NewField['role'] | 'url' | 'secret' | 'name-or-path' | 'option';
+  /** Null of a password, of an address that holds one, and of a secret. */
   readonly before: string | null;
   readonly after: string | null;
 };
@@ -29,6 +31,9 @@ export type RewrittenSettings = {
   readonly places: readonly RewrittenPlace[];
   /** Lines that hold the old name and were left: comments, conditions on the name, another host's. For people to look at. */
   readonly left: readonly number[];
+  /** How many secrets are new; and the places of those that stay, where new ones are wanted. */
+  readonly freshSecrets: number;
+  readonly keptSecrets: readonly string[];
   /** Code `settings-not-rewritten`, with file and line: each stops the task. */
   readonly problems: readonly SiteProblem[];
 };

@@ -5,6 +5,7 @@
  *
  *   databases named and made → files → tables (renamed) → masked → links and settings → names outside of it
  */
+import { createHmac } from 'node:crypto';
 import type { IdentityPlan, RewrittenValues } from '@salvor/contract';
 import type { Repository } from '@salvor/engine';
 import { type ServerAddress, openConnection } from '../databases/mariadb/connect.ts';
@@ -133,6 +134,8 @@ export async function buildNewSite(
     connections: databases.map(({ from, made }) => connectionOf(from, made, tools.defaultSocket)),
     naming: namingTo(site, plan.place, movedIn(point, clone)),
     options: FIELDS_OF_CLONE,
+    // What is imported is the site itself, wherever it was.
+    ...(run.journal.operation === 'clone' ? { secrets: makeSecrets(run.randomBytes(32)) } : {}),
   };
   await run.step('rewrite', () => rewriteFiles(part, { site, clone, point }, changes, tools, run));
   const outside = await run.step('name the site', () =>
@@ -163,6 +166,11 @@ type CloneDatabase = {
   readonly requires: 'SSL' | 'X509' | null;
   readonly stored: { readonly charset: string; readonly collation: string };
 };
+
+/** Another secret for each, the same for the same: what two files say stays one. */
+function makeSecrets(seed: Uint8Array): (old: string) => string {
+  return (old) => createHmac('sha512', seed).update(old, 'latin1').digest('base64url');
+}
 
 /** A name that nobody has, for each database of the site, and a password that nobody knows. */
 async function nameAll(

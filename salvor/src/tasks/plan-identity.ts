@@ -97,7 +97,7 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
   obstacles.push(...outside.obstacles);
   notes.push(...outside.notes);
   notes.push(...noteNames(site, place, wish));
-  const settings = planSettings(site, place, wish, tools, obstacles);
+  const settings = planSettings(site, place, wish, tools, findings);
   const renaming = renamingTo(site, place);
   const values: RewrittenValues[] = [];
   const databases: PlannedIdentityDatabase[] = [];
@@ -288,16 +288,17 @@ function planSettings(
   to: NewPlace,
   { operation }: IdentityWish,
   { defaultSocket }: Pick<IdentityTools, 'defaultSocket'>,
-  obstacles: Problem[],
+  { obstacles, notes }: Findings,
 ): SettingsPreview {
   const isClone = operation === 'clone';
   // What lies elsewhere is refused already.
-  if (!site.path.startsWith(`${site.account.home}/`)) return { files: [], obstacles: [] };
+  if (!site.path.startsWith(`${site.account.home}/`)) return { files: [], notes: [], obstacles: [] };
   const { followed } = sortMovedOut(site);
   // A copy has as its own what its origin has elsewhere.
   const moved = isClone ? followed.map(({ target, link }) => ({ from: target, to: join(to.path, link) })) : [];
   const naming = namingTo(site, to, moved);
   const preview = previewSettings(site, naming, { isClone, defaultSocket });
   obstacles.push(...preview.obstacles);
+  notes.push(...preview.notes);
   return preview;
 }

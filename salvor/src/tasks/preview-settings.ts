@@ -14,6 +14,8 @@ import { rewriteSettingsIn } from './settings-of-site.ts';
 
 export type SettingsPreview = {
   readonly files: IdentityPlan['rewrites']['settings'];
+  /** Of a clone, code `secrets-kept`: what was made for its origin is good for it too. */
+  readonly notes: readonly Problem[];
   /** Code `settings-not-rewritten`. */
   readonly obstacles: readonly Problem[];
 };
@@ -30,10 +32,10 @@ export function previewSettings(
   const connections = options.isClone
     ? site.databases.map((database, index) => toUnknown(database, index, options.defaultSocket))
     : [];
-  const { files, problems } = rewriteSettingsIn(directory, {
+  const { files, problems, freshSecrets, keptSecrets } = rewriteSettingsIn(directory, {
     connections,
     naming,
-    ...(options.isClone ? { options: FIELDS_OF_CLONE } : {}),
+    ...(options.isClone ? { options: FIELDS_OF_CLONE, secrets: (old: string) => `${UNKNOWN}secret-${old}` } : {}),
   });
   return {
     files: files.map(({ name, places, left }) => ({
@@ -44,12 +46,30 @@ export function previewSettings(
       })),
       left: [...left],
     })),
+    notes: options.isClone ? noteSecrets(site, freshSecrets, keptSecrets) : [],
     obstacles: problems.map(({ code, message, file, line }) => ({
       code,
       message,
       path: file === undefined ? site.path : line === undefined ? file : `${file}:${line}`,
     })),
   };
+}
+
+function noteSecrets(
+  { cms, version, platform, path }: Site,
+  fresh: number,
+  kept: readonly string[],
+): readonly Problem[] {
+  const code = 'secrets-kept';
+  const good = 'one-time log-in links and sessions of the origin may be good for the clone';
+  if (kept.length > 0)
+    return [{ code, message: `${kept.join(', ')} can’t be made anew as data and stays: ${good}`, path }];
+  if (fresh > 0) return [];
+  // Without one Drupal 7 and Backdrop make it of the log-in to the database, which is new; Drupal 6 has it in the database.
+  const major = Number.parseInt(version ?? platform.version ?? '', 10);
+  const isElsewhere = cms === 'wordpress' || (cms === 'drupal' && (major >= 8 || major < 7));
+  if (!isElsewhere) return [];
+  return [{ code, message: `its settings do not say its secret keys, which the clone then shares: ${good}`, path }];
 }
 
 /** Nobody's name, and none that a file would hold. */

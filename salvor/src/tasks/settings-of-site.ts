@@ -34,6 +34,9 @@ export type RewrittenFile = RewrittenSettings & { readonly name: string; readonl
 export type RewrittenFiles = {
   /** Those that hold something of the old, changed or only named. By name. */
   readonly files: readonly RewrittenFile[];
+  /** How many secrets are new; and those that stay where new ones are wanted, by file and place. */
+  readonly freshSecrets: number;
+  readonly keptSecrets: readonly string[];
   /** Each stops the task. */
   readonly problems: readonly SiteProblem[];
 };
@@ -42,6 +45,8 @@ export type RewrittenFiles = {
 export function rewriteSettingsIn(directory: OpenDirectory, changes: SettingsChanges): RewrittenFiles {
   const files: RewrittenFile[] = [];
   const problems: SiteProblem[] = [];
+  const keptSecrets: string[] = [];
+  let freshSecrets = 0;
   for (const name of readdirSync(`/proc/self/fd/${directory.fd}`).filter(isIdentityFile).toSorted()) {
     const shown = `${changes.naming.path.from}/${name}`;
     const read = readSmallFile(spotIn(directory, name));
@@ -52,9 +57,11 @@ export function rewriteSettingsIn(directory: OpenDirectory, changes: SettingsCha
     }
     const rewritten = rewriteSettings({ name, bytes: read.bytes }, changes);
     problems.push(...rewritten.problems);
+    freshSecrets += rewritten.freshSecrets;
+    keptSecrets.push(...rewritten.keptSecrets.map((place) => `${place} in ${name}`));
     if (rewritten.places.length + rewritten.left.length > 0) files.push({ ...rewritten, name, before: read.bytes });
   }
-  return { files, problems };
+  return { files, freshSecrets, keptSecrets, problems };
 }
 
 /**

@@ -152,6 +152,11 @@ describe('clone', { concurrency: 1 }, () => {
       plan.notes.map(({ code }) => code),
       ['moved-out-copied'],
     );
+    const places = plan.rewrites.settings.flatMap(({ places: of }) => of);
+    assert.deepEqual(
+      places.filter(({ what }) => what === 'secret').map(({ before: was0, after: is }) => [was0, is]),
+      [[null, null]],
+    );
     assert.ok(!existsSync(newPath));
     assert.deepEqual([await databases(), await users()], before);
   });
@@ -207,6 +212,9 @@ describe('clone', { concurrency: 1 }, () => {
     assert.equal(readlinkSync(join(newPath, 'files/sideways.pdf')), 'harbour.pdf');
     assert.ok(existsSync(join(newPath, 'private/files/contracts/2024-quay.txt')));
     assert.ok(!readFileSync(join(newPath, 'settings.php'), 'utf8').includes(site.password));
+    const saltIn = (path: string): string =>
+      /'hash_salt'\] = '(.{40,})';/.exec(readFileSync(join(path, 'settings.php'), 'utf8'))?.[1] ?? assert.fail(path);
+    assert.notEqual(saltIn(newPath), saltIn(site.path));
     const rights = await query(
       `SELECT GRANTEE, REPLACE(TABLE_SCHEMA, '\\\\', '') FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE LIKE '_copy%' GROUP BY 1, 2`,
     );

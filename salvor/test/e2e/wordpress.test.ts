@@ -255,6 +255,13 @@ describe('a real WordPress', () => {
       readFileSync(join(plan.newPath, 'wp-config.php'), 'utf8'),
       new RegExp(`'DB_NAME', *'${made?.newName}'`),
     );
+    const keysOf = (directory: string): readonly string[] =>
+      [...readFileSync(join(directory, 'wp-config.php'), 'utf8').matchAll(/'(?:\w+_KEY|\w+_SALT)', *'([^']+)'/g)].map(
+        (found) => found[1] ?? '',
+      );
+    const [origins, clones] = [keysOf(site.path), keysOf(plan.newPath)];
+    assert.deepEqual([origins.length, clones.length], [8, 8]);
+    assert.equal(new Set([...origins, ...clones]).size, 16, 'what was signed for the origin is nothing to the clone');
     await assertSame(test.host, site, now);
   });
 
