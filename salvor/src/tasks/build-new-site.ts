@@ -12,6 +12,7 @@ import { type ServerAddress, openConnection } from '../databases/mariadb/connect
 import { createSiteDatabase, readLoginRules, whyNameTaken } from '../databases/mariadb/site-database.ts';
 import { SalvorError } from '../errors.ts';
 import { openRoot } from '../lib/beneath/open-directory.ts';
+import { openSpotOfOurs } from '../lib/beneath/own-directory.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { checkLogIns } from '../sites/check-log-ins.ts';
 import type { ConnectionChange } from '../sites/connection-fields.ts';
@@ -30,9 +31,9 @@ import type { PlanTools } from './plan-restore.ts';
 import { type IdentityPlanned, type IdentityTools } from './plan-identity.ts';
 import { asVisited, namingTo } from './new-place.ts';
 import { type RecoveryTools } from './recover-task.ts';
-import { renameAddresses, renameLinks, renameValues } from './rewrite-built.ts';
+import { type LinkChange, renameAddresses, renameLinks, renameValues } from './rewrite-built.ts';
 import { type RewrittenFile, rewriteSettingsIn, writeSettings } from './settings-of-site.ts';
-import { locateStaging, makeStaging } from './staging.ts';
+import { keepingTime, locateStaging, makeStaging, openStaging } from './staging.ts';
 import { type Switch, type SwitchTools, type TableSwap } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -137,7 +138,8 @@ export async function buildNewSite(
     // What is imported is the site itself, wherever it was.
     ...(run.journal.operation === 'clone' ? { secrets: makeSecrets(run.randomBytes(32)) } : {}),
   };
-  await run.step('rewrite', () => rewriteFiles(part, { site, clone, point }, changes, tools, run));
+  const moved = point.manifest.moved.map(({ target, link }) => ({ target, link }));
+  await run.step('rewrite', () => rewriteFiles(part, { from: site, to: clone, moved }, changes, tools, run));
   const outside = await run.step('name the site', () =>
     buildOutside(
       plan.outside,
@@ -341,23 +343,30 @@ function movedIn({ manifest }: OpenPoint, { path }: Pick<Site, 'path'>): Setting
     .map(({ target, link }) => ({ from: target, to: `${path}/${link}` }));
 }
 
-/** Throws `settings-not-rewritten` where what is read of the new settings is not exactly the new log-in. */
-async function rewriteFiles(
-  { root }: BuiltPart,
-  { site, clone, point }: { readonly site: Site; readonly clone: Site; readonly point: OpenPoint },
+/**
+ * Gives what was built of a site's files its new name: links and settings. `moved`: what it had elsewhere, by where the new
+ * one has it. Throws `settings-not-rewritten` where what is read of the new settings is not exactly the log-in of `to`.
+ */
+export async function rewriteFiles(
+  { staging, root }: Pick<BuiltPart, 'staging' | 'root'>,
+  { from, to, moved }: { readonly from: Site; readonly to: Site; readonly moved: LinkChange['moved'] },
   changes: SettingsChanges,
-  tools: NewSiteTools,
+  tools: Pick<NewSiteTools, 'readBuilt' | 'defaultSocket'>,
   run: TaskRun,
 ): Promise<void> {
-  const moved = point.manifest.moved.map(({ target, link }) => ({ target, link }));
-  const links = await renameLinks(root, { oldPath: site.path, newPath: clone.path, moved });
-  if (links.length > 0) run.say(`${links.length} links lead to the new site and no longer to ${site.path}`);
-  using directory = openRoot(root);
-  const { files, problems } = rewriteSettingsIn(directory, changes);
-  requireRewritten(problems);
-  writeSettings(directory, files);
-  tellRewritten(files, run);
-  requireRewritten(checkLogIns(tools.readBuilt(root, clone), clone.databases, tools.defaultSocket));
+  using place = openStaging(staging);
+  const at = place.at + root.slice(staging.length);
+  await keepingTime(at, async () => {
+    using top = openSpotOfOurs(staging, root);
+    const links = await renameLinks(top, { oldPath: from.path, newPath: to.path, moved });
+    if (links.length > 0) run.say(`${links.length} links lead to the new site and no longer to ${from.path}`);
+    using directory = openRoot(at);
+    const { files, problems } = rewriteSettingsIn(directory, changes);
+    requireRewritten(problems);
+    writeSettings(directory, files);
+    tellRewritten(files, run);
+  });
+  requireRewritten(checkLogIns(tools.readBuilt(at, to), to.databases, tools.defaultSocket));
 }
 
 /** Throws `settings-not-rewritten` for the first. */

@@ -8,7 +8,7 @@ import type { IdentityPlan, Problem, RewrittenValues } from '@salvor/contract';
 import { type DatabaseConnection, openConnection } from '../databases/mariadb/connect.ts';
 import { readServerProduct } from '../databases/mariadb/judge-server.ts';
 import { type DatabaseFacts, probeDatabase } from '../databases/mariadb/probe.ts';
-import { mountPointOf, mountsWithin } from '../lib/mounts.ts';
+import { mountsWithin } from '../lib/mounts.ts';
 import { countFiles } from '../points/count-files.ts';
 import type { Policy } from '../policies/settings.ts';
 import { listHooks } from '../policies/task-steps.ts';
@@ -23,6 +23,7 @@ import { type SettingsPreview, previewSettings } from './preview-settings.ts';
 import { type NewPlace, asVisited, locateNew, namingTo, renamingTo } from './new-place.ts';
 import { findOwnNames } from './own-names.ts';
 import { readAddresses } from './read-addresses.ts';
+import { isElsewhere } from './relocate-elsewhere.ts';
 import { renameValues } from './rewrite-built.ts';
 import type { Renaming } from './rewrite-value.ts';
 import { findSchemaProblems, readDatabaseSchema } from './schema-number.ts';
@@ -87,6 +88,14 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
   const { count, bytes } = await countFiles([site.path, ...places]);
   if (wish.operation === 'clone') findings.needs.push({ path: newPath, bytes, files: count });
   else if (newPath !== site.path) obstacles.push(...findMoveObstacles(site, newPath));
+  if (wish.operation !== 'clone' && isElsewhere(site.path, newPath)) {
+    findings.needs.push({ path: newPath, bytes, files: count });
+    notes.push({
+      code: 'other-mount',
+      message: 'lies on another file system: the site is copied there and compared, and what it was stays for undo',
+      path: newPath,
+    });
+  }
   const outside = await planOutside(
     asVisited(site, address),
     { uri: address.to, path: newPath, platform },
@@ -204,19 +213,13 @@ function findSiteObstacles(
       });
 }
 
-/** A directory moves by one rename, which works within one mount. */
+/** A directory moves as a whole, by one rename or as a copy. */
 function findMoveObstacles(site: Site, newPath: string): readonly Problem[] {
   const found: Problem[] = mountsWithin(site.path).map((path) => ({
     code: 'mount-inside',
     message: `${path} is a mount, which can't move along`,
     path: site.path,
   }));
-  if (mountPointOf(site.path) !== mountPointOf(newPath))
-    found.push({
-      code: 'other-mount',
-      message: 'it lies on another file system than the site: clone it there, then delete it here',
-      path: newPath,
-    });
   for (const path of [site.path, newPath])
     if (!path.startsWith(`${site.account.home}/`))
       found.push({

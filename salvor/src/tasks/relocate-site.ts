@@ -29,7 +29,7 @@ import { type NewSiteTools, renaming, requireRewritten, switchTools, tellRewritt
 import { type Identified, requireUnobstructed, runPreHook, takeSafetyPoint } from './clone-site.ts';
 import { findNamedTables } from './empty-tables.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
-import { findLateTables, sumLiveTables } from './late-changes.ts';
+import { findLateFiles, findLateTables, sumLiveTables } from './late-changes.ts';
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type PlannedDatabase, planDatabase } from './plan-database.ts';
 import { type IdentityPlanned, type IdentityWish, planIdentity } from './plan-identity.ts';
@@ -37,6 +37,7 @@ import type { PlanFindings } from './plan-restore.ts';
 import { type Move, planMove } from './move-site.ts';
 import { type NewPlace, asVisited, namingTo } from './new-place.ts';
 import { keep } from './recover-task.ts';
+import { type BuiltElsewhere, buildElsewhere, isElsewhere } from './relocate-elsewhere.ts';
 import { type RelocatedEntry, planRelocation } from './relocate-directory.ts';
 import { renameLink } from './rewrite-built.ts';
 import type { HookPlace } from './run-hook.ts';
@@ -80,9 +81,10 @@ export async function relocateSite(
   const before = await run.step('sum the tables', () => sumLiveTables(site, outgoing, sums));
   const reason =
     wish.operation === 'rename' ? `before the rename to ${plan.place.address.to}` : `before the move to ${newPath}`;
-  const point = await run.step('safety point', () => takeSafetyPoint(site, reason, tools, run));
+  const renew = (): Promise<OpenPoint> => run.step('safety point', () => takeSafetyPoint(site, reason, tools, run));
+  const safety = { point: await renew(), renew };
 
-  const built = await run.step('build', () => buildRelocation(site, point, plan, wish, tools, run));
+  const built = await run.step('build', () => buildRelocation(site, safety, plan, wish, tools, run));
 
   await run.step('sync the disks', () => syncDisks(built.switch, account.home, tools, run.signal));
 
@@ -112,9 +114,10 @@ export async function relocateSite(
     run.record({ update: 'done' });
     openSite(run.journal);
   }
-  const late = await run.commit('look for late changes', () =>
-    findLateTables(site, before, built.switch.tables, tools),
-  );
+  const late = await run.commit('look for late changes', async () => [
+    ...(await findLateFiles(built.point, built.switch.moves)),
+    ...(await findLateTables(site, before, built.switch.tables, tools)),
+  ]);
   run.note(...late.map((path) => nameLate(path)));
   const page = await followSwitch(place, { ...tools, readSite: () => tools.readSite(newPath) }, run);
   const kept = await run.commit('keep', () => keep(run.journal, { ...tools, ...switching, clock: run.clock }));
@@ -144,11 +147,16 @@ function nameLate(path: string): Problem {
 
 type StagedEntry = Pick<RelocatedEntry, 'path' | 'staged'>;
 
-type BuiltRelocation = { readonly switch: Switch; readonly values: readonly RewrittenValues[] };
+type BuiltRelocation = {
+  readonly switch: Switch;
+  readonly values: readonly RewrittenValues[];
+  /** The newest safety point: what the switch brings. */
+  readonly point: OpenPoint;
+};
 
 async function buildRelocation(
   site: Site,
-  point: OpenPoint,
+  { point: first, renew }: { readonly point: OpenPoint; readonly renew: () => Promise<OpenPoint> },
   plan: IdentityPlanned,
   wish: IdentityWish,
   tools: NewSiteTools,
@@ -163,14 +171,14 @@ async function buildRelocation(
     platform: plan.platform,
     settings: newPath + site.settings.slice(site.path.length),
   };
+  const of = { account: account.name, staging: tools.staging };
+  const places = [site.path, newPath].map((path) => locateStaging(path, account.name, run.id, tools.staging));
+  run.record({ stagings: [...new Set([...places, ...stagingsOf(plan.outside, of, run.id)])] });
+  for (const staging of new Set(places)) await makeStaging(staging);
+  const { moves, point } = await buildDirectory({ site, moved, plan, point: first, renew }, tools, run);
   const databases = await planTables(site, point, plan, wish, tools, run);
   const names = databases.map((one, index) => nameDatabases(run.id, one, index));
-  const staging = locateStaging(site.path, account.name, run.id, tools.staging);
-  const of = { account: account.name, staging: tools.staging };
-  const stagings = [...new Set([staging, ...stagingsOf(plan.outside, of, run.id)])];
-  run.record({ stagings, scratchDatabases: names.flatMap(({ built, old }) => [built, old]) });
-  await makeStaging(staging);
-  const within = await run.step('rewrite', () => stageChanges(site, moved, plan.place, staging, tools, run));
+  run.record({ scratchDatabases: names.flatMap(({ built, old }) => [built, old]) });
   const values: RewrittenValues[] = [];
   const tables: TableSwap[] = [];
   for (const [index, one] of databases.entries()) {
@@ -197,7 +205,20 @@ async function buildRelocation(
       run,
     ),
   );
-  return { switch: { tables, moves: planMoves(site, plan.place, within, staging), ...named }, values };
+  return { switch: { tables, moves, ...named }, values, point };
+}
+
+/** What of its files is written beside, and what changes places. */
+async function buildDirectory(
+  wanted: Parameters<typeof buildElsewhere>[0],
+  tools: NewSiteTools,
+  run: TaskRun,
+): Promise<BuiltElsewhere> {
+  const { site, moved, plan, point } = wanted;
+  if (isElsewhere(site.path, moved.path)) return await buildElsewhere(wanted, tools, run);
+  const staging = locateStaging(site.path, site.account.name, run.id, tools.staging);
+  const within = await run.step('rewrite', () => stageChanges(site, moved, plan.place, staging, tools, run));
+  return { moves: planMoves(site, plan.place, within, staging), point };
 }
 
 /** One rename. Where the site stays, each of its files that changes; where the code has something of its own, that goes first. */

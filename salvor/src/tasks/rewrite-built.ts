@@ -9,7 +9,7 @@ import { setTimesOfHeld } from '@salvor/engine/libc';
 import { type DatabaseConnection, quoteName, quoteText } from '../databases/mariadb/connect.ts';
 import { type RewriteResult, rewriteValues } from '../databases/mariadb/rewrite-values.ts';
 import { hold, setOwner, setTimes } from '../lib/beneath/held.ts';
-import { makeLinkAt, readLinkAt, unlinkAt } from '../lib/beneath/spot.ts';
+import { type Spot, makeLinkAt, readLinkAt, unlinkAt } from '../lib/beneath/spot.ts';
 import { walkTree } from '../lib/beneath/walk-tree.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import type { Site } from '../sites/site.ts';
@@ -105,7 +105,7 @@ export function renameLink(path: string, text: string, { oldPath, newPath, moved
 }
 
 /** Turns all links in a directory of ours that would lead to the old site. Gives their paths. */
-export async function renameLinks(directory: string, change: LinkChange): Promise<readonly string[]> {
+export async function renameLinks(directory: string | Spot, change: LinkChange): Promise<readonly string[]> {
   const changed: string[] = [];
   // A character for each byte: names and targets need not be text.
   const bytes = (text: string): string => Buffer.from(text).toString('latin1');

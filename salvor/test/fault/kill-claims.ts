@@ -17,7 +17,7 @@ import {
 import { runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
 import type { Operation, Target } from './kill-host.ts';
-import { type Shape, type ShapeName, TIMED_BY_TASK, movedFilesOf } from './kill-shapes.ts';
+import { type Shape, type ShapeName, TIMED_BY_TASK, apartDiskOf, movedFilesOf } from './kill-shapes.ts';
 
 export type SiteState = 'old' | 'new';
 
@@ -206,6 +206,7 @@ export class KillClaims {
     const roots = [
       salvorPlaces(this.#host).staging,
       join(directory, 'data/.salvor'),
+      join(apartDiskOf(this.#host), '.salvor'),
       ...this.#host.sites.map(({ path }) => join(path, 'private/.salvor')),
     ];
     return roots

@@ -18,7 +18,16 @@ import { BackupDocument, InitDocument } from '@salvor/contract';
 import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
 import { initFlags, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { KillClaims, type SiteState } from './kill-claims.ts';
-import { type Shape, type ShapeName, addPlatform, bindDefault, ruin, scatter, shapeOf } from './kill-shapes.ts';
+import {
+  type Shape,
+  type ShapeName,
+  addDisk,
+  addPlatform,
+  bindDefault,
+  ruin,
+  scatter,
+  shapeOf,
+} from './kill-shapes.ts';
 import { type SmallDisks, openSmallDisks } from './small-disks.ts';
 
 const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
@@ -76,6 +85,7 @@ export async function openKillHost(): Promise<KillHost> {
   const host = made.use(await buildHost({ directory: disks.directory, withoutWordPress: true, nodes: 25, files: 30 }));
   made.use(scatter(host, host.site('market.example.org')));
   await addPlatform(host);
+  made.use(await addDisk(host));
   await host.serve();
   const run = new KillRun(host, disks);
   await run.prepare();
@@ -266,11 +276,12 @@ class KillRun {
     await this.#dropUndone(shape);
   }
 
-  /** What an undone clone has left: its database, which would keep the next one from having its name. */
-  async #dropUndone({ database }: Shape): Promise<void> {
-    if (database === undefined) return;
+  /** What an undone clone has left: its database, which would keep the next one from having its name; of a copy its room. */
+  async #dropUndone({ database, isOnSmallDisk }: Shape): Promise<void> {
+    if (database === undefined && isOnSmallDisk === undefined) return;
     const undone = this.#log.prepare("SELECT id FROM tasks WHERE operation = 'undo' AND undo_until IS NOT NULL").all();
     for (const { id } of undone) await this.#run(['confirm', String(id)]);
+    if (database === undefined) return;
     assert.equal(await this.#host.mariadb.query(`SHOW DATABASES LIKE '${database}%'`), '');
     assert.equal(await this.#host.mariadb.query(`SELECT User FROM mysql.user WHERE User LIKE '${database}%'`), '');
   }

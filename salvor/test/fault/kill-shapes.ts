@@ -1,6 +1,6 @@
 /**
  * What is done to a site while it is hit. Restored: the whole of it, chosen paths, chosen tables, another site's point, a
- * site that does not lie in one piece. Given another name: a clone, a rename, a move to another platform. Made of an archive.
+ * site that does not lie in one piece. Given another name: a clone, a rename, a move to another platform, also on another disk. Made of an archive.
  * Taken away. Switched off, by the file in its directory. Each begins with the same ruin of its site and ends, undone, with
  * that ruin again.
  */
@@ -19,6 +19,7 @@ export const SHAPES = [
   'clone',
   'rename',
   'migrate',
+  'elsewhere',
   'import',
   'delete',
   'disable',
@@ -34,6 +35,8 @@ export type Shape = {
   readonly command: readonly string[];
   /** Where files of the target lie, before or after; its own directory where it is left out. */
   readonly places?: readonly string[];
+  /** What undone ones keep would fill the disk that they come to. */
+  readonly isOnSmallDisk?: true;
   /** The beginning of the name of a database that only the new one has. */
   readonly database?: string;
 };
@@ -92,6 +95,17 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
       const command = ['migrate', harbour.uri, '--platform', nextPlatformOf(host), '--yes'];
       return { source: harbour, target: harbour, command, places };
     }
+    case 'elsewhere': {
+      const root = apartPlatformOf(host);
+      const places = [harbour.path, join(root, 'sites', harbour.uri)];
+      return {
+        source: harbour,
+        target: harbour,
+        command: ['migrate', harbour.uri, '--platform', root, '--yes'],
+        places,
+        isOnSmallDisk: true,
+      };
+    }
     case 'disable':
       return { source: harbour, target: harbour, command: ['disable', harbour.uri] };
     default:
@@ -119,6 +133,30 @@ export async function addPlatform(host: DemoHost): Promise<void> {
   cpSync(root, next, { recursive: true, filter: (path) => !path.startsWith(`${root}/sites/`) });
   execFileSync('chown', ['-R', `${host.account.uid}:${host.account.gid}`, next]);
   await writePlatform(host.account, { name: 'drupal_10_next', root: next });
+}
+
+/** Where another disk is mounted in the home, with code on it. */
+export function apartDiskOf(host: DemoHost): string {
+  return join(host.home, 'distro/002');
+}
+
+function apartPlatformOf(host: DemoHost): string {
+  return join(apartDiskOf(host), 'drupal-10-apart');
+}
+
+/** The same code on a disk of its own. */
+export async function addDisk(host: DemoHost): Promise<Disposable> {
+  const disk = apartDiskOf(host);
+  const root = dirname(dirname(host.site('harbour.example.org').path));
+  const apart = apartPlatformOf(host);
+  mkdirSync(disk);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk]);
+  using mounted = new DisposableStack();
+  mounted.defer(() => void execFileSync('umount', ['--lazy', disk]));
+  cpSync(root, apart, { recursive: true, filter: (path) => !path.startsWith(`${root}/sites/`) });
+  execFileSync('chown', ['-R', `${host.account.uid}:${host.account.gid}`, disk]);
+  await writePlatform(host.account, { name: 'drupal_10_apart', root: apart });
+  return mounted.move();
 }
 
 /** Where a scattered site's files lie. */
