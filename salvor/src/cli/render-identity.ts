@@ -47,7 +47,7 @@ export function renderIdentityPlan(operation: IdentityOperation, plan: IdentityP
       'files',
       operation === 'import'
         ? `${readableBytes(files.bytes)} packed`
-        : `${counted(files.count, 'file')}, ${readableBytes(files.bytes)}${operation === 'clone' || plan.path === plan.newPath ? '' : notes.some(({ code }) => code === 'other-mount') ? ', copied to another file system' : ', moved and not copied'}`,
+        : `${counted(files.count, 'file')}, ${readableBytes(files.bytes)}${operation === 'clone' || plan.path === plan.newPath ? '' : plan.notes.some(({ code }) => code === 'other-mount') ? ', copied to another file system' : ', moved and not copied'}`,
     ),
   ];
   for (const { name, newName, tables, bytes } of databases)

@@ -18,18 +18,10 @@ const NEW_SITE = [
   'name the site',
 ] as const;
 const UNPACK = ['unpack', 'store'] as const;
-const MOVE = [
-  'plan',
-  'sum the tables',
-  ...SAFETY,
-  'build',
-  'rewrite',
-  'build the database',
-  'name the site',
-  'sync the disks',
-  'switch',
-  'reload PHP',
-] as const;
+const BEFORE_MOVE = ['plan', 'sum the tables', ...SAFETY, 'build'] as const;
+/** Of a move to another file system. */
+const COPY = ['build the files', 'look for late files'] as const;
+const MOVE = ['rewrite', 'build the database', 'name the site', 'sync the disks', 'switch', 'reload PHP'] as const;
 const MOVED = ['look for late changes', 'verify', 'ask the page', 'keep', 'archive'] as const;
 const AVAILABILITY = ['plan', 'prepare the switch', 'switch', 'ask the page', 'keep'] as const;
 
@@ -51,8 +43,8 @@ export const STEPS_OF = {
   undo: ['plan', 'compare PHP files', 'switch', ...FOLLOW, 'keep'],
   confirm: ['end the pin', 'drop what was replaced'],
   clone: ['plan', ...SAFETY, ...NEW_SITE, 'sync the disks', 'switch', ...FOLLOW, 'keep', 'archive'],
-  rename: [...MOVE, ...MOVED],
-  migrate: [...MOVE, 'update the database', ...MOVED],
+  rename: [...BEFORE_MOVE, ...MOVE, ...MOVED],
+  migrate: [...BEFORE_MOVE, ...COPY, ...MOVE, 'update the database', ...MOVED],
   import: [
     'plan',
     ...UNPACK,
