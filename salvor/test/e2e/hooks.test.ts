@@ -322,4 +322,6 @@ const HOOKED: ReadonlySet<string> = new Set(['backup', 'migrate', 'delete', 'dai
 /** Steps that these runs have no reason for. */
 const NOT_COME_TO: Readonly<Record<string, readonly string[]>> = {
   daily: ['catch up'],
+  // Its platform lies on the same file system.
+  migrate: ['build the files', 'look for late files'],
 };
