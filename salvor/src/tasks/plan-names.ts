@@ -18,6 +18,7 @@ import { homeAround, homesOf } from '../sites/account.ts';
 import { type AliasFile, type AliasTask, type FileChange, planAliases } from '../sites/drush-aliases.ts';
 import { rootOf } from '../sites/find-platforms.ts';
 import { listDirectory } from '../sites/list-directory.ts';
+import { makeContext } from '../sites/make-context.ts';
 import { readAliases } from '../sites/read-alias.ts';
 import { isUri } from '../sites/site-name.ts';
 import { directoryBeneath, filesBeneath } from '../sites/read-beneath.ts';
@@ -115,9 +116,25 @@ function planDrush(site: Site, task: NamesTask, files: PhpFiles, found: Findings
   const plan = planAliases(read.files, { uri: site.uri, path: site.path, roots }, aliasTask(site, task, context));
   const touched = new Set(plan.changes.flatMap(({ path, like }) => [path, like]));
   for (const path of read.links) if (touched.has(path)) found.obstacles.push(problemAt('name-is-link', path, LINK));
-  found.changes.push(...plan.changes);
+  found.changes.push(...plan.changes, ...(isMadeAnew(site, task) ? planNewContext(site, context, files) : []));
   found.obstacles.push(...plan.obstacles.map(toProblem));
   found.notes.push(...plan.notes.map(toProblem));
+}
+
+/** A site of an archive: there is none that it is a copy of, and no context that could be copied. */
+function isMadeAnew({ path }: Site, task: NamesTask): boolean {
+  return task.operation === 'clone' && task.to.path === path;
+}
+
+/** Where its platform is Aegir's, which knows a site by its context alone. One that is there already is left. */
+function planNewContext(site: Site, context: Naming['context'], files: PhpFiles): readonly FileChange[] {
+  const directory = directoryOf(site);
+  const at = join(site.account.home, '.drush');
+  const path = join(at, `${site.uri}.alias.drushrc.php`);
+  if (context === null || directory === null || files.probe(path) !== 'missing') return [];
+  const { contexts } = readAliases(site.account.home, files);
+  const after = makeContext(site.uri, directory, context.to, contexts);
+  return [{ path, before: null, after, like: join(at, `${context.to.name}.alias.drushrc.php`) }];
 }
 
 const LINK = 'is a link: what it leads to may be another site’s too';

@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import {
+  AvailabilityDocument,
   BackupDocument,
   DeleteDocument,
   DoctorDocument,
@@ -15,11 +16,14 @@ import {
   IdentityDocument,
   PointsDocument,
   RestoreDocument,
+  TaskLogDocument,
   TasksDocument,
 } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { readFileSync } from 'node:fs';
+import { STEPS_HANDED_OVER } from '../../src/policies/task-steps.ts';
+import { NEXT_PLATFORM, addPlatform } from '../fault/kill-shapes.ts';
 import { type TestHost, openTestHost } from './open-test-host.ts';
 
 describe('beside a living Aegir', { concurrency: 1, timeout: 120_000 }, () => {
@@ -150,6 +154,74 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 120_000 }, () => {
     );
   });
 
+  it('clone, migrate, rename, disable and enable are handed over too: a safety point, the command, our look at what came of it', async () => {
+    await addPlatform(test.host);
+    const root = dirname(dirname(site.path));
+    const next = join(dirname(root), NEXT_PLATFORM);
+    const record = join(test.host.home, 'static/aegir.record');
+    const copy = 'copy.example.org';
+    const script = join(test.host.home, 'static/aegir.sh');
+    writeFileSync(
+      script,
+      `echo "$SALVOR_OPERATION $SALVOR_SITE \${SALVOR_NEW_URI:--} \${SALVOR_NEW_PLATFORM:--} $(id -u)" >>'${record}'
+cd "$SALVOR_PLATFORM/sites" || exit 9
+case "$SALVOR_OPERATION" in
+  clone) cp -a "$SALVOR_SITE" "$SALVOR_NEW_URI" || true;;
+  rename) mv "$SALVOR_SITE" "$SALVOR_NEW_URI";;
+  migrate) mv "$SALVOR_SITE" "$SALVOR_NEW_PLATFORM/sites/";;
+esac`,
+    );
+    writeFileSync(record, '');
+    chmodSync(record, 0o666);
+    const handedOver = async (...args: string[]): Promise<readonly string[]> => {
+      const { exit, document, complaint } = await test.attempt(args);
+      assert.ok(exit === 0 || exit === 3, complaint);
+      const { problems, undoUntil, plan } = document as IdentityDocument;
+      assert.equal(undoUntil, null);
+      assert.deepEqual(plan.obstacles, []);
+      const [task] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+      const log = await test.run(['task', 'log', task?.id ?? ''], TaskLogDocument);
+      const said = log.lines.flatMap(
+        ({ text }) => /^(safety point: done|Aegir: begins|verify: done)/.exec(text)?.[0] ?? [],
+      );
+      assert.deepEqual(said, ['safety point: done', 'Aegir: begins', 'verify: done']);
+      const steps = log.lines.flatMap(({ text }) => /^([^:]+): begins$/.exec(text)?.[1] ?? []);
+      assert.deepEqual(
+        steps.filter((step) => !isHandedOverStep(step)),
+        [],
+      );
+      const points = await test.run(['points', site.uri], PointsDocument);
+      assert.ok(
+        points.some(({ id, safety }) => id === task?.point && safety),
+        args.join(' '),
+      );
+      return problems.map(({ code }) => code).filter((code) => code.startsWith('aegir-'));
+    };
+    const beside = (): void => say(`aegir: { command: [sh, '${script}'] }`);
+    beside();
+    assert.deepEqual(await handedOver('clone', site.uri, copy), []);
+    rmSync(join(root, 'sites', copy), { recursive: true });
+    assert.deepEqual(await handedOver('rename', site.uri, copy, '--yes'), []);
+    renameSync(join(root, 'sites', copy), site.path);
+    assert.deepEqual(await handedOver('migrate', site.uri, '--platform', next, '--yes'), []);
+    renameSync(join(next, 'sites', site.uri), site.path);
+    assert.deepEqual(await handedOver('disable', site.uri), []);
+    say('adopt: instead');
+    AvailabilityDocument.parse((await test.attempt(['disable', site.uri])).document);
+    beside();
+    assert.deepEqual(await handedOver('enable', site.uri), []);
+    say('adopt: instead');
+    AvailabilityDocument.parse((await test.attempt(['enable', site.uri])).document);
+    const { uid } = test.host.account;
+    assert.deepEqual(readFileSync(record, 'utf8').trim().split('\n'), [
+      `clone ${site.uri} ${copy} - ${uid}`,
+      `rename ${site.uri} ${copy} - ${uid}`,
+      `migrate ${site.uri} ${site.uri} ${next} ${uid}`,
+      `disable ${site.uri} ${site.uri} - ${uid}`,
+      `enable ${site.uri} ${site.uri} - ${uid}`,
+    ]);
+  });
+
   it('a command that has Aegir do it runs between our safety point and our look, and a wrong end is told', async () => {
     say(`aegir: { command: [sh, -c, 'echo "$SALVOR_OPERATION $SALVOR_SITE"; exit 3'] }`);
     const failed = await remove();
@@ -185,3 +257,7 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 120_000 }, () => {
     assert.match(log, /waits for Aegir/);
   }
 });
+
+function isHandedOverStep(step: string): boolean {
+  return STEPS_HANDED_OVER.some((name) => name === step);
+}

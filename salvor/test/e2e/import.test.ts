@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -26,6 +27,8 @@ import {
   observeTree,
 } from '../../../demo/observe-site.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
+import { readAliases } from '../../src/sites/read-alias.ts';
+import { filesBeneath } from '../../src/sites/read-beneath.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 
 const NEW = 'back.example.org';
@@ -128,6 +131,9 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
       plan.notes.map(({ code }) => code),
       ['names-rewritten'],
     );
+    const context = join(test.host.home, '.drush', `${NEW}.alias.drushrc.php`);
+    assert.deepEqual(plan.names, [{ path: context, change: 'made' }]);
+    assert.ok(!existsSync(context));
     assert.deepEqual(await everythingThere(), before);
   });
 
@@ -162,7 +168,17 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
       ['succeeded', null, 'backexampleorg'],
     );
     await assertImported(done);
+    const { contexts } = readAliases(test.host.home, filesBeneath([test.host.home]));
+    const known = contexts.find(({ name }) => name === NEW)?.values;
+    assert.deepEqual(
+      ['platform', 'server', 'db_server', 'root', 'site_path'].map((name) => known?.get(name)),
+      ['@platform_drupal_10_prod', '@server_master', '@server_localhost', platform, newPath],
+    );
+    const context = join(test.host.home, '.drush', `${NEW}.alias.drushrc.php`);
+    const { uid, mode } = lstatSync(context);
+    assert.deepEqual([uid, mode & 0o777], [test.host.account.uid, 0o440]);
     await undo(done);
+    assert.ok(!existsSync(context));
   });
 
   it('makes one of an archive of Aegir’s that was made on another host, under another name', async () => {
