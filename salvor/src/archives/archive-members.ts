@@ -172,7 +172,8 @@ export class ArchiveMembers {
     if (entry.path === DRUSHRC_NAME) this.#hasDrushrc = true;
     this.#counts.count += 1;
     this.#counts.bytes += size;
-    await this.#sums.add(member.name, yield* this.#member(member, content));
+    const known = content instanceof Uint8Array ? null : entry.sha256;
+    await this.#sums.add(member.name, yield* this.#member(member, content, { known }));
     this.#onProgress({ files: this.#counts.count, bytes: this.#counts.bytes });
   }
 
@@ -242,14 +243,20 @@ export class ArchiveMembers {
       linkName: '',
       xattrs: [],
     };
-    return yield* this.#member(member, content, true);
+    return yield* this.#member(member, content, { isExact: true });
   }
 
-  async *#member(member: TarMember, content: Content, isExact = false): AsyncGenerator<Uint8Array, string> {
+  /** `known`: the content's sum, which is taken where it comes in one piece as long as was said. What is read back proves it. */
+  async *#member(
+    member: TarMember,
+    content: Content,
+    { isExact = false, known = null }: { readonly isExact?: boolean; readonly known?: string | null } = {},
+  ): AsyncGenerator<Uint8Array, string> {
     const header = encodeHeader(member);
     this.#written += header.length + member.size + paddingOf(member.size);
     yield header;
     const hash = createHash('sha256');
+    let isKnown = known !== null;
     let left = member.size;
     for await (const bytes of content instanceof Uint8Array ? [content] : content) {
       // A file that grows is taken as long as it was when it was looked at.
@@ -257,11 +264,13 @@ export class ArchiveMembers {
       if (isExact && piece !== bytes) throw wrongLength(member.name);
       if (piece.length === 0) continue;
       left -= piece.length;
-      hash.update(piece);
+      isKnown &&= bytes.length === member.size;
+      if (!isKnown) hash.update(piece);
       yield piece;
       if (left === 0 && !isExact) break;
     }
     if (left > 0 && isExact) throw wrongLength(member.name);
+    isKnown &&= left === 0;
     if (left > 0)
       this.#tell(
         'file-shrank',
@@ -275,7 +284,7 @@ export class ArchiveMembers {
     }
     const padding = paddingOf(member.size);
     if (padding > 0) yield ZEROS.subarray(0, padding);
-    const sha256 = hash.digest('hex');
+    const sha256 = isKnown && known !== null ? known : hash.digest('hex');
     this.sum.add(member, member.type === 'file' ? sha256 : null);
     return sha256;
   }

@@ -31,6 +31,8 @@ export type SourceEntry = {
   readonly xattrs: readonly Xattr[];
   /** The same for all names of one file; null where it has one name only. */
   readonly identity: string | null;
+  /** SHA-256 of a file's bytes in hex, where whoever reads them compares them with it; null where nobody does. */
+  readonly sha256: string | null;
   /** A file's bytes, before the next entry is asked for; a piece is good until the next piece is. */
   open(): AsyncIterable<Uint8Array>;
 };

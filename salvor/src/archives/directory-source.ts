@@ -43,6 +43,7 @@ function toEntry({ stat, spot }: TreeEntry, path: string, names: OwnerNames, pie
       linkTarget: type === 'symlink' ? bytesToName(readLinkAt(spot)) : '',
       xattrs: type === 'other' ? [] : readAttributesAt(spot),
       identity: type === 'file' && stat.nlink > 1n ? `${stat.dev}:${stat.ino}` : null,
+      sha256: null,
       open: () => readSpot(spot, piece),
     };
   } catch (error) {

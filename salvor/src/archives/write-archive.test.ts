@@ -17,6 +17,7 @@ import { SalvorError } from '../errors.ts';
 import { MANIFEST_NAME, parseAbout, parseArchiveManifest } from './archive-manifest.ts';
 import { archiveNames, parseArchiveName } from './archive-name.ts';
 import type { ArchiveSink } from './archive-sink.ts';
+import type { ArchiveSource } from './archive-source.ts';
 import { isUnfinishedArchive } from './unfinished.ts';
 import { nameFault } from './name-fault.ts';
 import { ArchiveFault } from './tar/archive-fault.ts';
@@ -265,6 +266,31 @@ describe('nothing is left of an archive', () => {
       code: 'archive-differs',
     });
     assert.deepEqual(readdirSync(made.out), []);
+  });
+
+  test('of a file that has another check sum than its source said; one that comes in pieces is summed anew', async () => {
+    using made = makeTestSite();
+    const source = sourceOf(made.site);
+    const named = (open: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>): ArchiveSource => ({
+      ...source,
+      entries: async function* () {
+        for await (const entry of source.entries())
+          yield entry.path === 'files/picture.png'
+            ? { ...entry, sha256: 'f'.repeat(64), open: () => open(entry.open()) }
+            : entry;
+      },
+    });
+    const whole = named((bytes) => bytes);
+    await assert.rejects(writeTestArchive(made, {}, whole), { code: 'archive-differs' });
+    assert.deepEqual(readdirSync(made.out), []);
+    const halves = named(async function* (bytes) {
+      for await (const piece of bytes) {
+        yield piece.subarray(0, 1000);
+        yield piece.subarray(1000);
+      }
+    });
+    await writeTestArchive(made, {}, halves);
+    judge('tar', ['-tzf', join(made.out, `${NAME}.tar.gz`)]);
   });
 
   test('whose dump is not as long as was said', async () => {

@@ -11,6 +11,7 @@
 import { createHash } from 'node:crypto';
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
+import { letHeapGrow } from '../lib/let-heap-grow.ts';
 import { ArchiveMembers, type MembersProgress, type MembersWanted } from './archive-members.ts';
 import { type ArchiveManifest, serialiseJson } from './archive-manifest.ts';
 import type { ArchiveSink } from './archive-sink.ts';
@@ -53,6 +54,7 @@ export async function writeArchive(
   tools: ArchiveTools,
 ): Promise<WrittenArchive> {
   const { signal, threads } = tools;
+  using _ = letHeapGrow();
   await using sums = new FileSums(tools.scratch);
   const members = new ArchiveMembers(source, wanted, sums, tools.onProgress ?? (() => undefined));
   const packed = compress(members.bytes(), {

@@ -71,6 +71,8 @@ function toSourceEntry(view: View, entry: ViewEntry, path: string): SourceEntry 
     linkTarget: entry.linkTargetBytes === null ? '' : Buffer.from(entry.linkTargetBytes).toString('latin1'),
     xattrs: attributes,
     identity: type === 'file' && links > 1n ? `${device}:${inode}` : null,
+    // A file of one piece: the piece's name is its check sum, and a piece that has another is never given out.
+    sha256: type === 'file' && entry.contentIds.length === 1 ? (entry.contentIds[0] ?? null) : null,
     open: () => view.readEntry(entry),
   };
 }
