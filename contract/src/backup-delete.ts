@@ -1,13 +1,37 @@
 import { z } from 'zod';
+import { PlannedHook } from './hook.ts';
 import { Problem } from './problem.ts';
-import { Bytes, list } from './scalars.ts';
+import { Bytes, Time, list } from './scalars.ts';
 import { TaskState } from './task.ts';
+
+/** What deleting a point is going to remove, found by looking. */
+export const BackupDeletePlan = z
+  .object({
+    account: z.string().min(1),
+    uri: z.string().min(1),
+    point: z.string().min(1),
+    pointTime: Time,
+    /** Its files on the disk. */
+    archives: list(z.object({ path: z.string().min(1), bytes: Bytes }).readonly()),
+    /** Its id in the account's local repository; what it alone holds is free after a prune. Null where it has none. */
+    snapshot: z.string().min(1).nullable(),
+    /** Around its steps, in their order. */
+    hooks: list(PlannedHook),
+    /** Why it must stay. With any of these nothing is done. */
+    obstacles: list(Problem),
+    notes: list(Problem),
+  })
+  .readonly();
+export type BackupDeletePlan = z.infer<typeof BackupDeletePlan>;
 
 /** `salvor backup-delete POINT --json` */
 export const BackupDeleteDocument = z
   .object({
-    task: z.string().min(1),
+    /** Null with `--dry-run`. */
+    task: z.string().min(1).nullable(),
     state: TaskState,
+    /** With `--dry-run`; null where it was done. */
+    plan: BackupDeletePlan.nullable(),
     point: z.string().min(1),
     removed: list(
       z

@@ -28,10 +28,10 @@ export {
   SitesDocument,
 } from './sites.ts';
 export { AvailabilityDocument, AvailabilityPlan } from './availability.ts';
-export { BackupDeleteDocument } from './backup-delete.ts';
+export { BackupDeleteDocument, BackupDeletePlan } from './backup-delete.ts';
 export { BackupDocument } from './backup.ts';
 export { PlannedHook } from './hook.ts';
-export { ExportDocument } from './export.ts';
+export { ExportDocument, ExportPlan } from './export.ts';
 export { DailyAccount, DailyCopy, DailyDocument } from './daily.ts';
 export { PolicyDocument, PolicySetting, SimulationDocument } from './policy.ts';
 export { PointDocument, PointsDocument, Proof } from './points.ts';

@@ -37,12 +37,8 @@ import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import { documentOfArchive, documentOfPoint } from '../points/list-points.ts';
 import { findUnprotectedLinks } from '../lib/beneath/hard-links.ts';
-import { policyOfSite } from '../policies/policy-levels.ts';
-import { deleteBackup } from '../tasks/delete-backup.ts';
-import { exportPoint } from '../tasks/export-point.ts';
-import { readStoredSite } from '../tasks/read-stored-site.ts';
 import { type TaskId } from '../tasks/task-id.ts';
-import { ArchivePoints, configuredFor } from './archive-points.ts';
+import { ArchivePoints } from './archive-points.ts';
 import type { EnsuredRepositories, EnsuredRepository } from '../points/account-repositories.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import type { CopyName } from '../points/repositories.ts';
@@ -75,6 +71,7 @@ import { type NightsRoom } from './nights.ts';
 import { serveRound } from './serve-round.ts';
 import { type ImportCall, ImportTasks } from './import-tasks.ts';
 import { ServingTasks } from './serving-tasks.ts';
+import { PointTasks } from './point-tasks.ts';
 import { SiteTasks } from './site-tasks.ts';
 import { TaskPreviews } from './task-previews.ts';
 
@@ -98,6 +95,7 @@ export class Agent implements AsyncDisposable {
   readonly #tasks: HostTasks;
   readonly #siteTasks: SiteTasks;
   readonly #previews: TaskPreviews;
+  readonly #pointTasks: PointTasks;
   readonly #identities: IdentityTasks;
   readonly #imports: ImportTasks;
   readonly #serving: ServingTasks;
@@ -119,6 +117,7 @@ export class Agent implements AsyncDisposable {
     const siteRoom = { config, room, points, queue, archives, sites, kept };
     this.#siteTasks = new SiteTasks(siteRoom);
     this.#previews = new TaskPreviews(siteRoom, this.#siteTasks);
+    this.#pointTasks = new PointTasks(siteRoom);
     this.#identities = new IdentityTasks(siteRoom, this.#siteTasks);
     this.#imports = new ImportTasks(siteRoom, this.#siteTasks);
     this.#serving = new ServingTasks(siteRoom);
@@ -254,42 +253,14 @@ export class Agent implements AsyncDisposable {
     return documents.toSorted((one, other) => (one.time < other.time ? 1 : one.time > other.time ? -1 : 0));
   }
 
-  /** One point as one file that was not there. Nothing else is touched, and there is no task. */
+  /** One point as one file that was not there. With `dryRun` nothing is written, and there is no task. */
   async export(name: string, options: ExportCall): Promise<ExportDocument> {
-    const { account, uri } = await this.#sites.named(name, options.signal);
-    const point = await this.#archives.openOf(account, uri, options.point, waitOptions(options));
-    const site = await this.#sites.restorable(account, uri, point, options.signal);
-    const { signal, onProgress } = waitOptions(options);
-    const tools = {
-      policy: policyOfSite(this.#config.policies, { account, uri }).policy,
-      stored: await readStoredSite(point, site.account, configuredFor(this.#config, account, uri)).catch(() => null),
-      clock: this.#room.clock,
-      randomBytes: this.#room.randomBytes,
-      signal,
-      onProgress,
-    };
-    const written = await this.#room.auditLog.for(null)('write-archive', options.output, () =>
-      exportPoint(site, point, options.output, tools),
-    );
-    const { path, bytes, sha256, problems } = written;
-    const state = problems.length === 0 ? 'succeeded' : 'warned';
-    return { task: null, state, point: point.manifest.point, archive: { path, bytes, sha256 }, problems };
+    return await this.#pointTasks.export(name, options);
   }
 
   /** Removes a point's archives and its snapshot. Throws `point-unknown`, `point-ambiguous`, `point-held`. */
-  async deleteBackup(point: string, options: TaskCallOptions = {}): Promise<BackupDeleteDocument> {
-    const { site, id } = await this.#archives.findDeletable(point, options.signal);
-    const { task, state, result, problems } = await this.#queue.perform(
-      { operation: 'backup-delete', site, of: null },
-      waitOptions(options),
-      async (run) => {
-        // Looked up again when its turn has come.
-        const { deleted } = await this.#archives.findDeletable(id, run.signal);
-        const repository = deleted.snapshot === null ? null : await this.#points.repositories.open(site.account);
-        return await deleteBackup(deleted, repository, run);
-      },
-    );
-    return { task, state, point: id, removed: [...result], problems };
+  async deleteBackup(point: string, options: PlannedCallOptions = {}): Promise<BackupDeleteDocument> {
+    return await this.#pointTasks.deleteBackup(point, options);
   }
 
   async ls(point: string, path: string, options: CallOptions = {}): Promise<LsDocument> {

@@ -27,6 +27,18 @@ import type { TaskRoom } from './run-task.ts';
 /** Fewer letters of an id would name another point tomorrow. */
 const MIN_PREFIX = 4;
 
+/** A point that somebody wants to delete, and what it is made of. */
+export type Deletable = {
+  readonly id: string;
+  readonly site: JournalSite;
+  readonly time: string;
+  /** Whether the remote repository has it too. */
+  readonly isRemote: boolean;
+  readonly deleted: DeletedBackup;
+  /** Why it must stay: reasons of `point-held`. */
+  readonly held: readonly string[];
+};
+
 export class ArchivePoints {
   readonly #config: Config;
   readonly #room: TaskRoom;
@@ -93,10 +105,15 @@ export class ArchivePoints {
    * What a point that somebody wants to delete is made of. Throws `point-unknown`, `point-ambiguous`, and `point-held` for one
    * that must stay: pinned, a part of a night's point of its account, or the newest whole one that its site has.
    */
-  async findDeletable(
-    prefix: string,
-    signal: AbortSignal | undefined,
-  ): Promise<{ readonly id: string; readonly site: JournalSite; readonly deleted: DeletedBackup }> {
+  async findDeletable(prefix: string, signal: AbortSignal | undefined): Promise<Deletable> {
+    const found = await this.judgeDeletable(prefix, signal);
+    const [why] = found.held;
+    if (why !== undefined) throw new SalvorError('point-held', { point: found.id, why });
+    return found;
+  }
+
+  /** The same, with why it must stay. Throws `point-unknown`, `point-ambiguous`. */
+  async judgeDeletable(prefix: string, signal: AbortSignal | undefined): Promise<Deletable> {
     const host = await readHost(this.#config, signal);
     const found = new Map<
       string,
@@ -122,25 +139,26 @@ export class ArchivePoints {
       throw new SalvorError('point-unknown', { point: prefix, where: 'this host' });
     if (found.size > 1) throw new SalvorError('point-ambiguous', { point: prefix });
     const [id, { account, uri, archives, listed }] = only;
-    await this.#requireFree(id, account.name, uri, listed);
+    const held = listed === null ? [] : await this.#findHeld(listed);
     const live = host.sites.find((site) => site.account.name === account.name && site.uri === uri);
     const site = { account: account.name, uri, path: live?.path ?? account.home, home: account.home };
     const snapshot = listed?.stored.kind === 'site' ? listed.stored.snapshot.id : null;
-    return { id, site, deleted: { id, account, archives, snapshot } };
+    const time = listed?.row.time ?? archives[0]?.time ?? '';
+    const isRemote = listed?.copies.includes('remote') === true;
+    return { id, site, time, isRemote, deleted: { id, account, archives, snapshot }, held };
   }
 
-  async #requireFree(id: string, account: string, uri: string, listed: ListedPoint | null): Promise<void> {
-    const refuse = (why: string): never => {
-      throw new SalvorError('point-held', { point: id, why });
-    };
-    if (listed === null) return;
-    if (listed.row.pinned === 1)
-      refuse('it is pinned: what a task replaced is in it, and nobody has confirmed the task');
-    if (listed.stored.kind === 'account')
-      refuse('it is a part of the night’s point of its account, and goes when the rules say');
-    if (listed.row.safety === 1 || listed.row.complete === 0) return;
-    const others = (await this.#points.list(account, uri)).filter(({ row }) => row.complete === 1 && row.safety === 0);
-    if (others[0]?.row.id === id) refuse('it is the newest whole point of its site');
+  async #findHeld({ row, stored }: ListedPoint): Promise<readonly string[]> {
+    const held: string[] = [];
+    if (row.pinned === 1) held.push('it is pinned: what a task replaced is in it, and nobody has confirmed the task');
+    if (stored.kind === 'account')
+      held.push('it is a part of the night’s point of its account, and goes when the rules say');
+    if (row.safety === 1 || row.complete === 0) return held;
+    const others = (await this.#points.list(row.account, row.uri)).filter(
+      (other) => other.row.complete === 1 && other.row.safety === 0,
+    );
+    if (others[0]?.row.id === row.id) held.push('it is the newest whole point of its site');
+    return held;
   }
 
   async #listIn({ accounts, sites }: FoundSites, account: string, uri: string): Promise<readonly FoundArchive[]> {

@@ -20,7 +20,7 @@ export type BackupCall = TaskCallOptions & {
   /** How often it is tried again where its error may pass by itself. */
   readonly retries?: number;
 };
-export type ExportCall = TaskCallOptions & { readonly point: string | null; readonly output: string };
+export type ExportCall = PlannedCallOptions & { readonly point: string | null; readonly output: string };
 export type RestoreCall = TaskCallOptions &
   RestoreWish & {
     /** An id or its beginning; null for the newest complete point that is not a safety point. */

@@ -9,6 +9,7 @@ import type { TaskRow } from '../store/tables.ts';
 import { type Journal, type JournalSite, switchedBy } from '../tasks/journal.ts';
 import { isOfAvailability } from '../tasks/switch-availability.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
+import { holdsSite } from './queue-limits.ts';
 import type { TaskRoom } from './run-task.ts';
 
 /** What was switched lies beside the site, and not in it: a virtual host, a context. The rest comes and goes without it. */
@@ -119,8 +120,9 @@ export class KeptTasks {
   ofSite(site: Site): { known: ReadonlySet<string>; unfinished: readonly string[] } {
     const journals = this.#room.journals.list();
     const unfinished = journals.filter(
-      ({ phase, process, site: place, target }) =>
+      ({ operation, phase, process, site: place, target }) =>
         phase !== 'kept' &&
+        holdsSite(operation) &&
         !isAlive(process) &&
         [place, target].some(
           (one) => one !== undefined && isSameSite(one, { account: site.account.name, uri: site.uri }),

@@ -51,6 +51,15 @@ test('as many run as may, and a restore waits for no place', () => {
   );
 });
 
+test('an export holds up no task of its site, nor they it; it takes a place', () => {
+  const exporting = { id: 'runs', site: 'a', operation: 'export' };
+  const wanted = backup('export', 'a', { operation: 'export' });
+  assert.deepEqual(turnsOf([backup('one', 'a'), wanted], []), { one: null, export: null });
+  assert.deepEqual(turnsOf([backup('one', 'a')], [exporting]), { one: null });
+  assert.deepEqual(turnsOf([wanted], [{ ...exporting, operation: 'restore' }]), { export: null });
+  assert.deepEqual(turnsOf([backup('one', 'b')], [exporting, { ...exporting, id: 'too' }]), { one: 'place' });
+});
+
 test('load holds up what nobody waits for, and nothing else', () => {
   const waiting = [backup('wanted', 'a'), backup('nobody', 'b', { isWanted: false })];
   assert.deepEqual(turnsOf(waiting, [], { ...CALM, load: 10.5 }), { wanted: null, nobody: 'load' });

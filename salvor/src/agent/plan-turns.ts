@@ -4,7 +4,7 @@
  * place if both are free; what a better one gets is not free any more, so that a restore that waits for a place is not
  * overtaken for ever by backups that were wanted later.
  */
-import { PRIORITIES, type QueueLimits } from './queue-limits.ts';
+import { PRIORITIES, type QueueLimits, holdsSite } from './queue-limits.ts';
 
 export type WaitingTask = {
   readonly id: string;
@@ -33,14 +33,14 @@ export function planTurns(
   host: { readonly nowMs: number; readonly load: number },
   limits: Pick<QueueLimits, 'atOnce' | 'maxLoad' | 'maxBackoffMs'>,
 ): ReadonlyMap<string, Wait | null> {
-  const sites = new Map(running.map((task) => [task.site, task]));
+  const sites = new Map(running.filter(({ operation }) => holdsSite(operation)).map((task) => [task.site, task]));
   let places = limits.atOnce - running.length;
   const turns = new Map<string, Wait | null>();
   for (const task of waiting.toSorted(byTurn)) {
     const wait = waitOf(task, sites, places, host, limits);
     turns.set(task.id, wait);
     if (wait !== null) continue;
-    sites.set(task.site, task);
+    if (holdsSite(task.operation)) sites.set(task.site, task);
     places--;
   }
   return turns;
@@ -57,7 +57,7 @@ function waitOf(
   // No wait is as long: further ahead, the clock was set back since.
   if (task.notBeforeMs !== null && aheadMs > 0 && aheadMs <= 2 * limits.maxBackoffMs)
     return { for: 'time', task: null, why: `its next try at ${new Date(task.notBeforeMs).toISOString()}` };
-  const other = sites.get(task.site);
+  const other = holdsSite(task.operation) ? sites.get(task.site) : undefined;
   if (other !== undefined) return { for: 'task', task: other.id, why: `task ${other.id} (${other.operation})` };
   // Whoever wants a site back must not wait for copies of others.
   if (task.priority >= PRIORITIES.restore) return null;

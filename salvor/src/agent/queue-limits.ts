@@ -62,4 +62,13 @@ export const PRIORITY_OF: Readonly<Record<Journal['operation'], number>> = {
   import: PRIORITIES.backup,
   rename: PRIORITIES.backup,
   migrate: PRIORITIES.backup,
+  export: PRIORITIES.backup,
 };
+
+/** They read points and nothing of the site: other tasks of it run beside them, whoever came first. */
+const SITE_LESS: ReadonlySet<string> = new Set<Journal['operation']>(['export']);
+
+/** Whether a task of this operation has its site to itself while it runs. */
+export function holdsSite(operation: string): boolean {
+  return !SITE_LESS.has(operation);
+}

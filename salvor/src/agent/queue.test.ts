@@ -61,6 +61,20 @@ test('a site that is busy is refused at once, or waited for; two of its tasks ne
   assert.equal((await waiting).state, 'succeeded');
 });
 
+test('an export of a site that another task has begins at once, and is in nobody’s way', async () => {
+  await using one = await openTestRoom();
+  const exportOf = { operation: 'export' as const, site: siteOf('a.test'), of: null };
+  const [restore, first] = [gate(), gate()];
+  const exporting = one.queue.perform(exportOf, options(), first.body);
+  await first.begun;
+  const running = one.queue.perform(restoreOf('a.test'), options(), restore.body);
+  await restore.begun;
+  assert.equal((await one.queue.perform(exportOf, options(), async () => {})).state, 'succeeded');
+  first.open();
+  restore.open();
+  assert.deepEqual([(await exporting).state, (await running).state], ['succeeded', 'succeeded']);
+});
+
 test('a restore that waits for a site goes before a backup that has waited for longer', async () => {
   await using room = await openTestRoom();
   const order: string[] = [];

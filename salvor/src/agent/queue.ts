@@ -4,7 +4,8 @@
  *
  *   enqueue → wait until it is its turn → lock the site → take the turn → run → (again later) → ended
  *
- * A turn is taken by one transaction under the site's lock: no task has two runners, no site two tasks. A process that
+ * A turn is taken by one transaction under the site's lock: no task has two runners, no site two tasks but those that
+ * only read its points. A process that
  * waits and dies takes its task with it; one that runs leaves it to recovery (`recover.ts`).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +16,7 @@ import type { TaskRow } from '../store/tables.ts';
 import type { Journal, JournalSite } from '../tasks/journal.ts';
 import { type TaskId, makeTaskId } from '../tasks/task-id.ts';
 import type { Wait } from './plan-turns.ts';
-import { PRIORITY_OF } from './queue-limits.ts';
+import { PRIORITY_OF, holdsSite } from './queue-limits.ts';
 import { type RunOptions, TRY_AGAIN, type TaskBody, type TaskOutcome, type TaskRoom, runTask } from './run-task.ts';
 import { type HostNow, busy, processOf } from './task-log.ts';
 import { isOver } from './task-states.ts';
@@ -167,7 +168,7 @@ export class Queue {
     if (row?.state !== 'queued') return null;
     using held = new DisposableStack();
     try {
-      held.use(locks.lockSite(row, id));
+      if (holdsSite(row.operation)) held.use(locks.lockSite(row, id));
     } catch (error) {
       if (error instanceof SalvorError && error.code === 'site-busy')
         return { for: 'task', task: String(error.context['task']), why: `task ${String(error.context['task'])}` };

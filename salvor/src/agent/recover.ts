@@ -14,6 +14,7 @@ import type { TaskRow } from '../store/tables.ts';
 import { removeUnfinishedArchive } from '../tasks/archive-point.ts';
 import { recoverTask } from '../tasks/recover-task.ts';
 import { parseTaskId } from '../tasks/task-id.ts';
+import { holdsSite } from './queue-limits.ts';
 import { type TaskRoom, closeTask, scratchOf } from './run-task.ts';
 import { processOf } from './task-log.ts';
 import { Words } from './words.ts';
@@ -65,7 +66,7 @@ async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals'][
   const words = new Words({ ...room, say: (line) => room.say(`recovering ${task}: ${line}`) }, task);
   using held = new DisposableStack();
   try {
-    held.use(room.locks.lockSite(place, task));
+    if (holdsSite(left.operation)) held.use(room.locks.lockSite(place, task));
     if (target !== undefined && target.uri !== place.uri) held.use(room.locks.lockSite(target, task));
     const journal = room.journals.read(task);
     if (journal === null) return;

@@ -52,11 +52,16 @@ function readProgress(text: string): TaskProgress {
   return { step, files, bytes, filesTotal, bytesTotal, current };
 }
 
+/** Of a document that shows a plan alone. */
+export function stateOfPlan({ obstacles }: { readonly obstacles: readonly Problem[] }): TaskState {
+  return obstacles.length === 0 ? 'succeeded' : 'warned';
+}
+
 /** What a dry run of a clone, a rename, a migration or an import tells: nothing was touched, and there is no task. */
 export function previewOf(plan: IdentityPlan): IdentityDocument {
   return {
     task: null,
-    state: plan.obstacles.length === 0 ? 'succeeded' : 'warned',
+    state: stateOfPlan(plan),
     safetyPoint: null,
     archive: null,
     plan,

@@ -11,7 +11,7 @@ import type { TaskLogRow, TaskRow } from '../store/tables.ts';
 import type { JournalSite } from '../tasks/journal.ts';
 import type { TaskId } from '../tasks/task-id.ts';
 import { type RunningTask, type Wait, type WaitingTask, planTurns } from './plan-turns.ts';
-import type { QueueLimits } from './queue-limits.ts';
+import { type QueueLimits, holdsSite } from './queue-limits.ts';
 import { statesBefore } from './task-states.ts';
 
 export type NewTask = {
@@ -56,12 +56,13 @@ export class TaskLog {
   /** Adds a task at its place. With `refuseBusy` a site that another task has is `site-busy`, and nothing is added. */
   async enqueue(task: NewTask, host: HostNow, options: { readonly refuseBusy: boolean }): Promise<void> {
     await writeAtOnce(this.#store, async (store) => {
-      if (options.refuseBusy) {
+      if (options.refuseBusy && holdsSite(task.operation)) {
         const rows = await store.selectFrom('tasks').selectAll().where('state', 'in', OPEN).execute();
         const other = rows.find(
           (row) =>
             row.account === task.site.account &&
             row.uri === task.site.uri &&
+            holdsSite(row.operation) &&
             (row.state === 'running' ? host.isAlive(processOf(row)) : !isNobodys(row) && this.#isAwaited(row, host)),
         );
         if (other !== undefined) throw busy(other);

@@ -1,5 +1,5 @@
 /** What `--dry-run` of a task shows whose plan is not a step of the task itself: nothing is touched, and there is no task. */
-import type { ConfirmDocument, Problem, TaskState, UndoDocument } from '@salvor/contract';
+import type { ConfirmDocument, Problem, UndoDocument } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import { isMaking, siteAfter } from '../tasks/journal.ts';
@@ -8,6 +8,7 @@ import { planDelete } from '../tasks/plan-delete.ts';
 import { planUndo } from '../tasks/plan-undo.ts';
 import { type TaskCallOptions, waitOptions } from './calls.ts';
 import type { SiteTasks, SiteTasksRoom } from './site-tasks.ts';
+import { stateOfPlan } from './task-documents.ts';
 
 export class TaskPreviews {
   readonly #in: SiteTasksRoom;
@@ -29,7 +30,7 @@ export class TaskPreviews {
     const found = await planUndo(journal, refused, tools);
     const foreign = isMaking(journal.operation) ? await this.#findForeign(`${account}/${uri}`, signal) : [];
     const plan = { ...found, obstacles: [...found.obstacles, ...foreign] };
-    return { task: null, state: stateOf(plan), plan, refreshed: [], problems: plan.obstacles };
+    return { task: null, state: stateOfPlan(plan), plan, refreshed: [], problems: plan.obstacles };
   }
 
   /** What a site that was made must not take along when it goes: as of any site that is deleted. */
@@ -66,10 +67,13 @@ export class TaskPreviews {
         signal: waitOptions(options).signal,
       },
     );
-    return { task: null, state: stateOf(plan), plan, safetyPoint: null, isDropped: false, problems: plan.obstacles };
+    return {
+      task: null,
+      state: stateOfPlan(plan),
+      plan,
+      safetyPoint: null,
+      isDropped: false,
+      problems: plan.obstacles,
+    };
   }
-}
-
-function stateOf({ obstacles }: { readonly obstacles: readonly Problem[] }): TaskState {
-  return obstacles.length === 0 ? 'succeeded' : 'warned';
 }

@@ -12,6 +12,8 @@ const CHANGE_NOTHING: ReadonlySet<string> = new Set<Journal['operation']>([
   'confirm',
   'unpack',
   'backup-delete',
+  'export',
+  'verify',
 ]);
 /** More tasks than one account has in a night. */
 const MAX_ROWS = 1000;

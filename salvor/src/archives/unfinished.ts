@@ -1,6 +1,6 @@
 /** Archives that are being written: they have a name that says whose they are, and nothing else has. */
 import { hash } from 'node:crypto';
-import { type OpenDirectory, openDirectory, openRoot } from '../lib/beneath/open-directory.ts';
+import { type OpenDirectory, openDirectory, openRoot, reopenDirectory } from '../lib/beneath/open-directory.ts';
 import { parseSafePath } from '../lib/beneath/safe-path.ts';
 import { lookAt, spotIn, unlinkAt } from '../lib/beneath/spot.ts';
 
@@ -15,14 +15,15 @@ export function isUnfinishedArchive(name: string): boolean {
 }
 
 /**
- * Removes what a dead writer left in a directory of a home. Nothing there, or no such directory, is no error. Whatever a
- * tenant puts in the way leads nowhere: it is the name in that very directory that goes.
+ * Removes what a dead writer left in a directory of a home, or in the root itself where none is named. Nothing there, or no
+ * such directory, is no error. Whatever a tenant puts in the way leads nowhere: it is the name in that very directory that
+ * goes.
  */
-export function removeUnfinished(home: string, directory: string, writer: string): boolean {
+export function removeUnfinished(home: string, directory: string | null, writer: string): boolean {
   let opened: OpenDirectory;
   try {
     using root = openRoot(home);
-    opened = openDirectory(root, parseSafePath(directory));
+    opened = directory === null ? reopenDirectory(root) : openDirectory(root, parseSafePath(directory));
   } catch {
     return false;
   }

@@ -86,20 +86,26 @@ function addArchives(program: Command, perform: Perform): void {
     examples: [
       'salvor export example.com --output /root/example.com.tar.gz',
       'salvor export example.com 5e1f --output site.tar.zst',
+      'salvor export example.com --output site.tar.gz --dry-run',
     ],
-    notes: ['The name says how it is packed: .tar.gz, .tar.bz2, .tar.zst, else plain tar.'],
+    notes: [
+      'The name says how it is packed: .tar.gz, .tar.bz2, .tar.zst, else plain tar.',
+      'A task as any other, that keeps no other task of the site waiting.',
+    ],
   })
     .argument('<site>', SITE)
     .argument('[point]', 'id of a point; the newest complete one where it is left out')
     .requiredOption('--output <file>', 'the file, which must not be there yet')
+    .option('--dry-run', 'show what would be written, and write nothing')
     .action(async (site: string, point: string | undefined, flags: GlobalFlags & ExportFlags) =>
       perform(flags, async (context) => (await import('./commands/export.ts')).exportSite(site, point, flags, context)),
     );
   addVerb(program, 'backup-delete', 'delete one point: its archive and its snapshot', {
-    examples: ['salvor backup-delete 5e1f'],
+    examples: ['salvor backup-delete 5e1f --dry-run', 'salvor backup-delete 5e1f'],
     notes: ['A pinned point and the newest whole one of a site are refused.'],
   })
     .argument('<point>', 'id of a point')
+    .option('--dry-run', 'show what would go, and change nothing')
     .option('--wait', WAIT)
     .option('-y, --yes', 'consent to it without being asked, on a terminal')
     .action(async (point: string, flags: GlobalFlags & BackupDeleteFlags) =>

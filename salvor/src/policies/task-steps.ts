@@ -61,6 +61,7 @@ export const STEPS_OF = {
   enable: AVAILABILITY,
   verify: ['settings', 'log-in', 'grants', 'tables', 'virtual-host', 'files', 'page', 'private'],
   unpack: UNPACK,
+  export: ['export'],
   'backup-delete': ['remove the archive', 'forget the snapshot'],
   daily: [
     'look at the sites',

@@ -1,30 +1,25 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import type { ArchiveSink } from '../archives/archive-sink.ts';
-import type { WrittenCompression } from '../archives/compress/compression.ts';
 import { openDirectorySink } from '../archives/directory-sink.ts';
 import { HomeSink } from '../archives/home-sink.ts';
 import { nameUnfinished } from '../archives/unfinished.ts';
 import { type WrittenArchive, writeArchive } from '../archives/write-archive.ts';
 import { openHelper } from '../lib/account-helper/open-helper.ts';
+import { showSafePath } from '../lib/beneath/safe-path.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { sourceOfPoint } from '../points/point-source.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { Site } from '../sites/site.ts';
 import { wantedOf } from './archive-point.ts';
 import { usersOfAccount } from './known-owners.ts';
-import { locateTarget } from './target-place.ts';
-import type { TaskProgress } from './task-run.ts';
+import { compressionByName } from './plan-export.ts';
+import { type TargetPlace, locateTarget } from './target-place.ts';
+import type { TaskRun } from './task-run.ts';
 
 export type ExportTools = {
   readonly policy: Pick<Policy, 'archiveLevel' | 'archivePasswords'>;
   /** The site as the point's own settings name it: its passwords are hidden too. */
   readonly stored: Site | null;
-  readonly clock: () => Date;
-  readonly randomBytes: (count: number) => Uint8Array;
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: TaskProgress) => void;
 };
 
 /**
@@ -36,44 +31,74 @@ export async function exportPoint(
   point: OpenPoint,
   output: string,
   tools: ExportTools,
+  run: TaskRun,
 ): Promise<WrittenArchive & { readonly path: string }> {
   const path = resolve(output);
-  const { account } = site;
-  const place = locateTarget(dirname(path), usersOfAccount(account));
-  const scratch = mkdtempSync(join(tmpdir(), 'salvor-export-'));
-  const wanted = {
-    ...wantedOf(site, point, tools.policy.archivePasswords === 'left-out' ? 'left-out' : 'replaced', tools.stored),
-    compression: compressionByName(path),
-    level: tools.policy.archiveLevel,
-    names: [basename(path)],
-  };
-  const into = async (sink: ArchiveSink): Promise<WrittenArchive & { readonly path: string }> => {
-    const written = await writeArchive(sourceOfPoint(point), wanted, sink, {
-      scratch,
-      signal: tools.signal,
-      onProgress: ({ files, bytes }) =>
-        tools.onProgress({ step: 'export', files, bytes, filesTotal: null, bytesTotal: null, current: '' }),
-    });
-    return { ...written, path };
-  };
-  const unfinished = nameUnfinished(Buffer.from(tools.randomBytes(16)).toString('hex'));
-  try {
-    if (place.by === 'us') {
-      await using sink = await openDirectorySink({ directory: place.directory, unfinished, mode: 0o600 });
-      return await into(sink);
-    }
-    const { user, root, path: directory } = place;
-    await using helper = await openHelper(user, root, { signal: tools.signal });
-    await using sink = new HomeSink({ helper, user, root, directory, unfinished, mode: 0o600, time: tools.clock() });
-    return await into(sink);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
+  run.say(`point ${point.manifest.point} of ${point.manifest.time} into ${path}`);
+  const written = await run.step('export', () =>
+    run.audit('write-archive', path, async () => {
+      const place = locateTarget(dirname(path), usersOfAccount(site.account));
+      // Known before there is one: what a crash leaves is found there.
+      run.record({ unfinished: unfinishedIn(place) });
+      return await write(
+        site,
+        point,
+        { place, name: basename(path), compression: compressionByName(path) },
+        tools,
+        run,
+      );
+    }),
+  );
+  run.note(...written.problems);
+  run.say(`${path} was written and read back: ${written.bytes} bytes`);
+  return { ...written, path };
 }
 
-/** As Aegir tells it by the ending; one that says nothing is a plain tar. */
-export function compressionByName(path: string): WrittenCompression {
-  if (/\.t?gz$/.test(path)) return 'gzip';
-  if (/\.t?bz2$/.test(path)) return 'bzip2';
-  return /\.t?zst$/.test(path) ? 'zstd' : 'none';
+type Output = {
+  readonly place: TargetPlace;
+  readonly name: string;
+  readonly compression: ReturnType<typeof compressionByName>;
+};
+
+async function write(
+  site: Site,
+  point: OpenPoint,
+  { place, name, compression }: Output,
+  { policy, stored }: ExportTools,
+  run: TaskRun,
+): Promise<WrittenArchive> {
+  const wanted = {
+    ...wantedOf(site, point, policy.archivePasswords === 'left-out' ? 'left-out' : 'replaced', stored),
+    compression,
+    level: policy.archiveLevel,
+    names: [name],
+  };
+  const bytesTotal = bytesOf(point);
+  const into = (sink: ArchiveSink): Promise<WrittenArchive> =>
+    writeArchive(sourceOfPoint(point), wanted, sink, {
+      scratch: run.scratch,
+      signal: run.signal,
+      onProgress: ({ files, bytes }) =>
+        run.progress({ files, bytes, filesTotal: point.manifest.files?.count ?? null, bytesTotal }),
+    });
+  const unfinished = nameUnfinished(run.id);
+  if (place.by === 'us') {
+    await using sink = await openDirectorySink({ directory: place.directory, unfinished, mode: 0o600 });
+    return await into(sink);
+  }
+  const { user, root, path: directory } = place;
+  await using helper = await openHelper(user, root, { signal: run.signal });
+  await using sink = new HomeSink({ helper, user, root, directory, unfinished, mode: 0o600, time: run.clock() });
+  return await into(sink);
+}
+
+function unfinishedIn(place: TargetPlace): { readonly root: string; readonly directory: string | null } {
+  if (place.by === 'us') return { root: place.directory, directory: null };
+  return { root: place.root, directory: place.path === null ? null : showSafePath(place.path) };
+}
+
+/** What is packed, but for what the archive says of itself. */
+function bytesOf({ manifest }: OpenPoint): number {
+  const dumps = manifest.databases.flatMap(({ files }) => files.map(({ bytes }) => bytes));
+  return dumps.reduce((sum, bytes) => sum + bytes, manifest.files?.bytes ?? 0);
 }

@@ -25,7 +25,8 @@ export type Journal = {
     | 'migrate'
     | 'disable'
     | 'enable'
-    | 'verify';
+    | 'verify'
+    | 'export';
   readonly process: ProcessIdentity;
   readonly started: string;
   readonly site: JournalSite;
@@ -55,6 +56,8 @@ export type Journal = {
   readonly update?: 'pending' | 'done';
   /** The switch is the one that takes back a switch of this task: when it is over, the site is as it was. */
   readonly isTakenBack?: true;
+  /** The directory in which it writes a file that has no name yet: below the root, or the root itself. Absent where it writes none. */
+  readonly unfinished?: { readonly root: string; readonly directory: string | null };
   /** Databases that the task makes for a new site, with a user of the same name: marked on the server, empty until the switch. */
   readonly made?: readonly DroppedDatabase[];
 };

@@ -3,8 +3,8 @@
  *
  *   phase      what may be there                                          what is done                     ends as
  *   started    a staging place and scratch databases, whole or half;      all are removed                  failed (backup),
- *              of a new site its database, empty; nothing of the site                                       rolled-back
- *              was touched
+ *              of a new site its database, empty; of an export a file                                       rolled-back
+ *              without its name; nothing of the site was touched
  *   switching  no part has changed places                                 as `started`                     rolled-back
  *              some have, in the order tables → directories, or one       the rest change places too;      succeeded,
  *              of them has in part                                        where they can't, all go back    rolled-back
@@ -22,6 +22,7 @@
  * An undo has a journal of its own with the switch the other way round. What it takes back lies in the staging place
  * of its restore, which becomes the undo's when it is over; the restore's journal then goes.
  */
+import { removeUnfinished } from '../archives/unfinished.ts';
 import { SalvorError } from '../errors.ts';
 import { type DatabaseLogin, openConnection } from '../databases/mariadb/connect.ts';
 import { readTables } from '../databases/mariadb/probe.ts';
@@ -49,6 +50,7 @@ export const HARMLESS: ReadonlySet<Journal['operation']> = new Set([
   'unpack',
   'backup-delete',
   'verify',
+  'export',
 ]);
 
 export type RecoveryTools = SwitchTools & {
@@ -147,6 +149,8 @@ async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recover
   for (const staging of journal.stagings) await tools.audit('remove-files', staging, () => removeStaging(staging));
   await dropScratchDatabases(journal, journal.scratchDatabases, tools);
   await dropMade(journal, tools);
+  if (journal.unfinished !== undefined)
+    removeUnfinished(journal.unfinished.root, journal.unfinished.directory, journal.task);
   const isHarmless = HARMLESS.has(journal.operation);
   return { journal, state: isHarmless ? 'failed' : 'rolled-back' };
 }

@@ -75,6 +75,8 @@ describe('hooks around steps', { concurrency: 1, timeout: 300_000 }, () => {
     disable: async (agent) => (await agent.switchSite(test.site.uri, 'off', { dryRun: false })).task,
     enable: async (agent) => (await agent.switchSite(test.site.uri, 'on', { dryRun: false })).task,
     verify: async (agent) => (await agent.verify(test.site.uri)).task,
+    export: async (agent) =>
+      (await agent.export(test.site.uri, { point, output: join(test.host.home, 'out.tar') })).task,
   };
   const CHANGING = ['restore', 'clone', 'rename', 'migrate', 'delete'] as const;
 

@@ -92,6 +92,11 @@ describe('the local socket of an agent', () => {
     await keep('undo', done, '--dry-run');
     await keep('undo', done, '--yes', '--json');
     await keep('confirm', done, '--dry-run', '--json');
+    const exported = join(test.host.directory, 'exported.tar.gz');
+    await keep('export', site.uri, point, '--output', exported, '--dry-run');
+    await keep('export', site.uri, point, '--output', exported, '--json');
+    rmSync(exported);
+    await keep('backup-delete', point, '--dry-run', '--json');
     await keep('backup', 'none.example.org', '--json');
     await keep('backup', 'none.example.org');
     await keep('task', 'cancel', task, '--json');

@@ -8,16 +8,18 @@
  */
 import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { BackupDocument, InitDocument } from '@salvor/contract';
 import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
 import { initFlags, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { KillClaims, type SiteState } from './kill-claims.ts';
+import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
 import {
   type Shape,
   type ShapeName,
@@ -39,7 +41,7 @@ const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
 export const KINDS = ['salvor', 'server', 'connections', 'cancel', 'site-full', 'server-full', 'state-full'] as const;
 export type KillKind = (typeof KINDS)[number];
 /** `change` is what the shape is: a restore, a clone, a rename, a delete … `undo` and `enable` take it back. */
-export type Operation = 'change' | 'undo' | 'enable' | 'backup' | 'verify' | 'confirm' | 'backup-delete';
+export type Operation = 'change' | 'undo' | 'enable' | 'backup' | 'verify' | 'confirm' | 'backup-delete' | 'export';
 
 /** MiB. What a run needs lies well below; what fills the rest costs memory. */
 const DISKS = { data: 192, mariadb: 288, salvor: 192 } as const;
@@ -143,6 +145,7 @@ class KillRun {
       this.#steps.set(`${name} change`, this.#readSteps(changed));
     } else {
       await this.#run(this.#argsOf(shape, operation, await this.#makeReady(name, shape, operation)));
+      if (operation === 'export') await this.#takeExported(null);
       this.#steps.set(`${name} ${operation}`, this.#readSteps(this.#lastTask()));
     }
     assert.notEqual(this.#lastTask(), last);
@@ -179,6 +182,7 @@ class KillRun {
       task: task === last ? null : task,
     });
     if (operation === 'confirm' || operation === 'backup-delete') await this.#finish(args, subject ?? '');
+    if (operation === 'export') await this.#takeExported(target.kind);
     if (site === 'new') await this.#undo(target.shape, shape, this.#findUndoable());
     await this.#dropUndone(shape);
     if (kind === 'server-full') await this.#restartServer();
@@ -246,6 +250,8 @@ class KillRun {
         return [operation, subject ?? '', '--yes'];
       case 'confirm':
         return [operation, subject ?? ''];
+      case 'export':
+        return ['export', source.uri, this.#points.get(source.uri) ?? '', '--output', this.#exported];
       case 'change':
         return this.#wordsOf(source, command);
       default:
@@ -259,6 +265,20 @@ class KillRun {
       ARCHIVE: this.#archiveOf(source),
     };
     return command.map((word) => stands[word] ?? word);
+  }
+
+  /** In the account's home, where another user writes. */
+  get #exported(): string {
+    return join(this.#host.home, 'exported.tar.gz');
+  }
+
+  /** Whole or absent, and nothing beside it that has no name; then it goes. Of one that nobody hit it is there. */
+  async #takeExported(kind: KillKind | null): Promise<void> {
+    assert.deepEqual(readdirSync(this.#host.home).filter(isUnfinishedArchive), []);
+    if (!existsSync(this.#exported)) return assert.notEqual(kind, null, 'an export that nobody hit wrote nothing');
+    const { stdout } = await promisify(execFile)('tar', ['-tzf', this.#exported]);
+    assert.ok(stdout.split('\n').includes('./.salvor-manifest.json'), 'the exported archive is cut off');
+    rmSync(this.#exported);
   }
 
   #archiveOf({ uri }: DemoSite): string {

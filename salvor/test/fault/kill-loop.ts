@@ -74,7 +74,7 @@ export function chooseSeed(): number {
 function operationsOf(shape: ShapeName): readonly Operation[] {
   switch (shape) {
     case 'whole':
-      return ['change', 'undo', 'backup', 'verify', 'confirm', 'backup-delete'];
+      return ['change', 'undo', 'backup', 'verify', 'confirm', 'backup-delete', 'export'];
     case 'disable':
       return ['change', 'undo', 'enable'];
     default:

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
-import { EXIT_OF_STATE } from '@salvor/contract';
+import { EXIT_OF_STATE, type ExportDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
+import type { Paint } from '../paint.ts';
 import { escapeControl, readableBytes, shortPoint } from '../readable.ts';
+import { renderExportPlan } from '../render-point-plans.ts';
 import { renderProblems } from '../render-problems.ts';
 import { watchWait } from '../wait.ts';
 
-export type ExportFlags = { readonly output: string };
+export type ExportFlags = { readonly output: string; readonly dryRun?: boolean };
 
 export async function exportSite(
   site: string,
@@ -16,13 +18,22 @@ export async function exportSite(
 ): Promise<CommandResult> {
   await using agent = await openAgent(context);
   using waiting = watchWait({}, context);
-  const wanted = { point: point ?? null, output: resolve(flags.output), ...waiting.options };
-  const document = await agent.export(site, wanted);
+  const { output, dryRun = false } = flags;
+  const document = await agent.export(site, {
+    point: point ?? null,
+    output: resolve(output),
+    dryRun,
+    ...waiting.options,
+  });
   waiting.end();
-  const { archive, problems } = document;
-  const text = [
-    `Wrote point ${shortPoint(document.point)} of ${escapeControl(site)} to ${escapeControl(archive.path)} (${readableBytes(archive.bytes)}).`,
-    ...renderProblems(problems, context.terminal.output),
+  return { document, text: render(site, document, context.terminal.output), exit: EXIT_OF_STATE[document.state] };
+}
+
+function render(site: string, { point, plan, archive, problems }: ExportDocument, paint: Paint): string {
+  if (plan !== null) return [...renderExportPlan(plan, paint), 'Nothing was written (--dry-run).'].join('\n');
+  const { path, bytes } = archive ?? { path: '', bytes: 0 };
+  return [
+    `Wrote point ${shortPoint(point)} of ${escapeControl(site)} to ${escapeControl(path)} (${readableBytes(bytes)}).`,
+    ...renderProblems(problems, paint),
   ].join('\n');
-  return { document, text, exit: EXIT_OF_STATE[document.state] };
 }

@@ -1,0 +1,81 @@
+/** What is done with one point: written into a file, deleted. The site that it is of is left alone. */
+import type { BackupDeleteDocument, ExportDocument } from '@salvor/contract';
+import { policyOfSite } from '../policies/policy-levels.ts';
+import { listHooks } from '../policies/task-steps.ts';
+import { deleteBackup } from '../tasks/delete-backup.ts';
+import { exportPoint } from '../tasks/export-point.ts';
+import { planExport } from '../tasks/plan-export.ts';
+import { readStoredSite } from '../tasks/read-stored-site.ts';
+import { type Deletable, configuredFor } from './archive-points.ts';
+import { type ExportCall, type PlannedCallOptions, waitOptions } from './calls.ts';
+import { type SiteTasksRoom, placeOf } from './site-tasks.ts';
+import { stateOfPlan } from './task-documents.ts';
+
+export class PointTasks {
+  readonly #in: SiteTasksRoom;
+
+  constructor(room: SiteTasksRoom) {
+    this.#in = room;
+  }
+
+  /** One point as one file that was not there. It holds no site: tasks of the site go on beside it. */
+  async export(name: string, options: ExportCall): Promise<ExportDocument> {
+    const { config, queue, archives, sites } = this.#in;
+    const { output } = options;
+    const waiting = waitOptions(options);
+    const { account, uri } = await sites.named(name, options.signal);
+    const point = await archives.openOf(account, uri, options.point, waiting);
+    const site = await sites.restorable(account, uri, point, options.signal);
+    const { policy } = policyOfSite(config.policies, { account, uri });
+    const id = point.manifest.point;
+    if (options.dryRun === true) {
+      const plan = planExport(site, point, output, policy);
+      return { task: null, state: stateOfPlan(plan), plan, point: id, archive: null, problems: plan.obstacles };
+    }
+    const { task, state, result, problems } = await queue.perform(
+      { operation: 'export', site: placeOf(site), of: null, wish: { point: id, output } },
+      waiting,
+      async (run) => {
+        const stored = await readStoredSite(point, site.account, configuredFor(config, account, uri)).catch(() => null);
+        return await exportPoint(site, point, output, { policy, stored }, run);
+      },
+    );
+    const { path, bytes, sha256 } = result;
+    return { task, state, plan: null, point: id, archive: { path, bytes, sha256 }, problems };
+  }
+
+  /** Removes a point's archives and its snapshot. Throws `point-unknown`, `point-ambiguous`, `point-held`. */
+  async deleteBackup(point: string, options: PlannedCallOptions = {}): Promise<BackupDeleteDocument> {
+    const { archives, points, queue } = this.#in;
+    if (options.dryRun === true) return this.#planDelete(await archives.judgeDeletable(point, options.signal));
+    const { site, id } = await archives.findDeletable(point, options.signal);
+    const { task, state, result, problems } = await queue.perform(
+      { operation: 'backup-delete', site, of: null },
+      waitOptions(options),
+      async (run) => {
+        // Looked up again when its turn has come.
+        const { deleted } = await archives.findDeletable(id, run.signal);
+        const repository = deleted.snapshot === null ? null : await points.repositories.open(site.account);
+        return await deleteBackup(deleted, repository, run);
+      },
+    );
+    return { task, state, plan: null, point: id, removed: [...result], problems };
+  }
+
+  #planDelete({ id, site: { account, uri }, time, isRemote, deleted, held }: Deletable): BackupDeleteDocument {
+    const { policy } = policyOfSite(this.#in.config.policies, { account, uri });
+    const message = 'its copy in the remote repository stays for as long as the rules say';
+    const plan = {
+      account,
+      uri,
+      point: id,
+      pointTime: time,
+      archives: deleted.archives.map(({ file: { path, bytes } }) => ({ path, bytes })),
+      snapshot: deleted.snapshot,
+      hooks: [...listHooks(policy, 'backup-delete')],
+      obstacles: held.map((why) => ({ code: 'point-held', message: why, path: null })),
+      notes: isRemote ? [{ code: 'copy-stays', message, path: null }] : [],
+    };
+    return { task: null, state: stateOfPlan(plan), plan, point: id, removed: [], problems: plan.obstacles };
+  }
+}
