@@ -78,6 +78,10 @@ async function moveWordPress(host: DemoHost, home: string): Promise<DemoSite> {
     .filter((line) => !/WP_HOME|WP_SITEURL|WP_CONTENT_|dirname\(__DIR__, 2\)/.test(line))
     .map((line) => (line === "if (!defined('ABSPATH')) {" ? `${line}\n  define('ABSPATH', __DIR__ . '/');` : line))
     .join('\n');
+  // What only browsers ask for: half of all bytes.
+  for (const name of ['tinymce', 'dist/development', 'mediaelement', 'codemirror', 'plupload'])
+    await rm(join(root, 'wp-includes/js', name), { recursive: true, force: true });
+  await run('find', [join(root, 'wp-includes/js/dist'), '-name', '*.js', '-delete']);
   await rm(join(root, 'wp-config.php'));
   await writeFile(join(root, 'wp-config.php'), kept, { mode: 0o440 });
   if (process.getuid?.() === 0) await chown(join(root, 'wp-config.php'), host.account.uid, host.account.webGid);

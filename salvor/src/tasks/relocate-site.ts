@@ -115,7 +115,11 @@ export async function relocateSite(
     openSite(run.journal);
   }
   const late = await run.commit('look for late changes', async () => [
-    ...(await findLateFiles(built.point, built.switch.moves)),
+    // Of a directory that was copied: one that moves has them.
+    ...(await findLateFiles(
+      built.point,
+      built.switch.moves.filter(({ live }) => live === site.path),
+    )),
     ...(await findLateTables(site, before, built.switch.tables, tools)),
   ]);
   run.note(...late.map((path) => nameLate(path)));
