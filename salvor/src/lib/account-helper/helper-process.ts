@@ -12,7 +12,7 @@ import { type Frame, encodeFrame, readFrames } from './frames.ts';
 import { type Answer, type Request, parseAnswer } from './requests.ts';
 
 /** Takes the answers of one request: resolves with true at its last one. What is not taken yet makes the helper wait. */
-export type TakeAnswer = (answer: Answer, payload: Buffer) => boolean | Promise<boolean>;
+export type TakeAnswer = (answer: Answer) => boolean | Promise<boolean>;
 
 export type SendFrame = (request: Request, payload?: Uint8Array) => Promise<void>;
 
@@ -76,8 +76,8 @@ export class HelperProcess implements AsyncDisposable {
     try {
       this.#requireAlive();
       this.#pending.push({
-        take: async (answer, payload) => {
-          const isLast = await take(answer, payload);
+        take: async (answer) => {
+          const isLast = await take(answer);
           if (isLast) answered.resolve();
           return isLast;
         },
@@ -148,7 +148,7 @@ export class HelperProcess implements AsyncDisposable {
     if (answer.kind !== 'working' && answer.kind !== 'ready') {
       const pending = this.#pending[0];
       if (pending === undefined) throw new RangeError('it answered what nobody asked');
-      if (await pending.take(answer, frame.payload)) {
+      if (await pending.take(answer)) {
         this.#pending.shift();
         // One that failed while it was being sent is owed nothing yet.
         this.#owed -= 1;

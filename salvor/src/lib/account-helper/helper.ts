@@ -1,5 +1,5 @@
 /**
- * The process that works in a home as the account's user: it writes, reads, lists and removes what it is told, below
+ * The process that works in a home as the account's user: it writes, lists and removes what it is told, below
  * one directory, and has no right that the tenant does not have himself. It holds no key, no password and no descriptor
  * but its three pipes; no environment; and nobody but root may look into it.
  *

@@ -152,14 +152,10 @@ export class AccountHelper implements AsyncDisposable {
     return this.#require(await this.#ask(request, path), path, 'not-set').notSet;
   }
 
-  async *readFile(path: SafePath): AsyncGenerator<Buffer> {
-    for await (const { payload } of this.#follow({ op: 'read', path: encodePath(path) }, path)) yield payload;
-  }
-
   /** What lies in a directory, in the order in which the system gives it; null for the one that all lies in. */
   async *list(path: SafePath | null): AsyncGenerator<HomeEntry> {
     const request: Request = { op: 'list', path: path === null ? null : encodePath(path) };
-    for await (const { answer } of this.#follow(request, path))
+    for await (const answer of this.#follow(request, path))
       for (const entry of this.#require(answer, path, 'entries').entries)
         yield { ...entry, name: Buffer.from(entry.name, 'base64'), mtimeNs: BigInt(entry.mtimeNs) };
   }
@@ -198,13 +194,13 @@ export class AccountHelper implements AsyncDisposable {
   }
 
   /** One request, answers up to `done`. The helper waits for the one who takes them, and goes on where he leaves. */
-  async *#follow(request: Request, path: SafePath | null): AsyncGenerator<{ answer: Answer; payload: Buffer }> {
-    const given = new Handover<{ answer: Answer; payload: Buffer }>();
+  async *#follow(request: Request, path: SafePath | null): AsyncGenerator<Answer> {
+    const given = new Handover<Answer>();
     const ended = this.#process
       .request(
-        async (answer, payload) => {
+        async (answer) => {
           if (answer.kind !== 'done' && answer.kind !== 'failed') {
-            await given.put({ answer, payload });
+            await given.put(answer);
             return false;
           }
           if (answer.kind === 'failed') given.fail(explainFailure(answer.code, this.#show(path)));

@@ -33,7 +33,6 @@ export type Request =
   | { readonly op: 'make-link'; readonly path: string; readonly target: string }
   /** Mode, times and attributes of what is there. */
   | { readonly op: 'finish'; readonly path: string; readonly metadata: WireMetadata }
-  | { readonly op: 'read'; readonly path: string }
   | { readonly op: 'list'; readonly path: string | null }
   | { readonly op: 'remove'; readonly path: string }
   /** Where nothing may be. */
@@ -48,8 +47,6 @@ export type Answer =
   /** A file that was written, as it was read back from the disk; null where that was not asked for. */
   | { readonly kind: 'written'; readonly sha256: string | null; readonly notSet: readonly string[] }
   | { readonly kind: 'not-set'; readonly notSet: readonly string[] }
-  /** More follows; the bytes of `read` are the payload. */
-  | { readonly kind: 'data' }
   | { readonly kind: 'entries'; readonly entries: readonly ListedEntry[] }
   | { readonly kind: 'failed'; readonly code: string };
 
@@ -81,7 +78,6 @@ const FITS: Readonly<Record<Answer['kind'], (answer: Record<string, unknown>) =>
   ready: always,
   working: always,
   done: always,
-  data: always,
   written: ({ sha256, notSet }) => (typeof sha256 === 'string' || sha256 === null) && areTexts(notSet),
   'not-set': ({ notSet }) => areTexts(notSet),
   failed: ({ code }) => typeof code === 'string' && /^[A-Za-z0-9_-]{1,40}$/.test(code),

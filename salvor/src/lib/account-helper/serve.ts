@@ -7,9 +7,9 @@ import { syncFileSystem } from '@salvor/engine/libc';
 import { SalvorError } from '../../errors.ts';
 import { hold, setAttribute, setMode, setTimes } from '../beneath/held.ts';
 import { type OpenDirectory, openDirectory, openRoot, reopenDirectory } from '../beneath/open-directory.ts';
-import { openFileAt, readPieces } from '../beneath/read-file.ts';
+import { openFileAt } from '../beneath/read-file.ts';
 import { removeTree } from '../beneath/remove-tree.ts';
-import { type SafePath, parseSafePath, showSafePath } from '../beneath/safe-path.ts';
+import { type SafePath, parseSafePath } from '../beneath/safe-path.ts';
 import {
   type OwnSpot,
   type Spot,
@@ -46,8 +46,8 @@ class Server {
     this.#sink = sink;
   }
 
-  async answer(answer: Answer, payload?: Uint8Array): Promise<void> {
-    const isRoom = encodeFrame(answer, payload)
+  async answer(answer: Answer): Promise<void> {
+    const isRoom = encodeFrame(answer)
       .map((bytes) => this.#sink.write(bytes))
       .at(-1);
     if (isRoom === false) await once(this.#sink, 'drain');
@@ -85,8 +85,6 @@ class Server {
           kind: 'not-set',
           notSet: this.#at(request.path, (spot) => setMetadata(spot, request.metadata)),
         });
-      case 'read':
-        return this.#read(decodePath(request.path));
       case 'list':
         return this.#list(request.path === null ? null : decodePath(request.path));
       case 'remove': {
@@ -140,14 +138,6 @@ class Server {
     } finally {
       clearInterval(timer);
     }
-  }
-
-  async #read(path: SafePath): Promise<void> {
-    using spot = spotBeneath(this.#opened, path);
-    using file = openFileAt(spot);
-    if (file === null) throw new SalvorError('not-a-file', { path: showSafePath(path) });
-    for (const piece of readPieces(file)) await this.answer({ kind: 'data' }, piece);
-    await this.answer({ kind: 'done' });
   }
 
   async #list(path: SafePath | null): Promise<void> {
