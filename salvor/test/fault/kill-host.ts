@@ -49,6 +49,8 @@ const DISK_OF = { 'site-full': 'data', 'server-full': 'mariadb', 'state-full': '
 /** A server whose disk is full waits for room for a minute at a time. */
 const FULL_MS = 2500;
 const MAX_END_MS = 300_000;
+/** Undone tasks whose old files lie on the disk at once. */
+const MOST_KEPT = 15;
 
 /** A step of a task as it says it, and how long it takes when nobody hits it. */
 export type Step = {
@@ -296,10 +298,13 @@ class KillRun {
     await this.#dropUndone(shape);
   }
 
-  /** What an undone clone has left: its database, which would keep the next one from having its name; of a copy its room. */
+  /**
+   * What undone tasks have left: of a clone its database, which would keep the next one from having its name; of a copy its
+   * room; of all others, now and then, the files that they keep, which fill the disk after fifty hits.
+   */
   async #dropUndone({ database, isOnSmallDisk }: Shape): Promise<void> {
-    if (database === undefined && isOnSmallDisk === undefined) return;
     const undone = this.#log.prepare("SELECT id FROM tasks WHERE operation = 'undo' AND undo_until IS NOT NULL").all();
+    if (database === undefined && isOnSmallDisk === undefined && undone.length < MOST_KEPT) return;
     for (const { id } of undone) await this.#run(['confirm', String(id)]);
     if (database === undefined) return;
     assert.equal(await this.#host.mariadb.query(`SHOW DATABASES LIKE '${database}%'`), '');
