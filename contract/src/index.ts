@@ -29,7 +29,7 @@ export {
 } from './sites.ts';
 export { AvailabilityDocument, AvailabilityPlan } from './availability.ts';
 export { BackupDeleteDocument, BackupDeletePlan } from './backup-delete.ts';
-export { BackupDocument } from './backup.ts';
+export { BackupDocument, BackupPlan, BackupPlanDocument } from './backup.ts';
 export { PlannedHook } from './hook.ts';
 export { ExportDocument, ExportPlan } from './export.ts';
 export { DailyAccount, DailyCopy, DailyDocument } from './daily.ts';

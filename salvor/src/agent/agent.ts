@@ -13,6 +13,7 @@ import type {
   AvailabilityDocument,
   BackupDeleteDocument,
   BackupDocument,
+  BackupPlanDocument,
   DailyDocument,
   ConfirmDocument,
   DeleteDocument,
@@ -159,6 +160,11 @@ export class Agent implements AsyncDisposable {
 
   async backup(name: string, options: BackupCall): Promise<BackupDocument> {
     return await this.#siteTasks.backup(name, options);
+  }
+
+  /** What a backup would take, and what is in its way. Nothing is written, and there is no task. */
+  async planBackup(name: string, options: CallOptions = {}): Promise<BackupPlanDocument> {
+    return await this.#previews.backup(name, options);
   }
 
   /** With `to` or `dryRun` nothing that anybody has is touched, and there is no task. */

@@ -1,12 +1,13 @@
 /** What `--dry-run` of a task shows whose plan is not a step of the task itself: nothing is touched, and there is no task. */
-import type { ConfirmDocument, Problem, UndoDocument } from '@salvor/contract';
+import type { BackupPlanDocument, ConfirmDocument, Problem, UndoDocument } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import { isMaking, siteAfter } from '../tasks/journal.ts';
+import { planBackup } from '../tasks/plan-backup.ts';
 import { planConfirm } from '../tasks/plan-confirm.ts';
 import { planDelete } from '../tasks/plan-delete.ts';
 import { planUndo } from '../tasks/plan-undo.ts';
-import { type TaskCallOptions, waitOptions } from './calls.ts';
+import { type CallOptions, type TaskCallOptions, waitOptions } from './calls.ts';
 import type { SiteTasks, SiteTasksRoom } from './site-tasks.ts';
 import { stateOfPlan } from './task-documents.ts';
 
@@ -17,6 +18,16 @@ export class TaskPreviews {
   constructor(room: SiteTasksRoom, siteTasks: SiteTasks) {
     this.#in = room;
     this.#siteTasks = siteTasks;
+  }
+
+  async backup(name: string, options: CallOptions): Promise<BackupPlanDocument> {
+    const { config, room, sites } = this.#in;
+    const { signal } = waitOptions(options);
+    const site = await sites.find(name, signal);
+    const { policy } = policyOfSite(config.policies, { account: site.account.name, uri: site.uri });
+    const tools = { policy, sites: await sites.all(), now: room.clock(), signal };
+    const plan = await planBackup(site, tools);
+    return { task: null, state: stateOfPlan(plan), plan, problems: plan.obstacles };
   }
 
   /** Throws `task-unknown`, and `nothing-to-undo` where nothing is left that could be looked at. */

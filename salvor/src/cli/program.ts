@@ -13,6 +13,7 @@ import type { ImportFlags } from './commands/import.ts';
 import type { AvailabilityFlags } from './commands/availability.ts';
 import type { DailyFlags } from './commands/daily.ts';
 import type { DeleteFlags } from './commands/delete.ts';
+import type { BackupFlags } from './commands/backup.ts';
 import type { BackupDeleteFlags } from './commands/backup-delete.ts';
 import type { ExportFlags } from './commands/export.ts';
 import type { InitFlags } from './commands/init.ts';
@@ -219,13 +220,18 @@ function addInstall(program: Command, perform: Perform): void {
 
 function addBackup(program: Command, perform: Perform): void {
   addVerb(program, 'backup', 'back up a site: its files and databases', {
-    examples: ['salvor backup example.com', "salvor backup example.com --reason 'before the update'"],
+    examples: [
+      'salvor backup example.com --dry-run',
+      'salvor backup example.com',
+      "salvor backup example.com --reason 'before the update'",
+    ],
   })
     .argument('<site>', SITE)
     .option('--reason <text>', 'why; shown in the list of points')
+    .option('--dry-run', 'show what would be in the point, and write nothing')
     .option('--wait', WAIT)
     .option('--retry <n>', 'try again up to this often where what stops it may pass by itself')
-    .action(async (site: string, flags: GlobalFlags & WaitFlags & { reason?: string; retry?: string }) =>
+    .action(async (site: string, flags: GlobalFlags & BackupFlags) =>
       perform(flags, async (context) => (await import('./commands/backup.ts')).backup(site, flags, context)),
     );
 }
@@ -526,8 +532,8 @@ function addLooks(program: Command, perform: Perform): void {
   addVerb(program, 'verify', 'see whether a site works: settings, log-in, rights, tables, files, page', {
     examples: ['salvor verify example.com'],
     notes: [
-      'Asks what it can and changes nothing. Exits with 1 where the site does not work or lays open what',
-      'is private, with 3 where something else is not as it should be.',
+      'Asks what it can and changes nothing, and so has no --dry-run. Exits with 1 where the site does not',
+      'work or lays open what is private, with 3 where something else is not as it should be.',
     ],
   })
     .argument('<site>', SITE)

@@ -48,6 +48,11 @@ const COMPRESSIONS: Readonly<Record<string, WrittenCompression>> = {
   'tar.zst': 'zstd',
 };
 
+/** As the policy wants its archives packed; null where it wants none. */
+export function compressionOf({ archiveFormat }: Pick<Policy, 'archiveFormat'>): WrittenCompression | null {
+  return COMPRESSIONS[archiveFormat] ?? null;
+}
+
 /** Null where the policy wants none, and where none could be written, which is then a problem of the run. */
 export async function archivePoint(
   site: Site,
@@ -55,8 +60,8 @@ export async function archivePoint(
   tools: ArchiveTools,
   run: TaskRun,
 ): Promise<BackupDocument['archive']> {
-  const compression = COMPRESSIONS[tools.policy.archiveFormat];
-  if (compression === undefined) return null;
+  const compression = compressionOf(tools.policy);
+  if (compression === null) return null;
   if (point.manifest.files === null) {
     run.say('no archive is written: the site’s directory is gone, and the point holds databases alone');
     return null;

@@ -6,7 +6,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync } fr
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
-import { BackupDeletePlan, ExportPlan, TaskLogDocument, TasksDocument } from '@salvor/contract';
+import { BackupDeletePlan, BackupPlan, ExportPlan, TaskLogDocument, TasksDocument } from '@salvor/contract';
 import { Random } from '../../../demo/random.ts';
 import type { DemoSite } from '../../../demo/host.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
@@ -147,6 +147,34 @@ describe('an export', { concurrency: 1 }, () => {
       assert.deepEqual(names, []);
       rmSync(output, { force: true });
     }
+  });
+
+  it('and a backup are planned alike: of that the plan has what the point then holds, and why it can’t be made', async () => {
+    await test.host.mariadb.query(`CREATE TABLE \`${site.database}\`.old_style (id INT) ENGINE = MyISAM`);
+    const dry = await agent.planBackup(site.uri);
+    const plan = BackupPlan.parse(dry.plan);
+    assert.deepEqual([dry.task, dry.state, plan.obstacles], [null, 'succeeded', []]);
+    assert.deepEqual(
+      plan.notes.map(({ code, path }) => [code, path]),
+      [['table-not-consistent', `${site.database}.old_style`]],
+    );
+    const made = await agent.backup(site.uri, { reason: null });
+    assert.equal(
+      plan.directories.reduce((sum, { files }) => sum + files, 0),
+      made.files,
+    );
+    assert.equal(
+      plan.databases.reduce((sum, { tables }) => sum + tables, 0),
+      made.tables,
+    );
+    const nameless = (path: string | undefined): string | undefined => path?.replace(/\d{8}\.\d{6}/, 'TIME');
+    assert.equal(nameless(plan.archive ?? undefined), nameless(made.archive?.path));
+    await test.host.mariadb.query(
+      `DROP TABLE \`${site.database}\`.old_style; RENAME USER '${site.user}'@localhost TO away@localhost`,
+    );
+    const refused = await agent.planBackup(site.uri);
+    assert.deepEqual([refused.state, refused.problems.map(({ code }) => code)], ['warned', ['database-login-refused']]);
+    await test.host.mariadb.query(`RENAME USER away@localhost TO '${site.user}'@localhost`);
   });
 
   it('and the deletion of a point are planned alike: backup-delete says what would go with a point, and why one must stay', async () => {

@@ -80,6 +80,7 @@ describe('the local socket of an agent', () => {
       return ran;
     };
     await keep('sites', '--json');
+    await keep('backup', site.uri, '--dry-run', '--json');
     const made = await keep('backup', site.uri, '--json');
     const { point, task } = BackupDocument.parse(JSON.parse(made.out));
     await keep('ls', point, '/site', '--json');

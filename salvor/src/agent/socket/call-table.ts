@@ -5,6 +5,7 @@ import type { Agent } from '../agent.ts';
 export const CALLS = [
   'sites',
   'backup',
+  'planBackup',
   'restore',
   'undo',
   'confirm',

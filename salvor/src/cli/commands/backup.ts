@@ -4,17 +4,26 @@ import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { SalvorError } from '../../errors.ts';
 import { counted, escapeControl, readableBytes, shortPoint } from '../readable.ts';
+import { renderBackupPlan } from '../render-backup-plan.ts';
 import { renderProblems } from '../render-problems.ts';
 import { type WaitFlags, watchWait } from '../wait.ts';
 
-export async function backup(
-  site: string,
-  flags: WaitFlags & { readonly reason?: string; readonly retry?: string },
-  context: CommandContext,
-): Promise<CommandResult> {
+export type BackupFlags = WaitFlags & {
+  readonly reason?: string;
+  readonly retry?: string;
+  readonly dryRun?: boolean;
+};
+
+export async function backup(site: string, flags: BackupFlags, context: CommandContext): Promise<CommandResult> {
   const retries = readRetries(flags.retry);
   await using agent = await openAgent(context);
   using waiting = watchWait(flags, context);
+  if (flags.dryRun === true) {
+    const planned = await agent.planBackup(site, { signal: context.signal });
+    const shown = renderBackupPlan(planned.plan, context.terminal.output);
+    const text = [...shown, 'Nothing was written (--dry-run).'].join('\n');
+    return { document: planned, text, exit: EXIT_OF_STATE[planned.state] };
+  }
   const document = await agent.backup(site, { reason: flags.reason ?? null, retries, ...waiting.options });
   waiting.end();
   return { document, text: render(site, document, context), exit: EXIT_OF_STATE[document.state] };
