@@ -172,7 +172,7 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
     const known = contexts.find(({ name }) => name === NEW)?.values;
     assert.deepEqual(
       ['platform', 'server', 'db_server', 'root', 'site_path'].map((name) => known?.get(name)),
-      ['@platform_drupal_10_prod', '@server_master', '@server_localhost', platform, newPath],
+      ['@platform_drupal_10', '@server_master', '@server_localhost', platform, newPath],
     );
     const context = join(test.host.home, '.drush', `${NEW}.alias.drushrc.php`);
     const { uid, mode } = lstatSync(context);
