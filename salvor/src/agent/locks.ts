@@ -55,6 +55,12 @@ export class Locks implements Disposable {
     return holder !== null && isAlive(holder) ? holder : null;
   }
 
+  /** Whether a process served this host, or another one does now: what it left waiting is somebody's to do. */
+  isServed({ pid, start }: ProcessIdentity): boolean {
+    const holder = readHolder(this.#path('agent'));
+    return holder !== null && (isAlive(holder) || (holder.pid === pid && holder.start === start));
+  }
+
   [Symbol.dispose](): void {
     if (this.#gate.isOpen) this.#gate.close();
   }

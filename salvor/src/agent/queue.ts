@@ -5,8 +5,8 @@
  *   enqueue → wait until it is its turn → lock the site → take the turn → run → (again later) → ended
  *
  * A turn is taken by one transaction under the site's lock: no task has two runners, no site two tasks but those that
- * only read its points. A process that
- * waits and dies takes its task with it; one that runs leaves it to recovery (`recover.ts`).
+ * only read its points. A process that waits and dies takes its task with it, but for a backup or restore that whoever
+ * serves the host can do from its row (`row-wish.ts`); one that runs leaves it to recovery (`recover.ts`).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TaskLine, TaskState } from '@salvor/contract';

@@ -3,7 +3,8 @@
  * nothing; the journals only say where to look.
  *
  *   for each journal whose process is gone: lock the site → finish or undo (tasks/recover-task.ts) → close its row
- *   rows that say `running` with no process and no journal → failed; `queued`, and their process is gone → cancelled
+ *   rows that say `running` with no process and no journal → failed; `queued`, and their process is gone → cancelled, or
+ *   left to whoever serves the host
  *   private directories and lock files of dead tasks → removed
  */
 import { readdirSync, rmSync } from 'node:fs';
@@ -15,6 +16,7 @@ import { removeUnfinishedArchive } from '../tasks/archive-point.ts';
 import { recoverTask } from '../tasks/recover-task.ts';
 import { parseTaskId } from '../tasks/task-id.ts';
 import { holdsSite } from './queue-limits.ts';
+import { readRowWish } from './row-wish.ts';
 import { type TaskRoom, closeTask, scratchOf } from './run-task.ts';
 import { processOf } from './task-log.ts';
 import { Words } from './words.ts';
@@ -40,7 +42,12 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
     const id = parseTaskId(row.id);
     const journal = id === null ? null : room.journals.read(id);
     const ended = room.clock();
-    if (row.state === 'queued')
+    if (row.state === 'queued' && isLeft(room, row)) {
+      await room.log.leave(row.id, ended);
+      const words = new Words(room, row.id);
+      words.say('the process that waited for its turn is gone: whoever serves this host does it');
+      await words.flush();
+    } else if (row.state === 'queued')
       await room.log.end(row.id, { state: 'cancelled', ended, error: 'the process that waited for its turn is gone' });
     else if (journal === null) await room.log.end(row.id, { state: 'failed', ended, error: KILLED });
     // Killed between the journal's last word and the row's.
@@ -57,6 +64,15 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
   room.locks.sweep();
   room.journals.sweep(room.clock());
 }
+
+/** Whether somebody who serves the host is to do what another process waited for: what is old may be wanted no more. */
+function isLeft(room: TaskRoom, row: TaskRow): boolean {
+  const isRecent = room.clock().getTime() - Date.parse(row.queued) < MAX_LEFT_MS;
+  return isRecent && room.locks.isServed(processOf(row)) && readRowWish(row) !== null;
+}
+
+/** A night and the day after it. */
+const MAX_LEFT_MS = 24 * 3_600_000;
 
 /** What can't be recovered now (its database server may be down) stays, and is said; other sites must not wait for it. */
 async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals']['read']>[0]): Promise<void> {

@@ -13,6 +13,7 @@ import type {
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import type { HostPoints } from '../points/host-points.ts';
+import type { OpenPoint } from '../points/open-point.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import type { LivingAegir } from '../sites/find-aegir.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
@@ -25,8 +26,8 @@ import { type DeleteSiteTools, deleteSite } from '../tasks/delete-site.ts';
 import { type JournalSite, isMaking, siteAfter } from '../tasks/journal.ts';
 import { planDelete } from '../tasks/plan-delete.ts';
 import { planRestore } from '../tasks/plan-restore.ts';
-import { readScope } from '../tasks/restore-scope.ts';
-import { type RestoreTools, restoreSite } from '../tasks/restore-site.ts';
+import { type RestoreScope, readScope } from '../tasks/restore-scope.ts';
+import { type RestoreTools, type Restored, restoreSite } from '../tasks/restore-site.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import type { TaskRun } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
@@ -41,6 +42,8 @@ import { readHost } from './host-sites.ts';
 import type { KeptTasks } from './kept-tasks.ts';
 import type { Queue } from './queue.ts';
 import { MeasuredRates } from './rates.ts';
+import { type RestoreRowWish, readRowWish } from './row-wish.ts';
+import { withoutTask } from './task-documents.ts';
 import type { TaskBody, TaskRoom } from './run-task.ts';
 
 export type SiteTasksRoom = {
@@ -147,21 +150,45 @@ export class SiteTasks {
       return withoutTask(document, document.obstacles);
     }
     await expireKept(this.#room, () => this.#sites.all());
+    const { only, paths, tables, into } = options;
+    const wish: RestoreRowWish = { account, uri, point: point.manifest.point, into, only, paths, tables };
     const { task, state, result, problems } = await this.#queue.perform(
-      { operation: 'restore', site: placeOf(site), of: null },
+      { operation: 'restore', site: placeOf(site), of: null, wish },
       waitOptions(options),
-      async (run) => {
-        // Looked up again when its turn has come: what it waited for may have changed the site.
-        const now = await this.#sites.target(account, uri, point, options);
-        const tools = await this.#restoreTools(now, run.signal);
-        await waitBeside(askedOf('restore', now), this.#config, tools.sites, run);
-        const restored = await restoreSite(now, point, scope, tools, run);
-        return { ...restored, archive: await this.archiveSafety(now, restored.safetyPoint, tools.sites, run) };
-      },
+      this.#restoring(wish, point, scope),
     );
     const done = { task, state, ...result, undoneBy: null, problems };
-    const { policy } = policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri });
-    return result.page === 'broken' && policy.pageFailure === 'rollBack' ? await this.#rollBack(done) : done;
+    return this.#isRolledBack(placeOf(site), result.page) ? await this.#rollBack(done) : done;
+  }
+
+  /** The site is looked up again when its turn has come: what it waited for may have changed it. */
+  #restoring(
+    { account, uri, into }: RestoreRowWish,
+    point: OpenPoint,
+    scope: RestoreScope,
+  ): TaskBody<Restored & Pick<RestoreDocument, 'archive'>> {
+    return async (run) => {
+      const now = await this.#sites.target(account, uri, point, { into, signal: run.signal });
+      const tools = await this.#restoreTools(now, run.signal);
+      await waitBeside(askedOf('restore', now), this.#config, tools.sites, run);
+      const restored = await restoreSite(now, point, scope, tools, run);
+      return { ...restored, archive: await this.archiveSafety(now, restored.safetyPoint, tools.sites, run) };
+    };
+  }
+
+  /** Of somebody who is gone: what his process had found is found again. */
+  #restoringLeft(wish: RestoreRowWish): TaskBody<unknown> {
+    return async (run) => {
+      const options = waitOptions({ signal: run.signal });
+      const point = await this.#archives.openOf(wish.account, wish.uri, wish.point, options);
+      const { page } = await this.#restoring(wish, point, await readScope(wish, point))(run);
+      const message = `its page is broken, and nobody waits for it who would switch back what was there: salvor undo ${run.id}`;
+      if (this.#isRolledBack(run.journal.site, page)) run.note({ code: 'roll-back-failed', message });
+    };
+  }
+
+  #isRolledBack(site: { readonly account: string; readonly uri: string }, page: RestoreDocument['page']): boolean {
+    return page === 'broken' && policyOfSite(this.#config.policies, site).policy.pageFailure === 'rollBack';
   }
 
   /** The page of the restored site is broken: what was there comes back by an undo, which keeps what is broken. */
@@ -333,8 +360,9 @@ export class SiteTasks {
 
   /** What a task does, from its row alone. */
   #bodyOf(row: TaskRow): TaskBody<unknown> {
-    const wish = JSON.parse(row.wish ?? '{}') as { readonly reason?: string | null };
-    if (row.operation === 'backup') return this.#backUp(`${row.account}/${row.uri}`, wish.reason ?? null);
+    const wish = readRowWish(row);
+    if (wish?.operation === 'backup') return this.#backUp(`${row.account}/${row.uri}`, wish.reason);
+    if (wish?.operation === 'restore') return this.#restoringLeft(wish.wish);
     throw new Error(`a ${row.operation} is run by whoever wants it`);
   }
 
@@ -375,23 +403,6 @@ export class SiteTasks {
     const safety = await this.#points.openOf(site.account.name, site.uri, point);
     return await archivePoint(site, safety, this.#archiveTools(site, sites), run);
   }
-}
-
-function withoutTask(plan: RestoreDocument['plan'], problems: readonly Problem[]): RestoreDocument {
-  const state = problems.length === 0 ? 'succeeded' : 'warned';
-  return {
-    task: null,
-    state,
-    safetyPoint: null,
-    plan,
-    refreshed: [],
-    changedMeanwhile: null,
-    page: null,
-    undoneBy: null,
-    archive: null,
-    undoUntil: null,
-    problems,
-  };
 }
 
 /** What a task's row and journal say of its site. */

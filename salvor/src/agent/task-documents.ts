@@ -1,4 +1,12 @@
-import type { IdentityDocument, IdentityPlan, Problem, TaskProgress, TaskState, TaskSummary } from '@salvor/contract';
+import type {
+  IdentityDocument,
+  IdentityPlan,
+  Problem,
+  RestoreDocument,
+  TaskProgress,
+  TaskState,
+  TaskSummary,
+} from '@salvor/contract';
 import { isAlive } from '../lib/process-identity.ts';
 import type { TaskRow } from '../store/tables.ts';
 import { isNobodys, processOf } from './task-log.ts';
@@ -69,5 +77,23 @@ export function previewOf(plan: IdentityPlan): IdentityDocument {
     page: null,
     undoUntil: null,
     problems: plan.obstacles,
+  };
+}
+
+/** What a restore tells that switches nothing: a dry run, or one into a directory. */
+export function withoutTask(plan: RestoreDocument['plan'], problems: readonly Problem[]): RestoreDocument {
+  const state = problems.length === 0 ? 'succeeded' : 'warned';
+  return {
+    task: null,
+    state,
+    safetyPoint: null,
+    plan,
+    refreshed: [],
+    changedMeanwhile: null,
+    page: null,
+    undoneBy: null,
+    archive: null,
+    undoUntil: null,
+    problems,
   };
 }

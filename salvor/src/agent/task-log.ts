@@ -224,6 +224,18 @@ export class TaskLog {
     return changed.length > 0;
   }
 
+  /** Leaves a task that waits to whoever runs the queue. False where it does not wait any more. */
+  async leave(id: string, now: Date): Promise<boolean> {
+    const changed = await this.#store
+      .updateTable('tasks')
+      .set({ pid: NOBODY.pid, process_start: NOBODY.start, seen: now.toISOString() })
+      .where('id', '=', id)
+      .where('state', '=', 'queued')
+      .returning('id')
+      .execute();
+    return changed.length > 0;
+  }
+
   async setUndoUntil(id: string, undoUntil: string | null): Promise<void> {
     await this.#store.updateTable('tasks').set({ undo_until: undoUntil }).where('id', '=', id).execute();
   }
