@@ -42,7 +42,7 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
     const id = parseTaskId(row.id);
     const journal = id === null ? null : room.journals.read(id);
     const ended = room.clock();
-    if (row.state === 'queued' && isLeft(room, row)) {
+    if (row.state === 'queued' && isForServer(room, row)) {
       await room.log.leave(row.id, ended);
       const words = new Words(room, row.id);
       words.say('the process that waited for its turn is gone: whoever serves this host does it');
@@ -66,7 +66,7 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
 }
 
 /** Whether somebody who serves the host is to do what another process waited for: what is old may be wanted no more. */
-function isLeft(room: TaskRoom, row: TaskRow): boolean {
+function isForServer(room: TaskRoom, row: TaskRow): boolean {
   const isRecent = room.clock().getTime() - Date.parse(row.queued) < MAX_LEFT_MS;
   return isRecent && room.locks.isServed(processOf(row)) && readRowWish(row) !== null;
 }

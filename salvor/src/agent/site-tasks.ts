@@ -2,14 +2,7 @@
  * What is done with one site: looked up, its turn waited for, looked up again, done, and told. Each is a task under its
  * site's lock; the tasks themselves are in `tasks/`.
  */
-import type {
-  BackupDocument,
-  ConfirmDocument,
-  DeleteDocument,
-  Problem,
-  RestoreDocument,
-  UndoDocument,
-} from '@salvor/contract';
+import type { BackupDocument, ConfirmDocument, DeleteDocument, RestoreDocument, UndoDocument } from '@salvor/contract';
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import type { HostPoints } from '../points/host-points.ts';
