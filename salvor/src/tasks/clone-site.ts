@@ -32,9 +32,7 @@ export async function cloneSite(
   tools: NewSiteTools,
   run: TaskRun,
 ): Promise<Identified> {
-  const looking = { ...tools, say: (line: string) => run.say(line), signal: run.signal };
-  const plan = await run.step('plan', () => planIdentity(site, wish, looking));
-  requireUnobstructed(plan, wish);
+  const plan = await planUnobstructed(site, wish, tools, run);
   const { newUri, newPath } = plan.document;
   const target = { account: site.account.name, uri: newUri, path: newPath, home: site.account.home };
   run.record({ target });
@@ -112,6 +110,19 @@ export async function runPreHook(
   const place = { operation, account, accountName: account.name, uri, path, platform: platform.root, cms };
   const why = await run.hook(() => runHook('preRestore', place, policy, run, run.signal));
   if (why !== null) throw new SalvorError('hook-failed', { hook: 'preRestore', site: siteKey(site), why });
+}
+
+/** The first step of a clone, a rename and a migration. Throws `identity-obstructed`. */
+export async function planUnobstructed(
+  site: Site,
+  wish: IdentityWish,
+  tools: NewSiteTools,
+  run: TaskRun,
+): Promise<IdentityPlanned> {
+  const looking = { ...tools, say: (line: string) => run.say(line), signal: run.signal };
+  const plan = await run.step('plan', () => planIdentity(site, wish, looking));
+  requireUnobstructed(plan, wish);
+  return plan;
 }
 
 /** Throws `identity-obstructed`. */

@@ -26,13 +26,13 @@ import { type Site, siteKey } from '../sites/site.ts';
 import { buildOutside, stagingsOf } from './build-names.ts';
 import { buildDatabase, nameDatabases } from './build-databases.ts';
 import { type NewSiteTools, renaming, requireRewritten, switchTools, tellRewritten } from './build-new-site.ts';
-import { type Identified, requireUnobstructed, runPreHook, takeSafetyPoint } from './clone-site.ts';
+import { type Identified, planUnobstructed, runPreHook, takeSafetyPoint } from './clone-site.ts';
 import { findNamedTables } from './empty-tables.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
 import { findLateFiles, findLateTables, sumLiveTables } from './late-changes.ts';
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type PlannedDatabase, planDatabase } from './plan-database.ts';
-import { type IdentityPlanned, type IdentityWish, planIdentity } from './plan-identity.ts';
+import type { IdentityPlanned, IdentityWish } from './plan-identity.ts';
 import type { PlanFindings } from './plan-restore.ts';
 import { type Move, planMove } from './move-site.ts';
 import { type NewPlace, asVisited, namingTo } from './new-place.ts';
@@ -56,9 +56,7 @@ export async function relocateSite(
   tools: NewSiteTools,
   run: TaskRun,
 ): Promise<Identified> {
-  const looking = { ...tools, say: (line: string) => run.say(line), signal: run.signal };
-  const plan = await run.step('plan', () => planIdentity(site, wish, looking));
-  requireUnobstructed(plan, wish);
+  const plan = await planUnobstructed(site, wish, tools, run);
   const { newUri, newPath } = plan.document;
   const { account } = site;
   const isInPlace = newPath === site.path;
