@@ -46,7 +46,7 @@ export { DoctorDocument, DoctorFinding, FINDING_SEVERITIES } from './doctor.ts';
 export { InitDocument } from './init.ts';
 export { InstallDocument, UninstallDocument, UpgradeDocument } from './install.ts';
 export { KeysRotateDocument } from './keys.ts';
-export { RecoverAccount, RecoverCatalogueDocument, RecoverDocument } from './recover.ts';
+export { RecoverAccount, RecoverCatalogueDocument, RecoverCopiesDocument, RecoverDocument } from './recover.ts';
 export {
   RepoBackupDocument,
   RepoCheckDocument,

@@ -68,6 +68,26 @@ export const RecoverDocument = z
   .readonly();
 export type RecoverDocument = z.infer<typeof RecoverDocument>;
 
+/** `salvor recover --only copies --json`: repositories that were gone and are there again. */
+export const RecoverCopiesDocument = z
+  .object({
+    state: TaskState,
+    copies: list(
+      z
+        .object({
+          account: z.string().min(1),
+          copy: z.enum(['local', 'remote']),
+          url: z.string().min(1),
+          /** That came out of the other copy. */
+          snapshots: Count,
+        })
+        .readonly(),
+    ),
+    problems: list(Problem),
+  })
+  .readonly();
+export type RecoverCopiesDocument = z.infer<typeof RecoverCopiesDocument>;
+
 /** `salvor recover --only catalogue --json` */
 export const RecoverCatalogueDocument = z
   .object({ state: TaskState, points: Count, archives: Count, problems: list(Problem) })

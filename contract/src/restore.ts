@@ -11,6 +11,8 @@ export const RestorePlan = z
     uri: z.string(),
     point: z.string().min(1),
     pointTime: Time,
+    /** The repository that it is read from. */
+    copy: z.enum(['local', 'remote']),
     /** The directory of `--to`; null where the site itself is restored. */
     target: z.string().nullable(),
     /** ACCOUNT/URI of the site of `--into`; null where the site itself is restored. */

@@ -178,6 +178,13 @@ export const SALVOR_ERRORS = {
     exit: 2,
     retry: 'never',
   },
+  'copies-unreadable': {
+    message: (c) =>
+      `The points of ${String(c['account'])} can be read in neither copy. The local one: ${String(c['local'])}. The remote one: ${String(c['remote'])}.`,
+    hint: 'Mount the disk of the local one, or see that the remote place answers; salvor doctor looks at both.',
+    exit: 1,
+    retry: 'later',
+  },
   'database-exists': {
     message: (c) => `A database ${String(c['database'])} was made by somebody at this very moment; it was left alone.`,
     hint: 'Run the same command again: it takes another name.',
@@ -511,6 +518,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'point-unreadable': {
+    message: (c) =>
+      `Point ${String(c['point'])} can be read from neither copy. The local one: ${String(c['local'])}. The remote one: ${String(c['remote'])}.`,
+    hint: 'Nothing was changed. Take another point (salvor points SITE), or mend one copy: salvor repo check, salvor repo heal.',
+    exit: 1,
+    retry: 'later',
+  },
   'program-exposed': {
     message: (c) =>
       `Root would run what others can change: ${String(c['path'])}: ${String(c['why'])}. Nothing was installed.`,
@@ -570,7 +584,7 @@ export const SALVOR_ERRORS = {
   'repository-gone': {
     message: (c) =>
       `The repository of ${String(c['account'])} at ${String(c['url'])} is not there any more, and an empty one was not put in its place.`,
-    hint: 'Mount its disk or bring it back. To begin a new one there all the same, remove the file in STATE/repositories that names it.',
+    hint: 'Mount its disk. If it is gone for good, make it again out of the other copy with: salvor recover --only copies   (without one, remove the file in STATE/repositories that names it, and a new one is begun).',
     exit: 1,
     retry: 'later',
   },

@@ -2,7 +2,7 @@
 import type { AccountStatus, TaskState } from '@salvor/contract';
 import { readHostZone } from '../lib/host-zone.ts';
 import type { HostPoints } from '../points/host-points.ts';
-import type { ListedPoint } from '../points/list-points.ts';
+import type { ListedPoint } from '../points/listed-point.ts';
 import { type PolicyLevels, policyOfAccount, policyOfSite } from '../policies/policy-levels.ts';
 import { type Job, lastStart, nextStart } from '../policies/schedule.ts';
 import type { Policy } from '../policies/settings.ts';

@@ -25,7 +25,7 @@ import type {
   LsDocument,
   PointsDocument,
   PolicyDocument,
-  Problem,
+  RecoverCopiesDocument,
   RestoreDocument,
   SimulationDocument,
   StatusDocument,
@@ -36,29 +36,32 @@ import type {
 } from '@salvor/contract';
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
-import { documentOfArchive, documentOfPoint } from '../points/list-points.ts';
-import { findUnprotectedLinks } from '../lib/beneath/hard-links.ts';
+import { documentOfArchive, documentOfPoint } from '../points/listed-point.ts';
 import { type TaskId } from '../tasks/task-id.ts';
 import { ArchivePoints } from './archive-points.ts';
-import type { EnsuredRepositories, EnsuredRepository } from '../points/account-repositories.ts';
 import type { HostPoints } from '../points/host-points.ts';
-import type { CopyName } from '../points/repositories.ts';
 import type { Uptime } from './clock-watch.ts';
 import { examineHost } from './doctor/examine-host.ts';
+import { HOST_ACCOUNT } from './host-account.ts';
+import { policyOfHost } from '../policies/policy-levels.ts';
+import { recoverCopies } from './recover-copies.ts';
 import { runNights } from './nights.ts';
 import { describePolicy, simulatePolicy } from './policy-documents.ts';
-import { documentOfHost, documentOfSite, readHost } from './host-sites.ts';
+import { documentOfHost, readHost } from './host-sites.ts';
+import { initHost } from './init-host.ts';
 import { openPath, readPath } from '../points/read-point.ts';
 import { Queue } from './queue.ts';
 import { type RebuiltCatalogue, rebuildCatalogue } from './rebuild-catalogue.ts';
 import { type RotateWanted, rotateHostKeys } from './rotate-keys.ts';
-import type { TaskRoom } from './run-task.ts';
+import type { TaskRow } from '../store/tables.ts';
+import type { TaskBody, TaskRoom } from './run-task.ts';
 import { readStatus } from './status.ts';
 import {
   type BackupCall,
   type CallOptions,
   type ExportCall,
   type PlannedCallOptions,
+  type FromCopy,
   type RestoreCall,
   type TaskCallOptions,
   waitOptions,
@@ -73,6 +76,7 @@ import { serveRound } from './serve-round.ts';
 import { type ImportCall, ImportTasks } from './import-tasks.ts';
 import { ServingTasks } from './serving-tasks.ts';
 import { PointTasks } from './point-tasks.ts';
+import { RestoreTasks } from './restore-tasks.ts';
 import { SiteTasks } from './site-tasks.ts';
 import { TaskPreviews } from './task-previews.ts';
 
@@ -97,6 +101,7 @@ export class Agent implements AsyncDisposable {
   readonly #siteTasks: SiteTasks;
   readonly #previews: TaskPreviews;
   readonly #pointTasks: PointTasks;
+  readonly #restores: RestoreTasks;
   readonly #identities: IdentityTasks;
   readonly #imports: ImportTasks;
   readonly #serving: ServingTasks;
@@ -119,6 +124,7 @@ export class Agent implements AsyncDisposable {
     this.#siteTasks = new SiteTasks(siteRoom);
     this.#previews = new TaskPreviews(siteRoom, this.#siteTasks);
     this.#pointTasks = new PointTasks(siteRoom);
+    this.#restores = new RestoreTasks(siteRoom, this.#siteTasks);
     this.#identities = new IdentityTasks(siteRoom, this.#siteTasks);
     this.#imports = new ImportTasks(siteRoom, this.#siteTasks);
     this.#serving = new ServingTasks(siteRoom);
@@ -127,30 +133,7 @@ export class Agent implements AsyncDisposable {
 
   /** Makes what the host lacks: one local repository and one key per account. What is there stays. */
   async init(options: CallOptions = {}): Promise<Omit<InitDocument, 'config' | 'written'>> {
-    const found = await readHost(this.#config, options.signal);
-    const names = found.accounts.map(({ name }) => name);
-    const ensured = await this.#points.repositories.ensure(names, { signal: options.signal });
-    const madeOf = (name: string, copy: CopyName): EnsuredRepository | null =>
-      ensured.repositories.find((made) => made.account === name && made.copy === copy) ?? null;
-    const accounts = found.accounts.flatMap(({ name, home }) => {
-      const local = madeOf(name, 'local');
-      const remote = madeOf(name, 'remote');
-      if (local === null) return [];
-      const { keyFile } = local;
-      return [
-        { name, home, repository: placeOfRepository(local), remote: remote && placeOfRepository(remote), keyFile },
-      ];
-    });
-    const problems = [...found.problems, ...ensured.problems, ...findUnprotectedLinks()];
-    const recoveryKit = accounts.length === 0 ? null : this.#writeKit(ensured, problems);
-    return {
-      stateDirectory: this.#config.state,
-      recoveryKit,
-      accounts,
-      sites: found.sites.map(documentOfSite),
-      notSites: found.notSites,
-      problems,
-    };
+    return await initHost(this.#config, this.#points, this.#room.clock, options.signal);
   }
 
   /** Everything that the search met: accounts, sites, and what looks like one and is none. */
@@ -169,7 +152,7 @@ export class Agent implements AsyncDisposable {
 
   /** With `to` or `dryRun` nothing that anybody has is touched, and there is no task. */
   async restore(name: string, options: RestoreCall): Promise<RestoreDocument> {
-    return await this.#siteTasks.restore(name, options);
+    return await this.#restores.restore(name, options);
   }
 
   /** Switches back what a task has switched. Throws `task-unknown` and `nothing-to-undo` with the reason. */
@@ -228,7 +211,9 @@ export class Agent implements AsyncDisposable {
 
   /** Runs the tasks that are nobody's and may begin, until none is left that may. */
   async runQueue(signal: AbortSignal): Promise<void> {
-    await this.#siteTasks.runQueue(signal);
+    const bodyOf = (row: TaskRow): TaskBody<unknown> =>
+      this.#siteTasks.bodyOf(row, (wish) => this.#restores.restoringLeft(wish));
+    await this.#queue.runReady(bodyOf, { signal, onProgress: () => {} });
   }
 
   /** Newest first; of one site by URI or ACCOUNT/URI, also of one that is gone. */
@@ -246,11 +231,13 @@ export class Agent implements AsyncDisposable {
     return await this.#tasks.cancel(id, options);
   }
 
-  /** Newest first: what the repository holds, and archives and dumps on the disk. Of a site that is gone from the disk too. */
+  /** Newest first: what the repositories hold, and archives and dumps on the disk. Of a site that is gone from the disk too. */
   async points(name: string, options: CallOptions = {}): Promise<PointsDocument> {
     const { account, uri } = await this.#sites.named(name, options.signal);
     const archives = await this.#archives.list(account, uri, options.signal);
-    const listed = await this.#points.list(account, uri);
+    const { points: all, problems } = await this.#points.listAll(account);
+    for (const problem of problems) options.onProblem?.(problem);
+    const listed = all.filter(({ row }) => row.uri === uri);
     const held = new Set(listed.map(({ row }) => row.id));
     const documents = [
       ...listed.map((point) => documentOfPoint(point, archives.find(({ id }) => id === point.row.id) ?? null)),
@@ -269,13 +256,17 @@ export class Agent implements AsyncDisposable {
     return await this.#pointTasks.deleteBackup(point, options);
   }
 
-  async ls(point: string, path: string, options: CallOptions = {}): Promise<LsDocument> {
-    return await readPath(await this.#archives.open(point, waitOptions(options)), path);
+  async ls(point: string, path: string, options: CallOptions & FromCopy = {}): Promise<LsDocument> {
+    const source = await this.#archives.open(point, options.from ?? null, waitOptions(options));
+    const entries = await source.read((open) => readPath(open, path));
+    for (const problem of source.problems) options.onProblem?.(problem);
+    return entries;
   }
 
   /** The file's bytes. That it is there is known before the first one is read. */
-  async cat(point: string, path: string, options: CallOptions = {}): Promise<AsyncIterable<Uint8Array>> {
-    return await openPath(await this.#archives.open(point, waitOptions(options)), path);
+  async cat(point: string, path: string, options: CallOptions & FromCopy = {}): Promise<AsyncIterable<Uint8Array>> {
+    const source = await this.#archives.open(point, options.from ?? null, waitOptions(options));
+    return await openPath(source, path, options.onProblem ?? (() => {}));
   }
 
   /** The nightly job, now: of all accounts or of one. Throws `account-unknown`. */
@@ -285,7 +276,12 @@ export class Agent implements AsyncDisposable {
 
   /** One round of whoever serves this host. */
   async serveRound(options: { readonly signal: AbortSignal; readonly onLine: (line: string) => void }): Promise<void> {
-    const room = { ...this.#nights(), sites: this.#sites, tasks: this.#siteTasks };
+    const room = {
+      ...this.#nights(),
+      sites: this.#sites,
+      tasks: this.#siteTasks,
+      runQueue: (signal: AbortSignal) => this.runQueue(signal),
+    };
     await serveRound(room, options);
   }
 
@@ -330,13 +326,29 @@ export class Agent implements AsyncDisposable {
     return await rebuildCatalogue(this.#config, this.#points, await readHost(this.#config, signal), options);
   }
 
+  /** Repositories that are gone, out of the other copy. Throws `account-unknown`, `remote-unnamed`, `site-busy`. */
+  async recoverCopies(
+    account: string | null,
+    { signal = new AbortController().signal, onProgress }: TaskCallOptions = {},
+  ): Promise<RecoverCopiesDocument> {
+    using _ = this.#room.locks.lockSite({ account: HOST_ACCOUNT, uri: 'recovery' }, 'recover');
+    const { workers } = policyOfHost(this.#config.policies);
+    const onStep = stepTeller(onProgress);
+    return await recoverCopies(this.#config, this.#points, {
+      account,
+      workers,
+      clock: this.#room.clock,
+      signal,
+      onStep,
+    });
+  }
+
   /** New keys of the repositories of one account or all; with `recovery` a new recovery key and kit. Throws `account-unknown`. */
   async rotateKeys(
     wanted: Pick<RotateWanted, 'account' | 'recovery'>,
     { signal, onProgress }: TaskCallOptions = {},
   ): Promise<KeysRotateDocument> {
-    const onStep = (step: string): void =>
-      onProgress?.({ step, files: 0, bytes: 0, filesTotal: null, bytesTotal: null, current: '' });
+    const onStep = stepTeller(onProgress);
     return await rotateHostKeys(this.#config, { ...wanted, signal, clock: this.#room.clock, onStep });
   }
 
@@ -355,22 +367,12 @@ export class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened.disposeAsync();
   }
+}
 
-  /** Without it the repositories are as good as they were: what keeps it from being written is a problem. */
-  #writeKit({ repositories }: EnsuredRepositories, problems: Problem[]): string | null {
-    try {
-      return this.#points.repositories.writeKit(repositories, this.#room.clock());
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      problems.push({ code: 'recovery-kit-unwritten', path: this.#config.state, message });
-      return null;
-    }
-  }
+/** Of what is not counted: what it does just now. */
+function stepTeller(onProgress: TaskCallOptions['onProgress']): (step: string) => void {
+  return (step) => onProgress?.({ step, files: 0, bytes: 0, filesTotal: null, bytesTotal: null, current: '' });
 }
 
 /** What fits on a screen; `salvor tasks` lists more. */
 const MAX_STATUS_TASKS = 20;
-
-function placeOfRepository({ url, id, created }: EnsuredRepository): { url: string; id: string; created: boolean } {
-  return { url, id, created };
-}

@@ -10,9 +10,10 @@ import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import type { FoundArchive } from '../points/archive-catalogue.ts';
 import type { HostPoints } from '../points/host-points.ts';
-import type { ListedPoint } from '../points/list-points.ts';
-import type { OpenPoint } from '../points/open-point.ts';
-import { hasRepository } from '../points/repositories.ts';
+import { type EitherCopy, onlyCopy } from '../points/either-copy.ts';
+import type { ListedPoint } from '../points/listed-point.ts';
+import { openWanted, openWantedOf } from '../points/open-wanted.ts';
+import type { CopyName } from '../points/repositories.ts';
 import type { Account } from '../sites/account.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
 import type { Platform, Site } from '../sites/site.ts';
@@ -23,6 +24,8 @@ import { type UnpackTools, type UnpackedAbout, unpackPoint } from '../tasks/unpa
 import { readHost } from './host-sites.ts';
 import type { Queue, WaitOptions } from './queue.ts';
 import type { TaskRoom } from './run-task.ts';
+
+type SiteName = { readonly account: string; readonly uri: string };
 
 /** Fewer letters of an id would name another point tomorrow. */
 const MIN_PREFIX = 4;
@@ -58,12 +61,17 @@ export class ArchivePoints {
   }
 
   /** The point of one site that is meant; null for the newest that is complete and not a safety point. Throws `point-missing` too. */
-  async openOf(account: string, uri: string, prefix: string | null, options: WaitOptions): Promise<OpenPoint> {
+  async openOf(
+    { account, uri }: SiteName,
+    { prefix, from }: { readonly prefix: string | null; readonly from: CopyName | null },
+    options: WaitOptions,
+  ): Promise<EitherCopy> {
+    if (from !== null) return await openWantedOf(this.#points, { account, uri }, { prefix, from });
     const host = await readHost(this.#config, options.signal);
     const archives = await this.#listIn(host, account, uri);
     if (prefix === null) return await this.#openNewest(account, uri, host, archives, options);
     const found = archives.filter(({ id }) => id.startsWith(prefix));
-    if (found.length === 0) return await this.#points.openOf(account, uri, prefix);
+    if (found.length === 0) return await openWantedOf(this.#points, { account, uri }, { prefix, from });
     const listed = (await this.#points.list(account, uri)).filter(({ row }) => row.id.startsWith(prefix));
     return await this.#openOnly(
       prefix,
@@ -75,13 +83,14 @@ export class ArchivePoints {
   }
 
   /** The point that is meant, whichever site it is of. Throws `point-unknown`, `point-ambiguous`. */
-  async open(prefix: string, options: WaitOptions): Promise<OpenPoint> {
+  async open(prefix: string, from: CopyName | null, options: WaitOptions): Promise<EitherCopy> {
     const host = await readHost(this.#config, options.signal);
     const names = host.accounts.map(({ name }) => name);
+    if (from !== null) return await openWanted(this.#points, names, { prefix, from });
     const archives: FoundArchive[] = [];
     for (const account of host.accounts) archives.push(...(await this.#points.listArchives(account, host.sites)));
     const found = archives.filter(({ id, uri }) => uri !== null && id.startsWith(prefix));
-    if (found.length === 0) return await this.#points.open(prefix, names);
+    if (found.length === 0) return await openWanted(this.#points, names, { prefix, from });
     const listed: { id: string; origin: string; account: string; uri: string }[] = [];
     for (const account of new Set(found.map((one) => one.account)))
       listed.push(
@@ -91,8 +100,8 @@ export class ArchivePoints {
   }
 
   /** A site that only archives on the disk tell of, by URI or ACCOUNT/URI; null where none does, or more than one. */
-  async findSite(name: string, host: FoundSites): Promise<{ account: string; uri: string } | null> {
-    const found = new Map<string, { account: string; uri: string }>();
+  async findSite(name: string, host: FoundSites): Promise<SiteName | null> {
+    const found = new Map<string, SiteName>();
     for (const account of host.accounts)
       for (const { uri } of await this.#points.listArchives(account, host.sites))
         if (uri !== null && (uri === name || `${account.name}/${uri}` === name))
@@ -126,7 +135,7 @@ export class ArchivePoints {
         one.archives.push(archive);
         found.set(archive.id, one);
       }
-      if (!hasRepository(this.#config, account.name)) continue;
+      if (!this.#points.isKnown(account.name)) continue;
       for (const listed of (await this.#points.listAll(account.name)).points.filter(({ row }) =>
         row.id.startsWith(prefix),
       )) {
@@ -142,7 +151,8 @@ export class ArchivePoints {
     const held = listed === null ? [] : await this.#findHeld(listed);
     const live = host.sites.find((site) => site.account.name === account.name && site.uri === uri);
     const site = { account: account.name, uri, path: live?.path ?? account.home, home: account.home };
-    const snapshot = listed?.stored.kind === 'site' ? listed.stored.snapshot.id : null;
+    const stored = listed?.stored.get('local');
+    const snapshot = stored?.kind === 'site' ? stored.snapshot.id : null;
     const time = listed?.row.time ?? archives[0]?.time ?? '';
     const isRemote = listed?.copies.includes('remote') === true;
     return { id, site, time, isRemote, deleted: { id, account, archives, snapshot }, held };
@@ -151,7 +161,9 @@ export class ArchivePoints {
   async #findHeld({ row, stored }: ListedPoint): Promise<readonly string[]> {
     const held: string[] = [];
     if (row.pinned === 1) held.push('it is pinned: what a task replaced is in it, and nobody has confirmed the task');
-    if (stored.kind === 'account')
+    const local = stored.get('local');
+    if (local === undefined) held.push('only the remote copy has it, and it goes from there when the rules say');
+    if (local?.kind === 'account')
       held.push('it is a part of the night’s point of its account, and goes when the rules say');
     if (row.safety === 1 || row.complete === 0) return held;
     const others = (await this.#points.list(row.account, row.uri)).filter(
@@ -177,9 +189,9 @@ export class ArchivePoints {
     host: FoundSites,
     archives: readonly FoundArchive[],
     options: WaitOptions,
-  ): Promise<OpenPoint> {
+  ): Promise<EitherCopy> {
     try {
-      return await this.#points.openOf(account, uri, null);
+      return await openWantedOf(this.#points, { account, uri }, { prefix: null, from: null });
     } catch (error) {
       const newest = archives.find(({ look, origin }) => look.problems.length === 0 && origin === 'archive');
       if (!(error instanceof SalvorError) || error.code !== 'point-missing' || newest === undefined) throw error;
@@ -193,17 +205,17 @@ export class ArchivePoints {
     archives: readonly FoundArchive[],
     rows: readonly { readonly id: string; readonly origin: string; readonly account: string; readonly uri: string }[],
     options: WaitOptions,
-  ): Promise<OpenPoint> {
+  ): Promise<EitherCopy> {
     if (prefix.length < MIN_PREFIX) throw new SalvorError('point-unknown', { point: prefix, where: 'this host' });
     const ids = new Set([...archives.map(({ id }) => id), ...rows.map(({ id }) => id)]);
     const [archive] = archives;
     if (ids.size > 1 || archive === undefined) throw new SalvorError('point-ambiguous', { point: prefix });
     const stored = rows.find(({ origin }) => origin !== 'archive' && origin !== 'dump');
-    if (stored !== undefined) return await this.#points.openOf(stored.account, stored.uri, archive.id);
+    if (stored !== undefined) return await openWantedOf(this.#points, stored, { prefix: archive.id, from: null });
     return await this.#unpack(archive, archive.uri ?? '', host, options);
   }
 
-  async #unpack(archive: FoundArchive, uri: string, host: FoundSites, options: WaitOptions): Promise<OpenPoint> {
+  async #unpack(archive: FoundArchive, uri: string, host: FoundSites, options: WaitOptions): Promise<EitherCopy> {
     const account = host.accounts.find(({ name }) => name === archive.account);
     if (account === undefined) throw new SalvorError('site-unknown', { site: `${archive.account}/${uri}`, near: [] });
     const known = host.sites.find((site) => this.#isOf(site, archive, uri));
@@ -211,7 +223,7 @@ export class ArchivePoints {
     const site = live ?? known ?? lostSite(archive, account, uri);
     const source = sourceOf(archive, live);
     const before = await this.#points.openUnpacked(account.name, archive.id, source);
-    if (before !== null) return before;
+    if (before !== null) return onlyCopy(before, account.name);
     const { result } = await this.#queue.perform(
       {
         operation: 'unpack',
@@ -220,7 +232,9 @@ export class ArchivePoints {
       },
       options,
       async (run) => {
-        const tools = await this.#toolsOf(site, host, live !== null, source);
+        const { repository, problem } = await this.#points.repositories.openForNew(account.name);
+        if (problem !== null) run.note(problem);
+        const tools = { ...this.#toolsOf(site, host, live !== null, source), repository };
         const point = await unpackPoint(site, archive, tools, run);
         run.record({ point: point.manifest.point });
         await this.#points.remember(point);
@@ -231,19 +245,18 @@ export class ArchivePoints {
         return point;
       },
     );
-    return result;
+    return onlyCopy(result, account.name);
   }
 
   #isOf(site: Site, archive: FoundArchive, uri: string): boolean {
     return site.account.name === archive.account && (site.uri === uri || site.aliases.includes(uri));
   }
 
-  async #toolsOf(site: Site, host: FoundSites, isLive: boolean, source: string): Promise<UnpackTools> {
+  #toolsOf(site: Site, host: FoundSites, isLive: boolean, source: string): Omit<UnpackTools, 'repository'> {
     const { account } = site;
     const near = [site, ...host.sites.filter((other) => other.account.name === account.name)];
     const { socket } = this.#config.mariadb;
     return {
-      repository: await this.#points.repositories.open(account.name),
       administratorOf: this.#room.administratorOf,
       staging: this.#config.staging,
       source,

@@ -1,9 +1,17 @@
 /** What a caller may ask of each call, and what a task is told of it. */
+import type { Problem } from '@salvor/contract';
+import type { CopyName } from '../points/repositories.ts';
 import type { RestoreWish } from '../tasks/restore-scope.ts';
 import type { TaskProgress } from '../tasks/task-run.ts';
 import type { WaitOptions } from './queue.ts';
 
-export type CallOptions = { readonly signal?: AbortSignal };
+export type CallOptions = {
+  readonly signal?: AbortSignal;
+  /** Told what is wrong with what is looked at, where the answer itself has no place for it. */
+  readonly onProblem?: (problem: Problem) => void;
+};
+/** The copy that is asked alone; else the local one is, and where that can't be read the remote one. */
+export type FromCopy = { readonly from?: CopyName | null };
 export type TaskCallOptions = CallOptions & {
   readonly onProgress?: (progress: TaskProgress) => void;
   /** Wait for a site that is busy, instead of `site-busy` at once. */
@@ -20,8 +28,9 @@ export type BackupCall = TaskCallOptions & {
   /** How often it is tried again where its error may pass by itself. */
   readonly retries?: number;
 };
-export type ExportCall = PlannedCallOptions & { readonly point: string | null; readonly output: string };
+export type ExportCall = PlannedCallOptions & FromCopy & { readonly point: string | null; readonly output: string };
 export type RestoreCall = TaskCallOptions &
+  FromCopy &
   RestoreWish & {
     /** An id or its beginning; null for the newest complete point that is not a safety point. */
     readonly point: string | null;

@@ -1,6 +1,6 @@
 import type { AllSitesDocument, SiteDocument } from '@salvor/contract';
 import type { Config } from '../config.ts';
-import { hasRepository } from '../points/repositories.ts';
+import { isKnownAccount } from '../points/repositories.ts';
 import { showServer } from '../sites/database-address.ts';
 import { type FoundSites, findSites } from '../sites/find-sites.ts';
 import type { Site } from '../sites/site.ts';
@@ -9,7 +9,7 @@ import type { Site } from '../sites/site.ts';
 export async function readHost(config: Config, signal: AbortSignal | undefined): Promise<FoundSites> {
   return await findSites({
     homes: config.homes.length > 0 ? config.homes : null,
-    isRemembered: (account) => hasRepository(config, account),
+    isRemembered: (account) => isKnownAccount(config, account),
     overrides: new Map(Object.entries(config.sites)),
     defaultSocket: config.mariadb.socket ?? undefined,
     signal,

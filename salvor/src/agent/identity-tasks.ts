@@ -2,7 +2,7 @@
  * What gives a site another name or place: looked up, its turn waited for, looked up again, done, and told. Each has its
  * site's lock and that of the name that it takes.
  */
-import type { IdentityDocument } from '@salvor/contract';
+import type { IdentityDocument, Problem } from '@salvor/contract';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import { siteAt } from '../sites/resolve-site.ts';
 import { type Site, siteKey } from '../sites/site.ts';
@@ -64,7 +64,7 @@ export class IdentityTasks {
     const { newUri, platform, mask: masked } = options;
     const wish: IdentityWish = { operation, newUri, platform, masked, isPreview: options.dryRun };
     if (options.dryRun) {
-      const tools = await this.#tools(site, waiting.signal);
+      const tools = await this.#tools(site, waiting.signal, () => {});
       const { document } = await planIdentity(site, wish, { ...tools, say: room.say, signal: waiting.signal });
       const plan = tellBeside(
         document,
@@ -86,7 +86,7 @@ export class IdentityTasks {
           held.use(room.locks.lockSite({ account: site.account.name, uri: newUri }, run.id));
         // Looked up again when its turn has come: what it waited for may have changed the site.
         const now = await sites.find(key, run.signal);
-        const tools = await this.#tools(now, run.signal);
+        const tools = await this.#tools(now, run.signal, (problem) => run.note(problem));
         const aegir = judgeBeside(askedOf(operation, now, rootOf(platform, tools)), this.#in.config, tools.sites);
         const done =
           aegir === null
@@ -118,8 +118,11 @@ export class IdentityTasks {
     return { safetyPoint, plan, rewritten: [], page: null, undoUntil: null };
   }
 
-  async #tools(site: Site, signal: AbortSignal): Promise<NewSiteTools> {
+  /** `tell`: what is wrong with the copy that its safety point would go to first. */
+  async #tools(site: Site, signal: AbortSignal, tell: (problem: Problem) => void): Promise<NewSiteTools> {
     const { config, room, points, kept } = this.#in;
+    const { problem, ...place } = await points.repositories.openForNew(site.account.name);
+    if (problem !== null) tell(problem);
     const { sites, platforms } = await readHost(config, signal);
     const { account, uri } = site;
     const of = { account: account.name, uri };
@@ -132,7 +135,7 @@ export class IdentityTasks {
       ...kept.ofSite(site),
       rates: this.#siteTasks.rates(),
       policy: policyOfSite(config.policies, of).policy,
-      repository: await points.repositories.open(account.name),
+      ...place,
       remember: (point) => points.remember(point),
       staging: config.staging,
       graceHours: this.#siteTasks.graceHoursOf(of),

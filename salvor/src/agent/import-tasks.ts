@@ -14,6 +14,7 @@ import { type AskedTask, judgeBeside, tellBeside } from './beside-aegir.ts';
 import { type TaskCallOptions, waitOptions } from './calls.ts';
 import { readHost } from './host-sites.ts';
 import { previewOf } from './task-documents.ts';
+import type { TaskRun } from '../tasks/task-run.ts';
 import type { SiteTasks, SiteTasksRoom } from './site-tasks.ts';
 
 export type ImportCall = TaskCallOptions & {
@@ -69,14 +70,16 @@ export class ImportTasks {
       async (run) => {
         // Looked up again when its turn has come.
         const now = await readHost(config, run.signal);
-        return await importSite(archive, chooseWish(call, now), await this.#tools(wish, now), run);
+        return await importSite(archive, chooseWish(call, now), await this.#tools(wish, now, run), run);
       },
     );
     return { task, state, ...result, archive: null, problems };
   }
 
-  async #tools({ account, uri }: ImportWish, { sites, platforms }: FoundSites): Promise<ImportTools> {
+  async #tools({ account, uri }: ImportWish, { sites, platforms }: FoundSites, run: TaskRun): Promise<ImportTools> {
     const { config, room, points } = this.#in;
+    const { problem, ...place } = await points.repositories.openForNew(account.name);
+    if (problem !== null) run.note(problem);
     const of = { account: account.name, uri };
     const configured = configuredFor(config, account.name, uri);
     const read: ImportTools['readUnpacked'] = (directory, site) =>
@@ -96,7 +99,7 @@ export class ImportTasks {
       known: new Set(),
       rates: this.#siteTasks.rates(),
       policy: policyOfSite(config.policies, of).policy,
-      repository: await points.repositories.open(account.name),
+      ...place,
       remember: (point) => points.remember(point),
       staging: config.staging,
       graceHours: this.#siteTasks.graceHoursOf(of),

@@ -119,6 +119,7 @@ async function nightOf(
     remember: points.rememberMade.bind(points, account.name),
     held: () => points.heldOf(account.name, night.clock()),
     forget: (gone: readonly string[]) => points.forgetMade(gone),
+    list: async (copy: CopyName) => void (await points.listCopy(account.name, copy)),
   };
   const place = { account: account.name, uri: '', path: account.home, home: account.home };
   try {

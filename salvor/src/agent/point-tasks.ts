@@ -1,10 +1,12 @@
 /** What is done with one point: written into a file, deleted. The site that it is of is left alone. */
 import type { BackupDeleteDocument, ExportDocument } from '@salvor/contract';
+import type { OpenPoint } from '../points/open-point.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import { listHooks } from '../policies/task-steps.ts';
 import { deleteBackup } from '../tasks/delete-backup.ts';
 import { exportPoint } from '../tasks/export-point.ts';
 import { planExport } from '../tasks/plan-export.ts';
+import { readCopy } from '../tasks/read-copy.ts';
 import { readStoredSite } from '../tasks/read-stored-site.ts';
 import { type Deletable, configuredFor } from './archive-points.ts';
 import { type ExportCall, type PlannedCallOptions, waitOptions } from './calls.ts';
@@ -24,20 +26,30 @@ export class PointTasks {
     const { output } = options;
     const waiting = waitOptions(options);
     const { account, uri } = await sites.named(name, options.signal);
-    const point = await archives.openOf(account, uri, options.point, waiting);
-    const site = await sites.restorable(account, uri, point, options.signal);
+    const source = await archives.openOf(
+      { account, uri },
+      { prefix: options.point, from: options.from ?? null },
+      waiting,
+    );
+    const site = await source.read((point) => sites.restorable(account, uri, point, options.signal));
     const { policy } = policyOfSite(config.policies, { account, uri });
-    const id = point.manifest.point;
+    const id = source.point.manifest.point;
     if (options.dryRun === true) {
-      const plan = planExport(site, point, output, policy);
-      return { task: null, state: stateOfPlan(plan), plan, point: id, archive: null, problems: plan.obstacles };
+      const found = planExport(site, source.point, output, policy);
+      const plan = { ...found, notes: [...source.problems, ...found.notes] };
+      const problems = [...plan.obstacles, ...source.problems];
+      const state = problems.length === 0 ? stateOfPlan(plan) : 'warned';
+      return { task: null, state, plan, point: id, archive: null, problems };
     }
     const { task, state, result, problems } = await queue.perform(
       { operation: 'export', site: placeOf(site), of: null, wish: { point: id, output } },
       waiting,
       async (run) => {
-        const stored = await readStoredSite(point, site.account, configuredFor(config, account, uri)).catch(() => null);
-        return await exportPoint(site, point, output, { policy, stored }, run);
+        run.note(...source.problems);
+        const configured = configuredFor(config, account, uri);
+        const read = <T>(work: (point: OpenPoint) => Promise<T>): Promise<T> => readCopy(source, run, work);
+        const stored = await read((point) => readStoredSite(point, site.account, configured)).catch(() => null);
+        return await read((point) => exportPoint(site, point, output, { policy, stored }, run));
       },
     );
     const { path, bytes, sha256 } = result;

@@ -39,12 +39,16 @@ export async function rebuildCatalogue(
       return 0;
     }
   };
-  let count = 0;
+  const known = new Set<string>();
   for (const copy of copiesOf(places))
     for (const { account, url } of listMade(places, copy)) {
+      known.add(account);
       await attempt(url, () => points.adoptMade(account, copy, { points: made, now }));
-      if (copy === 'local') count += await attempt(url, async () => (await points.listAll(account)).points.length);
+      await attempt(url, async () => (await points.listCopy(account, copy)).points.length);
     }
+  let count = 0;
+  for (const account of known)
+    count += await attempt(account, async () => (await points.listAll(account)).points.length);
   let archives = 0;
   for (const account of accounts)
     archives += await attempt(account.home, async () => {

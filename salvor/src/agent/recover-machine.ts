@@ -198,7 +198,7 @@ class MachineRecovery {
       await this.#attempt(url, () => adoptRepository(this.#config, account, copy, { recoveryKey, signal }));
     }
     if (!isLocalThere && copiesOf(this.#config).includes('remote'))
-      await this.#attempt(account, () => points.repositories.makeLocalLike(account));
+      await this.#attempt(account, () => points.repositories.makeLike(account, 'local'));
   }
 
   async #restore(

@@ -3,6 +3,7 @@
  * run by whoever wants them and by nobody else: who waited for a delete may think otherwise by now.
  */
 import type { TaskRow } from '../store/tables.ts';
+import type { CopyName } from '../points/repositories.ts';
 import type { RestoreWish } from '../tasks/restore-scope.ts';
 
 export type RestoreRowWish = RestoreWish & {
@@ -11,6 +12,8 @@ export type RestoreRowWish = RestoreWish & {
   readonly uri: string;
   /** Its whole id. */
   readonly point: string;
+  /** The copy that is read alone; of an older row nothing is said of it. */
+  readonly from?: CopyName | null;
   /** Another site, by URI or ACCOUNT/URI; null for its own. */
   readonly into: string | null;
 };

@@ -9,7 +9,8 @@ import type { SiteTasks } from './site-tasks.ts';
 
 export type RoundRoom = NightsRoom & {
   readonly sites: SiteFinder;
-  readonly tasks: SiteTasks;
+  readonly tasks: Pick<SiteTasks, 'expireKept'>;
+  readonly runQueue: (signal: AbortSignal) => Promise<void>;
 };
 
 /** A job each hour, three tries of each, for a day. */
@@ -46,5 +47,5 @@ export async function serveRound(
       for (const { code, message } of problems) onLine(`${account}: problem ${code}: ${message}`);
     }
   }
-  await room.tasks.runQueue(signal);
+  await room.runQueue(signal);
 }

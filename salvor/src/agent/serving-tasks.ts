@@ -81,11 +81,13 @@ export class ServingTasks {
     run: TaskRun,
   ): Promise<Switched> {
     const { points, room, sites } = this.#in;
+    const { problem, ...place } = await points.repositories.openForNew(site.account.name);
+    if (problem !== null) run.note(problem);
     const tools = {
       policy: this.#tools(site).policy,
       aegir,
       administratorOf: room.administratorOf,
-      repository: await points.repositories.open(site.account.name),
+      ...place,
       remember: (point: OpenPoint) => points.remember(point),
       readSites: () => sites.all(),
     };

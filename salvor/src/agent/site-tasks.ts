@@ -2,11 +2,18 @@
  * What is done with one site: looked up, its turn waited for, looked up again, done, and told. Each is a task under its
  * site's lock; the tasks themselves are in `tasks/`.
  */
-import type { BackupDocument, ConfirmDocument, DeleteDocument, RestoreDocument, UndoDocument } from '@salvor/contract';
+import type {
+  BackupDocument,
+  ConfirmDocument,
+  DeleteDocument,
+  Problem,
+  RestoreDocument,
+  UndoDocument,
+} from '@salvor/contract';
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import type { HostPoints } from '../points/host-points.ts';
-import type { OpenPoint } from '../points/open-point.ts';
+import { openWantedOf } from '../points/open-wanted.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import type { LivingAegir } from '../sites/find-aegir.ts';
 import { resolveSite } from '../sites/resolve-site.ts';
@@ -18,17 +25,13 @@ import { confirmTask } from '../tasks/confirm-task.ts';
 import { type DeleteSiteTools, deleteSite } from '../tasks/delete-site.ts';
 import { type JournalSite, isMaking, siteAfter } from '../tasks/journal.ts';
 import { planDelete } from '../tasks/plan-delete.ts';
-import { planRestore } from '../tasks/plan-restore.ts';
-import { type RestoreScope, readScope } from '../tasks/restore-scope.ts';
-import { type RestoreTools, type Restored, restoreSite } from '../tasks/restore-site.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import type { TaskRun } from '../tasks/task-run.ts';
 import { undoRestore } from '../tasks/undo-restore.ts';
-import { planWrite, writePoint } from '../tasks/write-point.ts';
 import { handOver } from '../tasks/hand-over.ts';
 import type { ArchivePoints } from './archive-points.ts';
 import { askedOf, judgeBeside, tellBeside, waitBeside } from './beside-aegir.ts';
-import { type BackupCall, type RestoreCall, type TaskCallOptions, waitOptions } from './calls.ts';
+import { type BackupCall, type TaskCallOptions, waitOptions } from './calls.ts';
 import { expireKept } from './expire-kept.ts';
 import type { SiteFinder } from './find-site.ts';
 import { readHost } from './host-sites.ts';
@@ -36,7 +39,6 @@ import type { KeptTasks } from './kept-tasks.ts';
 import type { Queue } from './queue.ts';
 import { MeasuredRates } from './rates.ts';
 import { type RestoreRowWish, readRowWish } from './row-wish.ts';
-import { withoutTask } from './task-documents.ts';
 import type { TaskBody, TaskRoom } from './run-task.ts';
 
 export type SiteTasksRoom = {
@@ -54,17 +56,15 @@ export class SiteTasks {
   readonly #room: TaskRoom;
   readonly #points: HostPoints;
   readonly #queue: Queue;
-  readonly #archives: ArchivePoints;
   readonly #sites: SiteFinder;
   readonly #kept: KeptTasks;
   readonly #rates: MeasuredRates;
 
-  constructor({ config, room, points, queue, archives, sites, kept }: SiteTasksRoom) {
+  constructor({ config, room, points, queue, sites, kept }: SiteTasksRoom) {
     this.#config = config;
     this.#room = room;
     this.#points = points;
     this.#queue = queue;
-    this.#archives = archives;
     this.#sites = sites;
     this.#kept = kept;
     this.#rates = new MeasuredRates(config.state);
@@ -73,6 +73,11 @@ export class SiteTasks {
   /** What earlier tasks took. */
   rates(): ReturnType<MeasuredRates['read']> {
     return this.#rates.read();
+  }
+
+  /** Keeps what a part of one took. */
+  measure(...told: Parameters<MeasuredRates['add']>): void {
+    this.#rates.add(...told);
   }
 
   /** Drops what has been kept for long enough. */
@@ -109,94 +114,15 @@ export class SiteTasks {
       const { sites } = await readHost(this.#config, run.signal);
       const site = resolveSite(sites, key);
       await waitBeside(askedOf('backup', site), this.#config, sites, run);
-      const tools = {
-        repository: await this.#points.repositories.open(site.account.name),
-        administratorOf: this.#room.administratorOf,
-      };
+      const { problem, ...place } = await this.#points.repositories.openForNew(site.account.name);
+      if (problem !== null) run.note(problem);
+      const tools = { ...place, administratorOf: this.#room.administratorOf };
       const backedUp = await backUpSite(site, { reason, safety: false, places: placesOf(site) }, tools, run);
       run.note(...backedUp.problems);
       run.record({ point: backedUp.point.manifest.point });
       await this.#points.remember(backedUp.point);
       return { ...backedUp, archive: await archivePoint(site, backedUp.point, this.#archiveTools(site, sites), run) };
     };
-  }
-
-  /** With `to` or `dryRun` nothing that anybody has is touched, and there is no task. */
-  async restore(name: string, options: RestoreCall): Promise<RestoreDocument> {
-    const { account, uri } = await this.#sites.named(name, options.signal);
-    const point = await this.#archives.openOf(account, uri, options.point, waitOptions(options));
-    const site = await this.#sites.target(account, uri, point, options);
-    const scope = await readScope(options, point);
-    const { signal, onProgress } = waitOptions(options);
-    if (options.to !== null) {
-      const plan = await planWrite(point, scope, options.to, { account: site.account, rates: this.#rates.read() });
-      if (options.dryRun) return withoutTask(plan, []);
-      const { to } = options;
-      const problems = await this.#room.auditLog.for(null)('write-files', plan.target ?? to, () =>
-        writePoint(point, scope, to, site.account, { signal, onProgress }),
-      );
-      return withoutTask(plan, problems);
-    }
-    if (options.dryRun) {
-      const tools = await this.#restoreTools(site, options.signal);
-      const { document } = await planRestore(site, point, scope, { ...tools, signal });
-      return withoutTask(document, document.obstacles);
-    }
-    await expireKept(this.#room, () => this.#sites.all());
-    const { only, paths, tables, into } = options;
-    const wish: RestoreRowWish = { account, uri, point: point.manifest.point, into, only, paths, tables };
-    const { task, state, result, problems } = await this.#queue.perform(
-      { operation: 'restore', site: placeOf(site), of: null, wish },
-      waitOptions(options),
-      this.#restoring(wish, point, scope),
-    );
-    const done = { task, state, ...result, undoneBy: null, problems };
-    return this.#isRolledBack(placeOf(site), result.page) ? await this.#rollBack(done) : done;
-  }
-
-  /** The site is looked up again when its turn has come: what it waited for may have changed it. */
-  #restoring(
-    { account, uri, into }: RestoreRowWish,
-    point: OpenPoint,
-    scope: RestoreScope,
-  ): TaskBody<Restored & Pick<RestoreDocument, 'archive'>> {
-    return async (run) => {
-      const now = await this.#sites.target(account, uri, point, { into, signal: run.signal });
-      const tools = await this.#restoreTools(now, run.signal);
-      await waitBeside(askedOf('restore', now), this.#config, tools.sites, run);
-      const restored = await restoreSite(now, point, scope, tools, run);
-      return { ...restored, archive: await this.archiveSafety(now, restored.safetyPoint, tools.sites, run) };
-    };
-  }
-
-  /** Of somebody who is gone: what his process had found is found again. */
-  #restoringLeft(wish: RestoreRowWish): TaskBody<unknown> {
-    return async (run) => {
-      const options = waitOptions({ signal: run.signal });
-      const point = await this.#archives.openOf(wish.account, wish.uri, wish.point, options);
-      const { page } = await this.#restoring(wish, point, await readScope(wish, point))(run);
-      const message = `its page is broken, and nobody waits for it who would switch back what was there: salvor undo ${run.id}`;
-      if (this.#isRolledBack(run.journal.site, page)) run.note({ code: 'roll-back-failed', message });
-    };
-  }
-
-  #isRolledBack(site: { readonly account: string; readonly uri: string }, page: RestoreDocument['page']): boolean {
-    return page === 'broken' && policyOfSite(this.#config.policies, site).policy.pageFailure === 'rollBack';
-  }
-
-  /** The page of the restored site is broken: what was there comes back by an undo, which keeps what is broken. */
-  async #rollBack(done: RestoreDocument): Promise<RestoreDocument> {
-    try {
-      // Somebody may wait for the site by now: what brings it back goes first.
-      const undone = await this.undo(done.task ?? '', { wait: true });
-      // A page that was broken before is broken again: said once.
-      const said = new Set(done.problems.map(({ message }) => message));
-      const problems = [...done.problems, ...undone.problems.filter(({ message }) => !said.has(message))];
-      return { ...done, state: 'rolled-back', undoneBy: undone.task, undoUntil: null, problems };
-    } catch (error) {
-      const message = `what was there could not be switched back: ${error instanceof Error ? error.message : String(error)}`;
-      return { ...done, problems: [...done.problems, { code: 'roll-back-failed', message }] };
-    }
   }
 
   /** Switches back what a task has switched. Throws `task-unknown` and `nothing-to-undo` with the reason. */
@@ -237,7 +163,7 @@ export class SiteTasks {
     const site = await this.#sites.find(`${place.account}/${place.uri}`, run.signal);
     const { document } = await planDelete(
       site,
-      { ...(await this.deleteTools(site)), signal: run.signal },
+      { ...(await this.deleteTools(site, () => {})), signal: run.signal },
       this.#room.say,
     );
     const { obstacles } = document;
@@ -278,7 +204,7 @@ export class SiteTasks {
     const site = await this.#sites.find(name, options.signal);
     const waiting = waitOptions(options);
     if (options.dryRun) {
-      const tools = await this.deleteTools(site);
+      const tools = await this.deleteTools(site, () => {});
       const { document } = await planDelete(site, { ...tools, signal: waiting.signal }, this.#room.say);
       const plan = tellBeside(document, askedOf('delete', site), this.#config, tools.sites);
       const state = plan.obstacles.length === 0 ? 'succeeded' : 'warned';
@@ -290,7 +216,7 @@ export class SiteTasks {
       waiting,
       async (run) => {
         const now = await this.#sites.find(siteKey(site), run.signal);
-        const tools = await this.deleteTools(now);
+        const tools = await this.deleteTools(now, (problem) => run.note(problem));
         const aegir = judgeBeside(askedOf('delete', now), this.#config, tools.sites);
         const deleted =
           aegir === null ? await deleteSite(now, tools, run) : await this.#deleteByAegir(now, aegir, tools, run);
@@ -315,14 +241,16 @@ export class SiteTasks {
     return { safetyPoint, plan, undoUntil: null };
   }
 
-  /** What a delete of it goes by. */
-  async deleteTools(site: Site): Promise<DeleteSiteTools> {
+  /** What a delete of it goes by. `tell`: what is wrong with the copy that its safety point would go to first. */
+  async deleteTools(site: Site, tell: (problem: Problem) => void): Promise<DeleteSiteTools> {
+    const { problem, ...place } = await this.#points.repositories.openForNew(site.account.name);
+    if (problem !== null) tell(problem);
     return {
       administratorOf: this.#room.administratorOf,
       journals: this.#room.journals,
       staging: this.#config.staging,
       sites: await this.#sites.all(),
-      repository: await this.#points.repositories.open(site.account.name),
+      ...place,
       remember: (point) => this.#points.remember(point),
       graceHours: this.graceHoursOf({ account: site.account.name, uri: site.uri }),
       unfinished: this.#kept.ofSite(site).unfinished,
@@ -346,35 +274,12 @@ export class SiteTasks {
     });
   }
 
-  /** Runs the tasks that are nobody's and may begin, until none is left that may: a round of whoever serves this host. */
-  async runQueue(signal: AbortSignal): Promise<void> {
-    await this.#queue.runReady((row) => this.#bodyOf(row), { signal, onProgress: () => {} });
-  }
-
-  /** What a task does, from its row alone. */
-  #bodyOf(row: TaskRow): TaskBody<unknown> {
+  /** What a task of this kind does, from its row alone; `restoring` for one that brings a site back. */
+  bodyOf(row: TaskRow, restoring: (wish: RestoreRowWish) => TaskBody<unknown>): TaskBody<unknown> {
     const wish = readRowWish(row);
     if (wish?.operation === 'backup') return this.#backUp(`${row.account}/${row.uri}`, wish.reason);
-    if (wish?.operation === 'restore') return this.#restoringLeft(wish.wish);
+    if (wish?.operation === 'restore') return restoring(wish.wish);
     throw new Error(`a ${row.operation} is run by whoever wants it`);
-  }
-
-  async #restoreTools(site: Site, signal: AbortSignal | undefined): Promise<RestoreTools> {
-    const { sites } = await readHost(this.#config, signal);
-    return {
-      administratorOf: this.#room.administratorOf,
-      journals: this.#room.journals,
-      staging: this.#config.staging,
-      sites,
-      repository: await this.#points.repositories.open(site.account.name),
-      remember: (point) => this.#points.remember(point),
-      readSite: () => this.#sites.find(siteKey(site), undefined),
-      graceHours: this.graceHoursOf({ account: site.account.name, uri: site.uri }),
-      rates: this.#rates.read(),
-      policy: policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri }).policy,
-      measure: (kind, rate) => this.#rates.add(kind, rate),
-      ...this.#kept.ofSite(site),
-    };
   }
 
   #archiveTools(site: Site, sites: readonly Site[]): ArchiveTools {
@@ -393,8 +298,9 @@ export class SiteTasks {
     run: TaskRun,
   ): Promise<RestoreDocument['archive']> {
     if (point === null) return null;
-    const safety = await this.#points.openOf(site.account.name, site.uri, point);
-    return await archivePoint(site, safety, this.#archiveTools(site, sites), run);
+    const of = { account: site.account.name, uri: site.uri };
+    const safety = await openWantedOf(this.#points, of, { prefix: point, from: null });
+    return await archivePoint(site, safety.point, this.#archiveTools(site, sites), run);
   }
 }
 

@@ -7,11 +7,12 @@ import type {
   TaskSummary,
 } from '@salvor/contract';
 import type { Config } from '../config.ts';
-import type { ListedPoint } from '../points/list-points.ts';
+import type { ListedPoint } from '../points/listed-point.ts';
 import { type RepositoryPlaces, hasRepository, repositorySince, repositoryUrlOf } from '../points/repositories.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import { type NightsLook, readAccountStatus } from './account-status.ts';
+import { codeOf } from '../lib/errno.ts';
 import { hostAccount } from './host-account.ts';
 import { documentOfSite } from './host-sites.ts';
 import type { TaskRoom } from './run-task.ts';
@@ -101,17 +102,15 @@ async function listOf(
   places: RepositoryPlaces,
   points: HostPoints,
 ): Promise<{ state: RepositoryStatus['state']; points: readonly ListedPoint[]; problems: readonly Problem[] }> {
-  if (!hasRepository(places, account)) return { state: 'missing', points: [], problems: [] };
+  const state = hasRepository(places, account) ? 'ready' : 'missing';
   try {
-    return { state: 'ready', ...(await points.listAll(account)) };
+    const { points: listed, problems, localFault } = await points.listAll(account);
+    return { state: localFault === null || state === 'missing' ? state : 'failed', points: listed, problems };
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'repository-failed';
+    const code = codeOf(error) ?? 'repository-failed';
     const message = error instanceof Error ? error.message : String(error);
-    return {
-      state: 'failed',
-      points: [],
-      problems: [{ code, message, path: repositoryUrlOf(places, account, 'local') }],
-    };
+    const problem = { code, message, path: repositoryUrlOf(places, account, 'local') };
+    return { state: state === 'missing' ? state : 'failed', points: [], problems: [problem] };
   }
 }
 

@@ -48,7 +48,7 @@ export class TaskPreviews {
   async #findForeign(key: string, signal: AbortSignal): Promise<readonly Problem[]> {
     try {
       const site = await this.#in.sites.find(key, signal);
-      const tools = { ...(await this.#siteTasks.deleteTools(site)), signal };
+      const tools = { ...(await this.#siteTasks.deleteTools(site, () => {})), signal };
       return (await planDelete(site, tools, this.#in.room.say)).document.obstacles;
     } catch (error) {
       if (!(error instanceof SalvorError) || error.code === 'cancelled') throw error;

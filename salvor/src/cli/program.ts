@@ -24,6 +24,7 @@ import type { PolicyShowFlags } from './commands/policy.ts';
 import type { RecoverFlags } from './commands/recover.ts';
 import type { MigrateFlags, RelocateFlags } from './commands/relocate.ts';
 import type { RestoreFlags } from './commands/restore.ts';
+import type { FromFlags } from './from-copy.ts';
 import type { StatusFlags } from './commands/status.ts';
 import type { TasksFlags } from './commands/tasks.ts';
 import type { UndoFlags } from './commands/undo.ts';
@@ -97,6 +98,7 @@ function addArchives(program: Command, perform: Perform): void {
     .argument('<site>', SITE)
     .argument('[point]', 'id of a point; the newest complete one where it is left out')
     .requiredOption('--output <file>', 'the file, which must not be there yet')
+    .addOption(fromCopy())
     .option('--dry-run', 'show what would be written, and write nothing')
     .action(async (site: string, point: string | undefined, flags: GlobalFlags & ExportFlags) =>
       perform(flags, async (context) => (await import('./commands/export.ts')).exportSite(site, point, flags, context)),
@@ -137,6 +139,7 @@ function addRecover(program: Command, perform: Perform): void {
       'salvor recover --kit - --from remote --account o1 < recovery-kit.html',
       'salvor recover --kit recovery-kit.html --only configuration',
       'salvor recover --only catalogue',
+      'salvor recover --only copies',
     ],
     notes: [
       'Without --kit it asks on a terminal for what the printed kit says.',
@@ -150,8 +153,11 @@ function addRecover(program: Command, perform: Perform): void {
     .option('--account <account>', 'only this account')
     .option('--site <site>', 'only this site, with the code around it: URI, or ACCOUNT/URI')
     .addOption(
-      new Option('--only <part>', 'configuration: with keys and catalogue; catalogue: of this host, with its own keys')
-        .choices(['configuration', 'catalogue'])
+      new Option(
+        '--only <part>',
+        'configuration: with keys and catalogue; of this host, with its own keys: catalogue, or copies: repositories that are gone, out of the others',
+      )
+        .choices(['configuration', 'catalogue', 'copies'])
         .conflicts(['site']),
     )
     .option('--dry-run', 'show what would come back, and change nothing')
@@ -275,6 +281,7 @@ function addRestore(program: Command, perform: Perform): void {
       'salvor restore example.com --table users --yes',
       'salvor restore example.com --to /root/yesterday',
       'salvor restore example.com --into test.example.com',
+      'salvor restore example.com 5e1f --from remote',
     ],
   })
     .argument('<site>', SITE)
@@ -288,6 +295,7 @@ function addRestore(program: Command, perform: Perform): void {
       ),
     )
     .option('--into <site>', 'put it into this other site of the account, which keeps its settings and its names')
+    .addOption(fromCopy())
     .option('--dry-run', 'show the plan and change nothing')
     .option('--wait', WAIT)
     .option('-y, --yes', 'consent to it without being asked')
@@ -554,8 +562,9 @@ function addLooks(program: Command, perform: Perform): void {
   addVerb(program, 'ls', 'list a directory of a point')
     .argument('<point>', 'id of a point')
     .argument('[path]', 'directory or file in it', '/')
-    .action(async (point: string, path: string, flags: GlobalFlags) =>
-      perform(flags, async (context) => (await import('./commands/ls.ts')).ls(point, path, context)),
+    .addOption(fromCopy())
+    .action(async (point: string, path: string, flags: GlobalFlags & FromFlags) =>
+      perform(flags, async (context) => (await import('./commands/ls.ts')).ls(point, path, flags, context)),
     );
   addVerb(program, 'cat', 'write a file of a point to stdout', {
     json: 'print an error as a JSON document',
@@ -563,9 +572,16 @@ function addLooks(program: Command, perform: Perform): void {
   })
     .argument('<point>', 'id of a point')
     .argument('<path>', 'file in it')
-    .action(async (point: string, path: string, flags: GlobalFlags) =>
-      perform(flags, async (context) => (await import('./commands/cat.ts')).cat(point, path, context)),
+    .addOption(fromCopy())
+    .action(async (point: string, path: string, flags: GlobalFlags & FromFlags) =>
+      perform(flags, async (context) => (await import('./commands/cat.ts')).cat(point, path, flags, context)),
     );
+}
+
+/** Which copy of a point is read. */
+function fromCopy(): Option {
+  const said = 'read this copy alone (default: local, and remote where that has it not or is damaged)';
+  return new Option('--from <copy>', said).choices(['local', 'remote']);
 }
 
 const PLATFORM = 'another platform of the account: its name, or its root';

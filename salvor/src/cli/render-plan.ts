@@ -33,7 +33,8 @@ export function renderPlan(plan: RestorePlan, paint: Paint): readonly string[] {
   if (goes.length > 0) lines.push(line('deleted', namesText(goes)));
   const time = seconds === null ? '' : `, about ${readableSeconds(seconds)}`;
   const kept = plan.bytesKept === 0 ? '' : `; ${readableBytes(plan.bytesKept)} are there already`;
-  lines.push(line('to read', `${readableBytes(plan.bytes)}${kept}${time}`));
+  const copy = plan.copy === 'local' ? '' : ', from the remote copy';
+  lines.push(line('to read', `${readableBytes(plan.bytes)}${copy}${kept}${time}`));
   lines.push(line('switch', switchText(plan)));
   lines.push(...aroundText(plan.around), ...renderHooks(plan.hooks));
   return [...lines, ...renderFindings(plan, paint)];

@@ -64,7 +64,10 @@ export function addRepoCommand(program: Command, perform: Perform): void {
     );
   addOtherRepo(
     addRepoVerb(repo, 'heal', 'mend what is damaged or missing with what another copy has', {
-      examples: ['salvor repo heal -r /srv/backup -p main.txt --from-repo /srv/copy --from-password-file copy.txt'],
+      examples: [
+        'salvor repo heal -r /srv/backup -p main.txt --from-repo /srv/copy --from-password-file copy.txt',
+        'salvor repo heal -r local --account o1 --from-repo remote',
+      ],
       notes: [
         'Mended is what the snapshots of this repository need, and snapshots whose files are damaged.',
         'Snapshots that are not here count as forgotten: they are told, and only copy brings them back.',

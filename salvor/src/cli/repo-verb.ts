@@ -43,8 +43,13 @@ export function addPlaceVerb(
 
 /** Flags of the second repository of verbs that need two. */
 export function addOtherRepo(verb: Command): Command {
-  add(verb, REPOSITORY, '--from-repo <url>', 'the other repository, named in the same way').makeOptionMandatory();
-  add(verb, REPOSITORY, '--from-password-file <file>', 'file that holds its password').makeOptionMandatory();
+  add(
+    verb,
+    REPOSITORY,
+    '--from-repo <url>',
+    "the other repository, named in the same way; with --account 'local' or 'remote'",
+  ).makeOptionMandatory();
+  add(verb, REPOSITORY, '--from-password-file <file>', "file that holds its password; not of an account's own copy");
   return verb;
 }
 

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import type { Problem } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import { codeOf } from '../lib/errno.ts';
+import { type CopyFault, findCopyFault, problemOfLocal } from './copy-fault.ts';
 import { ensureRecoveryAccess, ensureRecoveryKey } from './recovery-key.ts';
 import {
   type CopyName,
@@ -14,6 +15,7 @@ import {
   ensureAccountRepository,
   hasRepository,
   keyFileOf,
+  listMade,
   openAccountRepository,
   repositoryUrlOf,
 } from './repositories.ts';
@@ -33,10 +35,25 @@ export type EnsuredRepositories = {
   readonly problems: readonly Problem[];
 };
 
+/** Where a new point goes, and where it goes when that turns out to be damaged; null where there is no other copy. */
+export type NewPointPlace = {
+  readonly repository: Repository;
+  readonly spare?: {
+    readonly open: () => Promise<Repository>;
+    /** The problem that the first one's fault is. */
+    readonly tell: (fault: CopyFault) => Problem;
+  } | null;
+};
+
+const AWAY: ReadonlySet<string> = new Set(['storage-unreachable', 'storage-stalled', 'storage-slow']);
+const BELIEVED_AWAY_MS = 30_000;
+
 export class AccountRepositories implements AsyncDisposable {
   readonly #places: RepositoryPlaces;
   readonly #waitOf: (account: string) => RemoteWait;
   readonly #opened = new Map<string, Promise<OpenCopy>>();
+  /** What the remote place said when it did not answer, and when that was. */
+  #away: { readonly error: unknown; readonly since: number } | null = null;
 
   /** `waitOf`: how fast an account's remote repository may be written and read. */
   constructor(places: RepositoryPlaces, waitOf: (account: string) => RemoteWait) {
@@ -48,12 +65,21 @@ export class AccountRepositories implements AsyncDisposable {
     const name = `${copy} ${account}`;
     let opening = this.#opened.get(name);
     if (opening === undefined) {
+      if (copy === 'remote') this.#requireNear();
       opening = openAccountRepository(this.#places, account, copy, this.#waitOf(account));
       this.#opened.set(name, opening);
       // A repository that could not be opened is tried again by the next call.
-      opening.catch(() => this.#opened.delete(name));
+      opening.catch((error: unknown) => {
+        this.#opened.delete(name);
+        if (copy === 'remote' && AWAY.has(codeOf(error) ?? '')) this.#away = { error, since: performance.now() };
+      });
     }
     return (await opening).repository;
+  }
+
+  /** All accounts' lie at one place: who waits is not made to wait for each. */
+  #requireNear(): void {
+    if (this.#away !== null && performance.now() - this.#away.since < BELIEVED_AWAY_MS) throw this.#away.error;
   }
 
   /**
@@ -67,8 +93,7 @@ export class AccountRepositories implements AsyncDisposable {
   ): Promise<EnsuredRepositories> {
     const repositories: EnsuredRepository[] = [];
     const problems: Problem[] = [];
-    const first = accounts.find((account) => hasRepository(this.#places, account));
-    let like = first === undefined ? null : await this.open(first);
+    let like = await this.#findLike(accounts);
     const recoveryKey = ensureRecoveryKey(this.#places.state);
     for (const copy of copiesOf(this.#places)) {
       for (const account of accounts) {
@@ -90,12 +115,63 @@ export class AccountRepositories implements AsyncDisposable {
     return { repositories, problems };
   }
 
-  /** Makes an account's local repository, cut like the remote one, with a second key that the recovery key opens. */
-  async makeLocalLike(account: string): Promise<void> {
-    const like = await this.open(account, 'remote');
-    const opened = await ensureAccountRepository(this.#places, account, 'local', like);
-    await this.#replace(`local ${account}`, opened);
+  /** One that is there, whose cuts a new one shares; null where none is. What is wrong with one is told where it is wanted. */
+  async #findLike(accounts: readonly string[]): Promise<Repository | null> {
+    for (const copy of copiesOf(this.#places))
+      for (const { account } of listMade(this.#places, copy)) {
+        if (copy === 'local' && !hasRepository(this.#places, account)) continue;
+        try {
+          return await this.open(account, copy);
+        } catch (error) {
+          // The others lie at the same place, and another try waits as long.
+          if (copy === 'remote' || findCopyFault(error) === null) break;
+        }
+      }
+    const first = accounts.find((account) => hasRepository(this.#places, account));
+    return first === undefined ? null : await this.open(first).catch(() => null);
+  }
+
+  /** Makes an account's repository in one copy, cut like the one in the other, with a second key that the recovery key opens. */
+  async makeLike(account: string, copy: CopyName): Promise<void> {
+    const like = await this.open(account, copy === 'local' ? 'remote' : 'local');
+    const opened = await ensureAccountRepository(this.#places, account, copy, like, this.#waitOf(account));
+    await this.#replace(`${copy} ${account}`, opened);
     await ensureRecoveryAccess(opened.repository, ensureRecoveryKey(this.#places.state));
+  }
+
+  /**
+   * Where a new point of an account goes: into its local repository, or, with a problem, into the remote one where that is
+   * gone or can't be read. Throws what keeps the local one from being opened where the remote one can't be either.
+   */
+  async openForNew(account: string): Promise<NewPointPlace & { readonly problem: Problem | null }> {
+    const hasSpare = this.isMade(account, 'remote');
+    const tell = (fault: CopyFault): Problem =>
+      problemOfLocal(fault, account, repositoryUrlOf(this.#places, account, 'local'));
+    try {
+      const repository = await this.open(account);
+      await repository.index();
+      return { repository, spare: hasSpare ? { open: () => this.open(account, 'remote'), tell } : null, problem: null };
+    } catch (error) {
+      const fault = findCopyFault(error);
+      if (fault === null || !hasSpare) throw error;
+      const repository = await this.open(account, 'remote').catch(() => {
+        throw error;
+      });
+      return { repository, spare: null, problem: tell(fault) };
+    }
+  }
+
+  /** In which copy a repository of an account is that was opened here. */
+  async copyOf(account: string, { id }: Pick<Repository, 'id'>): Promise<CopyName> {
+    const remote = await this.#opened.get(`remote ${account}`)?.catch(() => null);
+    return remote?.repository.id === id ? 'remote' : 'local';
+  }
+
+  /** Whether this host has made or met it, at the place that the configuration names now. */
+  isMade(account: string, copy: CopyName): boolean {
+    return (
+      copiesOf(this.#places).includes(copy) && listMade(this.#places, copy).some((made) => made.account === account)
+    );
   }
 
   /** Writes the page that brings the host back. Its path. */

@@ -3,17 +3,20 @@
  * is here and not in a repository is forgotten; what is in a repository and not here is read from its manifest.
  */
 import { PIN_TAG } from '@salvor/engine';
+import type { CopyName } from './repositories.ts';
 import type { Store } from '../store/open-store.ts';
 import type { PointRow } from '../store/tables.ts';
 import { type Manifest, bytesOfManifest } from './manifest.ts';
 
-/** That a point is pinned its snapshot says, whose tag a confirmation takes away; what it once was, its manifest. */
+/** Of a point as a copy has it. That it is pinned its snapshot says, whose tag a confirmation takes away; what it once was, its manifest. */
 export function rowOfManifest(
   manifest: Manifest,
   snapshot: { readonly id: string; readonly tags: readonly string[] },
+  copy: CopyName,
 ): PointRow {
   return {
     id: manifest.point,
+    copy,
     account: manifest.account.name,
     uri: manifest.site.uri,
     time: manifest.time,
@@ -36,7 +39,7 @@ export async function rememberPoints(store: Store, rows: readonly PointRow[]): P
       .insertInto('points')
       .values(row)
       .onConflict((conflict) =>
-        conflict.column('id').doUpdateSet({
+        conflict.columns(['id', 'copy']).doUpdateSet({
           snapshot: row.snapshot,
           complete: row.complete,
           pinned: row.pinned,
@@ -53,20 +56,25 @@ export async function readCatalogue(store: Store, account: string): Promise<read
   return await store.selectFrom('points').selectAll().where('account', '=', account).execute();
 }
 
-export async function forgetPoints(store: Store, ids: readonly string[]): Promise<void> {
-  for (const id of ids) await store.deleteFrom('points').where('id', '=', id).execute();
+/** What was known of one of its copies when that was looked at last. */
+export async function readCatalogueOf(store: Store, account: string, copy: CopyName): Promise<readonly PointRow[]> {
+  return (await readCatalogue(store, account)).filter((row) => row.copy === copy);
+}
+
+export async function forgetPoints(store: Store, ids: readonly string[], copy: CopyName): Promise<void> {
+  for (const id of ids) await store.deleteFrom('points').where('id', '=', id).where('copy', '=', copy).execute();
 }
 
 export async function isPinned(store: Store, point: string): Promise<boolean> {
-  const row = await store.selectFrom('points').select('pinned').where('id', '=', point).executeTakeFirst();
-  return row?.pinned === 1;
+  const rows = await store.selectFrom('points').select('pinned').where('id', '=', point).execute();
+  return rows.some(({ pinned }) => pinned === 1);
 }
 
 export async function setUnpinned(store: Store, point: string): Promise<void> {
   await store.updateTable('points').set({ pinned: 0 }).where('id', '=', point).execute();
 }
 
-/** The safety point of a task that nobody has confirmed. */
+/** The safety point of a task that nobody has confirmed, in whichever copy. */
 export async function findPinnedOf(store: Store, task: string): Promise<PointRow | null> {
   const row = await store
     .selectFrom('points')

@@ -13,10 +13,21 @@ import {
   rememberArchive,
 } from './archive-catalogue.ts';
 import type { FoundFile } from './find-archives.ts';
-import { findPinnedOf, isPinned, readCatalogue, rememberPoints, rowOfManifest, setUnpinned } from './catalogue.ts';
+import {
+  findPinnedOf,
+  isPinned,
+  readCatalogue,
+  readCatalogueOf,
+  rememberPoints,
+  rowOfManifest,
+  setUnpinned,
+} from './catalogue.ts';
 import { followMade, forgetMade, readMade, readMadePoints, rememberMade } from './made-snapshots.ts';
 import type { PointRow } from '../store/tables.ts';
-import { type ListedPoint, type PointList, isMadeOf, listPoints, readStoredPoints } from './list-points.ts';
+import { type CopyFault, findCopyFault, problemOfLocal, sayFault } from './copy-fault.ts';
+import { type CopyList, listCopy, readStoredPoints } from './list-copy.ts';
+import { type ListedPoint, mergeCopies } from './listed-point.ts';
+import { findNewestWhole } from './newest-whole.ts';
 import { type OpenPoint, pointTagOf, tagOf } from './open-point.ts';
 import { openStored } from './stored-point.ts';
 import { AccountRepositories, problemOfPlace } from './account-repositories.ts';
@@ -26,13 +37,20 @@ import {
   type RepositoryPlaces,
   copiesOf,
   hasRepository,
+  isKnownAccount,
   listMade,
   repositoryUrlOf,
 } from './repositories.ts';
 import { type Store, copyStore } from '../store/open-store.ts';
 
-/** Fewer letters of an id would name another point tomorrow. */
-const MIN_PREFIX = 4;
+export type PointList = {
+  /** Newest first. */
+  readonly points: readonly ListedPoint[];
+  /** What could not be read, and so is not listed. */
+  readonly problems: readonly Problem[];
+  /** What keeps the local copy from being read, all of it or a part: what only the remote one is listed with may be there too. */
+  readonly localFault: CopyFault | null;
+};
 
 /** The points of all accounts of a host, and what is known of them. */
 export class HostPoints implements AsyncDisposable {
@@ -52,10 +70,70 @@ export class HostPoints implements AsyncDisposable {
     await this.repositories[Symbol.asyncDispose]();
   }
 
+  /**
+   * All points of an account, each once. The local copy is looked into; of the remote one what is known, so that one which is
+   * away keeps nobody waiting, and it is asked where the local one can't be read. Throws `copies-unreadable`.
+   */
   async listAll(account: string): Promise<PointList> {
-    const seen = this.#seen.get(account) ?? new Set();
-    this.#seen.set(account, seen);
-    return await listPoints(await this.repositories.open(account), account, this.#store, seen);
+    const local = await this.#tryLocal(account);
+    const putRemote = await this.madeTags(account, 'remote');
+    if (local.fault === null && (local.list !== null || !this.repositories.isMade(account, 'remote'))) {
+      const { points = [], problems = [] } = local.list ?? {};
+      const known = (await readCatalogueOf(this.#store, account, 'remote')).map((row) => ({ row, stored: null }));
+      // What a snapshot that can't be read is of may be listed by the other copy.
+      const localFault = problems[0] ?? null;
+      return { points: mergeCopies({ local: points, remote: known, putRemote }), problems, localFault };
+    }
+    const { fault } = local;
+    try {
+      const { points, problems } = await this.listCopy(account, 'remote');
+      const told = fault === null ? [] : [problemOfLocal(fault, account, this.locate(account, 'local'))];
+      const listed = mergeCopies({ local: [], remote: points, putRemote });
+      return { points: listed, problems: [...told, ...problems], localFault: fault };
+    } catch (error) {
+      if (findCopyFault(error) === null) throw error;
+      if (fault === null || !this.repositories.isMade(account, 'remote')) throw fault ?? error;
+      throw new SalvorError(
+        'copies-unreadable',
+        { account, local: sayFault(fault), remote: sayFault(error) },
+        { cause: fault },
+      );
+    }
+  }
+
+  /** The points in one copy of an account's, as they are there now; what is known of it is brought up to date. */
+  async listCopy(account: string, copy: CopyName): Promise<CopyList> {
+    const name = `${copy} ${account}`;
+    const seen = this.#seen.get(name) ?? new Set();
+    this.#seen.set(name, seen);
+    const others = copy === 'local' ? [] : ((await this.#tryLocal(account)).list?.points ?? []);
+    const repository = await this.repositories.open(account, copy);
+    return await listCopy(repository, { account, copy, store: this.#store, seen, others });
+  }
+
+  /** `fault`: what keeps it from being read. Neither for an account that has none. */
+  async #tryLocal(
+    account: string,
+  ): Promise<{ readonly list: CopyList | null; readonly fault: (CopyFault & Error) | null }> {
+    if (!hasRepository(this.#places, account) && !this.repositories.isMade(account, 'local'))
+      return { list: null, fault: null };
+    try {
+      return { list: await this.listCopy(account, 'local'), fault: null };
+    } catch (error) {
+      const fault = findCopyFault(error);
+      if (fault === null) throw error;
+      return { list: null, fault };
+    }
+  }
+
+  /** Where a copy of an account's lies. */
+  locate(account: string, copy: CopyName): string {
+    return repositoryUrlOf(this.#places, account, copy);
+  }
+
+  /** Whether this host has an account's repository in some copy, or had one. */
+  isKnown(account: string): boolean {
+    return isKnownAccount(this.#places, account);
   }
 
   /** Newest first. */
@@ -65,12 +143,11 @@ export class HostPoints implements AsyncDisposable {
 
   async remember(point: OpenPoint): Promise<void> {
     const { manifest, snapshot } = point;
-    await rememberPoints(this.#store, [rowOfManifest(manifest, snapshot)]);
-    const complete = manifest.complete ? 1 : 0;
     const account = manifest.account.name;
-    await rememberMade(this.#store, [
-      { snapshot: snapshot.id, account, copy: 'local', point: manifest.point, complete },
-    ]);
+    const copy = await this.repositories.copyOf(account, point.repository);
+    await rememberPoints(this.#store, [rowOfManifest(manifest, snapshot, copy)]);
+    const complete = manifest.complete ? 1 : 0;
+    await rememberMade(this.#store, [{ snapshot: snapshot.id, account, copy, point: manifest.point, complete }]);
   }
 
   /** Keeps that snapshots were made in a copy and read back, or brought over from one that was. */
@@ -92,6 +169,11 @@ export class HostPoints implements AsyncDisposable {
   /** By id, the snapshots of a copy that this agent made, and whether they are complete. */
   async madeIn(account: string, copy: CopyName): Promise<ReadonlyMap<string, boolean>> {
     return await readMade(this.#store, account, copy);
+  }
+
+  /** Tags of the points that this agent has put into a copy. */
+  async madeTags(account: string, copy: CopyName): Promise<ReadonlySet<string>> {
+    return new Set((await readMadePoints(this.#store, account, copy)).values());
   }
 
   /**
@@ -123,32 +205,21 @@ export class HostPoints implements AsyncDisposable {
     return rows.reduce<string | null>((newest, { time }) => (newest === null || time > newest ? time : newest), null);
   }
 
-  /**
-   * Tags of the points that hold what is each site's newest complete one, of its files and of its databases: they never go,
-   * whatever became of the nights since, and of the account's other sites. A point of databases alone says nothing of files.
-   * What others wrote with the account's key does not count, nor a time that lies ahead.
-   */
-  async #newestWholeOf(account: string, now: Date): Promise<ReadonlySet<string>> {
-    const { points } = await this.listAll(account);
-    const made = await readMadePoints(this.#store, account, 'local');
-    const newest = new Map<string, PointRow>();
-    for (const { row } of points) {
-      if (row.complete !== 1 || !isMadeOf(row, made) || Date.parse(row.time) > now.getTime()) continue;
-      for (const content of [row.holds_files === 1 ? 'files' : '', row.holds_databases === 1 ? 'databases' : '']) {
-        const key = `${content} ${row.uri}`;
-        const before = newest.get(key);
-        if (content !== '' && (before === undefined || before.time < row.time)) newest.set(key, row);
-      }
-    }
-    const held = [...newest.values()].flatMap(({ snapshot }) => snapshot.split(' ').map((id) => made.get(id) ?? null));
-    return new Set(held.filter((point) => point !== null));
-  }
-
-  /** Points that no rule may remove, by id or tag: nobody has confirmed their task, or they are a site's newest whole one. */
+  /** Points that no rule may remove, by id or tag: nobody has confirmed their task, or they are a site's newest whole one in a copy. */
   async heldOf(account: string, now: Date): Promise<ReadonlySet<string>> {
-    const newest = await this.#newestWholeOf(account, now);
+    const { list, fault } = await this.#tryLocal(account);
+    // What is known of the remote copy may be of before: where it is all there is, it is asked.
+    const remote =
+      fault === null
+        ? await readCatalogueOf(this.#store, account, 'remote')
+        : (await this.listCopy(account, 'remote')).points.map(({ row }) => row);
+    const local = (list?.points ?? []).map(({ row }) => row);
+    const held = [
+      ...findNewestWhole(local, await readMadePoints(this.#store, account, 'local'), now),
+      ...findNewestWhole(remote, await readMadePoints(this.#store, account, 'remote'), now),
+    ];
     const rows = await readCatalogue(this.#store, account);
-    return new Set([...newest, ...rows.filter(({ pinned }) => pinned === 1).map(({ id }) => id)]);
+    return new Set([...held, ...rows.filter(({ pinned }) => pinned === 1).map(({ id }) => id)]);
   }
 
   /** Archives and dumps on the disk, newest first. */
@@ -180,14 +251,17 @@ export class HostPoints implements AsyncDisposable {
 
   /** The pinned point that a task took, of whichever account: asked of the repositories, as the list of tasks may be lost. */
   async pinnedOf(task: string): Promise<PointRow | null> {
-    for (const { account } of listMade(this.#places, 'local')) await this.listAll(account);
+    for (const { account } of listMade(this.#places, 'local'))
+      await this.listAll(account).catch((error: unknown) => {
+        if (findCopyFault(error) === null) throw error;
+      });
     return await findPinnedOf(this.#store, task);
   }
 
   /** The point that was made of an archive, as long as `source` says that it would be made the same. */
   async openUnpacked(account: string, id: string, source: string): Promise<OpenPoint | null> {
-    if (!hasRepository(this.#places, account)) return null;
-    const found = (await this.listAll(account)).points.find(
+    const { list } = await this.#tryLocal(account);
+    const found = list?.points.find(
       ({ row, stored }) => row.id === id && stored.kind === 'site' && tagOf(stored.snapshot, 'source') === source,
     );
     return found === undefined ? null : await openStored(await this.repositories.open(account), found.stored);
@@ -195,7 +269,7 @@ export class HostPoints implements AsyncDisposable {
 
   /** Removes the points that were made of an archive before, but for the one that is given. */
   async forgetUnpacked(account: string, { manifest, snapshot }: OpenPoint, signal: AbortSignal): Promise<void> {
-    const repository = await this.repositories.open(account);
+    const { repository } = await this.repositories.openForNew(account);
     const { snapshots } = await listSnapshots(repository, { tags: [`point:${manifest.point}`] });
     const older = snapshots.filter(({ id, tags }) => id !== snapshot.id && tagOf({ tags }, 'source') !== null);
     await forgetNamed(
@@ -211,7 +285,7 @@ export class HostPoints implements AsyncDisposable {
   }
 
   /**
-   * Ends a point's pin in every copy: from now on it lives as long as the rules say. A remote place that can't be reached
+   * Ends a point's pin in every copy: from now on it lives as long as the rules say. A copy that can't be read
    * keeps its pin, which is a problem that is named. Throws `repository-locked` where something is at work on the local one.
    */
   async unpin(account: string, point: string, signal: AbortSignal): Promise<readonly Problem[]> {
@@ -227,59 +301,23 @@ export class HostPoints implements AsyncDisposable {
         });
         await this.forgetMade(changed.map(({ old }) => old));
       } catch (error) {
-        if (copy === 'local') throw error;
-        problems.push(problemOfPlace(error, repositoryUrlOf(this.#places, account, copy)));
+        if (copy === 'local' && findCopyFault(error) === null) throw error;
+        problems.push(problemOfPlace(error, this.locate(account, copy)));
       }
     }
     await setUnpinned(this.#store, point);
     return problems;
   }
 
-  /** Opens the point that is meant, whichever account it belongs to. Throws `point-unknown`, `point-ambiguous`. */
-  async open(prefix: string, accounts: readonly string[]): Promise<OpenPoint> {
-    const found: { account: string; listed: ListedPoint }[] = [];
-    for (const account of accounts) {
-      if (!hasRepository(this.#places, account)) continue;
-      for (const listed of (await this.listAll(account)).points)
-        if (listed.row.id.startsWith(prefix)) found.push({ account, listed });
-    }
-    return await this.#openOnly(prefix, 'this host', found);
-  }
-
-  /** The point of one site that is meant; null for the newest that is complete and not a safety point. */
-  async openOf(account: string, uri: string, prefix: string | null): Promise<OpenPoint> {
-    const points = await this.list(account, uri);
-    if (prefix === null) {
-      // One of databases alone is restored where it is named: the whole site is meant here.
-      const newest = points.find(({ row }) => row.complete === 1 && row.safety === 0 && row.holds_files === 1);
-      if (newest === undefined) throw new SalvorError('point-missing', { site: `${account}/${uri}` });
-      return await openStored(await this.repositories.open(account), newest.stored);
-    }
-    const found = points.filter(({ row }) => row.id.startsWith(prefix)).map((listed) => ({ account, listed }));
-    return await this.#openOnly(prefix, `${account}/${uri}`, found);
-  }
-
   /** A site that only its points remember, by URI or ACCOUNT/URI; null where none does, or more than one. */
   async findSite(name: string, accounts: readonly string[]): Promise<{ account: string; uri: string } | null> {
     const found = new Map<string, { account: string; uri: string }>();
     for (const account of accounts) {
-      if (!hasRepository(this.#places, account)) continue;
+      if (!this.isKnown(account)) continue;
       for (const { row } of (await this.listAll(account)).points)
         if (row.uri === name || `${account}/${row.uri}` === name) found.set(account, { account, uri: row.uri });
     }
     const [only] = found.values();
     return only !== undefined && found.size === 1 ? only : null;
-  }
-
-  async #openOnly(
-    prefix: string,
-    where: string,
-    found: readonly { readonly account: string; readonly listed: ListedPoint }[],
-  ): Promise<OpenPoint> {
-    const [only] = found;
-    if (only === undefined || prefix.length < MIN_PREFIX)
-      throw new SalvorError('point-unknown', { point: prefix, where });
-    if (found.length > 1) throw new SalvorError('point-ambiguous', { point: prefix });
-    return await openStored(await this.repositories.open(only.account), only.listed.stored);
   }
 }

@@ -1,6 +1,7 @@
-import type { LsDocument } from '@salvor/contract';
+import type { LsDocument, Problem } from '@salvor/contract';
 import type { ViewEntry } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
+import type { EitherCopy } from './either-copy.ts';
 import type { OpenPoint } from './open-point.ts';
 
 /** What lies at a path of a point: a directory's entries, or the one file. Throws `path-unknown`. */
@@ -15,13 +16,23 @@ export async function readPath(point: OpenPoint, path: string): Promise<LsDocume
   return entries;
 }
 
-/** The bytes of a file of a point. Throws `path-unknown`, also for what is not a file. */
-export async function openPath(point: OpenPoint, path: string): Promise<AsyncIterable<Uint8Array>> {
+/**
+ * The bytes of a file of a point, from whichever copy each can be read. Throws `path-unknown`, also for what is not a file.
+ * `onProblem` is told what turned out to be wrong with a copy, at the end.
+ */
+export async function openPath(
+  source: EitherCopy,
+  path: string,
+  onProblem: (problem: Problem) => void,
+): Promise<AsyncIterable<Uint8Array>> {
   const at = normalise(path);
-  const entry = await statOf(point, at);
+  const entry = await source.read((point) => statOf(point, at));
   if (entry.type !== 'file')
-    throw new SalvorError('path-unknown', { point: point.manifest.point, path: `file ${path}` });
-  return point.view.read(at);
+    throw new SalvorError('path-unknown', { point: source.point.manifest.point, path: `file ${path}` });
+  return (async function* () {
+    yield* source.stream(({ view }, offset) => view.read(at, { offset }));
+    for (const problem of source.problems) onProblem(problem);
+  })();
 }
 
 async function statOf(point: OpenPoint, path: string): Promise<ViewEntry> {

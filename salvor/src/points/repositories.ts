@@ -125,6 +125,17 @@ export function listMade(places: RepositoryPlaces, copy: CopyName): readonly Mad
   });
 }
 
+/** From now on one may be begun at its place: a person has said that it is gone. */
+export function forgetMadeRepository(places: RepositoryPlaces, account: string, copy: CopyName): void {
+  rmSync(madeFileOf(places, account, copy), { force: true });
+}
+
+/** Whether this host has an account's local repository, or had one in some copy: what it lost may be brought back. */
+export function isKnownAccount(places: RepositoryPlaces, account: string): boolean {
+  const isMade = copiesOf(places).some((copy) => listMade(places, copy).some((made) => made.account === account));
+  return isMade || hasRepository(places, account);
+}
+
 /** Keeps that an account's repository is at its place: from now on an empty one is never begun there. */
 export function rememberMade(places: RepositoryPlaces, account: string, copy: CopyName, { id }: Repository): void {
   const file = madeFileOf(places, account, copy);

@@ -134,4 +134,37 @@ const MIGRATIONS: Record<string, Migration> = {
         .execute();
     },
   },
+  // A point has a row for each copy from now on, and SQLite can't change a key in place.
+  '0005-points-of-copies': {
+    async up(store: Kysely<unknown>) {
+      await store.schema.alterTable('points').renameTo('points_of_local').execute();
+      await store.schema.dropIndex('points_of_site').execute();
+      await store.schema
+        .createTable('points')
+        .addColumn('id', 'text', (c) => c.notNull())
+        .addColumn('copy', 'text', (c) => c.notNull())
+        .addColumn('account', 'text', (c) => c.notNull())
+        .addColumn('uri', 'text', (c) => c.notNull())
+        .addColumn('time', 'text', (c) => c.notNull())
+        .addColumn('origin', 'text', (c) => c.notNull())
+        .addColumn('reason', 'text')
+        .addColumn('holds_files', 'integer', (c) => c.notNull())
+        .addColumn('holds_databases', 'integer', (c) => c.notNull())
+        .addColumn('bytes', 'integer', (c) => c.notNull())
+        .addColumn('complete', 'integer', (c) => c.notNull())
+        .addColumn('safety', 'integer', (c) => c.notNull())
+        .addColumn('pinned', 'integer', (c) => c.notNull())
+        .addColumn('task', 'text')
+        .addColumn('snapshot', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('points_key', ['id', 'copy'])
+        .execute();
+      const columns = sql.raw(
+        'account, uri, time, origin, reason, holds_files, holds_databases, bytes, complete, safety, pinned, task, snapshot',
+      );
+      await sql`INSERT INTO points (id, copy, ${columns})
+        SELECT id, 'local', ${columns} FROM points_of_local`.execute(store);
+      await store.schema.dropTable('points_of_local').execute();
+      await store.schema.createIndex('points_of_site').on('points').columns(['account', 'uri', 'time']).execute();
+    },
+  },
 };

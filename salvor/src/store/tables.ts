@@ -55,6 +55,8 @@ export type TaskLogRow = {
 /** A point of one site as its manifest tells it; a night's point of an account has a row for each site. A cache: every row can be made again from the repositories. */
 export type PointRow = {
   id: string;
+  /** The copy that has it: of a point that both have there are two rows, which may hold different parts of it. */
+  copy: string;
   account: string;
   uri: string;
   time: string;
@@ -67,7 +69,7 @@ export type PointRow = {
   safety: number;
   pinned: number;
   task: string | null;
-  /** Ids of the snapshots in the account's local repository that it was read from. */
+  /** Ids of the snapshots in the account's repository that it was read from. */
   snapshot: string;
 };
 

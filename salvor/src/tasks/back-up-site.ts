@@ -3,6 +3,8 @@ import type { Repository } from '@salvor/engine';
 import type { ServerAddress } from '../databases/mariadb/connect.ts';
 import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
+import type { NewPointPlace } from '../points/account-repositories.ts';
+import { findCopyFault } from '../points/copy-fault.ts';
 import { type CaptureMoved, type CapturedPoint, capturePoint } from '../points/capture-point.ts';
 import type { CaptureDatabase } from '../points/dump-entries.ts';
 import { findBarrier, findGaps } from '../sites/settings-doubts.ts';
@@ -33,7 +35,7 @@ export type SitePlaces = {
   readonly databases: ReadonlyMap<string, { readonly server: ServerAddress; readonly name: string }>;
 };
 
-export type BackupTools = Pick<SwitchTools, 'administratorOf'> & { readonly repository: Repository };
+export type BackupTools = Pick<SwitchTools, 'administratorOf'> & NewPointPlace;
 
 /** Its own places. */
 export function placesOf(site: Site): SitePlaces {
@@ -65,7 +67,7 @@ export async function backUpSite(
     probeDatabases(site, wanted, { problems, notes }, tools, run.signal),
   );
   const schema = await readSiteSchema(site, databases);
-  const captured = await run.step('back up', () =>
+  const capture = (repository: Repository): Promise<CapturedPoint> =>
     capturePoint(
       site,
       {
@@ -81,18 +83,37 @@ export async function backUpSite(
         problems: [...problems, ...notes],
       },
       {
-        repository: tools.repository,
+        repository,
         scratch: run.scratch,
         clock: run.clock,
         randomBytes: run.randomBytes,
         signal: run.signal,
         onProgress: (progress) => run.progress({ ...progress, bytesTotal: wanted.bytesTotal ?? null }),
       },
-    ),
-  );
+    );
+  const captured = await run.step('back up', () => captureInto(tools, capture, run));
   run.say(`point ${captured.point.manifest.point} was written and read back`);
   const tables = captured.point.manifest.databases.flatMap((d) => d.files.filter((file) => file.kind === 'table'));
   return { ...captured, tables: tables.length };
+}
+
+/** Into the other copy where this one turns out to be damaged: what is there already is built on, and must be read. */
+async function captureInto(
+  { repository, spare }: NewPointPlace,
+  capture: (repository: Repository) => Promise<CapturedPoint>,
+  run: TaskRun,
+): Promise<CapturedPoint> {
+  try {
+    return await capture(repository);
+  } catch (error) {
+    const fault = findCopyFault(error);
+    if (fault === null || spare === undefined || spare === null) throw error;
+    const other = await spare.open().catch(() => {
+      throw error;
+    });
+    run.note(spare.tell(fault));
+    return await capture(other);
+  }
 }
 
 /** A site whose databases are not known is refused, unless what is there is about to be replaced. */

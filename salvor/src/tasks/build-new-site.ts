@@ -7,12 +7,12 @@
  */
 import { createHmac } from 'node:crypto';
 import type { IdentityPlan, RewrittenValues } from '@salvor/contract';
-import type { Repository } from '@salvor/engine';
 import { type ServerAddress, openConnection } from '../databases/mariadb/connect.ts';
 import { createSiteDatabase, readLoginRules, whyNameTaken } from '../databases/mariadb/site-database.ts';
 import { SalvorError } from '../errors.ts';
 import { openRoot } from '../lib/beneath/open-directory.ts';
 import { openSpotOfOurs } from '../lib/beneath/own-directory.ts';
+import type { NewPointPlace } from '../points/account-repositories.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { checkLogIns } from '../sites/check-log-ins.ts';
 import type { ConnectionChange } from '../sites/connection-fields.ts';
@@ -38,9 +38,9 @@ import { type Switch, type SwitchTools, type TableSwap } from './switch-site.ts'
 import type { TaskRun } from './task-run.ts';
 
 export type NewSiteTools = Omit<IdentityTools, 'signal' | 'say'> &
+  NewPointPlace &
   Pick<RecoveryTools, 'journals'> &
   Pick<PlanTools, 'rates' | 'known'> & {
-    readonly repository: Repository;
     readonly remember: (point: OpenPoint) => Promise<void>;
     readonly staging: string | null;
     readonly graceHours: number;

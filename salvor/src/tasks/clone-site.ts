@@ -144,7 +144,7 @@ export function requireUnobstructed(
 export async function takeSafetyPoint(
   site: Site,
   reason: string,
-  tools: Pick<NewSiteTools, 'administratorOf' | 'repository' | 'remember'>,
+  tools: Pick<NewSiteTools, 'administratorOf' | 'repository' | 'spare' | 'remember'>,
   run: TaskRun,
 ): Promise<OpenPoint> {
   const wanted = { reason: `${reason} by task ${run.id}`, safety: true, places: placesOf(site) };

@@ -9,12 +9,12 @@
  */
 import { join } from 'node:path';
 import type { DeleteDocument } from '@salvor/contract';
-import type { Repository } from '@salvor/engine';
 import { openConnection, readAccount } from '../databases/mariadb/connect.ts';
 import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
 import { planSwap } from '../databases/mariadb/plan-swap.ts';
 import { createOurDatabase } from '../databases/mariadb/scratch.ts';
 import { SalvorError } from '../errors.ts';
+import type { NewPointPlace } from '../points/account-repositories.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
 import { backUpSite, placesOf } from './back-up-site.ts';
@@ -29,8 +29,8 @@ import type { TaskRun } from './task-run.ts';
 import { buildVirtualHosts, stagingsOf } from './virtual-host.ts';
 
 export type DeleteSiteTools = Omit<DeleteTools, 'signal'> &
+  NewPointPlace &
   Pick<RecoveryTools, 'journals'> & {
-    readonly repository: Repository;
     readonly remember: (point: OpenPoint) => Promise<void>;
     readonly staging: string | null;
     readonly graceHours: number;

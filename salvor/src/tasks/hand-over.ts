@@ -5,8 +5,8 @@
  *   wait for what runs → safety point → command → wait for what runs → look
  */
 import type { Problem } from '@salvor/contract';
-import type { Repository } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
+import type { NewPointPlace } from '../points/account-repositories.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Policy } from '../policies/settings.ts';
 import { type LivingAegir } from '../sites/find-aegir.ts';
@@ -28,14 +28,14 @@ export type HandOverWish = {
   readonly platform: string | null;
 };
 
-export type HandOverTools = Pick<RecoveryTools, 'administratorOf'> & {
-  readonly policy: Policy;
-  readonly aegir: LivingAegir;
-  readonly repository: Repository;
-  readonly remember: (point: OpenPoint) => Promise<void>;
-  /** All sites of the host as they are on disk then. */
-  readonly readSites: () => Promise<readonly Site[]>;
-};
+export type HandOverTools = NewPointPlace &
+  Pick<RecoveryTools, 'administratorOf'> & {
+    readonly policy: Policy;
+    readonly aegir: LivingAegir;
+    readonly remember: (point: OpenPoint) => Promise<void>;
+    /** All sites of the host as they are on disk then. */
+    readonly readSites: () => Promise<readonly Site[]>;
+  };
 
 /** Gives the safety point's id. Throws `hook-failed` where the command failed: what came of it Aegir knows. */
 export async function handOver(

@@ -3,7 +3,7 @@
  * keeps no longer, and a share of all data read again. Whatever fails behind the point is a problem of the night and keeps
  * nothing else from being done; the point stands.
  *
- *   back up (both copies) → remember → catch up → third copy → let go → check
+ *   back up (both copies) → remember → catch up → third copy → let go → check → list what is there
  */
 import type { DailyCopy, Problem } from '@salvor/contract';
 import { type Repository, type Snapshot, check, copy, findSnapshot } from '@salvor/engine';
@@ -42,6 +42,8 @@ export type NightTools = {
   /** Points that nothing may remove, by id or tag. */
   readonly held: () => Promise<ReadonlySet<string>>;
   readonly forget: (snapshots: readonly string[]) => Promise<void>;
+  /** Brings what is known of a copy up to date. */
+  readonly list: (copy: CopyName) => Promise<void>;
 };
 
 export type NightDone = {
@@ -85,6 +87,7 @@ class Night {
     for (const each of this.#open) {
       await this.#attempt('let go of what is old', each.name, () => this.#letGo(each));
       await this.#attempt('check', each.name, () => this.#check(each));
+      await this.#list(each);
     }
     return { point, copies: [...this.#copies.values()], thirdCopy };
   }
@@ -158,19 +161,29 @@ class Night {
     if (before !== undefined) this.#copies.set(name, { ...before, ...change });
   }
 
+  /** No step of its own: what is in the copies now is what whoever looks at points is told until the next night. */
+  async #list({ name }: OpenNightCopy): Promise<void> {
+    try {
+      await this.#tools.list(name);
+    } catch (error) {
+      this.#noteFailure(`list (${name})`, error);
+    }
+  }
+
   /** What fails here is named, and the next step begins; a night that is cancelled ends. */
   async #attempt<T>(name: StepName, of: string | null, body: () => Promise<T>): Promise<T | null> {
     try {
       return await this.#run.step(name, body, of);
     } catch (error) {
-      if (this.#run.signal.aborted) throw error;
-      const code = codeOf(error) ?? 'night-failed';
-      this.#run.note({
-        code,
-        message: `${of === null ? name : `${name} (${of})`}: ${error instanceof Error ? error.message : String(error)}`,
-      });
+      this.#noteFailure(of === null ? name : `${name} (${of})`, error);
       return null;
     }
+  }
+
+  #noteFailure(what: string, error: unknown): void {
+    if (this.#run.signal.aborted) throw error;
+    const code = codeOf(error) ?? 'night-failed';
+    this.#run.note({ code, message: `${what}: ${error instanceof Error ? error.message : String(error)}` });
   }
 }
 

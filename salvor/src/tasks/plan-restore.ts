@@ -15,6 +15,7 @@ import { type PlannedDatabase, bytesOfDump, planDatabase } from './plan-database
 import { isOfOther, judgeInto, notesOfPlatform } from './into-site.ts';
 import { locateMaintenance } from './maintenance.ts';
 import { planFiles } from './plan-files.ts';
+import type { PlanOfPoint } from './read-copy.ts';
 import type { RestoreScope } from './restore-scope.ts';
 import { locateStaging } from './staging.ts';
 import { findStrayPlaces } from './strays.ts';
@@ -22,7 +23,7 @@ import { findSchemaProblems } from './schema-number.ts';
 import { type SpaceNeed, findSpaceProblems } from './space.ts';
 
 export type RestorePlanned = {
-  readonly document: RestorePlan;
+  readonly document: PlanOfPoint;
   readonly scope: RestoreScope;
   readonly parts: readonly FilePart[];
   readonly databases: readonly PlannedDatabase[];
@@ -78,7 +79,7 @@ export async function planRestore(
   findings.obstacles.push(...findSpaceProblems(findings.needs));
   const dumpBytes = databases.reduce((sum, database) => sum + bytesOfDump(database), 0);
   const liveBytes = (files?.liveBytes ?? 0) + databases.reduce((sum, { facts }) => sum + bytesOf(facts), 0);
-  const document: RestorePlan = {
+  const document: PlanOfPoint = {
     account: site.account.name,
     uri: point.manifest.site.uri,
     point: point.manifest.point,

@@ -10,8 +10,9 @@
  */
 import { lstatSync } from 'node:fs';
 import type { RestoreDocument } from '@salvor/contract';
-import type { Repository } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
+import type { EitherCopy } from '../points/either-copy.ts';
+import type { NewPointPlace } from '../points/account-repositories.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { isKeptClosed } from '../sites/kept-closed.ts';
 import { type Site, siteKey } from '../sites/site.ts';
@@ -24,10 +25,11 @@ import { sumLiveTables } from './late-changes.ts';
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { bytesOfDump } from './plan-database.ts';
 import { type PlanTools, type RestorePlanned, planRestore } from './plan-restore.ts';
-import { type RecoveryTools, keep } from './recover-task.ts';
+import { readCopy, tellCopy } from './read-copy.ts';
+import { type RecoveryTools, dropScratchDatabases, keep } from './recover-task.ts';
 import { type ChangedPhp, findChangedIn, refreshTimes } from './refresh-php.ts';
 import type { RestoreScope } from './restore-scope.ts';
-import { locateStaging, makeStaging } from './staging.ts';
+import { locateStaging, makeStaging, removeStaging } from './staging.ts';
 import { type HookPlace, runHook } from './run-hook.ts';
 import { type Switch, type SwitchTools, type TableSwap, makeSwitch } from './switch-site.ts';
 import { syncDisks } from './sync-disks.ts';
@@ -35,8 +37,8 @@ import type { TaskRun } from './task-run.ts';
 import { type Safety, tellLate } from './tell-late.ts';
 
 export type RestoreTools = Omit<PlanTools, 'signal'> &
+  NewPointPlace &
   Pick<RecoveryTools, 'journals' | 'administratorOf'> & {
-    readonly repository: Repository;
     /** Takes a new point into the catalogue. */
     readonly remember: (point: OpenPoint) => Promise<void>;
     /** The site as its own settings say now: after the switch they are the restored ones. */
@@ -52,12 +54,15 @@ export type Restored = Omit<RestoreDocument, 'task' | 'state' | 'problems' | 'un
 /** Throws `restore-obstructed` and what a step throws; then the site is as it was, or as the switch has made it. */
 export async function restoreSite(
   site: Site,
-  point: OpenPoint,
+  source: EitherCopy,
   scope: RestoreScope,
   tools: RestoreTools,
   run: TaskRun,
 ): Promise<Restored> {
-  const plan = await run.step('plan', () => planRestore(site, point, scope, { ...tools, signal: run.signal }));
+  run.note(...source.problems);
+  const plan = await run.step('plan', () =>
+    readCopy(source, run, (point) => planRestore(site, point, scope, { ...tools, signal: run.signal })),
+  );
   requireUnobstructed(plan);
   const place = placeOfHook(site);
   const { preRestore } = tools.policy;
@@ -68,9 +73,17 @@ export async function restoreSite(
   const before = await run.step('sum the tables', () =>
     sumLiveTables(site, plan.databases, { ...tools, signal: run.signal }),
   );
-  const safety = await run.step('safety point', () => takeSafetyPoint(site, point, plan, tools, run));
+  const safety = await run.step('safety point', () => takeSafetyPoint(site, source, plan, tools, run));
 
-  const built = await run.step('build', () => buildBeside(site, point, plan, tools, run));
+  // All of the point is read here: the site is what it was until then, from whichever copy it comes.
+  const built = await run.step('build', () =>
+    readCopy(
+      source,
+      run,
+      (point) => buildBeside(site, point, plan, tools, run),
+      () => clearBuilt(run, tools),
+    ),
+  );
 
   await run.step('sync the disks', () => syncDisks(built.switch, site.account.home, tools, run.signal));
 
@@ -100,7 +113,7 @@ export async function restoreSite(
   run.record(kept.journal);
   return {
     safetyPoint: run.journal.point,
-    plan: plan.document,
+    plan: tellCopy(plan.document, source),
     refreshed: built.changed.flatMap(({ shown }) => shown),
     changedMeanwhile: late,
     page: page?.verdict ?? null,
@@ -126,16 +139,19 @@ function requireUnobstructed({ document }: RestorePlanned): void {
 
 async function takeSafetyPoint(
   site: Site,
-  point: OpenPoint,
+  { point, problems }: EitherCopy,
   plan: RestorePlanned,
   tools: RestoreTools,
   run: TaskRun,
 ): Promise<Safety> {
+  // What is built on packs that are damaged could not be read either.
+  const { spare = null } = problems.length === 0 ? {} : tools;
+  const place = spare === null ? {} : { repository: await spare.open(), spare: null };
   const reason = `before the restore of ${point.manifest.point.slice(0, 8)} by task ${run.id}`;
   const places = addReplaced(placesOf(site), point);
   const wanted = { reason, safety: true, places, bytesTotal: plan.liveBytes };
   const began = run.clock();
-  const safety = await backUpSite(site, wanted, tools, run);
+  const safety = await backUpSite(site, wanted, { ...tools, ...place }, run);
   tools.measure('safety', { bytes: safety.result.bytesProcessed, seconds: secondsSince(began, run) });
   run.note(...safety.problems);
   run.record({ point: safety.point.manifest.point });
@@ -153,6 +169,13 @@ function addReplaced(places: SitePlaces, { manifest }: OpenPoint): SitePlaces {
 }
 
 type Built = { readonly switch: Switch; readonly changed: readonly ChangedPhp[] };
+
+/** What was built of a copy that could not be read to the end. */
+async function clearBuilt(run: TaskRun, tools: RestoreTools): Promise<void> {
+  const { stagings, scratchDatabases } = run.journal;
+  for (const staging of stagings) await run.audit('remove-files', staging, () => removeStaging(staging));
+  await dropScratchDatabases(run.journal, scratchDatabases, switchTools(tools, run));
+}
 
 /** Files and databases at the same time would halve nothing: both wait for the same disk. */
 async function buildBeside(

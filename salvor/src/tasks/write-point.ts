@@ -1,6 +1,6 @@
-import { lstatSync, readdirSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import type { Problem, RestorePlan } from '@salvor/contract';
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { Problem } from '@salvor/contract';
 import { restore } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { sitePathOf } from '../points/moved-places.ts';
@@ -9,6 +9,7 @@ import type { OpenPoint } from '../points/open-point.ts';
 import type { Account } from '../sites/account.ts';
 import { type Rates, estimateSeconds } from './estimate-restore.ts';
 import { knownOwners, usersOfAccount } from './known-owners.ts';
+import type { PlanOfPoint } from './read-copy.ts';
 import { type RestoreScope, isInScope } from './restore-scope.ts';
 import { type TargetPlace, locateTarget } from './target-place.ts';
 import type { TaskProgress } from './task-run.ts';
@@ -20,7 +21,7 @@ export async function planWrite(
   scope: RestoreScope,
   target: string,
   { account, rates }: { readonly account: Account; readonly rates: Rates },
-): Promise<RestorePlan> {
+): Promise<PlanOfPoint> {
   const directory = resolve(target);
   requireEmpty(locateTarget(target, usersOfAccount(account)));
   let files = 0;
@@ -95,6 +96,13 @@ export async function writePoint(
     onProgress,
   });
   return problems.map(({ code, message, path }) => ({ code, message, path }));
+}
+
+/** Takes away again what a write that failed has left: it began in an empty directory. A helper has done so by itself. */
+export function clearWritten(target: string, account: Account): void {
+  const place = locateTarget(target, usersOfAccount(account));
+  if (place.by === 'account' || lstatSync(place.directory, { throwIfNoEntry: false }) === undefined) return;
+  for (const name of readdirSync(place.directory)) rmSync(join(place.directory, name), { recursive: true });
 }
 
 function isWritten(scope: RestoreScope, point: OpenPoint, path: string): boolean {

@@ -1,6 +1,13 @@
 import { statSync } from 'node:fs';
 import type { DoctorFinding } from '@salvor/contract';
-import { type CopyName, copiesOf, hasRepository, keyFileOf, repositoryUrlOf } from '../../points/repositories.ts';
+import {
+  type CopyName,
+  copiesOf,
+  hasRepository,
+  isKnownAccount,
+  keyFileOf,
+  repositoryUrlOf,
+} from '../../points/repositories.ts';
 import { listLocalLocks } from '../../points/local-locks.ts';
 import { HOST_ACCOUNT } from '../host-account.ts';
 import type { Check, DoctorRoom } from './examine-host.ts';
@@ -20,7 +27,7 @@ export const checkRepositories: Check = async (room, { accounts }, signal) => {
     ),
   );
   const names = accounts.map(({ name }) => name);
-  if (hasRepository(config, HOST_ACCOUNT)) names.push(HOST_ACCOUNT);
+  if (isKnownAccount(config, HOST_ACCOUNT)) names.push(HOST_ACCOUNT);
   for (const copy of copiesOf(config)) {
     let isTried = false;
     for (const account of names) {
@@ -48,6 +55,8 @@ async function examine(
   } catch (error) {
     const met = findingOfError(error, 'error', url);
     const isMissing = met.code === 'repository-missing' || (copy === 'local' && !hasRepository(config, account));
+    if (isMissing && points.repositories.isMade(account, copy))
+      return [finding('repository-lost', { account, copy, url }, url)];
     return [isMissing ? finding('account-without-repository', { account, copy }, url) : met];
   }
   if (!url.startsWith('/')) return [];

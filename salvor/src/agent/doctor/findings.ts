@@ -164,6 +164,12 @@ export const FINDINGS = {
     message: (c) => `a lock lies in the ${c['copy']} repository of ${c['account']} since ${c['time']}`,
     remedy: (c) => `if no other program works on it: salvor repo unlock --repo ${c['url']} --password-file ${c['key']}`,
   },
+  'repository-lost': {
+    severity: 'error',
+    message: (c) => `the ${c['copy']} repository of ${c['account']} was made and is not there any more (${c['url']})`,
+    remedy: (c) =>
+      `mount its disk; if it is gone for good, make it again out of the other copy with: salvor recover --only copies --account ${c['account']}`,
+  },
   'site-has-problems': {
     severity: 'warning',
     message: (c) => `${c['site']}: ${c['problem']}`,

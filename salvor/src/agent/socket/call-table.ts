@@ -26,6 +26,7 @@ export const CALLS = [
   'policy',
   'simulatePolicy',
   'rebuildCatalogue',
+  'recoverCopies',
   'rotateKeys',
   'status',
 ] as const satisfies readonly (keyof Agent)[];

@@ -3,12 +3,13 @@ import { EXIT_OF_STATE, type ExportDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import type { Paint } from '../paint.ts';
+import type { FromFlags } from '../from-copy.ts';
 import { escapeControl, readableBytes, shortPoint } from '../readable.ts';
 import { renderExportPlan } from '../render-point-plans.ts';
 import { renderProblems } from '../render-problems.ts';
 import { watchWait } from '../wait.ts';
 
-export type ExportFlags = { readonly output: string; readonly dryRun?: boolean };
+export type ExportFlags = FromFlags & { readonly output: string; readonly dryRun?: boolean };
 
 export async function exportSite(
   site: string,
@@ -18,10 +19,11 @@ export async function exportSite(
 ): Promise<CommandResult> {
   await using agent = await openAgent(context);
   using waiting = watchWait({}, context);
-  const { output, dryRun = false } = flags;
+  const { output, from = null, dryRun = false } = flags;
   const document = await agent.export(site, {
     point: point ?? null,
     output: resolve(output),
+    from,
     dryRun,
     ...waiting.options,
   });

@@ -1,14 +1,16 @@
 import type { PointDocument, PointsDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
+import { watchProblems } from '../from-copy.ts';
 import type { Paint } from '../paint.ts';
 import { escapeControl, readableBytes, readableTime, shortPoint } from '../readable.ts';
 import { renderTable } from '../table.ts';
 
 export async function points(site: string, context: CommandContext): Promise<CommandResult> {
   await using agent = await openAgent(context);
-  const document = await agent.points(site, { signal: context.signal });
-  return { document, text: render(site, document, context.terminal.output), exit: 0 };
+  const { onProblem, exit } = watchProblems(context);
+  const document = await agent.points(site, { onProblem, signal: context.signal });
+  return { document, text: render(site, document, context.terminal.output), exit: exit() };
 }
 
 function render(site: string, document: PointsDocument, paint: Paint): string {

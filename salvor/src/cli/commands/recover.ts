@@ -18,12 +18,13 @@ export type RecoverFlags = {
   readonly from?: 'local' | 'remote';
   readonly account?: string;
   readonly site?: string;
-  readonly only?: 'configuration' | 'catalogue';
+  readonly only?: 'configuration' | 'catalogue' | 'copies';
   readonly dryRun?: boolean;
 };
 
 export async function recover(flags: RecoverFlags, context: CommandContext): Promise<CommandResult> {
   if (flags.only === 'catalogue') return await recoverCatalogue(context);
+  if (flags.only === 'copies') return await recoverCopies(flags, context);
   const kit = await kitOf(flags.kit, context);
   const file = placeOfConfig(context);
   using progress = new ProgressLine(context.terminal, context.clock);
@@ -50,6 +51,24 @@ async function recoverCatalogue(context: CommandContext): Promise<CommandResult>
   const document: RecoverCatalogueDocument = { state, points, archives, problems: [...problems] };
   const lines = [text, ...renderProblems(problems, context.terminal.output)];
   return { document, text: lines.join('\n'), exit: EXIT_OF_STATE[state] };
+}
+
+/** On the host itself too: what one copy has lost comes out of the other. */
+async function recoverCopies({ account, dryRun }: RecoverFlags, context: CommandContext): Promise<CommandResult> {
+  if (dryRun === true)
+    throw new SalvorError('usage', { problem: '--only copies has no --dry-run: salvor doctor says which are gone' });
+  await using agent = await openAgent(context);
+  using progress = new ProgressLine(context.terminal, context.clock);
+  const document = await agent.recoverCopies(account ?? null, { signal: context.signal, onProgress: progress.show });
+  progress.clear();
+  const { copies, problems, state } = document;
+  const lines = copies.map(
+    ({ account: of, copy, url, snapshots }) =>
+      `Made the ${copy} repository of ${escapeControl(of)} again in ${escapeControl(url)}: ${counted(snapshots, 'snapshot')} came over.`,
+  );
+  if (copies.length === 0 && problems.length === 0) lines.push('No repository is gone.');
+  const text = [...lines, ...renderProblems(problems, context.terminal.output)].join('\n');
+  return { document, text, exit: EXIT_OF_STATE[state] };
 }
 
 /** The one that is named, else the host's: that of whatever directory the command is typed in is no lost host's. */

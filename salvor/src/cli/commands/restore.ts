@@ -4,21 +4,23 @@ import type { RestoreDocument } from '@salvor/contract';
 import { openAgent } from '../../compose.ts';
 import type { CommandContext, CommandResult } from '../command.ts';
 import { askConsent, requireConsentPossible } from '../consent.ts';
+import type { FromFlags } from '../from-copy.ts';
 import { counted, escapeControl, readableBytes, readableTime, shortPoint } from '../readable.ts';
 import { renderPlan } from '../render-plan.ts';
 import { renderProblems } from '../render-problems.ts';
 import { writeAll } from '../terminal.ts';
 import { type WaitFlags, watchWait } from '../wait.ts';
 
-export type RestoreFlags = WaitFlags & {
-  readonly only?: 'files' | 'databases';
-  readonly path?: readonly string[];
-  readonly table?: readonly string[];
-  readonly to?: string;
-  readonly into?: string;
-  readonly dryRun?: boolean;
-  readonly yes?: boolean;
-};
+export type RestoreFlags = WaitFlags &
+  FromFlags & {
+    readonly only?: 'files' | 'databases';
+    readonly path?: readonly string[];
+    readonly table?: readonly string[];
+    readonly to?: string;
+    readonly into?: string;
+    readonly dryRun?: boolean;
+    readonly yes?: boolean;
+  };
 
 /** A restore into an empty directory and a dry run change nothing that anybody has, and ask nothing. */
 export async function restore(
@@ -33,6 +35,7 @@ export async function restore(
   using waiting = watchWait(flags, context);
   const wanted = {
     point: point ?? null,
+    from: flags.from ?? null,
     only: flags.only ?? null,
     paths: flags.path ?? [],
     tables: flags.table ?? [],

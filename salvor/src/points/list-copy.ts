@@ -1,70 +1,70 @@
-import { type Repository, type Snapshot, listSnapshots } from '@salvor/engine';
-import type { PointDocument, Problem } from '@salvor/contract';
+import { PIN_TAG, type Repository, type Snapshot, listSnapshots } from '@salvor/engine';
+import type { Problem } from '@salvor/contract';
+import { codeOf } from '../lib/errno.ts';
 import type { Store } from '../store/open-store.ts';
 import type { MadeSnapshotRow, PointRow } from '../store/tables.ts';
-import type { FoundArchive } from './archive-catalogue.ts';
-import { forgetPoints, readCatalogue, rememberPoints, rowOfManifest } from './catalogue.ts';
 import { type AccountSnapshots, halfOf, readAccountManifest, readSiteManifest } from './account-point.ts';
-import { readMadePoints } from './made-snapshots.ts';
+import { forgetPoints, readCatalogueOf, rememberPoints, rowOfManifest } from './catalogue.ts';
+import { forgetMade, readMadePoints } from './made-snapshots.ts';
 import { openPoint, pointTagOf } from './open-point.ts';
 import type { CopyName } from './repositories.ts';
 import type { StoredPoint } from './stored-point.ts';
-import { codeOf } from '../lib/errno.ts';
 
-/** One point and where it lies. */
-export type ListedPoint = {
-  readonly row: PointRow;
-  readonly stored: StoredPoint;
-  readonly copies: readonly CopyName[];
-};
+/** A point of one site as one copy has it; `tag` is the point that its snapshots say they are of. */
+export type CopyPoint = { readonly row: PointRow; readonly stored: StoredPoint; readonly tag: string };
 
-export type PointList = {
+export type CopyList = {
   /** Newest first. */
-  readonly points: readonly ListedPoint[];
+  readonly points: readonly CopyPoint[];
   /** Snapshots that could not be read: they are named and not listed. */
   readonly problems: readonly Problem[];
 };
 
+export type ListCopyTools = {
+  readonly account: string;
+  readonly copy: CopyName;
+  readonly store: Store;
+  /** The snapshots that this opening of the repository has met. */
+  readonly seen: Set<string>;
+  /** What the other copy was found to have: what is equal there need not be read here. */
+  readonly others: readonly CopyPoint[];
+};
+
 /**
- * The points in an account's repository: of a night's point of the account one for each site. The repository decides what
- * there is; the store only remembers what each manifest said, and is brought up to date on the way. `seen` are the
- * snapshots that this opening of the repository has met.
+ * The points in one of an account's repositories: of a night's point of the account one for each site. The repository decides
+ * what there is; the store only remembers what each manifest said, and is brought up to date on the way.
  */
-export async function listPoints(
-  repository: Repository,
-  account: string,
-  store: Store,
-  seen: Set<string>,
-): Promise<PointList> {
+export async function listCopy(repository: Repository, tools: ListCopyTools): Promise<CopyList> {
+  const { account, copy, store, seen } = tools;
+  // Before the snapshots are: what another process makes meanwhile is not among what is gone.
+  const made = await readMadePoints(store, account, copy);
   const { snapshots, problems } = await listSnapshots(repository, { tags: ['salvor'] });
   // Another process may have committed them: what their trees are made of is in an index that we have not read.
   if (snapshots.some(({ id }) => !seen.has(id))) repository.dropIndex();
   for (const { id } of snapshots) seen.add(id);
-  const known = Map.groupBy(await readCatalogue(store, account), ({ snapshot }) => snapshot);
-  const remote = new Set((await readMadePoints(store, account, 'remote')).values());
-  const made = await readMadePoints(store, account, 'local');
-  const found = new Map<string, ListedPoint>();
+  const known = Map.groupBy(await readCatalogueOf(store, account, copy), ({ snapshot }) => snapshot);
+  const twins = Map.groupBy(tools.others, ({ stored }) => contentOf(stored));
+  const found = new Map<string, CopyPoint>();
   const fresh = new Map<string, PointRow>();
   const unreadable: Problem[] = problems.map(({ code, path, message }) => ({ code, path, message }));
-  for (const [id, kept] of groupByPoint(snapshots)) {
+  for (const [tag, kept] of groupByPoint(snapshots)) {
     const from = idsOf(kept);
     let rows = known.get(from);
     if (rows === undefined) {
       try {
-        rows = await readRows(repository, kept, from);
+        rows = rowsOfTwins(twins.get(contentOf(kept)), kept, copy) ?? (await readRows(repository, kept, copy));
       } catch (error) {
-        unreadable.push(asProblem(error, id));
+        unreadable.push(asProblem(error, tag));
         continue;
       }
       for (const row of rows) fresh.set(`${row.id} ${from}`, row);
     }
-    const copies: readonly CopyName[] = remote.has(id) ? ['local', 'remote'] : ['local'];
     for (const row of rows) {
       // Whoever has the account's key can say of a snapshot what another one says of itself: ours is the point.
       if (found.has(row.id) && !isMadeOf(row, made)) continue;
       const stored: StoredPoint =
         kept.kind === 'site' ? kept : { kind: 'account', snapshots: kept.snapshots, uri: row.uri };
-      found.set(row.id, { row, stored, copies });
+      found.set(row.id, { row, stored, tag });
     }
   }
   const points = [...found.values()];
@@ -73,11 +73,17 @@ export async function listPoints(
     points.flatMap(({ row }) => fresh.get(`${row.id} ${row.snapshot}`) ?? []),
   );
   // A snapshot that can't be read just now is not a snapshot that is gone.
-  if (problems.length === 0 && unreadable.length === 0) {
+  if (unreadable.length === 0) {
     const gone = [...known.values()].flat().filter(({ id }) => !found.has(id));
     await forgetPoints(
       store,
       gone.map(({ id }) => id),
+      copy,
+    );
+    const there = new Set<string>(snapshots.map(({ id }) => id));
+    await forgetMade(
+      store,
+      [...made.keys()].filter((id) => !there.has(id)),
     );
   }
   points.sort((one, other) => (one.row.time < other.row.time ? 1 : one.row.time > other.row.time ? -1 : 0));
@@ -99,7 +105,7 @@ export async function readStoredPoints(
   const found: (MadeSnapshotRow & { readonly time: string })[] = [];
   for (const [point, kept] of groupByPoint(snapshots)) {
     try {
-      const rows = await readRows(repository, kept, '');
+      const rows = await readRows(repository, kept, copy);
       const complete = rows.every((row) => row.complete === 1) ? 1 : 0;
       const of = kept.kind === 'site' ? [kept.snapshot] : [kept.snapshots.files, kept.snapshots.databases];
       for (const snapshot of of)
@@ -140,56 +146,28 @@ function idsOf(kept: KeptPoint): string {
   return `${databases?.id ?? '-'} ${files?.id ?? '-'}`;
 }
 
-async function readRows(repository: Repository, kept: KeptPoint, from: string): Promise<PointRow[]> {
+/** The hashes of all that it holds: equal ones are the same in every copy. */
+function contentOf(kept: KeptPoint): string {
+  if (kept.kind === 'site') return kept.snapshot.tree;
+  const { databases, files } = kept.snapshots;
+  return `${databases?.tree ?? '-'} ${files?.tree ?? '-'}`;
+}
+
+/** What the other copy's manifests said of the same content; undefined where it has none. */
+function rowsOfTwins(twins: readonly CopyPoint[] | undefined, kept: KeptPoint, copy: CopyName): PointRow[] | undefined {
+  const isPinned = kept.kind === 'site' && kept.snapshot.tags.includes(PIN_TAG);
+  return twins?.map(({ row }) => ({ ...row, copy, snapshot: idsOf(kept), pinned: isPinned ? 1 : 0 }));
+}
+
+async function readRows(repository: Repository, kept: KeptPoint, copy: CopyName): Promise<PointRow[]> {
   if (kept.kind === 'site')
-    return [rowOfManifest((await openPoint(repository, kept.snapshot)).manifest, kept.snapshot)];
+    return [rowOfManifest((await openPoint(repository, kept.snapshot)).manifest, kept.snapshot, copy)];
   const { sites } = await readAccountManifest(repository, kept.snapshots);
+  const as = { id: idsOf(kept), tags: [] };
   const rows: PointRow[] = [];
   for (const site of sites)
-    rows.push(rowOfManifest(await readSiteManifest(repository, kept.snapshots, site), { id: from, tags: [] }));
+    rows.push(rowOfManifest(await readSiteManifest(repository, kept.snapshots, site), as, copy));
   return rows;
-}
-
-/** `archive`: the file that holds the same. */
-export function documentOfPoint({ row, copies }: ListedPoint, archive: FoundArchive | null): PointDocument {
-  const holds: ('files' | 'databases')[] = [];
-  if (row.holds_files === 1) holds.push('files');
-  if (row.holds_databases === 1) holds.push('databases');
-  return {
-    id: row.id,
-    time: row.time,
-    origin: row.origin as PointDocument['origin'],
-    holds,
-    reason: row.reason,
-    bytes: row.bytes,
-    copies: [...copies],
-    proof: null,
-    complete: row.complete === 1,
-    archive: archive === null ? null : { path: archive.file.path, bytes: archive.file.bytes },
-    safety: row.safety === 1,
-  };
-}
-
-/** A point that is an archive or a dump alone. What keeps it from being read is its reason. */
-export function documentOfArchive({ id, time, origin, file, look }: FoundArchive): PointDocument {
-  const { files, databases } = look.holds;
-  const holds: ('files' | 'databases')[] = [];
-  // What was not seen within the bounds of a look is there in whatever Aegir writes.
-  if (files ?? origin === 'archive') holds.push('files');
-  if (databases ?? origin === 'archive') holds.push('databases');
-  return {
-    id,
-    time,
-    origin,
-    holds,
-    reason: look.description ?? look.problems[0]?.message ?? null,
-    bytes: file.bytes,
-    copies: [],
-    proof: null,
-    complete: look.problems.length === 0,
-    archive: { path: file.path, bytes: file.bytes },
-    safety: false,
-  };
 }
 
 function asProblem(error: unknown, path: string): Problem {
