@@ -10,6 +10,7 @@ import type { Agent } from './agent/agent.ts';
 import { Locks } from './agent/locks.ts';
 import { type AgentCalls, socketOf } from './agent/socket/call-table.ts';
 import { connectAgent } from './agent/socket/connect-agent.ts';
+import { Way } from './agent/way.ts';
 import { openCallListener } from './agent/socket/listen-calls.ts';
 import { readVersion } from './lib/version.ts';
 import { type Uptime, readUptime } from './agent/clock-watch.ts';
@@ -47,13 +48,15 @@ export async function openAgentFor(
     clock,
     uptime = readUptime,
     who = nameCaller(),
-  }: Pick<Composition, 'clock'> & { readonly uptime?: () => Uptime; readonly who?: string },
+    way = new Way(),
+  }: Pick<Composition, 'clock'> & Partial<Pick<AgentServices, 'uptime' | 'who' | 'way'>>,
 ): Promise<Agent> {
-  return openAgentOf(config, servicesOf(clock, uptime, who));
+  return openAgentOf(config, servicesOf(clock, uptime, who, way));
 }
 
-function servicesOf(clock: () => Date, uptime: () => Uptime, who: string): AgentServices {
+function servicesOf(clock: () => Date, uptime: () => Uptime, who: string, way: Way = new Way()): AgentServices {
   return {
+    way,
     clock,
     random: Math.random,
     randomBytes: (count) => randomBytes(count),
@@ -82,6 +85,8 @@ export type ServeOptions = {
   readonly load: () => Config;
   readonly clock: () => Date;
   readonly uptime?: () => Uptime;
+  /** Of nights and of what is asked for meanwhile, alike. */
+  readonly way?: Way;
   /** Waits so long, or until the signal says stop. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
@@ -96,7 +101,15 @@ const ROUND_MS = 30_000;
  * the tasks that are nobody's, and what commands ask for. A configuration that can't be read any more is told once, and
  * the one before stays in force.
  */
-export async function serveHost({ load, clock, uptime, pause, signal, onLine }: ServeOptions): Promise<void> {
+export async function serveHost({
+  load,
+  clock,
+  uptime,
+  way = new Way(),
+  pause,
+  signal,
+  onLine,
+}: ServeOptions): Promise<void> {
   let config = load();
   let told = '';
   await using held = new AsyncDisposableStack();
@@ -107,7 +120,7 @@ export async function serveHost({ load, clock, uptime, pause, signal, onLine }: 
       version: readVersion(),
       config: () => config.file,
       // What salvor.yaml says now, not at the last round: whoever asks has just read it.
-      open: ({ pid, uid }) => openAgentFor(load(), { clock, who: nameProcess(pid, uid) }),
+      open: ({ pid, uid }) => openAgentFor(load(), { clock, way, who: nameProcess(pid, uid) }),
       onIdle: releaseMemory,
     }),
   );
@@ -124,7 +137,7 @@ export async function serveHost({ load, clock, uptime, pause, signal, onLine }: 
       told = text;
     }
     try {
-      await using agent = await openAgentFor(config, { clock, ...(uptime === undefined ? {} : { uptime }) });
+      await using agent = await openAgentFor(config, { clock, way, ...(uptime === undefined ? {} : { uptime }) });
       await agent.serveRound({ signal, onLine });
     } catch (error) {
       if (signal.aborted) break;

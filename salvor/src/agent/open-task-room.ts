@@ -28,6 +28,8 @@ export type AgentServices = {
   readonly say: (line: string) => void;
   /** Time since the boot, which no change of the clock moves. */
   readonly uptime: () => Uptime;
+  /** Of the process, where several agents share it: its niceness is one. */
+  readonly way?: Way;
 };
 
 export type OpenTaskRoom = {
@@ -49,7 +51,7 @@ export async function openTaskRoom(config: Config, services: AgentServices): Pro
     journals: new Journals(config.state),
     log: new TaskLog(store, limits),
     limits,
-    way: new Way(),
+    way: services.way ?? new Way(),
     load: () => loadavg()[0] ?? 0,
     hooksOf: (row) => hooksOf(config, row),
     recover: () => recoverHost(room, (account) => points.repositories.unlock(account)),

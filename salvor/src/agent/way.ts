@@ -2,7 +2,7 @@ import { giveWay } from '../lib/give-way.ts';
 
 /**
  * Whether this process gives way to others: while all tasks that it runs are such as should. A restore that somebody waits for
- * is not slowed by the night beside it in the same process.
+ * is not slowed by the night beside it in the same process: all agents of a process share one.
  */
 export class Way {
   readonly #give: () => Disposable;

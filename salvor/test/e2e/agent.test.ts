@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import type { DemoSite } from '../../../demo/host.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { serveHost } from '../../src/compose.ts';
+import { Way } from '../../src/agent/way.ts';
 import { loadConfig } from '../../src/config.ts';
 import { openTestHost, type TestHost } from './open-test-host.ts';
 
@@ -27,7 +28,8 @@ describe('the agent that serves a host', () => {
     from: Date,
     hours: number,
     policy: string,
-    onHour: (hour: number) => void = () => {},
+    onHour: (hour: number) => void | Promise<void> = () => {},
+    way = new Way(),
   ): Promise<string[]> {
     writeFileSync(
       config,
@@ -42,17 +44,33 @@ describe('the agent that serves a host', () => {
       clock: () => new Date(now),
       uptime: () => ({ boot: 'one', seconds: now / 1000 }),
       signal: stopping.signal,
-      pause: () => {
+      way,
+      pause: async () => {
         now += HOUR_MS;
         hour += 1;
-        onHour(hour);
+        await onHour(hour);
         if (hour === hours) stopping.abort();
-        return Promise.resolve();
       },
       onLine: (line) => lines.push(`${new Date(now).toISOString().slice(5, 16)} ${line.replace(/, point .*/, '')}`),
     });
     return lines;
   }
+
+  it('lets a night give way, and no backup that somebody asks for meanwhile over the socket', async () => {
+    const site = test.host.sites[0];
+    assert.ok(site !== undefined);
+    const entered: boolean[] = [];
+    class RecordedWay extends Way {
+      override enter(isGentle: boolean): Disposable {
+        entered.push(isGentle);
+        return super.enter(isGentle);
+      }
+    }
+    const way = new RecordedWay(() => ({ [Symbol.dispose]: () => {} }));
+    const ask = async (): Promise<void> => void (await test.backUp(site));
+    await serve(new Date('2026-03-01T02:30:00Z'), 1, 'nightly: { spread: 0 }', ask, way);
+    assert.deepEqual(new Set(entered), new Set([true, false]));
+  });
 
   it('begins each night when it is due, and once', async () => {
     const lines = await serve(new Date('2026-04-01T20:00:00Z'), 32, 'nightly: { spread: 0 }');
