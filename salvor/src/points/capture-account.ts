@@ -22,49 +22,21 @@ import {
 import { SalvorError } from '../errors.ts';
 import { codeOf } from '../lib/errno.ts';
 import { linkOwnersOf } from '../sites/account-owners.ts';
-import type { Account } from '../sites/account.ts';
 import { readHostTables } from '../sites/host-tables.ts';
-import type { Site } from '../sites/site.ts';
-import type { AccountManifest, AccountSite } from './account-manifest.ts';
-import type { CaptureMoved } from './capture-point.ts';
+import type { CaptureAccountWanted, CaptureSite } from './account-wanted.ts';
 import { countFiles } from './count-files.ts';
-import type { DumpCut } from './dump-cut.ts';
 import { type CaptureDatabase, dumpEntries, unwrapSourceFailure } from './dump-entries.ts';
 import { homeEntries } from './home-entries.ts';
 import { leftOutWithin } from './left-out.ts';
 import { placeDatabases } from './place-databases.ts';
-import { escapePlaceName, namePlaces } from './moved-places.ts';
-import { type Manifest, type ManifestDatabase, serialiseManifest } from './manifest.ts';
-import { pointIdOfSite } from './point-id.ts';
-
-export type CaptureSite = {
-  readonly site: Site;
-  readonly databases: readonly CaptureDatabase[];
-  readonly cut: DumpCut | null;
-  readonly schema: number | null;
-  readonly movedOut: readonly CaptureMoved[];
-  /** Paths that are not taken: absolute, and as the site sees them. */
-  readonly leftOut: readonly { readonly path: string; readonly shown: string }[];
-  /** What is known not to be taken whole. */
-  readonly problems: readonly Problem[];
-  /** What is told and leaves nothing out. */
-  readonly notes: readonly Problem[];
-};
-
-export type CaptureAccountWanted = {
-  readonly account: Account;
-  readonly point: string;
-  /** A point of the databases alone is made between nights. */
-  readonly holds: 'all' | 'databases';
-  readonly task: string | null;
-  /** Without one that lies in another. */
-  readonly homes: readonly string[];
-  /** Absolute paths that are no part of any point. */
-  readonly exclude: readonly string[];
-  readonly sites: readonly CaptureSite[];
-  /** Files at the top of the snapshot of files that lie nowhere on the disk. */
-  readonly texts: readonly { readonly name: string; readonly text: string }[];
-};
+import { type ManifestDatabase, serialiseManifest } from './manifest.ts';
+import {
+  type CountedFiles,
+  type NightOfSite,
+  manifestOfAccount,
+  manifestOfSite,
+  nameManifest,
+} from './night-manifests.ts';
 
 /** Homes as they were in one instant, where the file system can show them so. */
 export type FrozenFiles = {
@@ -121,8 +93,6 @@ export async function snapshotsIn(
   return { databases: await find(databases), files: await find(files) };
 }
 
-type Counted = Awaited<ReturnType<typeof countFiles>>;
-
 class AccountCapture {
   readonly time: Date;
   readonly problems: { uri: string | null; problem: Problem }[] = [];
@@ -134,7 +104,7 @@ class AccountCapture {
   #dumped = new Map<string, ManifestDatabase>();
   #manifests: readonly { readonly name: string; readonly bytes: Uint8Array }[] = [];
   #account: Uint8Array = Buffer.alloc(0);
-  readonly #counted = new Map<string, Counted | null>();
+  readonly #counted = new Map<string, CountedFiles | null>();
   /** Known when the files were read: of the point of such a site the databases are of before, and some files may be of after. */
   #switched: ReadonlyMap<string, string> = new Map();
 
@@ -261,88 +231,41 @@ class AccountCapture {
   }
 
   async #makeManifests(): Promise<void> {
-    const { account, point, homes } = this.#wanted;
-    const sites: AccountSite[] = [];
-    const manifests: { name: string; bytes: Uint8Array }[] = [];
-    for (const wanted of this.#wanted.sites) {
-      const name = `${escapePlaceName(wanted.site.uri)}.json`;
-      manifests.push({ name, bytes: serialiseManifest(await this.#manifestOf(wanted)) });
-      const places = wanted.databases.map(
-        (database) => [database.database.name, this.#places.get(database) ?? ''] as const,
-      );
-      const { cut } = wanted;
-      sites.push({
-        uri: wanted.site.uri,
-        manifest: `/manifests/${name}`,
-        databases: Object.fromEntries(places.filter(([, place]) => this.#dumped.has(place))),
-        cut: cut === null ? null : { bytes: cut.bytes, cutBytes: cut.cutBytes },
-      });
-    }
-    const manifest: AccountManifest = {
-      format: 'salvor-account-point',
-      version: 1,
-      point,
-      time: this.time.toISOString(),
-      host: hostname(),
-      account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
-      homes,
-      sites,
-    };
-    this.#manifests = manifests;
-    this.#account = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`);
+    const { sites } = this.#wanted;
+    const nights: NightOfSite[] = [];
+    for (const site of sites) nights.push(await this.#nightOf(site));
+    const night = { wanted: this.#wanted, time: this.time };
+    this.#manifests = nights.map((of) => ({
+      name: nameManifest(of.site),
+      bytes: serialiseManifest(manifestOfSite(of, night)),
+    }));
+    this.#account = Buffer.from(`${JSON.stringify(manifestOfAccount(nights, night), null, 1)}\n`);
   }
 
-  async #manifestOf(wanted: CaptureSite): Promise<Manifest> {
-    const { site, movedOut, leftOut } = wanted;
-    const { account, point } = this.#wanted;
-    const moved = namePlaces(movedOut);
+  /** How it went with one site, up to now. */
+  async #nightOf(site: CaptureSite): Promise<NightOfSite> {
+    const { uri, path } = site.site;
     const hasFiles = this.#wanted.holds === 'all';
-    const roots = hasFiles ? [site.path, ...moved.map(({ path }) => path)] : [];
-    const counted = await this.#count(site.uri, roots, [...this.#wanted.exclude, ...leftOut.map(({ path }) => path)]);
-    const isMixed = this.#switched.has(site.uri);
-    const databases = wanted.databases.flatMap((database) => this.#dumped.get(this.#places.get(database) ?? '') ?? []);
-    const problems = [
-      ...wanted.problems,
-      ...wanted.notes,
-      ...this.problems.filter(({ uri }) => uri === site.uri).map(({ problem }) => problem),
-    ];
+    const roots = hasFiles ? [path, ...site.movedOut.map((moved) => moved.path)] : [];
+    const exclude = [...this.#wanted.exclude, ...site.leftOut.map((one) => one.path)];
+    const counted = await this.#count(uri, roots, exclude);
+    const databases = site.databases.flatMap((database) => {
+      const place = this.#places.get(database) ?? '';
+      const dumped = this.#dumped.get(place);
+      return dumped === undefined ? [] : [{ name: database.database.name, place, dumped }];
+    });
     return {
-      format: 'salvor-point',
-      version: 1,
-      point: pointIdOfSite(point, site.uri),
-      time: this.time.toISOString(),
-      origin: 'daily',
-      reason: null,
-      safety: false,
-      task: this.#wanted.task,
-      host: hostname(),
-      account: { name: account.name, home: account.home, uid: account.uid, gid: account.gid },
-      site: { uri: site.uri, path: site.path, cms: site.cms, version: site.version, schema: wanted.schema },
-      platform: { name: site.platform.name, root: site.platform.root, version: site.platform.version },
-      files: hasFiles && counted !== null ? { count: counted.count, bytes: counted.bytes } : null,
-      moved:
-        hasFiles && counted !== null
-          ? moved.map(({ link, target, place, linked }) => ({ link, target, place, linked }))
-          : [],
+      site,
+      counted,
       databases,
-      seconds: this.#secondsBetween(site, databases),
-      owners: counted?.owners ?? { users: [], groups: [] },
-      tools: {
-        node: process.version,
-        ...Object.fromEntries(databases.map((database) => [`server of ${database.name}`, database.server])),
-      },
-      complete:
-        wanted.problems.length === 0 && counted !== null && databases.length === site.databases.length && !isMixed,
-      leftOut: {
-        files: leftOut.map(({ shown }) => shown),
-        rows: wanted.databases.flatMap(({ withoutRows = [] }) => withoutRows),
-      },
-      problems: problems.map(({ code, message, path }) => ({ code, message, path: path ?? null })),
+      filesTime: this.#tools.frozen.timeOf(path) ?? this.#tools.clock(),
+      isMixed: this.#switched.has(uri),
+      met: this.problems.filter((one) => one.uri === uri).map(({ problem }) => problem),
     };
   }
 
   /** Null for a site that went away, or a part of it, since it was found: its point holds no files, which is its problem. */
-  async #count(uri: string, roots: readonly string[], exclude: readonly string[]): Promise<Counted | null> {
+  async #count(uri: string, roots: readonly string[], exclude: readonly string[]): Promise<CountedFiles | null> {
     const before = this.#counted.get(uri);
     if (before !== undefined) return before;
     const counted = await this.#countNow(uri, roots, exclude);
@@ -350,7 +273,7 @@ class AccountCapture {
     return counted;
   }
 
-  async #countNow(uri: string, roots: readonly string[], exclude: readonly string[]): Promise<Counted | null> {
+  async #countNow(uri: string, roots: readonly string[], exclude: readonly string[]): Promise<CountedFiles | null> {
     try {
       for (const root of roots) statSync(root);
       const place = (path: string): string => this.#tools.frozen.readFrom(path) ?? path;
@@ -364,12 +287,6 @@ class AccountCapture {
       });
       return null;
     }
-  }
-
-  /** Between the views of the databases and the files: the instant of these, or else until now. */
-  #secondsBetween(site: Site, databases: readonly ManifestDatabase[]): number {
-    const files = (this.#tools.frozen.timeOf(site.path) ?? this.#tools.clock()).getTime();
-    return Math.max(0, ...databases.map(({ time }) => Math.abs(files - Date.parse(time)) / 1000));
   }
 
   #noteSwitched(uri: string, task: string): void {
