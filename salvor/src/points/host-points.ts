@@ -85,6 +85,7 @@ export class HostPoints implements AsyncDisposable {
       return { points: mergeCopies({ local: points, remote: known, putRemote }), problems, localFault };
     }
     const { fault } = local;
+    if (fault !== null && this.#places.remote === null) throw fault;
     try {
       const { points, problems } = await this.listCopy(account, 'remote');
       const told = fault === null ? [] : [problemOfLocal(fault, account, this.locate(account, 'local'))];
@@ -208,6 +209,7 @@ export class HostPoints implements AsyncDisposable {
   /** Points that no rule may remove, by id or tag: nobody has confirmed their task, or they are a site's newest whole one in a copy. */
   async heldOf(account: string, now: Date): Promise<ReadonlySet<string>> {
     const { list, fault } = await this.#tryLocal(account);
+    if (fault !== null && this.#places.remote === null) throw fault;
     // What is known of the remote copy may be of before: where it is all there is, it is asked.
     const remote =
       fault === null
