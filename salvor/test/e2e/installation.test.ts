@@ -106,13 +106,17 @@ describe('an installation', () => {
 
   it('names the points that the last night did not bring to the remote copy', async () => {
     using store = openStore();
-    store.exec("UPDATE made_snapshots SET copy = 'away' WHERE copy = 'remote'");
+    const move = (from: string, to: string): void => {
+      for (const table of ['made_snapshots', 'points'])
+        store.exec(`UPDATE ${table} SET copy = '${to}' WHERE copy = '${from}'`);
+    };
+    move('remote', 'away');
     const document = await statusAt(new Date());
     assert.equal(document.accounts[0]?.behind?.points, 1);
     assert.match(textOf(document, new Date()), /^Late {5}o1: 1 point not yet in the remote copy, the oldest of 20/m);
     const doctor = await examine();
     assert.ok(codesOf(doctor, 'warning').includes('copy-behind'));
-    store.exec("UPDATE made_snapshots SET copy = 'remote' WHERE copy = 'away'");
+    move('away', 'remote');
     assert.equal((await statusAt(new Date())).accounts[0]?.behind, null);
   });
 
