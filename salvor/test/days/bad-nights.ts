@@ -101,6 +101,11 @@ class BadMonth {
 
   async requireKept(day: number): Promise<void> {
     const points = await this.#withAgent(day, (agent) => agent.points(this.#key));
+    for (const copy of ['local', 'remote'] as const)
+      assert.ok(
+        points.some(({ complete, copies }) => complete && copies.includes(copy)),
+        `on day ${day} the ${copy} copy has no whole point`,
+      );
     for (let made = 0; made < GOOD_NIGHTS; made++) {
       const time = new Date(FIRST_NIGHT + made * DAY_MS).toISOString();
       const point = points.find((each) => each.time === time);
@@ -111,8 +116,10 @@ class BadMonth {
           assert.ok(point?.holds.includes(part) === true, `${part} ${about}`);
       if (isNewest) assert.equal(point?.complete, true, about);
       if (point === undefined) continue;
-      if (isNewest || day - made <= KEPT_DAYS.files) assert.deepEqual(point.copies, ['local', 'remote'], about);
-      // Later the rules have let go of the files in the local copy, and the other one alone has all of it.
+      if (day - made <= KEPT_DAYS.files) assert.deepEqual(point.copies, ['local', 'remote'], about);
+      // Later each copy keeps its own newest whole one: the remote copy has some of nights for which the local ones were away.
+      else if (isNewest) assert.ok(point.copies.includes('local'), about);
+      // And of older ones it keeps the files for longer.
       else assert.ok(point.copies.includes('remote'), about);
     }
   }
