@@ -44,15 +44,16 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
     const ended = room.clock();
     if (row.state === 'queued' && isForServer(room, row)) {
       await room.log.leave(row.id, ended);
-      const words = new Words(room, row.id);
-      words.say('the process that waited for its turn is gone: whoever serves this host does it');
-      await words.flush();
+      await tell(room, row.id, 'the process that waited for its turn is gone: whoever serves this host does it');
     } else if (row.state === 'queued')
       await room.log.end(row.id, { state: 'cancelled', ended, error: 'the process that waited for its turn is gone' });
-    else if (journal === null) await room.log.end(row.id, { state: 'failed', ended, error: KILLED });
     // Killed between the journal's last word and the row's.
-    else if (journal.phase === 'kept') {
+    else if (journal === null) {
+      await tell(room, row.id, 'its process is gone; nothing of it is left, and how it ended was not written down');
+      await room.log.end(row.id, { state: 'failed', ended, error: KILLED });
+    } else if (journal.phase === 'kept') {
       removeUnfinishedArchive(journal.site.home, journal.task);
+      await tell(room, row.id, 'its process is gone; it had come to its end');
       await closeTask(room, journal, { state: 'succeeded', error: null });
     }
   }
@@ -63,6 +64,12 @@ export async function recoverHost(room: TaskRoom, unlock: (account: string) => P
   sweepScratch(room);
   room.locks.sweep();
   room.journals.sweep(room.clock());
+}
+
+async function tell(room: TaskRoom, task: string, line: string): Promise<void> {
+  const words = new Words(room, task);
+  words.say(line);
+  await words.flush();
 }
 
 /** Whether somebody who serves the host is to do what another process waited for: what is old may be wanted no more. */
