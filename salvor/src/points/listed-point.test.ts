@@ -53,12 +53,21 @@ describe('points of two copies', () => {
     );
   });
 
-  it('of which one has more, because the other let go of the files, are what that one has', () => {
+  it('are what the local copy has, where the rules let go of the files there and the remote one still has them', () => {
     const left = { holds_files: 0, complete: 0 };
     const [merged] = mergeCopies({ local: [localOf('11', left)], remote: [remoteOf('11')], putRemote: NONE });
-    assert.deepEqual([merged?.row.holds_files, merged?.copies], [1, ['remote']]);
+    assert.deepEqual([merged?.row.holds_files, merged?.copies], [0, ['local', 'remote']]);
     const [other] = mergeCopies({ local: [localOf('11')], remote: [remoteOf('11', left)], putRemote: NONE });
     assert.deepEqual([other?.row.holds_files, other?.copies], [1, ['local']]);
+  });
+
+  it('are what the remote copy has, where the local one is not whole', () => {
+    const [merged] = mergeCopies({
+      local: [localOf('11', { complete: 0 })],
+      remote: [remoteOf('11')],
+      putRemote: NONE,
+    });
+    assert.deepEqual([merged?.row.complete, merged?.copies], [1, ['remote']]);
   });
 
   it('that were put into the remote one since it was looked at are in both', () => {

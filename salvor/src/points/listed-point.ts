@@ -6,7 +6,7 @@ import type { CopyPoint } from './list-copy.ts';
 import type { CopyName } from './repositories.ts';
 import type { StoredPoint } from './stored-point.ts';
 
-/** One point, as the copy says of it that has most of it. */
+/** One point, as the local copy says of it; where that has it not, or not whole, as the remote one does. */
 export type ListedPoint = {
   readonly row: PointRow;
   /** Those that have all that the row says; the local one first. */
@@ -23,7 +23,10 @@ export type MergeWanted = {
   readonly putRemote: ReadonlySet<string>;
 };
 
-/** Each point once, newest first. Where the copies have different parts of it, because one keeps files longer, it is what has most. */
+/**
+ * Each point once, newest first. What the rules have let go of in the local copy is not of the point any more, though the
+ * remote one still waits with it: what is local can be restored while the remote place is away.
+ */
 export function mergeCopies({ local, remote, putRemote }: MergeWanted): readonly ListedPoint[] {
   const points = new Map<string, ListedPoint>();
   const others = new Map(remote.map((one) => [one.row.id, one]));
@@ -32,7 +35,7 @@ export function mergeCopies({ local, remote, putRemote }: MergeWanted): readonly
     const here = ['local', stored] as const;
     const there = other === undefined || other.stored === null ? [] : [['remote', other.stored] as const];
     const isThere = other === undefined ? putRemote.has(tag) : holdsAllOf(other.row, row);
-    const isWholeHere = other === undefined || holdsAllOf(row, other.row);
+    const isWholeHere = other === undefined || !holdsTheSame(row, other.row) || row.complete >= other.row.complete;
     if (isThere && !isWholeHere && other !== undefined)
       points.set(row.id, { row: other.row, copies: ['remote'], stored: new Map(there) });
     else if (isThere) points.set(row.id, { row, copies: ['local', 'remote'], stored: new Map([here, ...there]) });
@@ -44,6 +47,10 @@ export function mergeCopies({ local, remote, putRemote }: MergeWanted): readonly
   return [...points.values()].toSorted(({ row: one }, { row: other }) =>
     one.time < other.time ? 1 : one.time > other.time ? -1 : 0,
   );
+}
+
+function holdsTheSame(one: PointRow, other: PointRow): boolean {
+  return one.holds_files === other.holds_files && one.holds_databases === other.holds_databases;
 }
 
 function holdsAllOf(one: PointRow, other: PointRow): boolean {
