@@ -26,7 +26,7 @@ import { STEPS_HANDED_OVER } from '../../src/policies/task-steps.ts';
 import { NEXT_PLATFORM, addPlatform } from '../fault/kill-shapes.ts';
 import { type TestHost, openTestHost } from './open-test-host.ts';
 
-describe('beside a living Aegir', { concurrency: 1, timeout: 120_000 }, () => {
+describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {
   let test: TestHost;
   let site: DemoSite;
   let panel: DemoSite;

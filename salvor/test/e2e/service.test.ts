@@ -193,7 +193,8 @@ describe('a host that is installed', () => {
     const second = await host.shell('salvor agent --json');
     assert.equal(ErrorDocument.parse(JSON.parse(second.out)).error.code, 'agent-running');
     const killed = await agentProcess();
-    await must(`kill -KILL ${killed}`);
+    // Killed it still dies for a moment.
+    await must(`kill -KILL ${killed}; timeout 60 tail --pid=${killed} -f /dev/null`);
     assert.equal((await host.shell(`${SCRIPT} status`)).exit, 3);
     await must(`${SCRIPT} start`);
     assert.notEqual(await agentProcess(), killed);
