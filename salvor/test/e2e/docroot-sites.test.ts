@@ -24,9 +24,8 @@ import {
   observeTree,
 } from '../../../demo/observe-site.ts';
 import { type PlainAccount, layOutPlain } from '../../../demo/plain-account.ts';
-import { type Agent, openAgent } from '../../src/agent/agent.ts';
-import { parseConfig } from '../../src/config.ts';
-import { hasCode } from '../fault/fault-host.ts';
+import type { Agent } from '../../src/agent/agent.ts';
+import { configOf, hasCode, openTestAgent } from '../fault/fault-host.ts';
 import { assertSameSite } from './open-test-host.ts';
 
 const WISH = { newUri: null, platform: null, mask: false, dryRun: false } as const;
@@ -58,29 +57,7 @@ describe('sites without a directory of their own name', { concurrency: 1 }, () =
     await plain.serve(wordpress.path, Number(new URL(wordpress.url).port));
     await plain.serve(dirname(dirname(drupal.path)), Number(new URL(drupal.url).port));
     await observePage(wordpress.url);
-    const directory = join(host.directory, 'salvor');
-    mkdirSync(directory);
-    const config = parseConfig(
-      JSON.stringify({
-        homes: [plain.home],
-        state: join(directory, 'state'),
-        local: join(directory, 'repositories'),
-        staging: join(directory, 'staging'),
-        mariadb: { socket: host.mariadb.socket },
-        policy: { archives: { format: 'none' } },
-      }),
-      join(directory, 'salvor.yaml'),
-    );
-    agent = stack.use(
-      await openAgent(config, {
-        clock: () => new Date(),
-        who: 'the test',
-        random: Math.random,
-        randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
-        say: () => {},
-        uptime: () => ({ boot: 'one', seconds: 0 }),
-      }),
-    );
+    agent = stack.use(await openTestAgent(configOf(host, plain.home)));
     await agent.init();
     drupalWas = await observeSite(host, drupal);
     wordpressWas = await observeSite(host, wordpress);

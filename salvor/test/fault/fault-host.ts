@@ -38,32 +38,10 @@ export type FaultHost = AsyncDisposable & {
 export async function openFaultHost(): Promise<FaultHost> {
   await using made = new AsyncDisposableStack();
   const host = made.use(await buildHost({ withoutWordPress: true, nodes: 15, files: 15 }));
-  const directory = join(host.directory, 'salvor');
-  mkdirSync(directory);
-  const config = parseConfig(
-    JSON.stringify({
-      homes: [host.home],
-      state: join(directory, 'state'),
-      local: join(directory, 'repositories'),
-      staging: join(directory, 'staging'),
-      mariadb: { socket: host.mariadb.socket },
-      policy: { archives: { format: 'none' } },
-    }),
-    join(directory, 'salvor.yaml'),
-  );
+  const config = configOf(host, host.home);
   const site = host.site('market.example.org');
   const open: FaultHost['open'] = (onLine = () => {}, change = {}, clock = () => new Date(), chance = randomBytes) =>
-    openAgent(
-      { ...config, ...change },
-      {
-        clock,
-        who: 'the test',
-        random: Math.random,
-        randomBytes: (count) => chance(count),
-        say: onLine,
-        uptime: () => ({ boot: 'one', seconds: 0 }),
-      },
-    );
+    openTestAgent({ ...config, ...change }, { clock, say: onLine, randomBytes: (count) => chance(count) });
   {
     await using agent = await open();
     await agent.init();
@@ -86,6 +64,39 @@ export async function openFaultHost(): Promise<FaultHost> {
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Of one home, with all that is Salvor's in a directory of the host. Nobody looks at archives: none is written. */
+export function configOf({ directory, mariadb }: DemoHost, home: string): Config {
+  const own = join(directory, 'salvor');
+  mkdirSync(own);
+  return parseConfig(
+    JSON.stringify({
+      homes: [home],
+      state: join(own, 'state'),
+      local: join(own, 'repositories'),
+      staging: join(own, 'staging'),
+      mariadb: { socket: mariadb.socket },
+      policy: { archives: { format: 'none' } },
+    }),
+    join(own, 'salvor.yaml'),
+  );
+}
+
+/** An agent in this process. */
+export async function openTestAgent(
+  config: Config,
+  change: Partial<Parameters<typeof openAgent>[1]> = {},
+): Promise<Agent> {
+  return await openAgent(config, {
+    clock: () => new Date(),
+    who: 'the test',
+    random: Math.random,
+    randomBytes: (count) => randomBytes(count),
+    say: () => {},
+    uptime: () => ({ boot: 'one', seconds: 0 }),
+    ...change,
+  });
 }
 
 /** Whether an error of any of our classes has this code. */

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { StatusDocument } from '@salvor/contract';
 import type { DemoHost, DemoSite } from '../../../demo/host.ts';
 import {
@@ -17,6 +16,7 @@ import {
 import { runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
 import type { Operation, Target } from './kill-host.ts';
+import { ListedTasks } from './listed-tasks.ts';
 import { type Shape, type ShapeName, TIMED_BY_TASK, apartDiskOf, movedFilesOf } from './kill-shapes.ts';
 
 export type SiteState = 'old' | 'new';
@@ -123,12 +123,12 @@ export class KillClaims {
   /** The list of tasks says how it ended, as the site has it, and its log how it came to that. */
   #assertTold({ task, operation, before, hitIn, kind }: After, site: SiteState): void {
     if (task === null) return assert.equal(site, before, 'the site changed without a task');
-    using log = new Log(this.#host);
-    const { state, error } = log.readTask(task);
+    using listed = new ListedTasks(this.#host);
+    const { state, error } = listed.read(task);
     const isDone = state === 'succeeded' || state === 'warned';
     const expected = !TURNS.has(operation) ? before : isDone === (operation === 'change') ? 'new' : 'old';
     assert.equal(site, expected, `the task is ${state}, and the site is the ${site} one`);
-    const lines = log.readLines(task);
+    const lines = listed.lines(task);
     const told = `${hitIn ?? 'not hit'}, ${state}, ${error}:\n${lines.join('\n')}`;
     // Killed while it waited for its turn it has done nothing.
     if (isDone || hitIn === 'start') return;
@@ -136,7 +136,7 @@ export class KillClaims {
     // The list of tasks has room for how it ended, which it keeps; its log may have found none.
     if (kind === 'state-full' || hitIn === null) return;
     assert.ok(lines.includes(`${hitIn}: begins`), `the log does not say how far it came: ${told}`);
-    assert.ok(log.hasEnd(task), `the log does not say how it ended: ${told}`);
+    assert.ok(listed.hasEnd(task), `the log does not say how it ended: ${told}`);
   }
 
   async #assertNothingLost({ committed, task }: After): Promise<void> {
@@ -147,8 +147,8 @@ export class KillClaims {
       [],
       'a committed snapshot is gone',
     );
-    using log = new Log(this.#host);
-    if (task !== null && log.readLines(task).some((line) => line.startsWith('safety point: done'))) {
+    using listed = new ListedTasks(this.#host);
+    if (task !== null && listed.lines(task).some((line) => line.startsWith('safety point: done'))) {
       const isSafety = ({ tags }: Snapshot): boolean => tags.includes(`task:${task}`) && tags.includes('salvor-pin');
       assert.ok(now.some(isSafety), `the safety point is gone: ${JSON.stringify(now.at(-1)?.tags)}`);
     }
@@ -278,35 +278,6 @@ type KeptJournal = {
   readonly drops?: readonly { readonly name: string }[];
   readonly switch: { readonly tables: readonly { readonly plan: { readonly old: string } }[] } | null;
 };
-
-/** The list of tasks, as another program reads it. */
-class Log implements Disposable {
-  readonly #store: DatabaseSync;
-
-  constructor(host: DemoHost) {
-    this.#store = new DatabaseSync(join(salvorPlaces(host).stateDir, 'salvor.sqlite'), { readOnly: true });
-  }
-
-  readTask(id: string): { readonly state: string; readonly error: string | null } {
-    const row = this.#store.prepare('SELECT state, error FROM tasks WHERE id = ?').get(id);
-    return { state: String(row?.['state']), error: row?.['error'] === null ? null : String(row?.['error']) };
-  }
-
-  readLines(id: string): readonly string[] {
-    const rows = this.#store.prepare('SELECT line FROM task_log WHERE task = ? ORDER BY number').all(id);
-    return rows.map((row) => String(row['line']));
-  }
-
-  /** Its own word for what failed, or what the next command found and did. */
-  hasEnd(id: string): boolean {
-    const ends = "(kind = 'error' OR line LIKE 'ended %' OR line LIKE 'its process is gone%')";
-    return this.#store.prepare(`SELECT 1 FROM task_log WHERE task = ? AND ${ends} LIMIT 1`).get(id) !== undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.#store.close();
-  }
-}
 
 function differencesOf(before: Seen, now: Seen): readonly string[] {
   const isRefreshed = (name: string, was: ObservedFile, is: ObservedFile): boolean =>

@@ -11,7 +11,6 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -30,6 +29,7 @@ import {
   scatter,
   shapeOf,
 } from './kill-shapes.ts';
+import { ListedTasks, type Step } from './listed-tasks.ts';
 import { type SmallDisks, openSmallDisks } from './small-disks.ts';
 
 const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
@@ -51,14 +51,6 @@ const FULL_MS = 2500;
 const MAX_END_MS = 300_000;
 /** Undone tasks whose old files lie on the disk at once. */
 const MOST_KEPT = 15;
-
-/** A step of a task as it says it, and how long it takes when nobody hits it. */
-export type Step = {
-  readonly name: string;
-  /** Which one of this name in its task, from 1: a hook is run before and after. */
-  readonly nth: number;
-  readonly ms: number;
-};
 
 export type Target = {
   readonly shape: ShapeName;
@@ -110,7 +102,7 @@ class KillRun {
   /** Archives, by the point that they are of. */
   readonly #written = new Map<string, string>();
   readonly #steps = new Map<string, readonly Step[]>();
-  #log!: DatabaseSync;
+  #listed!: ListedTasks;
 
   constructor(host: DemoHost, disks: SmallDisks<keyof typeof DISKS>) {
     this.#host = host;
@@ -130,27 +122,27 @@ class KillRun {
       await ruin(this.#host, site);
     }
     await this.#claims.rememberRuins();
-    this.#log = new DatabaseSync(join(salvorPlaces(this.#host).stateDir, 'salvor.sqlite'), { readOnly: true });
+    this.#listed = new ListedTasks(this.#host);
   }
 
   async stepsOf(name: ShapeName, operation: Operation): Promise<readonly Step[]> {
     const known = this.#steps.get(`${name} ${operation}`);
     if (known !== undefined) return known;
     const shape = shapeOf(this.#host, name);
-    const last = this.#lastTask();
+    const last = this.#listed.last();
     if (operation === 'change' || operation === 'undo') {
       await this.#claims.rememberOld(name, shape);
       const changed = await this.#change(shape);
       await this.#claims.rememberNew(name, shape);
       await this.#undo(name, shape, changed);
-      this.#steps.set(`${name} undo`, this.#readSteps(this.#lastTask('undo')));
-      this.#steps.set(`${name} change`, this.#readSteps(changed));
+      this.#steps.set(`${name} undo`, this.#listed.steps(this.#listed.last('undo')));
+      this.#steps.set(`${name} change`, this.#listed.steps(changed));
     } else {
       await this.#run(this.#argsOf(shape, operation, await this.#makeReady(name, shape, operation)));
       if (operation === 'export') await this.#takeExported(null);
-      this.#steps.set(`${name} ${operation}`, this.#readSteps(this.#lastTask()));
+      this.#steps.set(`${name} ${operation}`, this.#listed.steps(this.#listed.last()));
     }
-    assert.notEqual(this.#lastTask(), last);
+    assert.notEqual(this.#listed.last(), last);
     return await this.stepsOf(name, operation);
   }
 
@@ -162,7 +154,7 @@ class KillRun {
     const subject = await this.#makeReady(target.shape, shape, operation);
     const before = await this.#claims.lookAt(target.shape, shape);
     const committed = await this.#claims.listSnapshots(operation === 'backup-delete' ? subject : null);
-    const last = this.#lastTask();
+    const last = this.#listed.last();
 
     const args = this.#argsOf(shape, operation, subject);
     const hitIn = await this.#hit(args, target);
@@ -173,7 +165,7 @@ class KillRun {
       assert.ok(status.exit === 0 || status.exit === 3, `salvor status without a server: ${status.complaint}`);
     }
     await this.#host.mariadb.start();
-    const task = this.#lastTask();
+    const task = this.#listed.last();
 
     const site = await this.#claims.assertAll({
       ...target,
@@ -185,7 +177,12 @@ class KillRun {
     });
     if (operation === 'confirm' || operation === 'backup-delete') await this.#finish(args, subject ?? '');
     if (operation === 'export') await this.#takeExported(target.kind);
-    if (site === 'new') await this.#undo(target.shape, shape, this.#findUndoable());
+    if (site === 'new')
+      await this.#undo(
+        target.shape,
+        shape,
+        this.#listed.undoable() ?? assert.fail('no task can be undone, and the site is the new one'),
+      );
     await this.#dropUndone(shape);
     if (kind === 'server-full') await this.#restartServer();
     this.#removeArchives();
@@ -215,7 +212,7 @@ class KillRun {
         return await this.#change(shape);
       case 'confirm':
         await this.#undo(name, shape, await this.#change(shape));
-        return this.#lastTask('undo');
+        return this.#listed.last('undo');
       case 'backup-delete': {
         const { point, archive } = BackupDocument.parse(await this.#run(['backup', shape.source.uri]));
         this.#written.set(point, archive?.path ?? assert.fail('a backup without an archive'));
@@ -235,8 +232,7 @@ class KillRun {
       again.exit === 0 || again.exit === 3 || /\((?:nothing-to-confirm|point-unknown)\)/.test(again.complaint),
       again.complaint,
     );
-    const kept = this.#log.prepare('SELECT 1 FROM tasks WHERE id = ? AND undo_until IS NOT NULL').get(subject);
-    assert.equal(kept, undefined, 'it is confirmed, and can be undone');
+    assert.ok(!this.#listed.isUndoable(subject), 'it is confirmed, and can be undone');
     assert.deepEqual(await this.#claims.listSnapshotsOf(subject), []);
     assert.ok(!existsSync(this.#written.get(subject) ?? ''), 'its archive is still there');
   }
@@ -289,7 +285,7 @@ class KillRun {
 
   async #change(shape: Shape): Promise<string> {
     await this.#run(this.#argsOf(shape, 'change', null));
-    return this.#lastTask();
+    return this.#listed.last();
   }
 
   async #undo(name: ShapeName, shape: Shape, task: string): Promise<void> {
@@ -303,37 +299,29 @@ class KillRun {
    * room; of all others, now and then, the files that they keep, which fill the disk after fifty hits.
    */
   async #dropUndone({ database, isOnSmallDisk }: Shape): Promise<void> {
-    const undone = this.#log.prepare("SELECT id FROM tasks WHERE operation = 'undo' AND undo_until IS NOT NULL").all();
+    const undone = this.#listed.undone();
     if (database === undefined && isOnSmallDisk === undefined && undone.length < MOST_KEPT) return;
-    for (const { id } of undone) await this.#run(['confirm', String(id)]);
+    for (const id of undone) await this.#run(['confirm', id]);
     if (database === undefined) return;
     assert.equal(await this.#host.mariadb.query(`SHOW DATABASES LIKE '${database}%'`), '');
     assert.equal(await this.#host.mariadb.query(`SELECT User FROM mysql.user WHERE User LIKE '${database}%'`), '');
   }
 
-  /** The task that stands, and the one that an undo was to take back: which of them, its journal says. */
-  #findUndoable(): string {
-    const rows = this.#log
-      .prepare("SELECT id FROM tasks WHERE operation <> 'undo' AND undo_until IS NOT NULL ORDER BY id DESC LIMIT 1")
-      .all();
-    return String(rows[0]?.['id'] ?? assert.fail('no task can be undone, and the site is the new one'));
-  }
-
   /** Gives the step in which it was hit; null where it ended before. */
   async #hit(args: readonly string[], { kind, step, nth, afterMs }: Target): Promise<string | null> {
-    const last = this.#lastTask();
+    const last = this.#listed.last();
     const child = spawn(SALVOR, [...args, '--json'], {
       env: { ...process.env, HOME: this.#host.directory, SALVOR_CONFIG: salvorPlaces(this.#host).config },
       stdio: ['ignore', 'ignore', 'ignore'],
     });
     const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-    await this.#waitForStep(child, `${step}: begins`, nth, last);
+    await this.#waitForStep(child, step, nth, last);
     const late = new AbortController();
     void exited.then(() => late.abort());
     await sleep(afterMs, undefined, { signal: late.signal }).catch(() => undefined);
     if (child.exitCode !== null || child.signalCode !== null) return await this.#endedBefore(exited, args);
-    const task = this.#lastTask();
-    const hitIn = task === last ? 'start' : (this.#stepAt(task) ?? 'start');
+    const task = this.#listed.last();
+    const hitIn = task === last ? 'start' : (this.#listed.stepOf(task) ?? 'start');
     await this.#strike(child, kind);
     const freed = sleep(FULL_MS).then(() => this.#disks.free());
     const slow = setTimeout(() => child.kill('SIGABRT'), MAX_END_MS);
@@ -353,7 +341,7 @@ class KillRun {
 
   async #endedBefore(exited: Promise<[number | null, NodeJS.Signals | null]>, args: readonly string[]): Promise<null> {
     const [code, signal] = await exited;
-    const told = this.#log.prepare('SELECT state, error FROM tasks ORDER BY id DESC LIMIT 1').get();
+    const told = this.#listed.read(this.#listed.last());
     assert.ok(
       code === 0 || code === 3,
       `${args[0]} failed without being hit: ${code} ${signal}, ${JSON.stringify(told)}`,
@@ -392,41 +380,12 @@ class KillRun {
   }
 
   /** Looks every millisecond; a step may last no longer. Ends with the process too. */
-  async #waitForStep(child: ChildProcess, word: string, nth: number, last: string): Promise<void> {
+  async #waitForStep(child: ChildProcess, step: string, nth: number, last: string): Promise<void> {
     while (child.exitCode === null && child.signalCode === null) {
-      const task = this.#lastTask();
-      if (task !== last && this.#readLines(task).filter(({ line }) => line === word).length >= nth) return;
+      const task = this.#listed.last();
+      if (task !== last && this.#listed.hasBegun(task, step, nth)) return;
       await sleep(1);
     }
-  }
-
-  #stepAt(task: string): string | null {
-    return (
-      this.#readLines(task)
-        .findLast(({ line }) => line.endsWith(': begins'))
-        ?.line.slice(0, -BEGINS) ?? null
-    );
-  }
-
-  #readSteps(task: string): readonly Step[] {
-    const lines = this.#readLines(task);
-    return lines.flatMap(({ time, line }, index) => {
-      if (!line.endsWith(': begins')) return [];
-      // Up to the next line: a step within it is a step of its own.
-      const next = Date.parse(lines[index + 1]?.time ?? time);
-      const nth = lines.slice(0, index + 1).filter((other) => other.line === line).length;
-      return [{ name: line.slice(0, -BEGINS), nth, ms: Math.max(0, next - Date.parse(time)) }];
-    });
-  }
-
-  #lastTask(operation = '%'): string {
-    const last = this.#log.prepare('SELECT id FROM tasks WHERE operation LIKE ? ORDER BY id DESC LIMIT 1');
-    return String(last.get(operation)?.['id'] ?? '');
-  }
-
-  #readLines(task: string): readonly { readonly time: string; readonly line: string }[] {
-    const rows = this.#log.prepare('SELECT time, line FROM task_log WHERE task = ? ORDER BY number').all(task);
-    return rows.map((row) => ({ time: String(row['time']), line: String(row['line']) }));
   }
 
   async #run(args: readonly string[]): Promise<unknown> {
@@ -436,5 +395,3 @@ class KillRun {
     return document;
   }
 }
-
-const BEGINS = ': begins'.length;
