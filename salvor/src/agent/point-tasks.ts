@@ -2,8 +2,7 @@
 import type { BackupDeleteDocument, ExportDocument } from '@salvor/contract';
 import type { OpenPoint } from '../points/open-point.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
-import { listHooks } from '../policies/task-steps.ts';
-import { deleteBackup } from '../tasks/delete-backup.ts';
+import { deleteBackup, planDeleteBackup } from '../tasks/delete-backup.ts';
 import { exportPoint } from '../tasks/export-point.ts';
 import { planExport } from '../tasks/plan-export.ts';
 import { readCopy } from '../tasks/read-copy.ts';
@@ -76,18 +75,7 @@ export class PointTasks {
 
   #planDelete({ id, site: { account, uri }, time, isRemote, deleted, held }: Deletable): BackupDeleteDocument {
     const { policy } = policyOfSite(this.#in.config.policies, { account, uri });
-    const message = 'its copy in the remote repository stays for as long as the rules say';
-    const plan = {
-      account,
-      uri,
-      point: id,
-      pointTime: time,
-      archives: deleted.archives.map(({ file: { path, bytes } }) => ({ path, bytes })),
-      snapshot: deleted.snapshot,
-      hooks: [...listHooks(policy, 'backup-delete')],
-      obstacles: held.map((why) => ({ code: 'point-held', message: why, path: null })),
-      notes: isRemote ? [{ code: 'copy-stays', message, path: null }] : [],
-    };
+    const plan = planDeleteBackup(deleted, { account, uri, time, isRemote, held, policy });
     return { task: null, state: stateOfPlan(plan), plan, point: id, removed: [], problems: plan.obstacles };
   }
 }

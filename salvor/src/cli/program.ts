@@ -92,7 +92,7 @@ function addArchives(program: Command, perform: Perform): void {
     ],
     notes: [
       'The name says how it is packed: .tar.gz, .tar.bz2, .tar.zst, else plain tar.',
-      'A task as any other, that keeps no other task of the site waiting.',
+      'Runs as a task, and keeps no other task of the site waiting.',
     ],
   })
     .argument('<site>', SITE)

@@ -22,6 +22,7 @@ import { dirname, join } from 'node:path';
 import { lockFile } from '@salvor/engine/libc';
 import { syncDirectory } from './write-durably.ts';
 import { codeOf } from './errno.ts';
+import { isThere } from './is-there.ts';
 
 export type AuditAction =
   | 'cancel-task'
@@ -144,7 +145,7 @@ export class AuditLog {
   #rotate(): void {
     for (let number = MAX_OLDER_FILES - 1; number >= 1; number--) {
       const older = `${this.#path}.${number}`;
-      if (lstatSync(older, { throwIfNoEntry: false }) !== undefined) renameSync(older, `${this.#path}.${number + 1}`);
+      if (isThere(older)) renameSync(older, `${this.#path}.${number + 1}`);
     }
     renameSync(this.#path, `${this.#path}.1`);
   }

@@ -5,6 +5,7 @@ import { restore } from '@salvor/engine';
 import { type OpenDirectory, openDirectory, openRoot } from '../lib/beneath/open-directory.ts';
 import { parseSafePath } from '../lib/beneath/safe-path.ts';
 import { mountsWithin } from '../lib/mounts.ts';
+import { isThere } from '../lib/is-there.ts';
 import { stayingNames } from '../points/left-out.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Account } from '../sites/account.ts';
@@ -173,7 +174,7 @@ function findTop({ live, home }: FilePart): string {
 
 function makeAbove(target: string, root: string, account: Account): void {
   for (const above of [...parentsOf(target, root)].toReversed()) {
-    if (lstatSync(above, { throwIfNoEntry: false }) !== undefined) continue;
+    if (isThere(above)) continue;
     mkdirSync(above, { mode: 0o755 });
     if (process.getuid?.() === 0) chownSync(above, account.uid, account.gid);
   }

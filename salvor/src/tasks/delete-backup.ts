@@ -3,13 +3,15 @@
  * a prune; a copy in the remote repository stays for as long as its rules say.
  */
 import { forgetNamed, type Repository } from '@salvor/engine';
-import type { BackupDeleteDocument } from '@salvor/contract';
+import type { BackupDeleteDocument, BackupDeletePlan } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
 import { openHelper } from '../lib/account-helper/open-helper.ts';
 import { openRoot } from '../lib/beneath/open-directory.ts';
 import { parseSafePath } from '../lib/beneath/safe-path.ts';
 import { lookAt, spotBeneath, unlinkAt } from '../lib/beneath/spot.ts';
 import type { FoundArchive } from '../points/archive-catalogue.ts';
+import type { Policy } from '../policies/settings.ts';
+import { listHooks } from '../policies/task-steps.ts';
 import type { Account } from '../sites/account.ts';
 import { usersOfAccount } from './known-owners.ts';
 import type { TaskRun } from './task-run.ts';
@@ -21,6 +23,37 @@ export type DeletedBackup = {
   /** In the account's local repository; null where it has none. */
   readonly snapshot: string | null;
 };
+
+/** What is known of a point beside what would be removed. */
+export type KnownOfPoint = {
+  readonly account: string;
+  readonly uri: string;
+  readonly time: string;
+  /** Whether the remote repository has it too. */
+  readonly isRemote: boolean;
+  /** Why it must stay: reasons of `point-held`. */
+  readonly held: readonly string[];
+  readonly policy: Policy;
+};
+
+/** What would go, as a value. */
+export function planDeleteBackup(
+  { id, archives, snapshot }: DeletedBackup,
+  { account, uri, time, isRemote, held, policy }: KnownOfPoint,
+): BackupDeletePlan {
+  const message = 'its copy in the remote repository stays for as long as the rules say';
+  return {
+    account,
+    uri,
+    point: id,
+    pointTime: time,
+    archives: archives.map(({ file: { path, bytes } }) => ({ path, bytes })),
+    snapshot,
+    hooks: listHooks(policy, 'backup-delete'),
+    obstacles: held.map((why) => ({ code: 'point-held', message: why, path: null })),
+    notes: isRemote ? [{ code: 'copy-stays', message, path: null }] : [],
+  };
+}
 
 type Removed = BackupDeleteDocument['removed'][number];
 

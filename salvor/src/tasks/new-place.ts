@@ -12,6 +12,7 @@ import { lstatSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import { mountPointOf } from '../lib/mounts.ts';
+import { isThere } from '../lib/is-there.ts';
 import { homeAround } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import type { Naming } from '../sites/rename-in-text.ts';
@@ -259,8 +260,4 @@ const SCAFFOLD = /^(?:default\..+|example\..+|\.git(?:keep|ignore)|README(?:\.tx
 function isFree(directory: string): boolean {
   const there = lstatSync(directory, { throwIfNoEntry: false });
   return there === undefined || (there.isDirectory() && readdirSync(directory).every((name) => SCAFFOLD.test(name)));
-}
-
-function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

@@ -3,13 +3,13 @@
  * server and the site has one of its own, else by the file that WordPress looks for; where Aegir knows the site, its context
  * says so too. On by whatever has it off.
  */
-import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AvailabilityPlan } from '@salvor/contract';
 import { openFileAt, readPieces } from '../lib/beneath/read-file.ts';
 import { openSpot } from '../lib/beneath/spot.ts';
 import { valueAt } from '../lib/php-evaluate.ts';
 import { type PhpValue, Unresolved, fromText } from '../lib/php-values.ts';
+import { isThere } from '../lib/is-there.ts';
 import type { Policy } from '../policies/settings.ts';
 import { listHooks } from '../policies/task-steps.ts';
 import { homeAround } from '../sites/account.ts';
@@ -148,7 +148,7 @@ function planClosing(site: Site, found: Findings): VhostFile | null {
       path,
     });
   if (isKeptClosed(site.path)) return null;
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+  if (isThere(path)) {
     found.refuse({ code: 'maintenance-taken', message: 'is there already, and is somebody else’s', path });
     return null;
   }

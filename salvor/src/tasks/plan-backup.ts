@@ -1,11 +1,12 @@
 /** What a backup is going to take, as a value: found by looking at disk and server. Nothing is written. */
-import { lstatSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import type { BackupPlan, Problem } from '@salvor/contract';
 import { archiveNames } from '../archives/archive-name.ts';
 import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import { readHostZone } from '../lib/host-zone.ts';
 import { mountsWithin } from '../lib/mounts.ts';
+import { isThere } from '../lib/is-there.ts';
 import { countFiles } from '../points/count-files.ts';
 import { ARCHIVES_DIRECTORY } from '../points/find-archives.ts';
 import { leftOutWithin } from '../points/left-out.ts';
@@ -124,8 +125,4 @@ function planArchive(
 
 function refuse({ obstacles }: Findings, { code, message }: SalvorError, path: string | null = null): void {
   obstacles.push({ code, message, path });
-}
-
-function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

@@ -1,5 +1,5 @@
 /** What an export is going to write, and what is in its way, as a value: found by looking. Nothing is written. */
-import { lstatSync, statSync, statfsSync } from 'node:fs';
+import { statSync, statfsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import type { ExportPlan, Problem } from '@salvor/contract';
 import type { WrittenCompression } from '../archives/compress/compression.ts';
@@ -8,6 +8,7 @@ import { openRoot } from '../lib/beneath/open-directory.ts';
 import { joinSafePath, parseSafePath } from '../lib/beneath/safe-path.ts';
 import { lookAt, spotBeneath } from '../lib/beneath/spot.ts';
 import { errnoOf } from '../lib/errno.ts';
+import { isThere } from '../lib/is-there.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Policy } from '../policies/settings.ts';
 import { listHooks } from '../policies/task-steps.ts';
@@ -79,7 +80,7 @@ function findInTheWay(site: Site, path: string, bytes: number, obstacles: Proble
 }
 
 function isTaken(place: TargetPlace, name: string): boolean {
-  if (place.by === 'us') return lstatSync(`${place.directory}/${name}`, { throwIfNoEntry: false }) !== undefined;
+  if (place.by === 'us') return isThere(`${place.directory}/${name}`);
   using root = openRoot(place.root);
   using spot = spotBeneath(root, place.path === null ? parseSafePath(name) : joinSafePath(place.path, name));
   return lookAt(spot) !== null;

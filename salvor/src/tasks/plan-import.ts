@@ -18,6 +18,7 @@ import type { NewPlace } from './new-place.ts';
 import { findHolders, whyNoUri } from './new-uri.ts';
 import type { IdentityPlanned } from './plan-identity.ts';
 import { findSpaceProblems } from './space.ts';
+import { isThere } from '../lib/is-there.ts';
 
 export type ImportWish = {
   readonly account: Account;
@@ -149,8 +150,7 @@ function judgePlace(
   obstacles.push(...findHolders(uri, empty, sites, false));
   if (homeAround(account, newPath) === null)
     refuse('site-outside-home', `does not lie in the account's home ${account.home}`, newPath);
-  if (lstatSync(newPath, { throwIfNoEntry: false }) !== undefined)
-    refuse('place-taken', 'there is something already where the site would be', newPath);
+  if (isThere(newPath)) refuse('place-taken', 'there is something already where the site would be', newPath);
   const parent = join(platform.root, 'sites');
   if (lstatSync(parent, { throwIfNoEntry: false })?.isDirectory() !== true)
     refuse('site-parent-missing', `${parent} is not a directory`, parent);

@@ -10,10 +10,11 @@
  * A virtual host is `virtual-host.ts`'s. Everything is read beneath the account's homes; a link in the place of a file that
  * would have to change is an obstacle, because what it leads to may be others' too.
  */
-import { lstatSync, readlinkSync, realpathSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { Problem } from '@salvor/contract';
 import type { PhpFiles } from '../lib/php-reading.ts';
+import { isThere } from '../lib/is-there.ts';
 import { homeAround, homesOf } from '../sites/account.ts';
 import { type AliasFile, type AliasTask, type FileChange, planAliases } from '../sites/drush-aliases.ts';
 import { rootOf } from '../sites/find-platforms.ts';
@@ -247,7 +248,7 @@ function planLinks(site: Site, task: NamesTask, found: Findings): void {
     if (to !== null && next === path) return take(path, text, retarget(text, path, to.path));
     // A further name that becomes the site's own needs no link: its directory comes there.
     if (to !== null && next !== null && next !== to.path) {
-      if (isThereAny(next)) found.obstacles.push(problemAt('name-taken', next, 'is there already'));
+      if (isThere(next)) found.obstacles.push(problemAt('name-taken', next, 'is there already'));
       else take(next, null, retarget(text, next, to.path));
     }
     if (!isClone) take(path, text, null);
@@ -281,11 +282,7 @@ function readIfThere(path: string, files: PhpFiles): Uint8Array | null {
 
 function isLink(path: string, files: PhpFiles): boolean {
   const read = files.read(path);
-  return read.kind === 'read' ? read.path !== path : isThereAny(path);
-}
-
-function isThereAny(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  return read.kind === 'read' ? read.path !== path : isThere(path);
 }
 
 function namesIn(directory: string): readonly string[] {

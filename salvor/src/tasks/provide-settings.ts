@@ -2,9 +2,10 @@
  * Settings for a site whose archive has none, as Backup and Migrate leaves them out: no more than the log-in, in whose
  * place the new one is written afterwards as in any other, and the secret that Drupal wants.
  */
-import { chownSync, lstatSync, writeFileSync } from 'node:fs';
+import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Platform } from '../sites/site.ts';
+import { isThere } from '../lib/is-there.ts';
 
 /** `directory` is ours alone. False where it has settings, or is of no Drupal. `secret` is letters and digits. */
 export function provideSettings(
@@ -13,7 +14,7 @@ export function provideSettings(
   owner: { readonly uid: number; readonly gid: number },
   secret: string,
 ): boolean {
-  const has = (name: string): boolean => lstatSync(join(directory, name), { throwIfNoEntry: false }) !== undefined;
+  const has = (name: string): boolean => isThere(join(directory, name));
   if (platform.cms !== 'drupal' || has('settings.php')) return false;
   const path = join(directory, 'settings.php');
   writeFileSync(path, settingsOf(Number.parseInt(platform.version ?? '', 10), secret), { flag: 'wx', mode: 0o440 });

@@ -8,6 +8,7 @@ import type { Policy } from '../policies/settings.ts';
 import type { Cms, Site } from '../sites/site.ts';
 import { findNamedTables } from './empty-tables.ts';
 import { sortMovedOut } from './moved-out.ts';
+import { isThere } from '../lib/is-there.ts';
 
 /**
  * Directories that the content management systems fill from other files when they are missed: aggregated styles and
@@ -62,7 +63,7 @@ function expand(site: Site, pattern: string): readonly { readonly path: string; 
       }),
     );
   }
-  return found.filter(({ path, shown }) => shown !== '' && lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+  return found.filter(({ path, shown }) => shown !== '' && isThere(path));
 }
 
 function namesIn(directory: string, part: string): readonly string[] {

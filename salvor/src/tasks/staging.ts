@@ -14,6 +14,7 @@ import { spotIn } from '../lib/beneath/spot.ts';
 import { removeSnapshot } from '../lib/file-snapshot.ts';
 import { mountPointOf } from '../lib/mounts.ts';
 import { syncDirectory } from '../lib/write-durably.ts';
+import { isThere } from '../lib/is-there.ts';
 import { STAGING_NAME } from '../points/left-out.ts';
 
 /**
@@ -56,7 +57,7 @@ export async function removeStaging(path: string): Promise<void> {
   const root = dirname(dirname(path));
   if (basename(root) === STAGING_NAME && mountPointOf(root) !== dirname(root))
     throw new SalvorError('system-refused', { reason: `${dirname(root)} is not mounted, and ${path} lies on it` });
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+  if (isThere(path)) {
     using place = openOwnDirectory(path);
     // All of these names are ours. A snapshot of a file system goes as a whole, and can't go otherwise.
     for (const name of readdirSync(`/proc/self/fd/${place.fd}`))

@@ -15,6 +15,7 @@ import { hold, setMode, setOwner } from '../lib/beneath/held.ts';
 import { openSpotOfOurs } from '../lib/beneath/own-directory.ts';
 import { openFileAt, readPieces } from '../lib/beneath/read-file.ts';
 import { createFileAt, openSpot, syncSpots } from '../lib/beneath/spot.ts';
+import { isThere } from '../lib/is-there.ts';
 import type { Policy } from '../policies/settings.ts';
 import { type Account, homeAround } from '../sites/account.ts';
 import { type VirtualHost, credentialsOf, parseVhosts } from '../sites/read-vhosts.ts';
@@ -321,7 +322,7 @@ function filled(
 
 /** Aegir's settings take their log-in from the web server. */
 function isWithDrushrc({ path }: ServedSite): boolean {
-  return lstatSync(join(path, 'drushrc.php'), { throwIfNoEntry: false }) !== undefined;
+  return isThere(join(path, 'drushrc.php'));
 }
 
 /** The log-in as cloaked settings are handed it; url-encoded where that is how the old file has it. */

@@ -5,7 +5,7 @@
  *
  * A crash in between leaves files without a record, which the next run writes again and takes as its own.
  */
-import { existsSync, lstatSync, readFileSync, readlinkSync, rmSync, symlinkSync, chmodSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, rmSync, symlinkSync, chmodSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { InstallDocument } from '@salvor/contract';
 import { SalvorError } from '../../errors.ts';
@@ -16,6 +16,7 @@ import { type InstallRecord, readInstallRecord, sumOf, writeInstallRecord } from
 import { type InstallPlan, type InstallWish, planInstall } from './plan-install.ts';
 import type { ServiceManager } from './service-manager.ts';
 import { requireTrustedProgram } from './trusted-program.ts';
+import { isThere } from '../../lib/is-there.ts';
 
 export type InstallOptions = InstallWish & {
   /** The root that all of it is written beneath; empty for this host's own. */
@@ -91,7 +92,7 @@ function requireFree(plan: InstallPlan, root: string, before: InstallRecord | nu
   const at = join(root, plan.link.path);
   const target = readLink(at);
   const isOurs = target !== null && target.endsWith('/bin/salvor');
-  if (lstatSync(at, { throwIfNoEntry: false }) !== undefined && !isOurs)
+  if (isThere(at) && !isOurs)
     throw new SalvorError('install-obstructed', { path: plan.link.path, why: 'it is no link to a bin/salvor' });
   for (const { path, text } of plan.files) {
     const there = readText(join(root, path));
