@@ -436,6 +436,22 @@ describe('dump and load', () => {
     );
   });
 
+  test('a row that stands twice under one unique key fails the load, though the dump’s head turns such checks off', async () => {
+    const site = await makeSite(
+      server,
+      'twice',
+      'CREATE TABLE t (id INT PRIMARY KEY, u INT UNIQUE); INSERT INTO t VALUES (1, 7), (2, 8);',
+    );
+    const parts = await dumpAll(server, site.login, site.name);
+    assert.match(parts[0]?.bytes.toString('utf8') ?? '', /UNIQUE_CHECKS=0/);
+    const lying = parts.map((part) =>
+      part.kind === 'table'
+        ? storePart(part.file, 'table', 't', Buffer.from(part.bytes.toString('utf8').replace('(2,8)', '(2,7)')))
+        : part,
+    );
+    await assert.rejects(loadAll(server, await makeScratch(server), lying), { code: 'load-failed' });
+  });
+
   test('checksums tell two tables apart and a missing one from an empty one', async () => {
     await using connection = await openConnection(server.admin);
     const [a, b, gone] = await checksumTables(connection, 'snap', ['a', 'b', 'gone']);

@@ -220,6 +220,8 @@ const SESSION = Buffer.from(
     // Dates that no calendar has come back as they were, and rows that a check would refuse: also from other tools' dumps.
     "/*!40101 SET SQL_MODE=CONCAT(@@SQL_MODE,',ALLOW_INVALID_DATES') */;",
     '/*M!100201 SET CHECK_CONSTRAINT_CHECKS=0 */;',
+    // Off, an InnoDB table that is loaded in one transaction is sorted through files, which takes three times as long.
+    'SET UNIQUE_CHECKS=1;',
     // A point is read from wherever it lies: a session that gets nothing for a while is none that was forgotten.
     'SET WAIT_TIMEOUT=86400;',
     '/*M!100101 SET MAX_STATEMENT_TIME=0 */;',
