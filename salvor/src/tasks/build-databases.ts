@@ -149,8 +149,10 @@ async function remakeDatabase(
 ): Promise<void> {
   await using connection = await openConnection(admin, { signal });
   const { charset, collation } = stored;
-  await connection.execute(
-    `CREATE DATABASE IF NOT EXISTS ${quoteName(name)} CHARACTER SET ${quoteName(charset)} COLLATE ${quoteName(collation)}`,
+  await connection.make(() =>
+    connection.execute(
+      `CREATE DATABASE IF NOT EXISTS ${quoteName(name)} CHARACTER SET ${quoteName(charset)} COLLATE ${quoteName(collation)}`,
+    ),
   );
 }
 

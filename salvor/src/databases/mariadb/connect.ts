@@ -142,6 +142,20 @@ export class DatabaseConnection implements AsyncDisposable {
     await this.#send(sql, values);
   }
 
+  /**
+   * Runs statements that make something by its name. A statement whose client is gone is carried out all the same, perhaps
+   * when what it makes was dropped already: where they are cancelled or the connection is lost, the server is made to end
+   * this session before anybody hears of it.
+   */
+  async make(statements: () => Promise<void>): Promise<void> {
+    try {
+      await statements();
+    } catch (error) {
+      if (serverErrorNumber(error) === null) await this.#endAtServer();
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -152,6 +166,15 @@ export class DatabaseConnection implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #endAtServer(): Promise<void> {
+    try {
+      await using other = await openConnection(this.login);
+      await other.execute(`KILL CONNECTION ${this.id}`);
+    } catch {
+      // It has ended by itself, or the server has, and its sessions with it: what they throw is told already.
+    }
   }
 
   async #send(sql: string, values: readonly QueryValue[]): Promise<readonly [unknown, unknown]> {

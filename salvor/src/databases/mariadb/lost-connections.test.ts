@@ -10,7 +10,7 @@ import { findFreePort } from '../../../../demo/web-server.ts';
 import { type DatabaseLogin, openConnection } from './connect.ts';
 import { inspectSwap, readSwapFacts } from './inspect-swap.ts';
 import { planSwap, type SwapPlan, WHOLE_DATABASE } from './plan-swap.ts';
-import { dropScratch } from './scratch.ts';
+import { createScratch, dropScratch } from './scratch.ts';
 import { applySwap, finishSwap, revertSwap } from './swap.ts';
 import { dumpAll, fingerprint, loadAll, makeScratch, makeSite, type TestServer } from './test-database.ts';
 
@@ -63,6 +63,18 @@ describe('the way to a server on the network', () => {
     assert.ok(cable.isCut);
     cable.mend();
     await dropScratch(host.admin, { database: scratch.database, user: scratch.login.user });
+    assert.equal(await sql("SHOW DATABASES LIKE 'salvor%'; SELECT User FROM mysql.user WHERE User LIKE 'salvor%'"), '');
+  });
+
+  test('is slow, and what makes a database is cancelled on it: nothing is made any more when it was dropped', async () => {
+    const stop = new AbortController();
+    const wish = { name: 'salvor_late_new', user: 'salvor_late_new', password: 'x', signal: stop.signal };
+    const held = cable.hold('CREATE DATABASE', () => stop.abort());
+    await assert.rejects(createScratch(host.admin, { ...wish, charset: 'utf8mb4', collation: 'utf8mb4_bin' }), {
+      name: 'AbortError',
+    });
+    await dropScratch(host.admin, { database: wish.name, user: wish.user });
+    await held.passOn();
     assert.equal(await sql("SHOW DATABASES LIKE 'salvor%'; SELECT User FROM mysql.user WHERE User LIKE 'salvor%'"), '');
   });
 
@@ -132,6 +144,8 @@ type Cable = AsyncDisposable & {
   /** From now on; with `afterBytes` of what comes back whatever is said. */
   cutAt(cut: Cut & { readonly afterBytes?: number }): void;
   mend(): void;
+  /** What holds the text stays on the way, and so does the end of its connection, till it is passed on. `onHeld` is called when it is there. */
+  hold(text: string, onHeld: () => void): { passOn(): Promise<void> };
 };
 
 /** Passes everything on to the server, till it is cut: then all of its connections are gone at both ends, and no new one is made. */
@@ -139,6 +153,8 @@ async function openCable(serverPort: number): Promise<Cable> {
   let cut: (Cut & { readonly afterBytes?: number }) | null = null;
   let isCut = false;
   let bytesBack = 0;
+  let hold: { readonly text: string; readonly onHeld: () => void; held: { far: Socket; bytes: Buffer } | null } | null =
+    null;
   const sockets = new Set<Socket>();
   const tear = (): void => {
     isCut = true;
@@ -155,11 +171,14 @@ async function openCable(serverPort: number): Promise<Cable> {
       socket.on('error', () => {});
       socket.on('close', () => {
         sockets.delete(socket);
-        (socket === client ? far : client).destroy();
+        if (hold?.held?.far !== far) (socket === client ? far : client).destroy();
       });
     }
-    client.on('data', (bytes) => {
-      if (cut === null || !bytes.includes(cut.text)) far.write(bytes);
+    client.on('data', (bytes: Buffer) => {
+      if (hold?.held === null && bytes.includes(hold.text)) {
+        hold.held = { far, bytes };
+        hold.onHeld();
+      } else if (cut === null || !bytes.includes(cut.text)) far.write(bytes);
       else if (cut.isBehind) far.write(bytes, tear);
       else tear();
     });
@@ -184,6 +203,19 @@ async function openCable(serverPort: number): Promise<Cable> {
     mend: () => {
       cut = null;
       isCut = false;
+    },
+    hold: (text, onHeld) => {
+      hold = { text, onHeld, held: null };
+      return {
+        passOn: async () => {
+          const { far, bytes } = hold?.held ?? assert.fail('nothing was held');
+          hold = null;
+          if (far.closed) return;
+          const gone = once(far, 'close');
+          far.end(bytes);
+          await gone;
+        },
+      };
     },
     [Symbol.asyncDispose]: async () => {
       tear();

@@ -46,14 +46,16 @@ export async function createScratch(admin: DatabaseLogin, options: ScratchOption
   requireOurName(options.user);
   await using connection = await openConnection(admin, signalOf(options));
   await requireWritableServer(connection);
-  await createOurDatabase(connection, options.name, options);
-  const account = accountOf(options.user, admin.address);
-  // A left-over user of the same name may have a password that somebody knows.
-  await connection.execute(`DROP USER IF EXISTS ${account}`);
-  await connection.execute(`CREATE USER ${account} IDENTIFIED BY ${quoteText(options.password)}`);
-  // In a grant `_` stands for any character: unescaped, the user would get databases with similar names.
-  const pattern = quoteName(options.name.replaceAll('_', '\\_'));
-  await connection.execute(`GRANT ALL PRIVILEGES ON ${pattern}.* TO ${account}`);
+  await connection.make(async () => {
+    await createOurDatabase(connection, options.name, options);
+    const account = accountOf(options.user, admin.address);
+    // A left-over user of the same name may have a password that somebody knows.
+    await connection.execute(`DROP USER IF EXISTS ${account}`);
+    await connection.execute(`CREATE USER ${account} IDENTIFIED BY ${quoteText(options.password)}`);
+    // In a grant `_` stands for any character: unescaped, the user would get databases with similar names.
+    const pattern = quoteName(options.name.replaceAll('_', '\\_'));
+    await connection.execute(`GRANT ALL PRIVILEGES ON ${pattern}.* TO ${account}`);
+  });
   return {
     database: options.name,
     login: { address: admin.address, user: options.user, password: options.password },

@@ -37,6 +37,10 @@ const ER_DB_CREATE_EXISTS = 1007;
  */
 export async function createSiteDatabase(connection: DatabaseConnection, wish: SiteDatabaseWish): Promise<void> {
   await requireWritableServer(connection);
+  await connection.make(() => create(connection, wish));
+}
+
+async function create(connection: DatabaseConnection, wish: SiteDatabaseWish): Promise<void> {
   const { name, charset, collation } = wish;
   try {
     await connection.execute(
