@@ -7,7 +7,7 @@ import { type PolicyLevels, policyOfAccount, policyOfSite } from '../policies/po
 import { type Job, lastStart, nextStart } from '../policies/schedule.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { TaskRow } from '../store/tables.ts';
-import { jobOfRow } from './due.ts';
+import { isAhead, jobOfRow } from './due.ts';
 import type { TaskLog } from './task-log.ts';
 
 /** A job each hour for a week. */
@@ -37,7 +37,8 @@ export async function readAccountStatus(
   const { policy } = policyOfAccount(levels, account);
   const rows = await log.readLast({ count: MAX_JOBS_LOOKED_AT, account, uri: '' });
   const nights = rows.filter(
-    (row) => row.operation === 'daily' && row.started !== null && jobOfRow(row.wish) === 'nightly',
+    ({ operation, started, wish }) =>
+      operation === 'daily' && started !== null && !isAhead(started, now) && jobOfRow(wish) === 'nightly',
   );
   const [last] = nights;
   const lastNight =
