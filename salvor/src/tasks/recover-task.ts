@@ -197,18 +197,28 @@ export async function dropScratchDatabases(
   }
 }
 
-/** Databases of ours that the switch has emptied. One that holds a table stays. */
+/**
+ * Databases of ours that the switch has emptied. Of what this task has loaded, that was never to move goes with it: sequences
+ * beside chosen tables, and other sites' tables in a dump. One that holds a table that should have moved stays.
+ */
 async function dropEmptied(journal: Journal, tools: SwitchTools): Promise<void> {
   for (const { server, plan } of journal.switch?.tables ?? []) {
     const admin = await tools.administratorOf(server, journal.site.home);
-    if (await holdsTables(admin, plan.scratch)) continue;
+    const isLoaded = plan.scratch.startsWith(`salvor_${journal.task}_new`);
+    const moved = isLoaded ? new Set(plan.moves.filter(({ comes }) => comes).map(({ table }) => table)) : null;
+    if (await holdsTables(admin, plan.scratch, moved)) continue;
     await tools.audit('drop-database', `database ${plan.scratch}`, () =>
       dropScratch(admin, { database: plan.scratch, user: plan.scratch }),
     );
   }
 }
 
-async function holdsTables(admin: DatabaseLogin, database: string): Promise<boolean> {
+/** Any table, or one of those. */
+async function holdsTables(
+  admin: DatabaseLogin,
+  database: string,
+  those: ReadonlySet<string> | null = null,
+): Promise<boolean> {
   await using connection = await openConnection(admin);
-  return (await readTables(connection, database)).length > 0;
+  return (await readTables(connection, database)).some(({ name }) => those === null || those.has(name));
 }

@@ -61,6 +61,8 @@ describe('a site whose database is not as most are', () => {
   const connection = (fields: Parameters<typeof toPhp>[0]): string =>
     `$databases['default']['default'] = ${toPhp(fields)};`;
 
+  const leftToLoad = (): Promise<string> => query("SHOW DATABASES LIKE 'salvor%new%'");
+
   it('may have any name, and so its tables, its user and the password: backup, a table back, undo, all back', async () => {
     const database = `it's "odd"/../\\site\nx`;
     const [user, password] = [`o'dd"us\\er`, `p#"w' \\;%\n`];
@@ -68,6 +70,7 @@ describe('a site whose database is not as most are', () => {
     await query(`CREATE DATABASE ${quoteName(database)}; CREATE USER ${quoteText(user)}@localhost IDENTIFIED BY ${quoteText(password)};
       GRANT ALL ON ${quoteName(database.replaceAll(/[\\%_]/g, '\\$&'))}.* TO ${quoteText(user)}@localhost; USE ${quoteName(database)};
       CREATE TABLE ${quoteName(table)} (i INT PRIMARY KEY); INSERT INTO ${quoteName(table)} VALUES (1), (2); CREATE TABLE plain (i INT); INSERT INTO plain VALUES (7);
+      CREATE SEQUENCE counted;
       CREATE DEFINER=${quoteName(user)}@localhost VIEW ${quoteName(`v'${table}`)} AS SELECT i FROM ${quoteName(table)};
       CREATE DEFINER=${quoteName(user)}@localhost PROCEDURE ${quoteName("p'r")}() SELECT 'x';`);
     const socket = test.host.mariadb.socket;
@@ -108,6 +111,7 @@ describe('a site whose database is not as most are', () => {
     );
     assert.equal(await query(`SELECT COUNT(*) FROM ${quoteName(database)}.${quoteName(table)}`), '2\n');
     assert.equal(await query(`SELECT COUNT(*) FROM ${quoteName(database)}.plain`), '0\n');
+    assert.equal(await leftToLoad(), '', 'the sequence that was loaded beside the table is gone');
     await salvor('undo', part.task ?? '', '--yes');
     assert.deepEqual(await look(), ruined);
     await using agent = await test.open();
@@ -118,9 +122,10 @@ describe('a site whose database is not as most are', () => {
     await agent.restore(market.uri, { ...DATABASES_ONLY, point, to: target });
     assert.deepEqual(readdirSync(join(target, directory?.path ?? '')).toSorted(), [
       '000000-head.sql',
-      '000001-a%2Fb%27c.d%5C%22e.sql',
-      '000002-plain.sql',
-      '000003-tail.sql',
+      '000001-counted.sql',
+      '000002-a%2Fb%27c.d%5C%22e.sql',
+      '000003-plain.sql',
+      '000004-tail.sql',
     ]);
   });
 
@@ -173,6 +178,7 @@ describe('a site whose database is not as most are', () => {
     const old = await agent.restore(harbour.uri, { ...DATABASES_ONLY, point: whole.point });
     assert.deepEqual(old.plan.tables, { restored: 2, deleted: 1, kept: 0 });
     assert.deepEqual(await neighbour(), untouched);
+    assert.equal(await leftToLoad(), '', 'what was loaded of the other site is gone');
     await agent.undo(old.task ?? '');
     assert.deepEqual(differences(ruined, await observe('pool')), []);
     const theirs = { ...EVERYTHING, point: whole.point, tables: ['h_m_a'], dryRun: true };
