@@ -28,7 +28,7 @@ const report = await simulateDays(
     seed,
     killPercent: 40,
     remoteAway: [5, 6, 7],
-    clockJumps: [3, 9],
+    clockJumps: [9, 11],
   },
   (line) => console.log(line),
 );

@@ -317,7 +317,8 @@ export class Agent implements AsyncDisposable {
   async simulatePolicy(account: string, options: CallOptions & { readonly days: number }): Promise<SimulationDocument> {
     if (!(await this.#sites.accountNames(options.signal)).includes(account))
       throw new SalvorError('account-unknown', { account });
-    return await simulatePolicy(this.#config, this.#points, account, { now: this.#room.clock(), days: options.days });
+    const asked = { now: this.#room.clock(), uptime: this.#uptime(), days: options.days };
+    return await simulatePolicy(this.#config, this.#points, account, asked);
   }
 
   /** The catalogue out of repositories and disk, where it was lost. */

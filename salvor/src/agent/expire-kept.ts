@@ -1,12 +1,20 @@
 import { SalvorError } from '../errors.ts';
-import { type DropTools, dropKept } from '../tasks/drop-kept.ts';
+import { type DropTools, FORMER_GRACE_HOURS, dropKept } from '../tasks/drop-kept.ts';
+import { unlivedSince } from '../policies/lived-time.ts';
+import { readClock } from './clock-watch.ts';
 import type { TaskRoom } from './run-task.ts';
 
-/** Drops what finished tasks keep and whose time is over. A site that is busy, or a server that is away, waits. */
+const HOUR_MS = 3_600_000;
+
+/** Drops what finished tasks keep and whose time is over: not by what the clock jumped ahead meanwhile. A site that is busy, or a server that is away, waits. */
 export async function expireKept(room: TaskRoom, readSites: DropTools['readSites']): Promise<void> {
   const now = room.clock();
-  for (const { task, site, undoUntil, confirmed } of room.journals.list()) {
-    const isDue = confirmed !== undefined || (undoUntil !== null && Date.parse(undoUntil) < now.getTime());
+  const clock = readClock(room.state, now, room.uptime());
+  const isOver = (until: number, graceMs: number): boolean =>
+    clock.isTrusted && until + unlivedSince(clock, new Date(until - graceMs), now) < now.getTime();
+  for (const { task, site, undoUntil, confirmed, graceHours = FORMER_GRACE_HOURS } of room.journals.list()) {
+    const isDue =
+      confirmed !== undefined || (undoUntil !== null && isOver(Date.parse(undoUntil), graceHours * HOUR_MS));
     if (!isDue) continue;
     const say = (line: string): void => room.say(`kept by ${task}: ${line}`);
     using held = new DisposableStack();

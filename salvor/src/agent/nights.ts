@@ -16,7 +16,7 @@ import type { NightText } from '../tasks/back-up-account.ts';
 import { type GrantsTools, grantsOfSites } from '../tasks/grants-of-sites.ts';
 import type { TaskRun } from '../tasks/task-run.ts';
 import { type NightCopy, type NightDone, type NightWanted, nightOfAccount } from '../tasks/night-of-account.ts';
-import { type Uptime, watchClock } from './clock-watch.ts';
+import { type ClockLook, type Uptime, watchClock } from './clock-watch.ts';
 import { HOST_ACCOUNT, hostAccount, placesOfHost, recordOfHost, saveStore } from './host-account.ts';
 import { readHost } from './host-sites.ts';
 import type { Queue, WaitOptions } from './queue.ts';
@@ -56,7 +56,7 @@ export async function runNights(
   if (account !== null && !names.includes(account)) throw new SalvorError('account-unknown', { account, known: names });
   const accounts = all.filter(({ name }) => account === null || name === account);
   // A night is judged by the one before it.
-  const isClockTrusted = job !== 'nightly' || watchClock(room.config.state, room.clock(), room.uptime());
+  const clockLook = watchClock(room.config.state, room.clock(), room.uptime());
   const ensured = await room.points.repositories.ensure(
     accounts.map(({ name }) => name),
     { signal: options.signal, bearsLocal: true },
@@ -64,7 +64,7 @@ export async function runNights(
   const nights: DailyAccount[] = [];
   for (const each of accounts) {
     const sites = found.sites.filter((site) => site.account.name === each.name);
-    const night = { ...room, job, isClockTrusted, problems: ensured.problems, allSites: found.sites };
+    const night = { ...room, job, clockLook, problems: ensured.problems, allSites: found.sites };
     nights.push(await nightOf(each, sites, night, options));
   }
   return { state: worstOf(nights), accounts: nights };
@@ -72,7 +72,7 @@ export async function runNights(
 
 type Night = NightsRoom & {
   readonly job: Job;
-  readonly isClockTrusted: boolean;
+  readonly clockLook: ClockLook;
   readonly problems: readonly Problem[];
   readonly allSites: readonly Site[];
 };
@@ -112,7 +112,7 @@ async function nightOf(
     thirdCopy: config.thirdCopy,
     day: day.toString(),
     dayNumber: Math.floor(day.toZonedDateTime('UTC').epochMilliseconds / DAY_MS),
-    isClockTrusted: night.isClockTrusted,
+    clock: night.clockLook,
     watchSwitches: (since) => watchSwitches(night, account.name, since),
   };
   const tools = {
@@ -127,7 +127,7 @@ async function nightOf(
       { operation: 'daily', site: place, of: null, wish: { job: night.job } },
       { ...options, isGentle: policy.isNice },
       (run) => {
-        if (!night.isClockTrusted) run.note(CLOCK_PROBLEM);
+        if (night.job === 'nightly' && !night.clockLook.isTrusted) run.note(CLOCK_PROBLEM);
         return nightOfAccount(wanted, tools, run);
       },
     );

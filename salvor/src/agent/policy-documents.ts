@@ -10,6 +10,7 @@ import { SETTING_NAMES, settingOf } from '../policies/settings.ts';
 import { formatSetting } from '../policies/setting-text.ts';
 import { simulateRetention } from '../policies/simulate-retention.ts';
 import { previewLetGo } from '../tasks/let-go.ts';
+import { type Uptime, readClock } from './clock-watch.ts';
 
 const JOBS: readonly Job[] = ['nightly', 'databases'];
 
@@ -54,7 +55,7 @@ export async function simulatePolicy(
   config: Config,
   points: HostPoints,
   account: string,
-  { now, days }: { readonly now: Date; readonly days: number },
+  { now, days, uptime }: { readonly now: Date; readonly days: number; readonly uptime: Uptime },
 ): Promise<SimulationDocument> {
   const { policy } = policyOfAccount(config.policies, account);
   const simulation = simulateRetention({ policy, account, hostZone: readHostZone(), from: now, days });
@@ -65,7 +66,8 @@ export async function simulatePolicy(
       account,
       policy,
       waitMs: copy === 'remote' ? policy.remoteDeletesWaitMs : 0,
-      isClockTrusted: true,
+      // What goes once the clock is believed again, where it is in doubt now.
+      clock: { ...readClock(config.state, now, uptime), isTrusted: true },
       made: await points.madeIn(account, copy),
       held: await points.heldOf(account, now),
     };

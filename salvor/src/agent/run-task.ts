@@ -9,6 +9,7 @@ import type { Journal } from '../tasks/journal.ts';
 import { type RecoveryTools, recoverTask } from '../tasks/recover-task.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import { type StepHooks, TaskRun, type TaskProgress } from '../tasks/task-run.ts';
+import type { Uptime } from './clock-watch.ts';
 import type { Journals } from './journals.ts';
 import type { Locks } from './locks.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -27,6 +28,7 @@ export type TaskRoom = {
   readonly log: TaskLog;
   readonly auditLog: AuditLog;
   readonly clock: () => Date;
+  readonly uptime: () => Uptime;
   readonly random: () => number;
   readonly randomBytes: (count: number) => Uint8Array;
   /** Each line that a task says, as it says it. */

@@ -1,6 +1,7 @@
 import { readHostZone } from '../lib/host-zone.ts';
 import type { TaskRow } from '../store/tables.ts';
 import { waitOptions } from './calls.ts';
+import { watchClock } from './clock-watch.ts';
 import { findDue } from './due.ts';
 import type { SiteFinder } from './find-site.ts';
 import { hostAccount } from './host-account.ts';
@@ -29,6 +30,8 @@ export async function serveRound(
   const { clock, log } = room;
   const rowsOf = (account: string): Promise<readonly TaskRow[]> =>
     log.readLast({ count: MAX_JOBS_LOOKED_AT, account, uri: '' });
+  // Often, so that a boot leaves little of the time unknown.
+  watchClock(room.config.state, clock(), room.uptime());
   const look = { now: clock(), hostZone: readHostZone(), rowsOf };
   const due = await findDue(room.config.policies, accounts, look);
   await room.tasks.expireKept();

@@ -44,6 +44,7 @@ export async function openTestRoom(limits: Partial<QueueLimits> = {}, state?: st
     limits: hurried,
     way: new Way(() => ({ [Symbol.dispose]: () => {} })),
     clock,
+    uptime: () => ({ boot: 'one', seconds: performance.now() / 1000 }),
     who,
     random: Math.random,
     randomBytes: (count) => new Uint8Array(count),

@@ -19,6 +19,10 @@ describe('third copies', () => {
       };
       expire('2026-03-14');
       assert.deepEqual(readdirSync(join(directory, 'o1')).toSorted(), [...days.slice(7), 'by-hand']);
+      const unlivedSince = (time: Date): number => (time < new Date('2026-03-12') ? 31 * DAY_MS : 0);
+      expireThirdCopies({ directory, account: 'o1' }, { day: '2026-04-17', keepMs: 7 * DAY_MS, unlivedSince });
+      const left = ['2026-03-11', '2026-03-14', 'by-hand'];
+      assert.deepEqual(readdirSync(join(directory, 'o1')).toSorted(), left, 'a month was jumped over since the 11th');
       expire('2026-06-01');
       assert.deepEqual(readdirSync(join(directory, 'o1')).toSorted(), ['2026-03-14', 'by-hand']);
     } finally {

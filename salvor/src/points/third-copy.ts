@@ -96,20 +96,34 @@ async function writeCompressed(path: string, dump: AsyncIterable<Uint8Array>, si
   return bytes;
 }
 
+const DAY_MS = 86_400_000;
+/** A boot makes no day of it. */
+const UNLIVED_TOLERANCE_MS = 3_600_000;
+
 /**
  * Removes days that lie `keepMs` before `day` or earlier, by the calendar: of a week the seven days up to it stay. Never the
  * newest. Returns the days that went.
  */
 export function expireThirdCopies(
   { directory, account }: Pick<ThirdCopyOptions, 'directory' | 'account'>,
-  { day: today, keepMs }: { readonly day: string; readonly keepMs: number },
+  {
+    day: today,
+    keepMs,
+    unlivedSince = () => 0,
+  }: {
+    readonly day: string;
+    readonly keepMs: number;
+    /** Milliseconds since an instant that the clock tells and the host has not lived through: whole days of them are added. */
+    readonly unlivedSince?: (time: Date) => number;
+  },
 ): { readonly removed: readonly string[]; readonly problems: readonly Problem[] } {
   const place = join(directory, account);
   const days = listDays(place);
   const removed: string[] = [];
   const problems: Problem[] = [];
   for (const day of days.slice(0, -1)) {
-    if (Date.parse(today) - Date.parse(day) < keepMs) continue;
+    const unlivedDays = Math.ceil((unlivedSince(new Date(day)) - UNLIVED_TOLERANCE_MS) / DAY_MS);
+    if (Date.parse(today) - Date.parse(day) < keepMs + Math.max(0, unlivedDays) * DAY_MS) continue;
     try {
       rmSync(join(place, day), { recursive: true });
       removed.push(day);

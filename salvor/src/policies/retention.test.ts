@@ -37,6 +37,11 @@ describe('retention', () => {
     assert.equal(count(ids, 'databases'), 14);
   });
 
+  it('goes by what was lived through, where the clock has jumped ahead', () => {
+    const ageOf = (time: Date): number => now.getTime() - time.getTime() - 3 * DAY_MS;
+    assert.equal(count(kept(nights(30), { ...trusted, ageOf }), 'files'), 10);
+  });
+
   it('keeps a snapshot that holds both as long as what it holds longest', () => {
     const both = snapshot(10, { holds: ['files', 'databases'], scope: 'site' });
     assert.ok(kept([...nights(3), both]).includes(both.id));

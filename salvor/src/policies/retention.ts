@@ -3,7 +3,7 @@
  *
  * What a hostile or broken clock, thirty failed nights or snapshots that somebody else wrote with the account's key could
  * do is shut out here: no count is ever used, a time that lies ahead counts for nothing, nothing goes while the clock is
- * in doubt, and the newest complete snapshot of each content that we made ourselves never goes.
+ * in doubt, ages are those of time that was lived through, and the newest complete snapshot of each content that we made ourselves never goes.
  */
 import type { Policy } from './settings.ts';
 
@@ -43,6 +43,8 @@ export type RetentionOptions = {
   readonly now: Date;
   /** False after a jump of the clock, until it has proven itself: then nothing expires. */
   readonly isClockTrusted: boolean;
+  /** Milliseconds that the host has lived through since an instant; by the clock alone where nothing else is known. */
+  readonly ageOf?: (time: Date) => number;
   /** Added to what the policy keeps: a remote repository lets go later. */
   readonly waitMs?: number;
 };
@@ -53,19 +55,18 @@ const FUTURE_TOLERANCE_MS = 10 * 60_000;
 export function planRetention(
   snapshots: readonly RetainedSnapshot[],
   rules: Pick<Policy, 'keepFilesMs' | 'keepDatabasesMs'>,
-  { now, isClockTrusted, waitMs = 0 }: RetentionOptions,
+  { now, isClockTrusted, ageOf = (time) => now.getTime() - time.getTime(), waitMs = 0 }: RetentionOptions,
 ): RetentionPlan {
   const newest = newestComplete(snapshots, now);
   const keep: { id: string; reasons: RetentionReason[] }[] = [];
   const expire: string[] = [];
   for (const snapshot of snapshots) {
-    const ageMs = now.getTime() - snapshot.time.getTime();
     const keptMs = Math.max(0, ...snapshot.holds.map((content) => keepMsOf(rules, content))) + waitMs;
     const reasons: RetentionReason[] = [];
     if (snapshot.isPinned) reasons.push('pinned');
     if (newest.has(snapshot.id)) reasons.push('newest-complete');
-    if (ageMs < -FUTURE_TOLERANCE_MS) reasons.push('from-the-future');
-    else if (ageMs <= keptMs) reasons.push('within');
+    if (snapshot.time.getTime() > now.getTime() + FUTURE_TOLERANCE_MS) reasons.push('from-the-future');
+    else if (ageOf(snapshot.time) <= keptMs) reasons.push('within');
     // Whatever it is, it is not ours to judge.
     else if (snapshot.holds.length === 0) reasons.push('holds-unknown');
     else if (!isClockTrusted) reasons.push('clock-in-doubt');

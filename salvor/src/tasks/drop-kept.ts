@@ -19,7 +19,7 @@ import { parseTaskId } from './task-id.ts';
 /** Writes of the very switch, and of requests that were being served in it. */
 const MAX_LATE_MS = 60_000;
 /** What journals were kept for that don't say it: of before the policy decided. Tells when their switch was. */
-const FORMER_GRACE_HOURS = 72;
+export const FORMER_GRACE_HOURS = 72;
 
 export type DropTools = SwitchTools & {
   /** All sites of the host, as they are now. */

@@ -6,9 +6,13 @@ import type { Problem } from '@salvor/contract';
 import { PIN_TAG, type Repository, type Snapshot, forgetNamed, listSnapshots, prune } from '@salvor/engine';
 import { halfOf } from '../points/account-point.ts';
 import { tagOf } from '../points/open-point.ts';
+import { type LivedTime, ageLived } from '../policies/lived-time.ts';
 import { type Content, type RetainedSnapshot, type RetentionPlan, planRetention } from '../policies/retention.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { TaskRun } from './task-run.ts';
+
+/** Whether the host's clock is believed, and what the host has lived through by it. */
+export type NightClock = LivedTime & { readonly isTrusted: boolean };
 
 /** What decides: the rules, and what is known of the snapshots. */
 export type LetGoRules = {
@@ -16,7 +20,7 @@ export type LetGoRules = {
   readonly policy: Pick<Policy, 'keepFilesMs' | 'keepDatabasesMs'>;
   /** Added to what the policy keeps, in milliseconds. */
   readonly waitMs: number;
-  readonly isClockTrusted: boolean;
+  readonly clock: NightClock;
   /** Snapshots that this agent made, and whether they are complete. */
   readonly made: ReadonlyMap<string, boolean>;
   /** Points that nothing may remove, by id or tag: nobody confirmed their task, or they are a site's newest complete one. */
@@ -43,9 +47,10 @@ export async function letGo(wanted: LetGoWanted, run: TaskRun): Promise<LetGo> {
 }
 
 function planLetGo(snapshots: readonly Snapshot[], rules: LetGoRules, now: Date): RetentionPlan {
-  const { policy, isClockTrusted, waitMs } = rules;
+  const { policy, clock, waitMs } = rules;
   const retained = snapshots.map((snapshot) => asRetained(snapshot, rules));
-  return planRetention(retained, policy, { now, isClockTrusted, waitMs });
+  const ageOf = (time: Date): number => ageLived(clock, time);
+  return planRetention(retained, policy, { now, isClockTrusted: clock.isTrusted, ageOf, waitMs });
 }
 
 /** What would go now, for people: newest first. Changes nothing. */

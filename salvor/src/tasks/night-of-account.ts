@@ -10,9 +10,10 @@ import { type Repository, type Snapshot, check, copy, findSnapshot } from '@salv
 import type { CopyName } from '../points/repositories.ts';
 import { expireThirdCopies, writeThirdCopy } from '../points/third-copy.ts';
 import type { Policy } from '../policies/settings.ts';
+import { unlivedSince as unlivedOf } from '../policies/lived-time.ts';
 import type { StepName } from '../policies/task-steps.ts';
 import { type AccountBackupWanted, type BackedUpAccount, backUpAccount } from './back-up-account.ts';
-import { letGo } from './let-go.ts';
+import { type NightClock, letGo } from './let-go.ts';
 import type { TaskRun } from './task-run.ts';
 import { codeOf } from '../lib/errno.ts';
 
@@ -25,7 +26,7 @@ export type NightWanted = Omit<AccountBackupWanted, 'repositories'> & {
   readonly day: string;
   /** Since 1970: which share of the data it is the turn of. */
   readonly dayNumber: number;
-  readonly isClockTrusted: boolean;
+  readonly clock: NightClock;
 };
 
 export type NightCopy = { readonly name: CopyName } & (
@@ -132,12 +133,12 @@ class Night {
   }
 
   async #letGo({ name, repository, made }: OpenNightCopy): Promise<void> {
-    const { account, policy, isClockTrusted } = this.#wanted;
+    const { account, policy, clock } = this.#wanted;
     const rules = {
       account: account.name,
       policy,
       waitMs: name === 'remote' ? policy.remoteDeletesWaitMs : 0,
-      isClockTrusted,
+      clock,
       made: await made(),
       held: await this.#tools.held(),
     };
@@ -193,8 +194,10 @@ async function thirdCopyOf(wanted: NightWanted, point: BackedUpAccount, run: Tas
   const [repository, snapshots] = from;
   const place = { directory: wanted.thirdCopy, account: wanted.account.name };
   const { files } = await writeThirdCopy(repository, snapshots, { ...place, day: wanted.day, signal: run.signal });
-  if (wanted.isClockTrusted) {
-    const { problems } = expireThirdCopies(place, { day: wanted.day, keepMs: wanted.policy.keepThirdCopyMs });
+  const { clock, policy, day } = wanted;
+  if (clock.isTrusted) {
+    const unlivedSince = (time: Date): number => unlivedOf(clock, time, run.clock());
+    const { problems } = expireThirdCopies(place, { day, keepMs: policy.keepThirdCopyMs, unlivedSince });
     run.note(...problems);
   }
   return files.length;

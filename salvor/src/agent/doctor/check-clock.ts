@@ -1,6 +1,6 @@
 import type { DoctorFinding } from '@salvor/contract';
 import { isClockSynchronised } from '../../lib/clock-synchronised.ts';
-import { isClockAsKept } from '../clock-watch.ts';
+import { readClock } from '../clock-watch.ts';
 import type { Check } from './examine-host.ts';
 import { finding } from './findings.ts';
 
@@ -11,7 +11,7 @@ const AHEAD_MS = 10 * 60_000;
 export const checkClock: Check = async ({ config, points, clock, uptime }, { accounts }) => {
   const findings: DoctorFinding[] = [];
   const now = clock();
-  if (!isClockAsKept(config.state, now, uptime())) findings.push(finding('clock-jumped'));
+  if (!readClock(config.state, now, uptime()).isTrusted) findings.push(finding('clock-jumped'));
   if (!isClockSynchronised()) findings.push(finding('clock-unsynchronised'));
   for (const { name } of accounts) {
     const newest = await points.newestKnown(name);

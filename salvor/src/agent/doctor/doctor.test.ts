@@ -21,7 +21,7 @@ import type { FoundSites } from '../../sites/find-sites.ts';
 import { openStore } from '../../store/open-store.ts';
 import { growthOf } from '../../points/repository-growth.ts';
 import { SalvorError } from '../../errors.ts';
-import { isClockAsKept, watchClock } from '../clock-watch.ts';
+import { readClock, watchClock } from '../clock-watch.ts';
 import { judgeNights } from './check-nights.ts';
 import { findMissing } from './check-programs.ts';
 import { findSharedDisks } from './check-repositories.ts';
@@ -174,9 +174,9 @@ describe('the doctor', () => {
   test('sees that the clock has jumped without taking the last look away', () => {
     const start = new Date('2026-04-01T02:00:00Z');
     const later = new Date(start.getTime() + DAY_MS);
-    assert.equal(watchClock(room, start, { boot: 'one', seconds: 100 }), true);
-    assert.equal(isClockAsKept(room, later, { boot: 'one', seconds: 200 }), false);
-    assert.equal(isClockAsKept(room, later, { boot: 'one', seconds: 100 + 86_400 }), true);
+    assert.equal(watchClock(room, start, { boot: 'one', seconds: 100 }).isTrusted, true);
+    assert.equal(readClock(room, later, { boot: 'one', seconds: 200 }).isTrusted, false);
+    assert.equal(readClock(room, later, { boot: 'one', seconds: 100 + 86_400 }).isTrusted, true);
   });
 
   test('makes a finding of what keeps it from looking, with the code and the hint of the error', () => {

@@ -47,9 +47,9 @@ export const FINDINGS = {
   },
   'clock-jumped': {
     severity: 'warning',
-    message: () => 'the clock has jumped since the last night',
+    message: () => 'the clock has jumped within the last day',
     remedy: () =>
-      'look at the clock; if it is right nothing is to be done: the night after the next lets go of what is old again',
+      'look at the clock; if it is right nothing is to be done: what it jumped by counts as no age, and the night after the next lets go of what is old again',
   },
   'clock-unsynchronised': {
     severity: 'note',
