@@ -21,6 +21,7 @@ import { adoptConfig } from './write-config.ts';
 import { releaseMemory } from './lib/release-memory.ts';
 import { nameCaller, nameProcess } from './lib/process-identity.ts';
 import { tellPolicyChange } from './policies/policy-change.ts';
+import type { PolicyLevels } from './policies/policy-levels.ts';
 import { configPlaces, loadConfig } from './config.ts';
 import type { Config, Environment } from './config.ts';
 
@@ -112,6 +113,7 @@ export async function serveHost({
 }: ServeOptions): Promise<void> {
   let config = load();
   let told = '';
+  let rulesBefore: PolicyLevels | null = null;
   await using held = new AsyncDisposableStack();
   held.use(held.use(new Locks(config.state)).lockAgent());
   held.use(
@@ -128,7 +130,9 @@ export async function serveHost({
   while (!signal.aborted) {
     try {
       const next = load();
-      for (const line of tellPolicyChange(config.policies, next.policies)) onLine(line);
+      const changes = tellPolicyChange(config.policies, next.policies);
+      for (const line of changes) onLine(line);
+      if (changes.length > 0) rulesBefore = config.policies;
       config = next;
       told = '';
     } catch (error) {
@@ -138,6 +142,9 @@ export async function serveHost({
     }
     try {
       await using agent = await openAgentFor(config, { clock, way, ...(uptime === undefined ? {} : { uptime }) });
+      // Before anything goes by the new rules.
+      if (rulesBefore !== null) for (const line of await agent.tellForget(rulesBefore)) onLine(line);
+      rulesBefore = null;
       await agent.serveRound({ signal, onLine });
     } catch (error) {
       if (signal.aborted) break;

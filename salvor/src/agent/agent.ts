@@ -43,9 +43,10 @@ import type { HostPoints } from '../points/host-points.ts';
 import type { Uptime } from './clock-watch.ts';
 import { examineHost } from './doctor/examine-host.ts';
 import { HOST_ACCOUNT } from './host-account.ts';
-import { policyOfHost } from '../policies/policy-levels.ts';
+import { type PolicyLevels, policyOfHost } from '../policies/policy-levels.ts';
 import { recoverCopies } from './recover-copies.ts';
 import { runNights } from './nights.ts';
+import { tellForget } from './preview-forget.ts';
 import { describePolicy, simulatePolicy } from './policy-documents.ts';
 import { documentOfHost, readHost } from './host-sites.ts';
 import { initHost } from './init-host.ts';
@@ -319,6 +320,13 @@ export class Agent implements AsyncDisposable {
       throw new SalvorError('account-unknown', { account });
     const asked = { now: this.#room.clock(), uptime: this.#uptime(), days: options.days };
     return await simulatePolicy(this.#config, this.#points, account, asked);
+  }
+
+  /** Of accounts that keep less than by the rules of before, what the next night lets go of: a line each. */
+  async tellForget(before: PolicyLevels): Promise<readonly string[]> {
+    const accounts = [...(await this.#sites.accountNames(undefined)), HOST_ACCOUNT];
+    const room = { config: this.#config, points: this.#points, now: this.#room.clock(), uptime: this.#uptime() };
+    return await tellForget(before, accounts, room);
   }
 
   /** The catalogue out of repositories and disk, where it was lost. */

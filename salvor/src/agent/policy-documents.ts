@@ -3,14 +3,13 @@ import type { PolicyDocument, SimulationDocument } from '@salvor/contract';
 import type { Config } from '../config.ts';
 import { readHostZone } from '../lib/host-zone.ts';
 import type { HostPoints } from '../points/host-points.ts';
-import { copiesOf, hasRepository } from '../points/repositories.ts';
 import { policyOfAccount, policyOfSite } from '../policies/policy-levels.ts';
 import { type Job, startsBetween } from '../policies/schedule.ts';
 import { SETTING_NAMES, settingOf } from '../policies/settings.ts';
 import { formatSetting } from '../policies/setting-text.ts';
 import { simulateRetention } from '../policies/simulate-retention.ts';
-import { previewLetGo } from '../tasks/let-go.ts';
-import { type Uptime, readClock } from './clock-watch.ts';
+import type { Uptime } from './clock-watch.ts';
+import { previewForget } from './preview-forget.ts';
 
 const JOBS: readonly Job[] = ['nightly', 'databases'];
 
@@ -59,23 +58,12 @@ export async function simulatePolicy(
 ): Promise<SimulationDocument> {
   const { policy } = policyOfAccount(config.policies, account);
   const simulation = simulateRetention({ policy, account, hostZone: readHostZone(), from: now, days });
-  const goes: SimulationDocument['goes'][number][] = [];
-  let kept = 0;
-  for (const copy of hasRepository(config, account) ? copiesOf(config) : []) {
-    const rules = {
-      account,
-      policy,
-      waitMs: copy === 'remote' ? policy.remoteDeletesWaitMs : 0,
-      // What goes once the clock is believed again, where it is in doubt now.
-      clock: { ...readClock(config.state, now, uptime), isTrusted: true },
-      made: await points.madeIn(account, copy),
-      held: await points.heldOf(account, now),
-    };
-    const preview = await previewLetGo(await points.repositories.open(account, copy), rules, now);
-    kept += preview.kept;
-    for (const { time, holds, ...gone } of preview.goes)
-      goes.push({ copy, ...gone, time: time.toISOString(), holds: [...holds] });
-  }
+  const preview = await previewForget(account, { config, points, now, uptime });
+  const goes = preview.goes.map(({ time, holds, ...gone }) => ({
+    ...gone,
+    time: time.toISOString(),
+    holds: [...holds],
+  }));
   const shown = simulation.days.map(({ day, made, left }) => ({ day, made, left }));
-  return { account, from: simulation.from, days: shown, goes, kept };
+  return { account, from: simulation.from, days: shown, goes, kept: preview.kept };
 }

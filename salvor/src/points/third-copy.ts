@@ -100,30 +100,36 @@ const DAY_MS = 86_400_000;
 /** A boot makes no day of it. */
 const UNLIVED_TOLERANCE_MS = 3_600_000;
 
-/**
- * Removes days that lie `keepMs` before `day` or earlier, by the calendar: of a week the seven days up to it stay. Never the
- * newest. Returns the days that went.
- */
-export function expireThirdCopies(
+type ThirdCopyRules = {
+  /** Today: `YYYY-MM-DD`. */
+  readonly day: string;
+  readonly keepMs: number;
+  /** Milliseconds since an instant that the clock tells and the host has not lived through: whole days of them are added. */
+  readonly unlivedSince?: (time: Date) => number;
+};
+
+/** Days that lie `keepMs` before `day` or earlier, by the calendar, oldest first: of a week the seven days up to it stay. Never the newest. */
+export function findOldThirdCopies(
   { directory, account }: Pick<ThirdCopyOptions, 'directory' | 'account'>,
-  {
-    day: today,
-    keepMs,
-    unlivedSince = () => 0,
-  }: {
-    readonly day: string;
-    readonly keepMs: number;
-    /** Milliseconds since an instant that the clock tells and the host has not lived through: whole days of them are added. */
-    readonly unlivedSince?: (time: Date) => number;
-  },
+  { day: today, keepMs, unlivedSince = () => 0 }: ThirdCopyRules,
+): readonly string[] {
+  return listDays(join(directory, account))
+    .slice(0, -1)
+    .filter((day) => {
+      const unlivedDays = Math.ceil((unlivedSince(new Date(day)) - UNLIVED_TOLERANCE_MS) / DAY_MS);
+      return Date.parse(today) - Date.parse(day) >= keepMs + Math.max(0, unlivedDays) * DAY_MS;
+    });
+}
+
+/** Removes them. Returns the days that went. */
+export function expireThirdCopies(
+  of: Pick<ThirdCopyOptions, 'directory' | 'account'>,
+  rules: ThirdCopyRules,
 ): { readonly removed: readonly string[]; readonly problems: readonly Problem[] } {
-  const place = join(directory, account);
-  const days = listDays(place);
+  const place = join(of.directory, of.account);
   const removed: string[] = [];
   const problems: Problem[] = [];
-  for (const day of days.slice(0, -1)) {
-    const unlivedDays = Math.ceil((unlivedSince(new Date(day)) - UNLIVED_TOLERANCE_MS) / DAY_MS);
-    if (Date.parse(today) - Date.parse(day) < keepMs + Math.max(0, unlivedDays) * DAY_MS) continue;
+  for (const day of findOldThirdCopies(of, rules)) {
     try {
       rmSync(join(place, day), { recursive: true });
       removed.push(day);

@@ -27,3 +27,10 @@ function tellChange(of: string, before: Policy, after: Policy): readonly string[
     return `policy of ${of}: ${setting.key} is ${formatSetting(setting, is)}, was ${formatSetting(setting, was)}${advice}`;
   });
 }
+
+/** Whether the rules let go of something in a night that those of before would have kept. */
+export function keepsLess(before: Policy, after: Policy): boolean {
+  return (['keepFilesMs', 'keepDatabasesMs', 'keepThirdCopyMs', 'remoteDeletesWaitMs'] as const).some(
+    (name) => after[name] < before[name],
+  );
+}

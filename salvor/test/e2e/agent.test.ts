@@ -89,9 +89,15 @@ describe('the agent that serves a host', () => {
       const text = readFileSync(config, 'utf8');
       if (hour === 3) writeFileSync(config, text.replace('nightly:', 'nigthly:'));
       if (hour === 5) writeFileSync(config, text.replace('nigthly: {', 'databases: { every: 4h }, nightly: {'));
+      if (hour === 9)
+        writeFileSync(config, text.replace('nightly: {', 'keep: { files: 1d, thirdCopy: 1d }, nightly: {'));
     });
     assert.equal(lines.filter((line) => line.includes('keeps the configuration of before')).length, 1);
     assert.match(lines.find((line) => line.includes('keeps')) ?? '', /nigthly/);
+    const goes = lines.filter((line) => line.includes('lets go of') && line.includes(' o1: '));
+    const gone =
+      '2 snapshots of the local copy (2026-04-01T20:00:00.000Z to 2026-04-02T02:00:00.000Z), 2 days of third copies (2026-04-01 to 2026-04-02)';
+    assert.deepEqual(goes, [`04-03T12:00 o1: the next night lets go of ${gone}`]);
     const databases = lines.filter((line) => line.includes('databases succeeded'));
     assert.equal(databases.length, 3, lines.join('\n'));
     assert.ok(databases.every((line) => line >= '04-03T08:00'));
