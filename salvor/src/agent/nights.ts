@@ -17,6 +17,8 @@ import { type GrantsTools, grantsOfSites } from '../tasks/grants-of-sites.ts';
 import type { TaskRun } from '../tasks/task-run.ts';
 import { type NightCopy, type NightDone, type NightWanted, nightOfAccount } from '../tasks/night-of-account.ts';
 import { type ClockLook, type Uptime, watchClock } from './clock-watch.ts';
+import { judgeKit } from './doctor/check-files.ts';
+import { proveMonthly } from './doctor/check-recovery.ts';
 import { HOST_ACCOUNT, hostAccount, placesOfHost, recordOfHost, saveStore } from './host-account.ts';
 import { readHost } from './host-sites.ts';
 import type { Queue, WaitOptions } from './queue.ts';
@@ -64,7 +66,8 @@ export async function runNights(
   const nights: DailyAccount[] = [];
   for (const each of accounts) {
     const sites = found.sites.filter((site) => site.account.name === each.name);
-    const night = { ...room, job, clockLook, problems: ensured.problems, allSites: found.sites };
+    const known = { allSites: found.sites, accounts: found.accounts.map(({ name }) => name) };
+    const night = { ...room, ...known, job, clockLook, problems: ensured.problems };
     nights.push(await nightOf(each, sites, night, options));
   }
   return { state: worstOf(nights), accounts: nights };
@@ -75,6 +78,8 @@ type Night = NightsRoom & {
   readonly clockLook: ClockLook;
   readonly problems: readonly Problem[];
   readonly allSites: readonly Site[];
+  /** All names but the host's own. */
+  readonly accounts: readonly string[];
 };
 
 async function nightOf(
@@ -126,15 +131,31 @@ async function nightOf(
     const outcome = await night.queue.perform(
       { operation: 'daily', site: place, of: null, wish: { job: night.job } },
       { ...options, isGentle: policy.isNice },
-      (run) => {
+      async (run) => {
         if (night.job === 'nightly' && !night.clockLook.isTrusted) run.note(CLOCK_PROBLEM);
-        return nightOfAccount(wanted, tools, run);
+        const done = await nightOfAccount(wanted, tools, run);
+        if (isHost) run.note(...(await proveKit(night, run.signal)));
+        return done;
       },
     );
     return documentOf(account, sites, outcome);
   } catch (error) {
     if (options.signal.aborted) throw error;
     return failed(account, sites, error);
+  }
+}
+
+/** Whether the printed kit would bring the host back: its key is tried each month, its places are compared each night. */
+async function proveKit({ config, clock, accounts }: Night, signal: AbortSignal): Promise<readonly Problem[]> {
+  try {
+    const findings = [...(await proveMonthly({ config, clock }, accounts, signal)), ...judgeKit(config)];
+    return findings
+      .filter(({ code }) => code !== 'recovery-kit-missing')
+      .map(({ code, message, path }) => ({ code, message, ...(path === null ? {} : { path }) }));
+  } catch (error) {
+    signal.throwIfAborted();
+    const message = error instanceof Error ? error.message : String(error);
+    return [{ code: codeOf(error) ?? 'recovery-unproven', message: `the recovery key could not be tried: ${message}` }];
   }
 }
 

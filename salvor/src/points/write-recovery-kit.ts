@@ -12,9 +12,37 @@ export function writeRecoveryKit(
   places: RepositoryPlaces,
   kit: Pick<RecoveryKit, 'host' | 'date' | 'recoveryKey' | 'repositories'>,
 ): string {
-  const file = join(places.state, 'recovery-kit.html');
-  writeDurably(file, renderRecoveryKit({ ...kit, places: copiesOf(places).map((copy) => placeOf(places, copy)) }));
+  const file = kitFileOf(places);
+  writeDurably(file, renderRecoveryKit({ ...kit, places: kitPlacesOf(places) }));
   return file;
+}
+
+/** Where the kit of a host lies. */
+export function kitFileOf({ state }: Pick<RepositoryPlaces, 'state'>): string {
+  return join(state, 'recovery-kit.html');
+}
+
+function kitPlacesOf(places: RepositoryPlaces): readonly KitPlace[] {
+  return copiesOf(places).map((copy) => placeOf(places, copy));
+}
+
+/** What a kit says otherwise than one of now would, in words: with it a copy could not be reached, or not be opened. Throws `remote-login-missing`. */
+export function findStale(
+  places: RepositoryPlaces,
+  kit: Pick<RecoveryKit, 'recoveryKey' | 'places'>,
+  recoveryKey: string,
+): readonly string[] {
+  const now = kitPlacesOf(places);
+  const stale = now.flatMap(({ copy, url, login }) => {
+    const named = kit.places.find((place) => place.copy === copy);
+    if (named === undefined) return [`it does not name the ${copy} place ${url}`];
+    if (named.url !== url) return [`it names ${named.url} as the ${copy} place, which is ${url}`];
+    if (login === null) return [];
+    if (named.login?.privateKey !== login.privateKey) return [`its private key for ${url} is another`];
+    const isKnown = login.hostKeys.some((key) => named.login?.hostKeys.includes(key) === true);
+    return isKnown || login.hostKeys.length === 0 ? [] : [`it knows none of the keys that ${url} shows`];
+  });
+  return kit.recoveryKey === recoveryKey ? stale : ['its recovery key is not the one in force', ...stale];
 }
 
 function placeOf(places: RepositoryPlaces, copy: KitPlace['copy']): KitPlace {

@@ -20,6 +20,7 @@ import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { quoteName } from '../../../demo/sql.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
+import { readRecoveryProofs } from '../../src/points/recovery-proofs.ts';
 import { assertSame, lookAt, openTestHost, type Look, type TestHost } from './open-test-host.ts';
 
 const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
@@ -141,9 +142,19 @@ describe('the nightly job', () => {
     await test.host.mariadb.query(
       `REVOKE ALL PRIVILEGES ON ${quoteName(site.database)}.* FROM '${site.user}'@'localhost'`,
     );
+    const kit = join(salvorPlaces(test.host).stateDir, 'recovery-kit.html');
+    const page = readFileSync(kit, 'utf8');
+    // As it was before somebody named a remote place.
+    writeFileSync(kit, page.replaceAll('"copy":"remote"', '"copy":"local"'));
     const { exit, document } = await test.attempt(['daily']);
+    writeFileSync(kit, page);
     const second = DailyDocument.parse(document);
     assert.equal(exit, 3);
+    const ofHost = second.accounts.find((each) => each.account === '@host')?.problems ?? [];
+    assert.deepEqual(
+      ofHost.map(({ code }) => code),
+      ['recovery-kit-stale'],
+    );
     const [account] = second.accounts;
     assert.equal(account?.databases, sites.length - 1);
     assert.ok((account?.bytesStored ?? Infinity) < 200_000, `${account?.bytesStored}`);
@@ -211,6 +222,13 @@ describe('the nightly job', () => {
     const host = night.accounts.find(({ account }) => account === '@host');
     assert.equal(host?.state, 'succeeded', JSON.stringify(host?.problems));
     const { repositories, stateDir } = salvorPlaces(test.host);
+    const proven = readRecoveryProofs(stateDir).map(
+      ({ account, copy, problem }) => `${copy} ${account} ${problem?.code}`,
+    );
+    const all = ['local', 'remote'].flatMap((copy) =>
+      [test.host.account.name, '@host'].map((of) => `${copy} ${of} undefined`),
+    );
+    assert.deepEqual(proven, all, 'the night has tried the recovery key');
     const restic = async (...args: string[]): Promise<string> => {
       const place = ['--repo', join(repositories, '@host'), '--password-file', join(stateDir, 'keys/@host')];
       const { exit, output, complaint } = await runRestic(test.host, [...place, ...args]);

@@ -9,13 +9,25 @@ import { finding } from './findings.ts';
 const PROVEN_FOR_MS = 30 * 86_400_000;
 
 /** Whether the recovery key opens every repository, tried as a person with the printed kit would; remembered in the state. */
-export const checkRecovery: Check = async ({ config, clock }, { accounts }, signal) => {
-  const names = [...accounts.map(({ name }) => name), HOST_ACCOUNT].filter((name) => hasRepository(config, name));
+export const checkRecovery: Check = (room, { accounts }, signal) =>
+  proveMonthly(
+    room,
+    accounts.map(({ name }) => name),
+    signal,
+  );
+
+/** Of these accounts and the host's own: those that were not proven within the month are tried. */
+export async function proveMonthly(
+  { config, clock }: Pick<DoctorRoom, 'config' | 'clock'>,
+  accounts: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly DoctorFinding[]> {
+  const names = [...accounts, HOST_ACCOUNT].filter((name) => hasRepository(config, name));
   const known = readRecoveryProofs(config.state);
   const due = names.filter((name) => isDue(name, known, config, clock()));
   if (due.length > 0) await proveRecovery(config, due, { clock, signal });
   return judgeProofs(readRecoveryProofs(config.state).filter(({ account }) => names.includes(account)));
-};
+}
 
 function isDue(account: string, known: readonly RecoveryProof[], config: DoctorRoom['config'], now: Date): boolean {
   return copiesOf(config).some((copy) => {

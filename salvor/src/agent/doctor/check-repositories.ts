@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { DoctorFinding } from '@salvor/contract';
 import {
   type CopyName,
@@ -77,10 +78,20 @@ export function findSharedDisks(
   if (disk === null) return [];
   const hasRemote = remote === null ? 'no' : 'yes';
   const shared = homes.filter((home) => diskOf(home) === disk);
-  const findings = shared.map((home) => finding('home-shares-disk', { home, hasRemote }, local)).slice(0, 1);
+  const findings: DoctorFinding[] =
+    shared.length === 0 ? [] : [finding('home-shares-disk', { homes: sayHomes(shared), hasRemote }, local)];
   if (remote !== null && diskOf(remote.url) === disk)
     findings.push(finding('copies-share-disk', { remote: remote.url }, remote.url));
   return findings;
+}
+
+/** All of them, those of one directory together: `/data/disk/{o1,o2}, /home/web`. */
+function sayHomes(homes: readonly string[]): string {
+  const shown = ([above, beside]: [string, string[]]): string => {
+    const names = beside.map((home) => basename(home)).join(',');
+    return join(above, beside.length === 1 ? names : `{${names}}`);
+  };
+  return [...Map.groupBy(homes, dirname)].map(shown).join(', ');
 }
 
 /** Of a directory of this machine that is there. */

@@ -16,12 +16,14 @@ import type { AccountStatus, DoctorFinding } from '@salvor/contract';
 import { backup, entriesOfPaths } from '@salvor/engine';
 import { openSmallDisks } from '../../../test/fault/small-disks.ts';
 import { HostPoints } from '../../points/host-points.ts';
-import { RECOVERY_USER } from '../../points/recovery-key.ts';
+import { RECOVERY_USER, ensureRecoveryKey } from '../../points/recovery-key.ts';
+import { writeRecoveryKit } from '../../points/write-recovery-kit.ts';
 import type { FoundSites } from '../../sites/find-sites.ts';
 import { openStore } from '../../store/open-store.ts';
 import { growthOf } from '../../points/repository-growth.ts';
 import { SalvorError } from '../../errors.ts';
 import { readClock, watchClock } from '../clock-watch.ts';
+import { judgeKit } from './check-files.ts';
 import { judgeNights } from './check-nights.ts';
 import { findMissing } from './check-programs.ts';
 import { findSharedDisks } from './check-repositories.ts';
@@ -65,7 +67,11 @@ describe('the doctor', () => {
     mkdirSync(home);
     const both = findSharedDisks({ local: room, remote: { url: home } }, ['/proc', home]);
     assert.deepEqual(codesOf(both), ['home-shares-disk', 'copies-share-disk']);
-    assert.match(both[0]?.message ?? '', new RegExp(home));
+    assert.match(both[0]?.message ?? '', new RegExp(`${home}:`));
+    const more = [join(room, 'disk/o1'), join(room, 'disk/o2')];
+    for (const each of more) mkdirSync(each, { recursive: true });
+    const [all] = findSharedDisks({ local: room, remote: null }, [home, ...more]);
+    assert.ok(all?.message.includes(`${home}, ${room}/disk/{o1,o2}: `), all?.message ?? '');
     assert.deepEqual(findSharedDisks({ local: room, remote: { url: '/proc' } }, ['/proc']), []);
     assert.deepEqual(findSharedDisks({ local: room, remote: { url: 'sftp:u@h:/x' } }, ['/proc']), []);
     assert.deepEqual(findSharedDisks({ local: join(room, 'gone'), remote: null }, [home]), []);
@@ -92,6 +98,32 @@ describe('the doctor', () => {
     assert.match(finding?.message ?? '', /2026-01-01/);
     await points.repositories.ensure(['o1']);
     assert.deepEqual(await checkRecovery(doctor, found, undefined), [], 'what did not open is tried again at once');
+  });
+
+  test('names a recovery kit that says otherwise of the copies than the configuration does, or has another key', async () => {
+    const state = join(room, 'kit');
+    const places = { state, local: join(room, 'repositories'), remote: null };
+    const kit = { host: 'h', date: new Date(0), recoveryKey: ensureRecoveryKey(state), repositories: [] };
+    assert.deepEqual(codesOf(judgeKit(places)), ['recovery-kit-missing']);
+    writeRecoveryKit(places, kit);
+    assert.deepEqual(judgeKit(places), []);
+    const remote = { url: '/mnt/other', identityFile: null, knownHosts: null };
+    const [stale] = judgeKit({ ...places, remote });
+    assert.deepEqual([stale?.code, stale?.severity], ['recovery-kit-stale', 'warning']);
+    assert.match(stale?.message ?? '', /does not name the remote place \/mnt\/other/);
+    assert.match(stale?.remedy ?? '', /salvor init/);
+    writeRecoveryKit({ ...places, remote }, kit);
+    assert.deepEqual(judgeKit({ ...places, remote }), []);
+    writeFileSync(join(room, 'login'), 'PRIVATE');
+    const moved = { url: 'sftp:b@store:/srv', identityFile: join(room, 'login'), knownHosts: join(room, 'known') };
+    writeFileSync(join(room, 'known'), 'store ssh-ed25519 AAAA\n');
+    assert.match(judgeKit({ ...places, remote: moved })[0]?.message ?? '', /names \/mnt\/other as the remote place/);
+    writeRecoveryKit({ ...places, remote: moved }, { ...kit, recoveryKey: '0'.repeat(64) });
+    writeFileSync(join(room, 'known'), 'store ssh-ed25519 BBBB\n');
+    const message = judgeKit({ ...places, remote: moved })[0]?.message ?? '';
+    assert.match(message, /recovery key is not the one in force; it knows none of the keys/);
+    writeFileSync(join(state, 'recovery-kit.html'), 'torn');
+    assert.deepEqual(codesOf(judgeKit(places)), ['kit-unreadable']);
   });
 
   test('says when a disk has little left, of bytes or of files', () => {

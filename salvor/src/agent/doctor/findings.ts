@@ -84,7 +84,7 @@ export const FINDINGS = {
   },
   'home-shares-disk': {
     severity: 'warning',
-    message: (c) => `the local repositories lie on the disk of ${c['home']}: if it dies, both are gone`,
+    message: (c) => `the local repositories lie on the disk of ${c['homes']}: if it dies, both are gone`,
     remedy: (c) =>
       c['hasRemote'] === 'yes'
         ? 'put them on another disk (local of salvor.yaml), or live by the remote copy alone'
@@ -158,6 +158,11 @@ export const FINDINGS = {
       `the recovery key does not open the ${c['copy']} repository of ${c['account']} (it last did: ${c['proven']}): ${c['why']}`,
     remedy: () =>
       'give each repository its key for it again with: salvor init   and look whether the printed kit is the newest',
+  },
+  'recovery-kit-stale': {
+    severity: 'warning',
+    message: (c) => `the recovery kit is not of now: ${c['why']}`,
+    remedy: () => 'write it anew with: salvor init   then print it, and destroy the one of before',
   },
   'repository-lock-old': {
     severity: 'warning',
