@@ -22,7 +22,7 @@ export function configSchema(): JsonSchema {
     title: 'salvor.yaml',
     ...section({
       homes: {
-        type: ['array', 'string'],
+        type: ['array', 'null'],
         items: PATH,
         description: 'The homes of the accounts; found in the usual places where none is named.',
       },

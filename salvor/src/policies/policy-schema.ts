@@ -28,20 +28,30 @@ function describe(setting: Setting): string {
 
 const COMMAND: JsonSchema = { type: ['array', 'null'], items: { type: 'string' } };
 
-function schemaOf({ kind, choices }: Setting): JsonSchema {
+const CLOCK = '([01]?\\d|2[0-3]):[0-5]\\d';
+/** The most digits that the reader takes. */
+const MOST_COUNT = 999_999_999;
+const MOST_RATE = 999_999_999_999;
+
+function schemaOf({ kind, choices, least = 0, most = MOST_COUNT }: Setting): JsonSchema {
   switch (kind) {
     case 'clock':
-      return { type: 'string', pattern: '^([01]?\\d|2[0-3]):[0-5]\\d$' };
+      return { type: 'string', pattern: `^${CLOCK}$` };
     case 'duration':
-      return { type: ['string', 'integer'], pattern: '^(0|(\\d+[wdhms])+)$' };
+      return { anyOf: [{ const: 0 }, { type: 'string', pattern: '^(0|(\\d{1,6}[wdhms])+)$' }] };
     case 'window':
-      return { type: 'string', pattern: '^\\d{1,2}:\\d\\d\\s*-\\s*\\d{1,2}:\\d\\d$' };
+      return { type: ['string', 'null'], pattern: `^\\s*${CLOCK}\\s*-\\s*${CLOCK}\\s*$` };
     case 'rate':
-      return { type: ['string', 'integer'], pattern: '^\\d+\\s*[KMGkmg]?' };
+      return {
+        type: ['string', 'integer', 'null'],
+        pattern: '^\\d{1,12}\\s*[KMGkmg]?[iI]?[bB]?(/[sS])?$',
+        minimum: 0,
+        maximum: MOST_RATE,
+      };
     case 'count':
-      return { type: 'integer' };
+      return { type: 'integer', minimum: least, maximum: most };
     case 'zone':
-      return { type: 'string' };
+      return { type: ['string', 'null'] };
     case 'flag':
       return { enum: [true, false, 'yes', 'no'] };
     case 'names':
