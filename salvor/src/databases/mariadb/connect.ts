@@ -151,7 +151,8 @@ export class DatabaseConnection implements AsyncDisposable {
     try {
       await statements();
     } catch (error) {
-      if (serverErrorNumber(error) === null) await this.#endAtServer();
+      const isLost = error instanceof SalvorError && error.code === 'database-unreachable';
+      if (isLost || this.#signal?.aborted === true) await this.#endAtServer();
       throw error;
     }
   }
