@@ -68,8 +68,8 @@ export class RestoreTasks {
         // Of the copy that its point could not be read from either it is told with that.
         if (!source.problems.some(({ code }) => code === problem.code)) run.note(problem);
       });
-      await waitBeside(askedOf('restore', now), config, tools.sites, run);
-      const restored = await restoreSite(now, source, scope, tools, run);
+      const waitForOthers = (): Promise<void> => waitBeside(askedOf('restore', now), config, tools.sites, run);
+      const restored = await restoreSite(now, source, scope, { ...tools, waitForOthers }, run);
       const archive = await this.#siteTasks.archiveSafety(now, restored.safetyPoint, tools.sites, run);
       return { ...restored, archive };
     };
@@ -136,7 +136,11 @@ export class RestoreTasks {
   }
 
   /** `tell`: what is wrong with the copy that its safety point would go to first. */
-  async #tools(site: Site, signal: AbortSignal | undefined, tell: (problem: Problem) => void): Promise<RestoreTools> {
+  async #tools(
+    site: Site,
+    signal: AbortSignal | undefined,
+    tell: (problem: Problem) => void,
+  ): Promise<Omit<RestoreTools, 'waitForOthers'>> {
     const { config, room, points, sites: finder, kept } = this.#in;
     const { sites } = await readHost(config, signal);
     const of = { account: site.account.name, uri: site.uri };

@@ -150,6 +150,9 @@ export class SiteTasks {
       async (run) => {
         using held = new DisposableStack();
         if (back.uri !== now.uri) held.use(this.#room.locks.lockSite(back, run.id));
+        const { sites } = await readHost(this.#config, run.signal);
+        const { account } = tools;
+        if (account !== null) await waitBeside(askedOf('undo', { account, uri: back.uri }), this.#config, sites, run);
         const kept = await this.#kept.findUndoable(task);
         if (isMaking(kept.operation)) await this.#requireOnlyOwn(now, run);
         return await undoRestore(kept, tools, run);

@@ -59,6 +59,8 @@ export const ArchiveAbout = z
     moved: z.array(Link).readonly(),
     /** Paths below the site's directory whose content was left out. */
     excludes: z.array(z.string()).readonly(),
+    /** Tables whose rows were left out. */
+    rowless: z.array(z.string()).readonly().default([]),
     passwords: z.enum(['replaced', 'left-out']),
     tools: z.record(z.string(), z.string()).readonly(),
   })
@@ -100,7 +102,10 @@ export const MAX_LISTED_MODULES = 20_000;
 export const MAX_LISTED_PROBLEMS = 10_000;
 
 /** What is known of an archive before it is written, but for what its source says. */
-export type AboutWanted = Omit<ArchiveAbout, 'format' | 'version' | 'databases' | 'moved' | 'excludes' | 'passwords'>;
+export type AboutWanted = Omit<
+  ArchiveAbout,
+  'format' | 'version' | 'databases' | 'moved' | 'excludes' | 'rowless' | 'passwords'
+>;
 
 export function serialiseJson(value: ArchiveAbout | ArchiveManifest): Buffer {
   return Buffer.from(`${JSON.stringify(value, null, 1)}\n`);

@@ -37,6 +37,8 @@ export type MembersWanted = {
   readonly about: AboutWanted;
   /** Directories below the site's whose content is left out; they stay, empty. */
   readonly excludes: readonly string[];
+  /** Tables whose rows are not in the dumps. */
+  readonly rowless: readonly string[];
   /** Passwords of the site's databases, and its names and hosts, by which one that is no secret is known. */
   readonly secrets: Pick<Secrets, 'passwords' | 'open'>;
   /** Left out: nothing stands where a password stood. */
@@ -312,7 +314,10 @@ const EMPTY = new Uint8Array(0);
 const OWN_NAMES: ReadonlySet<string> = new Set([ABOUT_NAME, SUMS_NAME, MANIFEST_NAME]);
 const ZEROS = Buffer.alloc(256 * 1024);
 
-function describe({ databases, moved }: ArchiveSource, { about, excludes, passwords }: MembersWanted): ArchiveAbout {
+function describe(
+  { databases, moved }: ArchiveSource,
+  { about, excludes, rowless, passwords }: MembersWanted,
+): ArchiveAbout {
   return {
     format: 'salvor-archive',
     version: 1,
@@ -328,6 +333,7 @@ function describe({ databases, moved }: ArchiveSource, { about, excludes, passwo
     })),
     moved,
     excludes,
+    rowless,
     passwords,
   };
 }

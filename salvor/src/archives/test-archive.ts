@@ -101,6 +101,7 @@ export function wantedOf(told: Partial<ArchiveWanted> = {}): ArchiveWanted {
       tools: { salvor: '0.0.0' },
     },
     excludes: [],
+    rowless: [],
     secrets: { passwords: [PASSWORD], open: ['example', URI] },
     passwords: 'replaced',
     modules: null,

@@ -174,7 +174,9 @@ export function wantedOf(
   };
   return {
     about,
-    excludes: [],
+    // Of a night's point: what the site makes again by itself.
+    excludes: manifest.leftOut.files,
+    rowless: manifest.leftOut.rows,
     secrets: {
       passwords: databases.map(({ login }) => login.password),
       open: [uri, site.account.name, ...databases.flatMap(openWords)],

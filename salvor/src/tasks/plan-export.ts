@@ -36,6 +36,13 @@ export function planExport(
   if (scarce !== null) (compression === 'none' ? obstacles : notes).push(scarce);
   if (!manifest.complete)
     notes.push({ code: 'point-not-whole', message: 'something of the site is not in the point', path: null });
+  const leftOut = [...manifest.leftOut.files, ...manifest.leftOut.rows.map((table) => `rows of ${table}`)];
+  if (leftOut.length > 0)
+    notes.push({
+      code: 'regenerable-left-out',
+      message: `the point has not what the site makes again by itself: ${leftOut.join(', ')}`,
+      path: null,
+    });
   return {
     account: site.account.name,
     uri: manifest.site.uri,

@@ -43,6 +43,8 @@ export type RestoreTools = Omit<PlanTools, 'signal'> &
     readonly remember: (point: OpenPoint) => Promise<void>;
     /** The site as its own settings say now: after the switch they are the restored ones. */
     readonly readSite: () => Promise<Site>;
+    /** Returns when nobody else on this host, as an Aegir beside us, works on the site. */
+    readonly waitForOthers: () => Promise<void>;
     /** How long what is replaced is kept. */
     readonly graceHours: number;
     /** Told what each part took, for the next plan. */
@@ -60,6 +62,7 @@ export async function restoreSite(
   run: TaskRun,
 ): Promise<Restored> {
   run.note(...source.problems);
+  await tools.waitForOthers();
   const plan = await run.step('plan', () =>
     readCopy(source, run, (point) => planRestore(site, point, scope, { ...tools, signal: run.signal })),
   );
@@ -87,6 +90,8 @@ export async function restoreSite(
 
   await run.step('sync the disks', () => syncDisks(built.switch, site.account.home, tools, run.signal));
 
+  // To build takes a while: somebody may have begun with the site meanwhile.
+  await tools.waitForOthers();
   // From here to the end of the commit nothing may be cancelled: the journal is on disk first (1), then the parts
   // change places (2), then the journal says that they have (3). Recovery reads (1) and asks disk and server.
   await run.commit('switch', async () => {

@@ -41,6 +41,9 @@ import type { SwitchTools } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 import { takeSettings } from './take-settings.ts';
 
+/** Of what is free: the rest is for whoever else writes there meanwhile. */
+const SHARE_OF_DISK = 0.9;
+
 export type UnpackTools = Pick<SwitchTools, 'administratorOf'> & {
   readonly repository: Repository;
   /** The hoster's staging directory; null for the site's own mount. */
@@ -178,10 +181,18 @@ class Unpacking {
   async *#entries(staging: string): AsyncGenerator<ArchiveEntry> {
     const { file } = this.#archive;
     using spot = openSpot(file.home, file.path);
-    const { bavail, bsize } = statfsSync(staging);
+    // Sites live on this disk too: an archive that would leave them nothing is refused before it has taken all.
+    const { bavail, bsize, ffree, files } = statfsSync(staging);
+    const maxBytes = Math.floor(SHARE_OF_DISK * bavail * bsize);
+    // A file system without a fixed number of files says that it has none.
+    const maxMembers = files === 0 ? DEFAULT_LIMITS.maxMembers : Math.floor(SHARE_OF_DISK * ffree);
     const entries = openArchive(readFileAt(spot), {
       name: file.path,
-      limits: { ...DEFAULT_LIMITS, maxBytes: Math.min(DEFAULT_LIMITS.maxBytes, bavail * bsize) },
+      limits: {
+        ...DEFAULT_LIMITS,
+        maxBytes: Math.min(DEFAULT_LIMITS.maxBytes, maxBytes),
+        maxMembers: Math.min(DEFAULT_LIMITS.maxMembers, maxMembers),
+      },
       signal: this.#run.signal,
       onProblem: (problem) => this.#problems.push(problem),
     });

@@ -18,6 +18,7 @@ import {
   RestoreDocument,
   TaskLogDocument,
   TasksDocument,
+  UndoDocument,
 } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
@@ -86,22 +87,25 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {
     assert.equal((await waiting).state, 'succeeded');
   });
 
-  it('a restore waits for a command of Aegir that somebody began by hand', async () => {
+  it('a restore waits for a command of Aegir that somebody began by hand, and so does its undo', async () => {
     say('aegir: { wait: 60s }');
     const { uid, gid } = test.host.account;
     const owner = process.getuid?.() === 0 ? { uid, gid } : {};
-    using command = spawn(
-      'sh',
-      ['-c', 'read line; exit', 'drush', `@${site.uri}`, 'provision-verify', '/usr/bin/drush'],
-      {
-        stdio: ['pipe', 'ignore', 'ignore'],
-        ...owner,
-      },
-    );
-    const waiting = test.run(['restore', site.uri, '--yes'], RestoreDocument);
-    await Promise.race([waiting.then(() => assert.fail('it did not wait')), waitsInLog(site.uri)]);
-    command.stdin?.end('\n');
-    assert.equal((await waiting).state, 'succeeded');
+    const whileItRuns = async <T>(task: () => Promise<T>): Promise<T> => {
+      using command = spawn(
+        'sh',
+        ['-c', 'read line; exit', 'drush', `@${site.uri}`, 'provision-verify', '/usr/bin/drush'],
+        { stdio: ['pipe', 'ignore', 'ignore'], ...owner },
+      );
+      const waiting = task();
+      await Promise.race([waiting.then(() => assert.fail('it did not wait')), waitsInLog(site.uri)]);
+      command.stdin?.end('\n');
+      return await waiting;
+    };
+    const restored = await whileItRuns(() => test.run(['restore', site.uri, '--yes'], RestoreDocument));
+    assert.equal(restored.state, 'succeeded');
+    const undone = await whileItRuns(() => test.run(['undo', restored.task ?? '', '--yes'], UndoDocument));
+    assert.equal(undone.state, 'succeeded');
   });
 
   it('a delete is refused, with the way out; a site that Aegir does not know is nobody’s', async () => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { zstdDecompressSync } from 'node:zlib';
 import {
   DailyDocument,
+  ExportDocument,
   KeysRotateDocument,
   LsDocument,
   PointsDocument,
@@ -120,6 +121,21 @@ describe('the nightly job', () => {
     const listed = await test.run(['ls', point?.id ?? '', '/site/files'], LsDocument);
     assert.ok(listed.length > 0);
     assert.ok(listed.every(({ path }) => path !== '/site/files/css'));
+    const archive = join(test.host.directory, 'of-a-night.tar');
+    const { plan } = await test.run(
+      ['export', site.uri, point?.id ?? '', '--output', archive, '--dry-run'],
+      ExportDocument,
+    );
+    assert.deepEqual(
+      plan?.notes.map(({ code }) => code),
+      ['regenerable-left-out'],
+    );
+    await test.run(['export', site.uri, point?.id ?? '', '--output', archive], ExportDocument);
+    const about = JSON.parse(execFileSync('tar', ['xOf', archive, './.salvor-archive.json']).toString()) as {
+      excludes: string[];
+      rowless: string[];
+    };
+    assert.deepEqual([about.excludes, about.rowless], [manifest.leftOut.files, manifest.leftOut.rows]);
   });
 
   it('keeps a plain compressed dump of each database of the day, for root alone', () => {
