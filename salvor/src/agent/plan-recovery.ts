@@ -11,6 +11,7 @@ import { codeOf } from '../lib/errno.ts';
 import type { AccountSite } from '../points/account-manifest.ts';
 import { openSitePoint } from '../points/account-point.ts';
 import { type Night, chooseNight } from '../points/choose-night.ts';
+import { findHeldInPart } from '../points/find-whole-night.ts';
 import { type HostRecord, readHostRecord } from '../points/host-record.ts';
 import { placesOfKit } from '../points/kit-places.ts';
 import { measureStored, measureTree } from '../points/measure-night.ts';
@@ -37,6 +38,8 @@ export type PlannedAccount = {
   readonly users: UsersPlan;
   readonly homes: readonly PlannedPlace[];
   readonly sites: readonly AccountSite[];
+  /** By URI: what the night lacks of a site, and where all of it is. */
+  readonly heldInPart: ReadonlyMap<string, Problem>;
   readonly size: RecoverySize;
 };
 
@@ -109,7 +112,9 @@ export async function planRecovery(options: PlanRecoveryOptions): Promise<Recove
       if (options.site !== null && sites.length === 0) continue;
       const homes = night.manifest.homes.map((path) => judgeHome(path, begun?.places[path] ?? null));
       const size = await measure({ repository, storage, night, homes, sites, begun }, options);
-      accounts.push({ name, night, users: planUsers(night.manifest.account, saved), homes, sites, size });
+      const heldInPart = await findHeldInPart(repository, night, { sites, made: record?.made ?? new Set() });
+      const users = planUsers(night.manifest.account, saved);
+      accounts.push({ name, night, users, homes, sites, heldInPart, size });
     } catch (error) {
       options.signal.throwIfAborted();
       refusal ??= error;

@@ -196,7 +196,9 @@ export class AccountRecovery {
     if (site === undefined) throw new SalvorError('site-unknown', { site: `${this.name}/${stored.uri}` });
     const point = await this.#openPoint(local, stored);
     const { databases, complete, problems } = point.manifest;
+    const inPart = this.#plan.heldInPart.get(stored.uri);
     if (!complete) told.problems = problems.map(({ code, message, path }) => ({ code, message, path }));
+    if (inPart !== undefined) told.problems = [...told.problems, inPart];
     if (databases.length > 0 && journal.of(this.name)?.sites[stored.uri] !== 'done') {
       journal.site(this.name, stored.uri, 'begun');
       const place = { account: this.name, uri: stored.uri, path: site.path, home: site.account.home };

@@ -300,30 +300,33 @@ function documentOf(
   plan: RecoveryPlan,
   { config, written }: { readonly config: Config; readonly written: boolean },
 ): RecoverDocument {
-  const accounts = plan.accounts.map(({ name, night, users, homes, sites }): RecoverDocument['accounts'][number] => ({
-    account: name,
-    state: 'planned',
-    point: night.point,
-    time: night.time,
-    users: users.users.map((user) => user.name),
-    homes,
-    files: 0,
-    bytes: 0,
-    sites: sites.map(({ uri, databases }) => ({
-      uri,
+  const accounts = plan.accounts.map(
+    ({ name, night, users, homes, sites, heldInPart }): RecoverDocument['accounts'][number] => ({
+      account: name,
       state: 'planned',
-      databases: Object.keys(databases),
-      tables: 0,
-      problems: [],
-    })),
-    problems: [
-      ...users.obstacles,
-      ...homes
-        .filter(({ state }) => state === 'taken')
-        .map(({ path }) => asProblem(new SalvorError('place-taken', { path }), path)),
-    ],
-  }));
-  const isHindered = plan.problems.length > 0 || accounts.some(({ problems }) => problems.length > 0);
+      point: night.point,
+      time: night.time,
+      users: users.users.map((user) => user.name),
+      homes,
+      files: 0,
+      bytes: 0,
+      sites: sites.map(({ uri, databases }) => ({
+        uri,
+        state: 'planned',
+        databases: Object.keys(databases),
+        tables: 0,
+        problems: [heldInPart.get(uri)].filter((problem) => problem !== undefined),
+      })),
+      problems: [
+        ...users.obstacles,
+        ...homes
+          .filter(({ state }) => state === 'taken')
+          .map(({ path }) => asProblem(new SalvorError('place-taken', { path }), path)),
+      ],
+    }),
+  );
+  const hasProblems = ({ problems }: { readonly problems: readonly Problem[] }): boolean => problems.length > 0;
+  const isHindered = hasProblems(plan) || accounts.some((each) => hasProblems(each) || each.sites.some(hasProblems));
   return {
     state: isHindered ? 'warned' : 'succeeded',
     dryRun: wanted.dryRun,

@@ -23,14 +23,7 @@ export async function chooseNight(
     point = null,
   }: { readonly now: Date; readonly made: ReadonlySet<string>; readonly point?: string | null },
 ): Promise<Night | null> {
-  const { snapshots } = await listSnapshots(repository, { tags: ['salvor'] });
-  const nights = new Map<string, AccountSnapshots & { readonly time: string }>();
-  for (const snapshot of snapshots) {
-    const [id, half] = [pointTagOf(snapshot), halfOf(snapshot)];
-    if (id === null || half === null || Date.parse(snapshot.time) > now.getTime()) continue;
-    if (point !== null && id !== point) continue;
-    nights.set(id, { ...(nights.get(id) ?? { files: null, databases: null }), [half]: snapshot, time: snapshot.time });
-  }
+  const nights = await listNights(repository, { now, point });
   const rank = (id: string, night: AccountSnapshots): number =>
     (made.has(id) ? 4 : 0) + (night.files === null ? 0 : 2) + (night.databases === null ? 0 : 1);
   const inOrder = [...nights].toSorted(
@@ -47,4 +40,20 @@ export async function chooseNight(
     }
   }
   return null;
+}
+
+/** By the id of their point, oldest first; what is dated in the future is none. Of one point alone where it is named. */
+export async function listNights(
+  repository: Repository,
+  { now, point = null }: { readonly now: Date; readonly point?: string | null },
+): Promise<ReadonlyMap<string, AccountSnapshots & { readonly time: string }>> {
+  const { snapshots } = await listSnapshots(repository, { tags: ['salvor'] });
+  const nights = new Map<string, AccountSnapshots & { readonly time: string }>();
+  for (const snapshot of snapshots) {
+    const [id, half] = [pointTagOf(snapshot), halfOf(snapshot)];
+    if (id === null || half === null || Date.parse(snapshot.time) > now.getTime()) continue;
+    if (point !== null && id !== point) continue;
+    nights.set(id, { ...(nights.get(id) ?? { files: null, databases: null }), [half]: snapshot, time: snapshot.time });
+  }
+  return nights;
 }

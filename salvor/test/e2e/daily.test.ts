@@ -13,6 +13,7 @@ import {
   LsDocument,
   PointsDocument,
   PolicyDocument,
+  RecoverDocument,
   RestoreDocument,
   SimulationDocument,
 } from '@salvor/contract';
@@ -184,6 +185,14 @@ describe('the nightly job', () => {
       broken.map((point) => point.complete),
       [false, true],
     );
+    const planned = RecoverDocument.parse((await test.attempt(['recover', '--kit', kit, '--dry-run'])).document);
+    const told = planned.accounts[0]?.sites.flatMap(({ uri, problems }) =>
+      problems.map(({ code }) => `${uri} ${code}`),
+    );
+    assert.deepEqual(told, [`${site.uri} site-held-in-part`], JSON.stringify(planned));
+    const [inPart] = planned.accounts[0]?.sites.flatMap(({ problems }) => problems) ?? [];
+    const command = `salvor restore o1/${site.uri} ${broken[1]?.id} --only databases`;
+    assert.ok(inPart?.message.endsWith(command), `${inPart?.message}, not ${command}`);
     const restored = await test.run(['points', sites[1]?.uri ?? ''], PointsDocument);
     assert.deepEqual(
       restored.map(({ safety, copies }) => `${safety} ${copies.join('+')}`),
