@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { renderSVG } from 'uqr';
 import { backup, entriesOfPaths, generateKey, initRepository, listKeys, openLocalStorage } from '@salvor/engine';
 import {
   RECOVERY_USER,
@@ -12,7 +13,7 @@ import {
   openWithRecoveryKey,
   recoveryPassword,
 } from './recovery-key.ts';
-import { type RecoveryKit, renderRecoveryKit } from './recovery-kit.ts';
+import { type RecoveryKit, codePiecesOf, renderRecoveryKit } from './recovery-kit.ts';
 import { proveRecovery, readRecoveryProofs } from './recovery-proofs.ts';
 import { writeRecoveryKit } from './write-recovery-kit.ts';
 
@@ -119,6 +120,23 @@ describe('the recovery kit', () => {
     assert.ok(!page.includes('<b>'));
     const data: unknown = JSON.parse(/<script type="application\/json" id="kit">(.*)<\/script>/.exec(page)?.[1] ?? '');
     assert.deepEqual(data, { ...kit, date: kit.date.toISOString() });
+  });
+
+  it('has a key that is too long for one code in several, which say their turn and are the key together', () => {
+    const body = Array.from({ length: 49 }, (_, at) => `${String(at).padStart(2, '0')}${'x'.repeat(62)}\n`).join('');
+    // As long as OpenSSH's own of 4096 bits.
+    const privateKey = `-----BEGIN TEST KEY-----\n${body}-----END TEST KEY-----\n`;
+    const places = [{ copy: 'remote', url: 'sftp:b@store.example:/srv', login: { privateKey, hostKeys: [] } }] as const;
+    const page = renderRecoveryKit({ ...kit, places });
+    const pieces = codePiecesOf(privateKey);
+    assert.equal(pieces.join(''), privateKey);
+    assert.deepEqual(page.match(/Code \d of \d/g), ['Code 1 of 4', 'Code 2 of 4', 'Code 3 of 4', 'Code 4 of 4']);
+    const at = pieces.map((piece) => page.indexOf(renderSVG(piece, { ecc: 'M' })));
+    assert.ok(
+      at.every((each, turn) => each > (at[turn - 1] ?? 0)),
+      at.join(),
+    );
+    assert.equal(codePiecesOf('x'.repeat(5001)).join(''), 'x'.repeat(5001));
   });
 
   it('is written for root alone, with the keys of the server that is meant', () => {

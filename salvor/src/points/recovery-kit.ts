@@ -2,7 +2,7 @@
  * The recovery kit: one page to print, with all that opens its backups when the host is gone, by hand with stock restic. It holds secrets in plain sight, which is its purpose. Pure: what is on it is handed in.
  */
 import { parseStorageUrl } from '@salvor/engine';
-import { encode, renderSVG } from 'uqr';
+import { renderSVG } from 'uqr';
 import { RECOVERY_INFO, RECOVERY_USER } from './recovery-key.ts';
 
 export type RecoveryKit = {
@@ -54,7 +54,7 @@ body { font: 11pt/1.45 system-ui, sans-serif; max-width: 46rem; margin: 2rem aut
 h1 { font-size: 1.5rem; margin-bottom: .3rem; } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
 pre { font: 9.5pt/1.4 ui-monospace, monospace; background: #f4f4f4; padding: .6rem .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: 9.5pt; } th, td { text-align: left; border-bottom: 1px solid #ccc; padding: .25rem .5rem .25rem 0; overflow-wrap: anywhere; } th, td:first-child { white-space: nowrap; }
-.code { display: flex; gap: 1rem; align-items: flex-start; break-inside: avoid; } .code pre { flex: 1; margin: 0; } .code svg { width: 9rem; height: 9rem; flex: none; }
+.code { display: flex; gap: 1rem; align-items: flex-start; break-inside: avoid; } .code pre { flex: 1; margin: 0; } .code figure { margin: 0 0 .6rem; break-inside: avoid; } .code svg { width: 9rem; height: 9rem; display: block; } .code figcaption { font-size: 9pt; }
 ol li { margin-bottom: .6rem; } @media print { body { margin: 0; max-width: none; } pre { background: none; border: 1px solid #999; } h2 { break-after: avoid; } }`;
 
 function renderPlace({ copy, url, login }: KitPlace): readonly string[] {
@@ -118,18 +118,33 @@ function sshOf(url: string): { readonly login: string; readonly command: string;
   return { login: `${options} -P ${port} ${name}`, command: `${options} -p ${port} ${name}`, path };
 }
 
-/** Text beside the same as a QR code; without it where a code can't hold so much. */
+/** A code holds 2,331 bytes, of which a camera at a printed page reads about so many. */
+const MAX_CODE_CHARACTERS = 1000;
+
+/** Text beside the same as a QR code, or as several that say their turn. */
 function withCode(shown: string, value: string, step?: string): string {
-  return `<div class="code">${block(shown, step)}${isEncodable(value) ? renderSVG(value, { ecc: 'M' }) : ''}</div>`;
+  const pieces = codePiecesOf(value);
+  const codes = pieces.map((piece, at) => {
+    const code = renderSVG(piece, { ecc: 'M' });
+    const turn = pieces.length === 1 ? '' : `<figcaption>Code ${at + 1} of ${pieces.length}</figcaption>`;
+    return `<figure>${code}${turn}</figure>`;
+  });
+  const how =
+    '<p>The codes make one text: read them in their order, and join what they say with nothing in between.</p>';
+  return `<div class="code">${block(shown, step)}<div>${codes.join('')}</div></div>${codes.length === 1 ? '' : how}`;
 }
 
-function isEncodable(value: string): boolean {
-  try {
-    encode(value, { ecc: 'M' });
-    return true;
-  } catch {
-    return false;
-  }
+/** What each code of a text says; together they are the text. Cut behind a line where one ends. */
+export function codePiecesOf(value: string): readonly string[] {
+  const pieces: string[] = [''];
+  for (const line of value.match(/[^\n]*\n|[^\n]+$/g) ?? [])
+    for (let at = 0; at < line.length; at += MAX_CODE_CHARACTERS) {
+      const part = line.slice(at, at + MAX_CODE_CHARACTERS);
+      const last = pieces.at(-1) ?? '';
+      if (last.length + part.length <= MAX_CODE_CHARACTERS) pieces[pieces.length - 1] = last + part;
+      else pieces.push(part);
+    }
+  return pieces;
 }
 
 /** `0123abcd 4567…`: what is typed off a page is typed in groups. */
