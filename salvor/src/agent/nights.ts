@@ -6,6 +6,7 @@ import type { DailyAccount, DailyDocument, Problem } from '@salvor/contract';
 import type { Config } from '../config.ts';
 import { SalvorError } from '../errors.ts';
 import { readHostZone } from '../lib/host-zone.ts';
+import { checkedSharesOf } from '../points/checked-shares.ts';
 import type { HostPoints } from '../points/host-points.ts';
 import { type CopyName, copiesOf, repositoryUrlOf } from '../points/repositories.ts';
 import { policyOfAccount, policyOfSite } from '../policies/policy-levels.ts';
@@ -116,13 +117,13 @@ async function nightOf(
     copies,
     thirdCopy: config.thirdCopy,
     day: day.toString(),
-    dayNumber: Math.floor(day.toZonedDateTime('UTC').epochMilliseconds / DAY_MS),
     clock: night.clockLook,
     watchSwitches: (since) => watchSwitches(night, account.name, since),
   };
   const tools = {
     remember: points.rememberMade.bind(points, account.name),
     held: () => points.heldOf(account.name, night.clock()),
+    shares: checkedSharesOf(config.state),
     forget: (gone: readonly string[]) => points.forgetMade(gone),
     list: async (copy: CopyName) => void (await points.listCopy(account.name, copy)),
   };
@@ -170,8 +171,6 @@ async function textsOf(night: Night, run: TaskRun): Promise<readonly NightText[]
   });
   return [...grants, ...recordOfHost(night.config)];
 }
-
-const DAY_MS = 86_400_000;
 
 const CLOCK_PROBLEM: Problem = {
   code: 'clock-in-doubt',

@@ -8,8 +8,8 @@
 import type { DailyCopy, Problem } from '@salvor/contract';
 import { type Repository, type Snapshot, check, copy, findSnapshot } from '@salvor/engine';
 import type { CopyName } from '../points/repositories.ts';
+import { type CheckedShares, nextShare } from '../points/checked-shares.ts';
 import { expireThirdCopies, writeThirdCopy } from '../points/third-copy.ts';
-import type { Policy } from '../policies/settings.ts';
 import { unlivedSince as unlivedOf } from '../policies/lived-time.ts';
 import type { StepName } from '../policies/task-steps.ts';
 import { type AccountBackupWanted, type BackedUpAccount, backUpAccount } from './back-up-account.ts';
@@ -24,8 +24,6 @@ export type NightWanted = Omit<AccountBackupWanted, 'repositories'> & {
   readonly thirdCopy: string | null;
   /** `YYYY-MM-DD` in the policy's zone. */
   readonly day: string;
-  /** Since 1970: which share of the data it is the turn of. */
-  readonly dayNumber: number;
   readonly clock: NightClock;
 };
 
@@ -43,6 +41,8 @@ export type NightTools = {
   /** Points that nothing may remove, by id or tag. */
   readonly held: () => Promise<ReadonlySet<string>>;
   readonly forget: (snapshots: readonly string[]) => Promise<void>;
+  /** Which share of a copy's data was read last: it is the turn of the next one. */
+  readonly shares: CheckedShares;
   /** Brings what is known of a copy up to date. */
   readonly list: (copy: CopyName) => Promise<void>;
 };
@@ -149,12 +149,14 @@ class Night {
   }
 
   async #check({ name, repository }: OpenNightCopy): Promise<void> {
-    const { policy, dayNumber } = this.#wanted;
-    const readData = shareOf(policy, dayNumber);
+    const { account, policy } = this.#wanted;
+    const { shares } = this.#tools;
+    const readData = nextShare(policy.checkAllMs, shares.lastOf(account.name, name));
     const checked = await check(repository, { readData, workers: policy.workers, signal: this.#run.signal });
     for (const { code, message, path } of checked.errors)
       this.#run.note({ code, path: path ?? repository.location, message: `${name}: ${message}` });
     this.#set(name, { bytesChecked: checked.bytesRead });
+    shares.remember(account.name, name, readData.part);
   }
 
   #set(name: CopyName, change: Partial<DailyCopy>): void {
@@ -216,15 +218,4 @@ function emptyCopy(each: NightCopy, point: BackedUpAccount): DailyCopy {
     bytesFreed: 0,
     bytesChecked: 0,
   };
-}
-
-const DAY_MS = 86_400_000;
-
-/** All data within the policy's time, an equal share each night. */
-function shareOf(
-  { checkAllMs }: Pick<Policy, 'checkAllMs'>,
-  dayNumber: number,
-): { kind: 'part'; part: number; of: number } {
-  const of = Math.max(1, Math.floor(checkAllMs / DAY_MS));
-  return { kind: 'part', part: (dayNumber % of) + 1, of };
 }
