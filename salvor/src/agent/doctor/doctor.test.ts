@@ -26,7 +26,7 @@ import { readClock, watchClock } from '../clock-watch.ts';
 import { judgeKit } from './check-files.ts';
 import { judgeNights } from './check-nights.ts';
 import { findMissing } from './check-programs.ts';
-import { findSharedDisks } from './check-repositories.ts';
+import { checkRepositories, findSharedDisks } from './check-repositories.ts';
 import { checkSpace, judgeSpace } from './check-space.ts';
 import { checkRecovery } from './check-recovery.ts';
 import { type DoctorRoom, examineFailure } from './examine-host.ts';
@@ -75,6 +75,24 @@ describe('the doctor', () => {
     assert.deepEqual(findSharedDisks({ local: room, remote: { url: '/proc' } }, ['/proc']), []);
     assert.deepEqual(findSharedDisks({ local: room, remote: { url: 'sftp:u@h:/x' } }, ['/proc']), []);
     assert.deepEqual(findSharedDisks({ local: join(room, 'gone'), remote: null }, [home]), []);
+  });
+
+  test('warns of a host whose backups are in one place only, until a second one is named', async () => {
+    const state = join(room, 'one-place');
+    const one = { state, local: join(room, 'one-place-repositories'), remote: null };
+    const two = { ...one, remote: { url: join(room, 'one-place-remote'), identityFile: null, knownHosts: null } };
+    await using store = await openStore(state);
+    const found = { accounts: [{ name: 'o1', home: '/proc' }] } as unknown as FoundSites;
+    const examine = async (config: typeof one | typeof two): Promise<readonly DoctorFinding[]> => {
+      await using points = new HostPoints(config, store);
+      await points.repositories.ensure(['o1']);
+      const doctor = { config, points, clock: () => new Date() } as unknown as DoctorRoom;
+      return await checkRepositories(doctor, found, undefined);
+    };
+    const [finding, ...others] = await examine(one);
+    assert.deepEqual([finding?.code, finding?.severity, others], ['one-copy', 'warning', []]);
+    assert.match(finding?.remedy ?? '', /remote/);
+    assert.ok(!codesOf(await examine(two)).includes('one-copy'));
   });
 
   test('tries the recovery key of each repository once a month, and names one that it does not open', async () => {
