@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -71,11 +71,16 @@ export class LostHost implements AsyncDisposable {
     return join(this.host.directory, 'remote');
   }
 
-  /** By SFTP, as an other machine's. */
+  /** By SFTP, as an other machine's. The log-in lies on the host and is lost with it: the kit alone has it then. */
   #nameRemote(): void {
     const { login, port } = this.sshd;
     const url = `sftp://${login.user}@127.0.0.1:${port}/${this.remote}`;
-    const remote = { url, identityFile: login.privateKeyFile, knownHosts: login.trust.knownHostsFile };
+    const place = join(this.host.directory, 'ssh');
+    const [identityFile, knownHosts] = [join(place, 'key'), join(place, 'known_hosts')];
+    mkdirSync(place, { mode: 0o700 });
+    cpSync(login.privateKeyFile, identityFile);
+    cpSync(login.trust.knownHostsFile, knownHosts);
+    const remote = { url, identityFile, knownHosts };
     const config = readFileSync(this.host.config, 'utf8').replace(/^remote: .*$/m, `remote: ${JSON.stringify(remote)}`);
     writeFileSync(this.host.config, config, { mode: 0o600 });
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { PointsDocument, RecoverDocument } from '@salvor/contract';
+import { DailyDocument, PointsDocument, RecoverDocument } from '@salvor/contract';
 import { LostHost } from './lost-host.ts';
 import { writeScriptByHand } from './by-hand.ts';
 import type { MachineReport } from './empty-machine.ts';
@@ -31,7 +31,7 @@ describe('a lost host', () => {
     const there = lost.listRemote();
     const report = await lost.onEmptyMachine({
       kills: { share: 0.15, seed },
-      commands: [{ args: RECOVER }, { args: ['points', `a0/${uris('a0')[0]}`] }],
+      commands: [{ args: RECOVER }, { args: ['points', `a0/${uris('a0')[0]}`] }, { args: ['daily'] }],
       look: uris(),
     });
     t.diagnostic(`killed in ${report.hits.join(', ') || 'no step'}`);
@@ -42,6 +42,14 @@ describe('a lost host', () => {
     assert.ok(lost.looks.every(({ status }) => status === 200));
     const [point] = PointsDocument.parse(report.commands[1]?.document);
     assert.deepEqual([point?.origin, point?.complete, point?.copies], ['daily', true, ['local', 'remote']]);
+
+    // With the log-in that the recovery has put into the state: the host's own is lost.
+    const night = DailyDocument.parse(report.commands[2]?.document);
+    assert.equal(night.state, 'succeeded', JSON.stringify(night, null, 1));
+    assert.deepEqual(
+      night.accounts.map(({ copies }) => copies.map(({ copy, state }) => `${copy} ${state}`)),
+      ['a0', 'a1', '@host'].map(() => ['local complete', 'remote complete']),
+    );
 
     for (const { account } of lost.host.accounts) {
       assert.match(
@@ -103,15 +111,10 @@ describe('a lost host', () => {
     assert.equal(report.script, 'living\n');
   });
 
-  it('comes back by hand, with stock restic and the printed page', async () => {
-    const [site] = lost.sites;
-    assert.ok(site !== undefined);
-    const script = writeScriptByHand(readFileSync(lost.kit, 'utf8'), site, lost.host.mariadb.socket);
-    const report = await lost.onEmptyMachine({ commands: [], script, look: [site.uri] });
-    assert.deepEqual(
-      report.looks,
-      lost.looks.filter(({ uri }) => uri === site.uri),
-    );
+  it('comes back by hand, every site of it, with stock restic and the printed page', async () => {
+    const script = writeScriptByHand(readFileSync(lost.kit, 'utf8'), lost.sites, lost.host.mariadb.socket);
+    const report = await lost.onEmptyMachine({ commands: [], script, look: uris() });
+    assert.deepEqual(report.looks, lost.looks);
   });
 
   it('that lives is left as it is: homes that are there are refused, and nothing is written over', async () => {
