@@ -1,6 +1,15 @@
 /** The nightly job on a host with three sites: two copies, a third one, and every site brought back out of its account's point. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
@@ -15,22 +24,31 @@ import {
   PolicyDocument,
   RecoverDocument,
   RestoreDocument,
+  SitesDocument,
   SimulationDocument,
 } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
+import { type ObservedSite, observeSite } from '../../../demo/observe-site.ts';
 import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { quoteName } from '../../../demo/sql.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
 import { readRecoveryProofs } from '../../src/points/recovery-proofs.ts';
-import { assertSame, lookAt, openTestHost, type Look, type TestHost } from './open-test-host.ts';
+import { assertSame, assertSameSite, lookAt, openTestHost, type Look, type TestHost } from './open-test-host.ts';
 
 const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
+
+/** What the host is opened with: tasks write no archives. */
+const ONLY_POLICY = 'archives: { format: none }';
+
+type Observed = readonly ObservedSite[];
 
 describe('the nightly job', () => {
   let test: TestHost;
   let sites: readonly DemoSite[];
   let before1: Look;
+  let observed: Observed;
+  let observedAfter: Observed;
   let night: DailyDocument;
 
   before(async () => {
@@ -42,13 +60,52 @@ describe('the nightly job', () => {
       mkdirSync(css, { recursive: true });
       writeFileSync(join(css, 'made-again.css'), 'a {}');
     }
+    disable(sites[2] as DemoSite);
+    const { config } = salvorPlaces(test.host);
+    const halfEachNight = `policy: { check: { within: 2d }, ${ONLY_POLICY} }`;
+    writeFileSync(config, readFileSync(config, 'utf8').replace(`policy: { ${ONLY_POLICY} }`, halfEachNight));
     before1 = await lookAt(test.host, sites[1] as DemoSite);
+    observed = await observe();
     night = await test.run(['daily'], DailyDocument);
+    observedAfter = await observe();
   });
   after(() => test[Symbol.asyncDispose]());
 
   const query = (site: DemoSite, sql: string): Promise<string> =>
     test.host.mariadb.query(`USE ${quoteName(site.database)}; ${sql}`);
+
+  const observe = async (): Promise<Observed> => await Promise.all(sites.map((site) => observeSite(test.host, site)));
+
+  /** As Aegir does it: files and database stay. */
+  const disable = ({ uri }: DemoSite): void => {
+    const context = join(test.host.home, '.drush', `${uri}.alias.drushrc.php`);
+    const enabled = readFileSync(context, 'utf8');
+    writeFileSync(context, enabled.replace(/('site_enabled'\s*=>\s*)true/, '$1false'));
+    assert.notEqual(readFileSync(context, 'utf8'), enabled);
+  };
+
+  /** Links of a site to what is the system's, and to a home of somebody else. */
+  const linkOut = ({ path }: DemoSite): void => {
+    const neighbour = join(test.host.directory, 'data/disk/o2');
+    mkdirSync(join(neighbour, 'private'), { recursive: true });
+    writeFileSync(join(neighbour, 'private/of-the-neighbour.txt'), 'Words of somebody else.');
+    const links = {
+      system: '/etc',
+      passwords: '/etc/shadow',
+      neighbour,
+      words: `${neighbour}/private/of-the-neighbour.txt`,
+    };
+    for (const [name, target] of Object.entries(links)) symlinkSync(target, join(path, 'files', `out-${name}`));
+  };
+
+  /** Bytes of the packs in a part of two, as they lie in a copy. */
+  const bytesOfPart = (copy: 'local' | 'remote', part: number): number => {
+    const { repository, remote } = salvorPlaces(test.host);
+    const data = join(copy === 'local' ? repository : join(remote, test.host.account.name), 'data');
+    return readdirSync(data, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && Number.parseInt(entry.name.slice(0, 2), 16) % 2 === part - 1)
+      .reduce((total, { parentPath, name }) => total + statSync(join(parentPath, name)).size, 0);
+  };
 
   it('makes one point of the account in both copies', () => {
     const [account] = night.accounts;
@@ -59,6 +116,35 @@ describe('the nightly job', () => {
       account?.copies.map(({ copy, state }) => `${copy} ${state}`),
       ['local complete', 'remote complete'],
     );
+  });
+
+  it('touches nothing on the live sites: each file with its mode, owner and time, each table is as it was', () => {
+    for (const [at, before] of observed.entries()) assertSameSite(before, observedAfter[at] as ObservedSite);
+    assert.ok(observed.every(({ files, database }) => files.size > 10 && database.size > 5));
+  });
+
+  it('saves a disabled site like any other', async () => {
+    const { uri, database } = sites[2] as DemoSite;
+    const listed = await test.run(['sites'], SitesDocument);
+    assert.deepEqual(
+      listed.filter(({ enabled }) => enabled === false).map((site) => site.uri),
+      [uri],
+    );
+    const [point] = await test.run(['points', uri], PointsDocument);
+    assert.deepEqual([point?.origin, point?.complete, point?.holds], ['daily', true, ['files', 'databases']]);
+    const tables = await test.run(['ls', point?.id ?? '', `/databases/${database}`], LsDocument);
+    assert.ok(
+      tables.some(({ path }) => path.includes('node')),
+      JSON.stringify(tables),
+    );
+  });
+
+  it('reads its share of all data again, in each copy', () => {
+    const [account] = night.accounts;
+    for (const { copy, bytesChecked } of account?.copies ?? []) {
+      assert.equal(bytesChecked, bytesOfPart(copy, 1), copy);
+      assert.ok(bytesChecked > 0 && bytesOfPart(copy, 2) > 0, 'both shares hold data');
+    }
   });
 
   it('is a whole repository to stock restic in both places, with two snapshots of one point', async () => {
@@ -163,6 +249,7 @@ describe('the nightly job', () => {
     const page = readFileSync(kit, 'utf8');
     // As it was before somebody named a remote place.
     writeFileSync(kit, page.replaceAll('"copy":"remote"', '"copy":"local"'));
+    linkOut(site);
     const { exit, document } = await test.attempt(['daily']);
     writeFileSync(kit, page);
     const second = DailyDocument.parse(document);
@@ -176,6 +263,13 @@ describe('the nightly job', () => {
     assert.equal(account?.databases, sites.length - 1);
     assert.ok((account?.bytesStored ?? Infinity) < 200_000, `${account?.bytesStored}`);
     assert.ok(account?.problems.every(({ message }) => message.includes(site.uri)));
+    assert.deepEqual(
+      account?.problems.filter(({ code }) => code === 'directory-moved-out').map(({ path }) => path),
+      ['neighbour', 'system'].map((name) => join(site.path, 'files', `out-${name}`)),
+    );
+    // The first night has read the other half.
+    for (const { copy, bytesChecked } of account?.copies ?? [])
+      assert.equal(bytesChecked, bytesOfPart(copy, 2), `the second share of ${copy}`);
     const complete = (await test.run(['points', sites[0]?.uri ?? ''], PointsDocument)).filter(
       (point) => point.complete,
     );
@@ -200,6 +294,25 @@ describe('the nightly job', () => {
     );
   });
 
+  it('follows no link out of the home: it is saved as a link, and of what is behind it nothing', async () => {
+    const { output } = await runRestic(test.host, ['ls', '--json', '--tag', 'holds:files', 'latest']);
+    const entries = output
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as { path?: string; type?: string });
+    const links = entries.filter(({ path }) => path?.includes('/out-') === true);
+    assert.deepEqual(
+      links.map(({ type }) => type),
+      ['symlink', 'symlink', 'symlink', 'symlink'],
+    );
+    const isAbroad = (path: string): boolean => /^\/etc(\/|$)|\/data\/disk\/o2(\/|$)|neighbour\.txt$/.test(path);
+    assert.deepEqual(
+      entries.filter(({ path }) => path !== undefined && isAbroad(path)),
+      [],
+    );
+    assert.ok(entries.length > 100);
+  });
+
   it('of an account that is not there is refused with a code', async () => {
     const { exit, document } = await test.attempt(['daily', '--account', 'nobody']);
     assert.equal(exit, 1);
@@ -216,6 +329,11 @@ describe('the nightly job', () => {
       shown.next.map(({ job, account: of }) => `${job} ${of}`),
       ['nightly', 'nightly', 'nightly'].map((job) => `${job} ${account}`),
     );
+    const week = await test.run(['policy', 'show', '--account', account, '--next', '7d'], PolicyDocument);
+    assert.deepEqual(
+      week.next.map(({ job }) => job),
+      Array.from({ length: 7 }, () => 'nightly'),
+    );
     const simulated = await test.run(['policy', 'simulate', account, '--days', '60'], SimulationDocument);
     const sum = (of: 'files' | 'databases'): number => simulated.days.reduce((total, { left }) => total + left[of], 0);
     assert.deepEqual([sum('files'), sum('databases')], [7, 14]);
@@ -231,7 +349,7 @@ describe('the nightly job', () => {
 
   it('leaves out the archives of tasks, whose content is in the points, and keeps those of others', async () => {
     const { config } = salvorPlaces(test.host);
-    writeFileSync(config, readFileSync(config, 'utf8').replace('policy: { archives: { format: none } }', ''));
+    writeFileSync(config, readFileSync(config, 'utf8').replace(`, ${ONLY_POLICY}`, ''));
     const { archive } = await test.backUp(sites[0] as DemoSite);
     const foreign = join(test.host.home, 'backups/by-hand.tar.gz');
     writeFileSync(foreign, 'somebody’s own');
@@ -263,7 +381,13 @@ describe('the nightly job', () => {
     const paths = (await restic('ls', 'latest')).split('\n');
     for (const path of ['/etc/passwd', '/grants-1.sql', join(stateDir, 'saved/salvor.sqlite')])
       assert.ok(paths.includes(path), path);
-    assert.ok(!paths.some((path) => path.includes('/keys/') && path.startsWith(stateDir)));
+    // The recovery key is in the kit too.
+    for (const secret of ['keys', 'remote-keys', 'recovery-kit.html']) {
+      const place = join(stateDir, secret);
+      assert.ok(existsSync(place), place);
+      assert.ok(!paths.some((path) => path.startsWith(`${place}/`) || path === place), place);
+    }
+    assert.ok(!paths.some((path) => path.includes('recovery-kit')));
     const grants = await restic('dump', 'latest', '/grants-1.sql');
     // The third site's rights were taken away above.
     for (const { user, database } of sites.slice(0, 2)) {
