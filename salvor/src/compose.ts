@@ -30,6 +30,8 @@ export type Composition = {
   readonly configFile: string | null;
   readonly environment: Environment;
   readonly clock: () => Date;
+  /** The machine's own where it is absent. */
+  readonly uptime?: () => Uptime;
 };
 
 /**

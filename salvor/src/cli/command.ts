@@ -1,4 +1,5 @@
 import type { Problem } from '@salvor/contract';
+import type { Composition } from '../compose.ts';
 import type { Environment } from '../config.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -7,6 +8,7 @@ export type CommandContext = {
   readonly terminal: Terminal;
   readonly environment: Environment;
   readonly clock: () => Date;
+  readonly uptime?: NonNullable<Composition['uptime']>;
   readonly signal: AbortSignal;
   /** What is put in here is closed when the command has ended, however it ended. */
   readonly opened: AsyncDisposableStack;

@@ -18,6 +18,7 @@ export type Surroundings = {
   readonly terminal: Terminal;
   readonly environment: Environment;
   readonly clock: () => Date;
+  readonly uptime?: NonNullable<CommandContext['uptime']>;
   readonly signal: AbortSignal;
 };
 

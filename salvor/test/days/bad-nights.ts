@@ -13,7 +13,7 @@ import { saveSnapshot } from '../../../engine/src/snapshots.ts';
 import type { Agent } from '../../src/agent/agent.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
-import { type Seen, SimulatedHost, type SimulatedSite, hashOf } from './simulated-host.ts';
+import { type Seen, SimulatedHost, type SimulatedSite, hashOf, readDump } from './simulated-host.ts';
 
 const DAY_MS = 86_400_000;
 const FIRST_NIGHT = Date.UTC(2026, 2, 1, 2);
@@ -138,6 +138,12 @@ class BadMonth {
       await this.#withAgent(day, (agent) => agent.restore(this.#key, { ...WHOLE, point: id, to: target }));
       for (const [path, hash] of seen.files)
         assert.equal(hashOf(readFileSync(join(target, 'site', path))), hash, `${path} of ${time} on day ${day}`);
+      const dump = readDump(join(target, 'databases', this.site.database));
+      assert.deepEqual(
+        await this.#host.checksumsOfDump(this.site, dump),
+        seen.tables,
+        `the rows of ${time} on day ${day}`,
+      );
     }
   }
 

@@ -1,24 +1,25 @@
 /**
- * Nights on a simulated host: each in a process of its own at a made-up time, some killed in the middle and begun again, or their
- * database server is, some with the remote place away, some followed by one for which the clock is a day ahead or behind. Afterwards exactly the promised points are in both copies, stock restic agrees, and what is
- * asked for of any kept day is what was there that day.
+ * Days on a simulated host, each with its night: the command itself, at a made-up time. Some nights are killed in the middle
+ * and begun again, or the agent that serves them or their database server is; in some the remote place is away; some are
+ * followed by one for which the clock is a day ahead or behind. What is promised of all that is judged in `judge.ts`.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { DailyDocument, type PointDocument } from '@salvor/contract';
+import { DailyDocument, StatusDocument } from '@salvor/contract';
 import { Random } from '../../../demo/random.ts';
-import { makeTemporaryDirectory } from '../../../demo/temporary-directory.ts';
-import type { Agent } from '../../src/agent/agent.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
-import { runCommand } from '../../../bench/measure/run-command.ts';
-import { type Seen, SimulatedHost, type SimulatedSite, hashOf } from './simulated-host.ts';
+import { DAY_MS, Judge, REMOTE_WAITS_DAYS, type ReportedPoint, dayOf, keyOf, timeOf } from './judge.ts';
+import { type Seen, SimulatedHost } from './simulated-host.ts';
+
+/** `night`: the command `salvor daily`. `agent`: `salvor agent`, which begins the nights by itself. `server`: MariaDB. */
+export type Victim = 'night' | 'agent' | 'server';
 
 export type SimulationSize = {
   readonly accounts: number;
@@ -26,8 +27,10 @@ export type SimulationSize = {
   readonly days: number;
   readonly requests: number;
   readonly seed: number;
-  /** Of a hundred nights, how many are killed once before they end: themselves or the database server, as chance will. */
+  /** Of a hundred nights, how many are killed before they end, up to three times. */
   readonly killPercent: number;
+  /** What is killed on which days whatever chance says. */
+  readonly kills: Readonly<Record<number, Victim>>;
   /** Days after whose night one follows for which the clock is a day ahead, or a day behind, in turns. */
   readonly clockJumps: readonly number[];
   /** Nights in which the remote place is away, from the first of them on. */
@@ -36,22 +39,21 @@ export type SimulationSize = {
 
 export type SimulationReport = {
   readonly nights: number;
-  readonly killed: number;
-  readonly serversKilled: number;
+  readonly killed: Readonly<Record<Victim, number>>;
   readonly points: number;
   readonly requests: number;
 };
 
-const NIGHT = fileURLToPath(new URL('night.ts', import.meta.url));
-const FIRST_NIGHT = Date.UTC(2026, 2, 1, 2);
-const DAY_MS = 86_400_000;
+const COMMAND = fileURLToPath(new URL('command-at.ts', import.meta.url));
+const HOUR_MS = 3_600_000;
+/** Of the night before: one with less to do is shorter, and what must be hit is hit early. */
+const LATEST_PERCENT = { surely: 30, anywhere: 90 } as const;
 /** Later in the day than any night: what such a night makes is told from the others by its time. */
-const JUMPED_AT_MS = 12 * 3_600_000;
-const KEPT_DAYS = { files: 7, databases: 14, thirdCopy: 7 };
+const JUMPED_AT_MS = 12 * HOUR_MS;
 
 /** Throws an assertion error for each promise that is broken. */
 export async function simulateDays(size: SimulationSize, tell: (line: string) => void): Promise<SimulationReport> {
-  await using host = await SimulatedHost.open(size);
+  await using host = await SimulatedHost.open({ ...size, remoteDeletes: `${REMOTE_WAITS_DAYS}d` });
   tell(`${size.accounts} accounts, ${host.sites.length} sites`);
   const simulation = new Simulation(host, size, tell);
   for (let day = 0; day < size.days; day++) await simulation.day(day);
@@ -65,8 +67,13 @@ class Simulation {
   readonly #random: Random;
   /** By day, then by ACCOUNT/URI. */
   readonly #seen: ReadonlyMap<string, Seen>[] = [];
-  #killed = 0;
-  #serversKilled = 0;
+  readonly #reported: ReportedPoint[] = [];
+  /** By the day that the third copy calls itself: of which day it is. */
+  readonly #thirdCopies = new Map<number, number>();
+  readonly #killed = { night: 0, agent: 0, server: 0 };
+  readonly #killedDays = new Set<number>();
+  /** How long the last whole night took. */
+  #nightMs = 3000;
   /** The clock was wrong in the night before: the next one doubts it. */
   #isInDoubt = false;
 
@@ -84,10 +91,11 @@ class Simulation {
     this.#seen.push(seen);
     const isAway = this.#size.remoteAway.includes(day);
     this.#moveRemote(isAway);
-    if (this.#random.between(1, 100) <= this.#size.killPercent) {
-      if (this.#random.between(0, 2) === 0) await this.#killServer(day);
-      else await this.#killNight(day);
-    }
+    const forced = this.#size.kills[day];
+    if (forced !== undefined) await this.#kill(day, forced, 'surely');
+    if (this.#random.between(1, 100) <= this.#size.killPercent)
+      for (let left = this.#random.between(1, 3); left > 0; left--)
+        await this.#kill(day, this.#random.pick(['night', 'night', 'agent', 'server'] as const), 'anywhere');
     const night = await this.#night(day);
     const expected = isAway || this.#isInDoubt ? 'warned' : 'succeeded';
     assert.equal(night.state, expected, describe(day, night));
@@ -99,6 +107,7 @@ class Simulation {
         ['local complete', isAway ? 'remote behind' : 'remote complete'],
         `day ${day}, ${account}`,
       );
+    await this.#requireStatus(day, isAway);
     const jump = this.#size.clockJumps.indexOf(day);
     if (jump !== -1) await this.#jumpedNight(day, jump % 2 === 0 ? 1 : -1);
     this.#tell(`day ${day + 1} of ${this.#size.days}${isAway ? ', the remote place away' : ''}`);
@@ -128,47 +137,80 @@ class Simulation {
     }
   }
 
+  /** A whole one, and what it reports. */
   async #night(day: number, clockOffMs = 0): Promise<DailyDocument> {
-    const child = this.#start(day, clockOffMs);
-    const [output, complaint] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-    assert.equal(child.exitCode, 0, `the night of day ${day}: ${complaint}`);
-    return DailyDocument.parse(JSON.parse(output));
+    const began = performance.now();
+    const { output, complaint } = await readAll(this.#start(day, ['daily', '--json'], clockOffMs));
+    if (clockOffMs === 0) this.#nightMs = performance.now() - began;
+    assert.ok(output.startsWith('{"state"'), `the night of day ${day}: ${output} ${complaint}`);
+    const night = DailyDocument.parse(JSON.parse(output));
+    this.#report(day, clockOffMs, night, true);
+    return night;
   }
 
-  async #killNight(day: number): Promise<void> {
-    const child = this.#start(day);
-    child.stdout.resume();
-    child.stderr.resume();
-    const closed = once(child, 'close');
-    const timer = setTimeout(() => child.kill('SIGKILL'), this.#random.between(300, 9000));
-    await closed;
-    clearTimeout(timer);
-    if (child.signalCode === 'SIGKILL') this.#killed += 1;
+  #report(day: number, clockOffMs: number, { accounts }: DailyDocument, isWhole: boolean): void {
+    const time = timeOf(day) + (clockOffMs === 0 ? 0 : JUMPED_AT_MS + clockOffMs);
+    for (const { account, point, databases, state } of accounts) {
+      if (point === null) continue;
+      // Where the server was killed the night names the databases that it could not read.
+      const isDumped = databases > 0 && (isWhole || state === 'succeeded');
+      const halves = isDumped ? (['files', 'databases'] as const) : (['files'] as const);
+      this.#reported.push({ account, point, time, halves, isWhole });
+    }
+    this.#thirdCopies.set(dayOf(time), day);
   }
 
-  async #killServer(day: number): Promise<void> {
-    const child = this.#start(day);
-    child.stdout.resume();
-    child.stderr.resume();
-    const closed = once(child, 'close');
-    const isOver = await Promise.race([closed.then(() => true), sleep(this.#random.between(300, 9000), false)]);
-    if (!isOver) this.#serversKilled += 1;
-    await this.#host.mariadb.kill('SIGKILL');
-    await closed;
-    await this.#host.mariadb.start();
+  /** At any moment of the night, be it the last account's pruning. A night whose server is killed goes on, and may report. */
+  async #kill(day: number, victim: Victim, how: keyof typeof LATEST_PERCENT): Promise<void> {
+    this.#killedDays.add(day);
+    const child = this.#start(day, victim === 'agent' ? ['agent'] : ['daily', '--json']);
+    const said = readAll(child);
+    const delayMs = Math.round((this.#nightMs * this.#random.between(5, LATEST_PERCENT[how])) / 100);
+    const isOver = await Promise.race([said.then(() => true), sleep(delayMs, false)]);
+    if (victim === 'server') await this.#host.mariadb.kill('SIGKILL');
+    else child.kill('SIGKILL');
+    const { output } = await said;
+    if (victim === 'server') await this.#host.mariadb.start();
+    if (!isOver) this.#killed[victim] += 1;
+    this.#tell(
+      `${victim} killed after ${delayMs} of ${Math.round(this.#nightMs)} ms${isOver ? ', when it was over' : ''}`,
+    );
+    if (output.startsWith('{"state"')) this.#report(day, 0, DailyDocument.parse(JSON.parse(output)), false);
+  }
+
+  /** While the remote place is away the status says so, and how far it is behind; when it is back, that nothing is. */
+  async #requireStatus(day: number, isAway: boolean): Promise<void> {
+    const child = this.#start(day, ['status', '--json'], 0, HOUR_MS);
+    const { output } = await readAll(child);
+    const status = StatusDocument.parse(JSON.parse(output));
+    assert.equal(child.exitCode, isAway ? 3 : 0, `the status of day ${day}: ${output}`);
+    const missed = isAway ? this.#size.remoteAway.indexOf(day) + 1 : 0;
+    for (const { name } of this.#host.accounts.map(({ account }) => account)) {
+      const { behind, lateSince } = status.accounts.find(({ account }) => account === name) ?? assert.fail(name);
+      assert.equal(lateSince, null);
+      if (!isAway) assert.equal(behind, null, `${name} on day ${day}`);
+      else assert.ok((behind?.points ?? 0) >= missed, `${name} on day ${day}: ${JSON.stringify(behind)}`);
+      const remote = status.repositories.find(({ account, copy }) => account === name && copy === 'remote');
+      assert.equal(remote?.state === 'ready', !isAway, `${name} on day ${day}: ${JSON.stringify(remote)}`);
+    }
+    assert.deepEqual(
+      status.tasks.filter(({ state }) => state === 'running' || state === 'queued'),
+      [],
+    );
   }
 
   /** `clockOffMs`: how far the clock is from what it should be, in the middle of the day. */
-  #start(day: number, clockOffMs = 0): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
-    const laterMs = clockOffMs === 0 ? 0 : JUMPED_AT_MS;
+  #start(day: number, command: readonly string[], clockOffMs = 0, afterMs = 0): Child {
+    const laterMs = clockOffMs === 0 ? afterMs : JUMPED_AT_MS;
     const time = new Date(timeOf(day) + laterMs + clockOffMs).toISOString();
-    return spawn(process.execPath, [NIGHT, this.#host.config, time, String((day * DAY_MS + laterMs) / 1000)], {
+    const seconds = String((day * DAY_MS + laterMs) / 1000);
+    return spawn(process.execPath, [COMMAND, time, seconds, ...command, '--config', this.#host.config], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, HOME: this.#host.directory, TZ: 'UTC' },
     });
   }
 
-  /** Another disk that is not there: a file lies where it was. */
+  /** Another disk that is not there: nothing lies where it was. */
   #moveRemote(isAway: boolean): void {
     const place = join(this.#host.directory, 'remote');
     const away = `${place}.away`;
@@ -177,115 +219,36 @@ class Simulation {
   }
 
   async judge(): Promise<SimulationReport> {
-    await using agent = await this.#openAgent();
-    let points = 0;
-    for (const site of this.#host.sites) points += await this.#judgePoints(agent, site);
-    for (const { account } of this.#host.accounts) await this.#judgeRepositories(account.name);
-    const status = await agent.status();
-    assert.deepEqual(
-      status.tasks.filter(({ state }) => state === 'running' || state === 'queued'),
-      [],
-    );
-    for (let at = 0; at < this.#size.requests; at++) await this.#judgeRequest(agent);
-    const { days: nights, requests } = this.#size;
-    return { nights, killed: this.#killed, serversKilled: this.#serversKilled, points, requests };
-  }
-
-  async #openAgent(): Promise<Agent> {
-    const now = new Date(timeOf(this.#size.days - 1) + 3_600_000);
-    const seconds = (timeOf(this.#size.days - 1) - FIRST_NIGHT + 3_600_000) / 1000;
-    return await openAgentFor(loadConfig([this.#host.config]), {
-      clock: () => now,
-      uptime: () => ({ boot: 'one', seconds }),
-    });
-  }
-
-  /** A point for each night that the policy keeps, in both copies, and no other. Nights that were killed may have left one more. */
-  async #judgePoints(agent: Agent, site: SimulatedSite): Promise<number> {
-    const points = await agent.points(keyOf(site));
-    const days = Map.groupBy(points, ({ time }) => dayOf(time));
-    for (let day = 0; day < this.#size.days; day++) {
-      const age = this.#size.days - 1 - day;
-      const found = days.get(day) ?? [];
-      const whole = found.filter(({ copies }) => copies.length === 2);
-      const about = `${keyOf(site)}, day ${day}: ${JSON.stringify(found)}`;
-      for (const part of ['files', 'databases'] as const) {
-        // What is as old as the policy keeps it, to the minute, went or stays by the minutes that this night began later.
-        if (age === KEPT_DAYS[part]) continue;
-        assert.equal(whole.some(holding(part)), age < KEPT_DAYS[part], `${part} of ${about}`);
-      }
-    }
-    return points.length;
-  }
-
-  async #judgeRepositories(account: string): Promise<void> {
-    const { directory } = this.#host;
-    for (const [place, keys] of [
-      ['repositories', 'keys'],
-      ['remote', 'remote-keys'],
-    ] as const) {
-      const repository = [
-        '--repo',
-        join(directory, place, account),
-        '--password-file',
-        join(directory, 'state', keys, account),
-      ];
-      const command = ['restic', '--no-cache', ...repository, 'check', '--read-data'] as const;
-      await runCommand(command, { work: directory, signal: AbortSignal.timeout(600_000) });
-    }
-    const days = readdirSync(join(directory, 'sql', account));
-    assert.equal(days.length, Math.min(this.#size.days, KEPT_DAYS.thirdCopy), days.join());
-  }
-
-  /** A file or a table of a site as it was in a night that is kept. */
-  async #judgeRequest(agent: Agent): Promise<void> {
-    const site = this.#random.pick(this.#host.sites);
-    const kind = this.#random.pick(['files', 'databases'] as const);
-    const oldest = Math.max(0, this.#size.days - KEPT_DAYS[kind]);
-    const day = this.#random.between(oldest, this.#size.days - 1);
-    const isOfNight = ({ time }: PointDocument): boolean => Math.abs(Date.parse(time) - timeOf(day)) < JUMPED_AT_MS / 2;
-    const points = (await agent.points(keyOf(site))).filter(isOfNight);
-    const point = points.find(holding(kind));
-    assert.ok(point !== undefined, `${keyOf(site)} has no point of day ${day}`);
-    const seen = this.#seen[day]?.get(keyOf(site));
-    assert.ok(seen !== undefined);
-    await using place = await makeTemporaryDirectory('salvor-request');
-    const target = join(place.path, 'out');
-    if (kind === 'files') {
-      const [path, expected] = this.#random.pick([...seen.files]);
-      await agent.restore(keyOf(site), { ...WHOLE, point: point.id, paths: [path], to: target });
-      assert.equal(hashOf(readFileSync(join(target, 'site', path))), expected, `${path} of ${keyOf(site)}, day ${day}`);
-      return;
-    }
-    await agent.restore(keyOf(site), { ...WHOLE, point: point.id, tables: ['diary'], to: target });
-    const dump = readdirSync(join(target, 'databases', site.database));
-    const file = dump.find((name) => name.endsWith('-diary.sql')) ?? '';
-    const scratch = `judge_${this.#random.next()}`;
-    const sql = readFileSync(join(target, 'databases', site.database, file), 'utf8');
-    await this.#host.mariadb.query(`CREATE DATABASE ${scratch}; USE ${scratch};\n${sql}`);
-    assert.equal(await this.#host.diaryOf(scratch), seen.diary, `the diary of ${keyOf(site)}, day ${day}`);
-    await this.#host.mariadb.query(`DROP DATABASE ${scratch}`);
+    const { days, requests } = this.#size;
+    const lastNight = timeOf(days - 1);
+    const agent = {
+      clock: () => new Date(lastNight + HOUR_MS),
+      uptime: () => ({ boot: 'one', seconds: ((days - 1) * DAY_MS + HOUR_MS) / 1000 }),
+    };
+    await using opened = await openAgentFor(loadConfig([this.#host.config]), agent);
+    const lived = {
+      days,
+      seen: this.#seen,
+      reported: this.#reported,
+      thirdCopies: this.#thirdCopies,
+      killedDays: this.#killedDays,
+    };
+    const judge = new Judge(this.#host, opened, lived, this.#random.fork('requests'));
+    const points = await judge.points();
+    await judge.repositories();
+    await judge.thirdCopies();
+    for (let at = 0; at < requests; at++) await judge.request(at);
+    return { nights: days, killed: this.#killed, points, requests };
   }
 }
 
-const WHOLE = { only: null, paths: [], tables: [], into: null, dryRun: false } as const;
+type Child = ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream };
 
-function holding(part: 'files' | 'databases'): (point: PointDocument) => boolean {
-  return ({ holds }) => holds.includes(part);
+async function readAll(child: Child): Promise<{ readonly output: string; readonly complaint: string }> {
+  const [output, complaint] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { output, complaint };
 }
 
 function describe(day: number, { accounts }: DailyDocument): string {
   return `day ${day}: ${JSON.stringify(accounts.map(({ problems }) => problems))}`;
-}
-
-function keyOf({ account, uri }: SimulatedSite): string {
-  return `${account}/${uri}`;
-}
-
-function timeOf(day: number): number {
-  return FIRST_NIGHT + day * DAY_MS;
-}
-
-function dayOf(time: string): number {
-  return Math.floor((Date.parse(time) - FIRST_NIGHT) / DAY_MS);
 }
