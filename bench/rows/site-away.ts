@@ -155,6 +155,7 @@ async function measure(
     peer: roundFigure(median(rounds.map(({ peer }) => of(peer)))),
   });
   const figures = medians(({ figure }) => figure);
+  const seconds = medians((run) => run.seconds);
   const isAway = row.startsWith('site away');
   return {
     row,
@@ -165,7 +166,7 @@ async function measure(
     goal: isAway ? roundFigure(GOAL_SECONDS / figures.peer) : 0.4,
     unit: 's',
     runs: rounds.map(toRound),
-    seconds: medians(({ seconds }) => seconds),
+    seconds,
     cpu: medians(({ cpu }) => cpu),
     memoryMiB: { ours: 0, peer: 0 },
     files,
@@ -173,8 +174,13 @@ async function measure(
     growth: null,
     note: isAway
       ? `goal < ${GOAL_SECONDS} s; ${rounds.at(-1)?.ours.said ?? ''}; ${PEER}: ${rounds.at(-1)?.peer.said ?? ''}`
-      : `${rounds.at(-1)?.ours.said ?? ''}; ${PEER}: ${rounds.at(-1)?.peer.said ?? ''}`,
+      : `${describeTasks(seconds)}; ${rounds.at(-1)?.ours.said ?? ''}; ${PEER}: ${rounds.at(-1)?.peer.said ?? ''}`,
   };
+}
+
+/** What each side's own restore task takes: neither begins without a copy of what is there. */
+function describeTasks({ ours, peer }: Pair): string {
+  return `as tasks, each with its copy of the site before: ${ours.toFixed(1)} / ${peer.toFixed(1)} s, ${(ours / peer).toFixed(2)}`;
 }
 
 /** Gives the task that did it; null for the peer. */
