@@ -18,6 +18,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import {
   DailyDocument,
   ExportDocument,
+  InitDocument,
   KeysRotateDocument,
   LsDocument,
   PointsDocument,
@@ -33,6 +34,7 @@ import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { quoteName } from '../../../demo/sql.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { loadConfig } from '../../src/config.ts';
+import { RECOVERY_USER } from '../../src/points/recovery-key.ts';
 import { readRecoveryProofs } from '../../src/points/recovery-proofs.ts';
 import { assertSame, assertSameSite, lookAt, openTestHost, type Look, type TestHost } from './open-test-host.ts';
 
@@ -99,6 +101,19 @@ describe('the nightly job', () => {
   };
 
   /** Bytes of the packs in a part of two, as they lie in a copy. */
+  /** Key files of the recovery in the account's local repository. */
+  const listRecoveryKeys = (): readonly string[] => {
+    const keys = join(salvorPlaces(test.host).repositories, test.host.account.name, 'keys');
+    return readdirSync(keys)
+      .map((name) => join(keys, name))
+      .filter((file) => readFileSync(file, 'utf8').includes(RECOVERY_USER));
+  };
+
+  const loseRecoveryKey = (): void => {
+    for (const file of listRecoveryKeys()) rmSync(file);
+    rmSync(join(salvorPlaces(test.host).stateDir, 'recovery-proofs.json'));
+  };
+
   const bytesOfPart = (copy: 'local' | 'remote', part: number): number => {
     const { repository, remote } = salvorPlaces(test.host);
     const data = join(copy === 'local' ? repository : join(remote, test.host.account.name), 'data');
@@ -246,18 +261,25 @@ describe('the nightly job', () => {
       `REVOKE ALL PRIVILEGES ON ${quoteName(site.database)}.* FROM '${site.user}'@'localhost'`,
     );
     const kit = join(salvorPlaces(test.host).stateDir, 'recovery-kit.html');
-    const page = readFileSync(kit, 'utf8');
     // As it was before somebody named a remote place.
-    writeFileSync(kit, page.replaceAll('"copy":"remote"', '"copy":"local"'));
+    writeFileSync(kit, readFileSync(kit, 'utf8').replaceAll('"copy":"remote"', '"copy":"local"'));
+    loseRecoveryKey();
     linkOut(site);
     const { exit, document } = await test.attempt(['daily']);
-    writeFileSync(kit, page);
+    await test.run(['init'], InitDocument);
+    const anew = readFileSync(kit, 'utf8');
+    assert.ok(anew.includes('"copy":"remote"'), 'init wrote the kit anew');
     const second = DailyDocument.parse(document);
     assert.equal(exit, 3);
     const ofHost = second.accounts.find((each) => each.account === '@host')?.problems ?? [];
     assert.deepEqual(
       ofHost.map(({ code }) => code),
       ['recovery-kit-stale'],
+    );
+    assert.equal(listRecoveryKeys().length, 1, 'the night gave the account the second key again, and tried it');
+    assert.deepEqual(
+      readRecoveryProofs(salvorPlaces(test.host).stateDir).flatMap(({ problem }) => problem ?? []),
+      [],
     );
     const [account] = second.accounts;
     assert.equal(account?.databases, sites.length - 1);
