@@ -232,7 +232,14 @@ export const SALVOR_ERRORS = {
   'delete-obstructed': {
     message: (c) =>
       `${String(c['site'])} was not deleted, and nothing was changed: ${[c['obstacles']].flat().join('; ')}.`,
-    hint: 'Look at the plan with --dry-run, put right what stands in the way, and run the same command again.',
+    hint: 'Look at the plan with --dry-run, put right what stands in the way, and run the same command again. A database that can’t be judged or saved is left behind as it is by: salvor delete SITE --without-backup',
+    exit: 1,
+    retry: 'never',
+  },
+  'delete-unsaved': {
+    message: (c) =>
+      `${String(c['site'])} was not deleted, and nothing was changed: a database of it could not be saved before. ${String(c['why'])}`,
+    hint: 'Put that right, and run the same command again. To take the site away all the same, and leave that database behind as it is and without a backup: salvor delete SITE --without-backup',
     exit: 1,
     retry: 'never',
   },

@@ -59,6 +59,7 @@ import type { TaskBody, TaskRoom } from './run-task.ts';
 import { readStatus } from './status.ts';
 import {
   type BackupCall,
+  type DeleteCall,
   type CallOptions,
   type ExportCall,
   type PlannedCallOptions,
@@ -167,7 +168,7 @@ export class Agent implements AsyncDisposable {
   }
 
   /** Takes a site away, so that `undo` can bring it back. With `dryRun` nothing is touched, and there is no task. */
-  async delete(name: string, options: TaskCallOptions & { readonly dryRun: boolean }): Promise<DeleteDocument> {
+  async delete(name: string, options: DeleteCall): Promise<DeleteDocument> {
     return await this.#siteTasks.delete(name, options);
   }
 

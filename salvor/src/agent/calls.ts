@@ -28,6 +28,11 @@ export type BackupCall = TaskCallOptions & {
   /** How often it is tried again where its error may pass by itself. */
   readonly retries?: number;
 };
+export type DeleteCall = TaskCallOptions & {
+  readonly dryRun: boolean;
+  /** Leave a database behind that can't be judged or saved, instead of `delete-obstructed` and `delete-unsaved`. */
+  readonly withoutBackup?: boolean;
+};
 export type ExportCall = PlannedCallOptions & FromCopy & { readonly point: string | null; readonly output: string };
 export type RestoreCall = TaskCallOptions &
   FromCopy &

@@ -31,7 +31,7 @@ import { undoRestore } from '../tasks/undo-restore.ts';
 import { handOver } from '../tasks/hand-over.ts';
 import type { ArchivePoints } from './archive-points.ts';
 import { askedOf, judgeBeside, tellBeside, waitBeside } from './beside-aegir.ts';
-import { type BackupCall, type TaskCallOptions, waitOptions } from './calls.ts';
+import { type BackupCall, type DeleteCall, type TaskCallOptions, waitOptions } from './calls.ts';
 import { expireKept } from './expire-kept.ts';
 import type { SiteFinder } from './find-site.ts';
 import { readHost } from './host-sites.ts';
@@ -203,11 +203,12 @@ export class SiteTasks {
   }
 
   /** Takes a site away, so that `undo` can bring it back. With `dryRun` nothing is touched, and there is no task. */
-  async delete(name: string, options: TaskCallOptions & { readonly dryRun: boolean }): Promise<DeleteDocument> {
+  async delete(name: string, options: DeleteCall): Promise<DeleteDocument> {
+    const { withoutBackup = false } = options;
     const site = await this.#sites.find(name, options.signal);
     const waiting = waitOptions(options);
     if (options.dryRun) {
-      const tools = await this.deleteTools(site, () => {});
+      const tools = { ...(await this.deleteTools(site, () => {})), withoutBackup };
       const { document } = await planDelete(site, { ...tools, signal: waiting.signal }, this.#room.say);
       const plan = tellBeside(document, askedOf('delete', site), this.#config, tools.sites);
       const state = plan.obstacles.length === 0 ? 'succeeded' : 'warned';
@@ -219,7 +220,7 @@ export class SiteTasks {
       waiting,
       async (run) => {
         const now = await this.#sites.find(siteKey(site), run.signal);
-        const tools = await this.deleteTools(now, (problem) => run.note(problem));
+        const tools = { ...(await this.deleteTools(now, (problem) => run.note(problem))), withoutBackup };
         const aegir = judgeBeside(askedOf('delete', now), this.#config, tools.sites);
         const deleted =
           aegir === null ? await deleteSite(now, tools, run) : await this.#deleteByAegir(now, aegir, tools, run);
@@ -237,6 +238,10 @@ export class SiteTasks {
     run: TaskRun,
   ): Promise<Pick<DeleteDocument, 'safetyPoint' | 'plan' | 'undoUntil'>> {
     const { document: plan } = await planDelete(site, { ...tools, signal: run.signal }, (line) => run.say(line));
+    if (tools.withoutBackup) {
+      const why = 'Aegir’s own command drops databases, and --without-backup leaves them behind';
+      throw new SalvorError('delete-obstructed', { site: siteKey(site), obstacles: [why] });
+    }
     const { policy } = policyOfSite(this.#config.policies, { account: site.account.name, uri: site.uri });
     const wish = { operation: 'delete', uri: null, platform: null };
     const readSites = (): Promise<readonly Site[]> => this.#sites.all();
@@ -250,6 +255,7 @@ export class SiteTasks {
     if (problem !== null) tell(problem);
     return {
       administratorOf: this.#room.administratorOf,
+      withoutBackup: false,
       journals: this.#room.journals,
       staging: this.#config.staging,
       sites: await this.#sites.all(),

@@ -335,12 +335,17 @@ function addDelete(program: Command, perform: Perform): void {
     examples: [
       'salvor delete old.example.com --dry-run',
       'salvor delete old.example.com --confirm old.example.com --yes',
+      'salvor delete old.example.com --without-backup --dry-run',
     ],
   })
     .argument('<site>', SITE)
     .option('--confirm <uri>', 'the URI once more; without it the name is asked for')
     .option('--dry-run', 'show the plan and change nothing')
     .option('--wait', WAIT)
+    .option(
+      '--without-backup',
+      'leave a database behind, as it is, where it can’t be backed up or nobody can tell whose it is; the safety point has none of it',
+    )
     .option('-y, --yes', 'consent to it without being asked; wants --confirm')
     .action(async (site: string, flags: GlobalFlags & DeleteFlags) =>
       perform(flags, async (context) => (await import('./commands/delete.ts')).deleteCommand(site, flags, context)),

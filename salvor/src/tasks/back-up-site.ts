@@ -23,6 +23,8 @@ export type BackupWanted = {
    */
   readonly safety: boolean;
   readonly places: SitePlaces;
+  /** Names of databases that are not asked for; whoever leaves them out says so. */
+  readonly leftOut?: ReadonlySet<string>;
   /** About what there is to read, where somebody has looked. */
   readonly bytesTotal?: number;
 };
@@ -79,7 +81,7 @@ export async function backUpSite(
         movedOut: wanted.places.movedOut,
         databases,
         schema,
-        complete: problems.length === 0 && findGaps(site).length === 0,
+        complete: problems.length === 0 && (wanted.leftOut?.size ?? 0) === 0 && findGaps(site).length === 0,
         problems: [...problems, ...notes],
       },
       {
@@ -131,6 +133,7 @@ async function probeDatabases(
   }
   const found: CaptureDatabase[] = [];
   for (const database of site.databases) {
+    if (wanted.leftOut?.has(database.name) === true) continue;
     if (database.engine !== 'mariadb') {
       problems.push(nameUnsupported(database));
       continue;

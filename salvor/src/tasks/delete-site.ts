@@ -4,6 +4,9 @@
  *
  *   plan → safety point → switch → keep
  *
+ * No database leaves that is not in the safety point. Without the person's word one that can't be saved stops all of it;
+ * with it the database stays where it is, and is told of.
+ *
  * What a crash leaves is finished or undone as a restore's is (the table is in recover-task.ts). The emptied database and
  * its user stay until the grace period ends, so that undo finds them; then `drop-kept.ts` asks again whose they are.
  */
@@ -16,11 +19,12 @@ import { createOurDatabase } from '../databases/mariadb/scratch.ts';
 import { SalvorError } from '../errors.ts';
 import type { NewPointPlace } from '../points/account-repositories.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import type { Site, SiteDatabase } from '../sites/site.ts';
+import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import { backUpSite, placesOf } from './back-up-site.ts';
 import type { DroppedDatabase, ScratchDatabase } from './journal.ts';
 import { type Move, planMove } from './move-site.ts';
-import { type DeletePlanned, type DeleteTools, planDelete } from './plan-delete.ts';
+import { type DeletePlanned, type DeleteTools, type StayingDatabase, planDelete } from './plan-delete.ts';
+import { nameStaying } from './plan-deleted-database.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { locateNames, stageNames } from './stage-names.ts';
 import { locateStaging, makeStaging } from './staging.ts';
@@ -38,13 +42,14 @@ export type DeleteSiteTools = Omit<DeleteTools, 'signal'> &
 
 export type Deleted = Omit<DeleteDocument, 'task' | 'state' | 'problems' | 'archive'>;
 
-/** Throws `delete-obstructed` and what a step throws; then the site is as it was. */
+/** Throws `delete-obstructed`, `delete-unsaved` and what a step throws; then the site is as it was. */
 export async function deleteSite(site: Site, tools: DeleteSiteTools, run: TaskRun): Promise<Deleted> {
-  const plan = await run.step('plan', () =>
+  const planned = await run.step('plan', () =>
     planDelete(site, { ...tools, signal: run.signal }, (line) => run.say(line)),
   );
-  requireUnobstructed(plan);
-  await run.step('safety point', () => takeSafetyPoint(site, tools, run));
+  requireUnobstructed(planned);
+  const plan = await run.step('safety point', () => takeSafetyPoint(site, planned, tools, run));
+  run.note(...plan.staying.map(({ note }) => note));
   const switching: SwitchTools = {
     administratorOf: tools.administratorOf,
     say: (line) => run.say(line),
@@ -80,12 +85,69 @@ function requireUnobstructed({ document }: DeletePlanned): void {
   });
 }
 
-async function takeSafetyPoint(site: Site, tools: DeleteSiteTools, run: TaskRun): Promise<void> {
+/** Gives the plan with what is saved now. Throws `delete-unsaved` where a database can't be. */
+async function takeSafetyPoint(
+  site: Site,
+  planned: DeletePlanned,
+  tools: DeleteSiteTools,
+  run: TaskRun,
+): Promise<DeletePlanned> {
   const wanted = { reason: `before the delete by task ${run.id}`, safety: true, places: placesOf(site) };
-  const safety = await backUpSite(site, wanted, tools, run);
-  run.note(...safety.problems);
-  run.record({ point: safety.point.manifest.point });
-  await tools.remember(safety.point);
+  let plan = planned;
+  for (;;) {
+    const leftOut = new Set(plan.staying.map(({ database }) => database.name));
+    try {
+      const safety = await backUpSite(site, { ...wanted, leftOut }, tools, run);
+      requireSaved(site, plan, safety.point);
+      run.note(...safety.problems);
+      run.record({ point: safety.point.manifest.point });
+      await tools.remember(safety.point);
+      return plan;
+    } catch (error) {
+      run.signal.throwIfAborted();
+      if (!isOfDatabase(error) || plan.databases.length === 0) throw error;
+      if (!tools.withoutBackup)
+        throw new SalvorError('delete-unsaved', { site: siteKey(site), why: error.message }, { cause: error });
+      plan = leaveBehind(site, plan, error);
+    }
+  }
+}
+
+/** What was readable in the plan may have gone since. */
+function requireSaved(site: Site, plan: DeletePlanned, { manifest }: OpenPoint): void {
+  const saved = new Set(manifest.databases.map(({ name }) => name));
+  const shown = new Map(plan.document.databases.map(({ name, tables }) => [name, tables]));
+  const lost = plan.databases.find(({ name }) => !saved.has(name) && shown.get(name) !== 0);
+  if (lost !== undefined)
+    throw new SalvorError('dump-failed', {
+      database: lost.name,
+      words: `the safety point of ${siteKey(site)} has none of it`,
+    });
+}
+
+const CODES_OF_DATABASES = /^(dump|database)-/;
+
+function isOfDatabase(error: unknown): error is SalvorError {
+  return error instanceof SalvorError && CODES_OF_DATABASES.test(error.code);
+}
+
+/** The one that the error names; where it names none, all. */
+function leaveBehind(site: Site, plan: DeletePlanned, error: SalvorError): DeletePlanned {
+  const named = plan.databases.filter(({ name }) => name === error.context['database']);
+  const left = named.length === 0 ? plan.databases : named;
+  const why = error.message.replace(/\.$/, '');
+  const staying = left.map((database): StayingDatabase => ({ database, note: nameStaying(site, database, why) }));
+  const isLeft = (name: string): boolean => left.some((database) => database.name === name);
+  return {
+    ...plan,
+    databases: plan.databases.filter(({ name }) => !isLeft(name)),
+    staying: [...plan.staying, ...staying],
+    document: {
+      ...plan.document,
+      databases: plan.document.databases.filter(({ name }) => !isLeft(name)),
+      notes: [...plan.document.notes, ...staying.map(({ note }) => note)],
+    },
+  };
 }
 
 /** Where each part goes. Nothing of the site is touched: what is made are empty places of ours. */

@@ -103,7 +103,7 @@ export async function judgeDeleted(
   if (other !== undefined) return stays(`${siteKey(other)} names them in its settings`);
   if (!(await isEmptyDatabase(connection, name))) return stays('there is something in it');
   const ties = await readTies(connection, name, user);
-  if (ties.accounts.length === 0) return stays('the grants of the user can’t be seen');
+  if (!ties.isUsers) return stays('no rights of the user on it can be seen');
   if (ties.others.length > 0) return stays(`${ties.others.join(', ')} has rights on it`);
   if (ties.elsewhere.length > 0) return stays(`the user has rights on ${ties.elsewhere.join(', ')}`);
   return { why: null, accounts: ties.accounts };

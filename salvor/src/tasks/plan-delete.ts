@@ -6,10 +6,6 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { DeletePlan, Problem } from '@salvor/contract';
-import { type DatabaseLogin, type ServerAddress, openConnection } from '../databases/mariadb/connect.ts';
-import { probeDatabase } from '../databases/mariadb/probe.ts';
-import { readTies } from '../databases/mariadb/ties.ts';
-import { SalvorError } from '../errors.ts';
 import { mountsWithin } from '../lib/mounts.ts';
 import type { Policy } from '../policies/settings.ts';
 import { listHooks } from '../policies/task-steps.ts';
@@ -17,17 +13,16 @@ import { homeAround } from '../sites/account.ts';
 import { isBeneath } from '../sites/read-beneath.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import { sortMovedOut, whyNotReplaced } from './moved-out.ts';
+import { type DeletedDatabaseTools, planDeletedDatabase } from './plan-deleted-database.ts';
 import { type NameChange, planNames } from './plan-names.ts';
 import { type VirtualHostPlan, planWithoutVirtualHost } from './virtual-host.ts';
 
-export type DeleteTools = {
-  readonly administratorOf: (server: ServerAddress, home: string) => Promise<DatabaseLogin>;
+export type DeleteTools = Pick<DeletedDatabaseTools, 'administratorOf' | 'withoutBackup' | 'signal'> & {
   /** All sites of the host. */
   readonly sites: readonly Site[];
   /** Tasks of this site that could be neither finished nor undone. */
   readonly unfinished: readonly string[];
   readonly policy: Policy;
-  readonly signal: AbortSignal;
 };
 
 export type DeletePlace = DeletePlan['places'][number] & { readonly home: string };
@@ -40,9 +35,13 @@ export type DeletePlanned = {
   /** Where the policy names the web server: it takes leave of them itself. Null where it does not, or there is none. */
   readonly virtualHost: VirtualHostPlan | null;
   readonly databases: readonly SiteDatabase[];
+  /** Databases that are left behind as they are, and what is said of each. */
+  readonly staying: readonly StayingDatabase[];
 };
 
-/** Reads only, but for the web server's own test. Throws what the database server says where it can't be asked. */
+export type StayingDatabase = { readonly database: SiteDatabase; readonly note: Problem };
+
+/** Reads only, but for the web server's own test. */
 export async function planDelete(site: Site, tools: DeleteTools, say: (line: string) => void): Promise<DeletePlanned> {
   const obstacles: Problem[] = tools.unfinished.map((task) => ({
     code: 'task-unfinished',
@@ -70,11 +69,15 @@ export async function planDelete(site: Site, tools: DeleteTools, say: (line: str
   const names = named.changes.filter(({ path }) => !leaves.has(path));
   const databases: SiteDatabase[] = [];
   const shown: DeletePlan['databases'][number][] = [];
+  const staying: StayingDatabase[] = [];
   for (const database of site.databases) {
-    const tables = await planTables(site, database, others, tools, { obstacles, notes });
-    if (tables === null) continue;
+    const fate = await planDeletedDatabase(site, database, { ...tools, others });
+    if (fate.kind === 'obstructed') obstacles.push(...fate.obstacles);
+    if (fate.kind === 'missing' || fate.kind === 'stays') notes.push(fate.note);
+    if (fate.kind === 'stays') staying.push({ database, note: fate.note });
+    if (fate.kind !== 'taken') continue;
     databases.push(database);
-    shown.push({ name: database.name, user: database.login.user, tables });
+    shown.push({ name: database.name, user: database.login.user, tables: fate.tables });
   }
   const document: DeletePlan = {
     account: site.account.name,
@@ -89,10 +92,8 @@ export async function planDelete(site: Site, tools: DeleteTools, say: (line: str
     obstacles,
     notes,
   };
-  return { document, places, names, virtualHost, databases };
+  return { document, places, names, virtualHost, databases, staying };
 }
-
-type Findings = { readonly obstacles: Problem[]; readonly notes: Problem[] };
 
 /** Other sites that would be without something of theirs. */
 function findSharers(site: Site, others: readonly Site[]): readonly Problem[] {
@@ -116,7 +117,7 @@ function findSharers(site: Site, others: readonly Site[]): readonly Problem[] {
 function findPlaces(
   site: Site,
   sites: readonly Site[],
-  { obstacles }: Pick<Findings, 'obstacles'>,
+  { obstacles }: { readonly obstacles: Problem[] },
 ): readonly DeletePlace[] {
   const places: DeletePlace[] = [];
   const take = (path: string, kind: DeletePlace['kind']): void => {
@@ -155,45 +156,6 @@ function findNames(site: Site): readonly { readonly path: string; readonly kind:
   ];
   for (const path of links) if (leadsTo(path, site.path)) found.push({ path, kind: 'link' });
   return found;
-}
-
-/** Its number of tables; null where it can't be taken, which is an obstacle or a note. */
-async function planTables(
-  site: Site,
-  database: SiteDatabase,
-  others: readonly Site[],
-  tools: DeleteTools,
-  { obstacles, notes }: Findings,
-): Promise<number | null> {
-  const { name, login, engine } = database;
-  const refuse = (code: string, message: string): void => void obstacles.push({ code, message, path: name });
-  if (engine !== 'mariadb') {
-    refuse('database-unsupported', `is kept by ${engine}, which this version does not delete`);
-    return null;
-  }
-  if (database.sharedWith.length > 0)
-    refuse('database-shared', `${database.sharedWith.map(({ site: other }) => other).join(', ')} uses it too`);
-  const users = others.filter((other) => other.databases.some((theirs) => isSameLogin(theirs.login, login)));
-  for (const other of users) refuse('user-shared', `${siteKey(other)} logs in as ${login.user} too`);
-  const admin = await tools.administratorOf(login.address, site.account.home);
-  await using connection = await openConnection(admin, { signal: tools.signal });
-  const ties = await readTies(connection, name, login.user);
-  // Who can't see grants can't say that there are none.
-  if (ties.accounts.length === 0) refuse('grants-unseen', `the grants of its user ${login.user} can't be seen`);
-  for (const grantee of ties.others) refuse('grant-from-outside', `${grantee} has rights on it too`);
-  if (ties.elsewhere.length > 0)
-    refuse('user-has-more', `its user ${login.user} has rights on ${ties.elsewhere.slice(0, 5).join(', ')} too`);
-  try {
-    return (await probeDatabase(admin, name, { signal: tools.signal })).tables.length;
-  } catch (error) {
-    if (!(error instanceof SalvorError) || error.code !== 'database-missing') throw error;
-    notes.push({ code: error.code, message: error.message, path: name });
-    return null;
-  }
-}
-
-function isSameLogin(one: DatabaseLogin, other: DatabaseLogin): boolean {
-  return one.user === other.user && JSON.stringify(one.address) === JSON.stringify(other.address);
 }
 
 function isFile(path: string): boolean {

@@ -1,9 +1,23 @@
 /** A site is taken away and brought back, or for good; what somebody else needs of it stops that. */
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, lstatSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
@@ -16,21 +30,28 @@ import {
   TasksDocument,
 } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
-import { type ObservedSite, observeSite } from '../../../demo/observe-site.ts';
+import { type ObservedSite, differences, observeSite, observeTree } from '../../../demo/observe-site.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { openAgentFor } from '../../src/compose.ts';
-import { loadConfig } from '../../src/config.ts';
-import { SALVOR } from '../cli/run-cli.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
+import { SalvorError } from '../../src/errors.ts';
+import type { Terminal } from '../../src/cli/terminal.ts';
+import { openConnection } from '../../src/databases/mariadb/connect.ts';
+import type { Site } from '../../src/sites/site.ts';
+import { judgeDeleted } from '../../src/tasks/drop-kept.ts';
+import { type Ran, SALVOR, runCli } from '../cli/run-cli.ts';
 import { hasCode } from '../fault/fault-host.ts';
 import { chooseSeed } from '../fault/kill-loop.ts';
 import { Random } from '../../../demo/random.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
-import { openAgent } from '../../src/agent/agent.ts';
+import { type Agent, openAgent } from '../../src/agent/agent.ts';
+import { readHost } from '../../src/agent/host-sites.ts';
 
 const STEPS = ['plan', 'safety point', 'prepare the switch', 'switch', 'switch', 'keep'];
 const MAX_AFTER_MS = 150;
 /** Each takes seconds. */
 const KILLS = 2;
+const URIS = ['market.example.org', 'harbour.example.org', 'quay.example.org', 'wharf.example.org'];
 
 describe('delete', { concurrency: 1 }, () => {
   let test: TestHost;
@@ -40,7 +61,7 @@ describe('delete', { concurrency: 1 }, () => {
   let otherWas: ObservedSite;
 
   before(async () => {
-    test = await openTestHost({ withoutWordPress: true, nodes: 5, files: 5 });
+    test = await openTestHost({ withoutWordPress: true, nodes: 5, files: 5, drupalSites: URIS });
     site = test.host.site('market.example.org');
     other = test.host.site('harbour.example.org');
     was = await observeSite(test.host, site);
@@ -123,7 +144,7 @@ describe('delete', { concurrency: 1 }, () => {
 
   for (const step of ['prepare the switch', 'switch'])
     it(`leaves the site as it was, or away as a whole, when the database server dies at “${step}”`, async () => {
-      const config = loadConfig([salvorPlaces(test.host).config]);
+      const config = configOf(test);
       let isKilled = false;
       {
         await using agent = await openAgent(config, {
@@ -187,6 +208,70 @@ describe('delete', { concurrency: 1 }, () => {
     }
   });
 
+  describe('of a site whose database can’t be saved', { concurrency: 1 }, () => {
+    const openHere = (): Promise<Agent> => openAgentFor(configOf(test), { clock: () => new Date() });
+    /** Refused, then done all the same: the site is gone, the database is as it was, and undo brings the site back. */
+    const assertLeftBehind = async (
+      code: string,
+      says: RegExp,
+      options: { readonly repair: () => Promise<unknown> },
+    ): Promise<void> => {
+      await using agent = await openHere();
+      await assert.rejects(agent.delete(site.uri, { dryRun: false }), (error: unknown) => {
+        assert.ok(hasCode(code)(error) && error instanceof SalvorError);
+        assert.match(error.message, says);
+        return assert.match(error.hint, /salvor delete SITE --without-backup/) ?? true;
+      });
+      const { plan } = await agent.delete(site.uri, { dryRun: true, withoutBackup: true });
+      assert.deepEqual(plan.obstacles, []);
+      assert.ok(existsSync(site.path));
+      const deleted = await agent.delete(site.uri, { dryRun: false, withoutBackup: true });
+      const codes = deleted.problems.map((problem) => [problem.code, problem.path]);
+      assert.deepEqual([deleted.state, codes], ['warned', [['database-stays', site.database]]]);
+      assert.deepEqual([deleted.plan.databases, existsSync(site.path)], [[], false]);
+      for (const told of [deleted.plan.notes, deleted.problems]) {
+        const message = told.find((problem) => problem.code === 'database-stays')?.message ?? '';
+        assert.match(
+          message,
+          /nothing of it is dumped into the safety point.* stays on its server as it is, with its user/,
+        );
+        assert.match(message, says);
+      }
+      const point = (await agent.points(site.uri)).find(({ id }) => id === deleted.safetyPoint);
+      assert.deepEqual([point?.holds, point?.complete, point?.safety], [['files'], false, true]);
+      await options.repair();
+      await agent.undo(deleted.task ?? '');
+      await assertAsBefore();
+    };
+
+    it('because its server is down, leaves it behind with --without-backup alone', async () => {
+      await test.host.mariadb.kill('SIGTERM');
+      await assertLeftBehind('delete-obstructed', /does not answer/, { repair: () => test.host.mariadb.start() });
+    });
+
+    it('because a table of it is damaged, leaves it behind with --without-backup alone', async () => {
+      const table = `\`${site.database}\`.broken`;
+      await test.host.mariadb.query(
+        `CREATE TABLE ${table} (a INT PRIMARY KEY) ENGINE=MyISAM; INSERT INTO ${table} VALUES (1), (2); FLUSH TABLES`,
+      );
+      const data = (await test.host.mariadb.query('SELECT @@datadir')).trim();
+      truncateSync(join(data, site.database, 'broken.MYI'), 0);
+      await assertLeftBehind('delete-unsaved', /broken/, {
+        repair: () => test.host.mariadb.query(`DROP TABLE ${table}`),
+      });
+    });
+
+    it('because its user is gone and no grant tells whose its database is, leaves it behind with --without-backup alone', async () => {
+      const user = await userOf(test, site);
+      const made = await test.host.mariadb.query(`SHOW CREATE USER '${user}'@'localhost'`);
+      const grants = await test.host.mariadb.query(`SHOW GRANTS FOR '${user}'@'localhost'`);
+      await test.host.mariadb.query(`DROP USER '${user}'@'localhost'`);
+      await assertLeftBehind('delete-obstructed', /no rights of its user/, {
+        repair: () => test.host.mariadb.query([made, ...grants.trim().split('\n')].join(';\n')),
+      });
+    });
+  });
+
   it('is stopped by an alias of its name that leads to another site', async () => {
     const context = join(test.host.account.home, '.drush', `${site.uri}.alias.drushrc.php`);
     const text = readFileSync(context, 'utf8');
@@ -219,6 +304,132 @@ describe('delete', { concurrency: 1 }, () => {
     for (const { path } of deleted.plan.places) assert.ok(isThere(path), path);
   });
 
+  it('on a terminal asks for its name, and any other answer changes nothing', async () => {
+    for (const answer of [other.uri, 'yes', '', site.uri.toUpperCase()]) {
+      const { exit, err } = await askedWith(test, site.uri, `${answer}\n`);
+      assert.deepEqual([exit, err.includes('you did not type its name, and nothing was changed')], [1, true], err);
+    }
+    const [last] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+    assert.equal(last?.operation, 'undo');
+    await assertAsBefore();
+  });
+
+  describe('of a site with files that lie elsewhere', { concurrency: 1 }, () => {
+    let quay: DemoSite;
+    let wharf: DemoSite;
+    let target: string;
+    let outside: string;
+    let tasks: { readonly quay: string; readonly wharf: string };
+    const openAfter = (hours: number): Promise<Agent> =>
+      openAgentFor(configOf(test), { clock: () => new Date(Date.now() + hours * 3_600_000) });
+    const databasesOf = async (one: DemoSite): Promise<boolean> =>
+      (await test.host.mariadb.query(`SHOW DATABASES LIKE '${one.database}'`)).trim() === one.database;
+
+    before(() => {
+      quay = test.host.site('quay.example.org');
+      wharf = test.host.site('wharf.example.org');
+      target = join(test.host.home, 'static/quay.files');
+      outside = join(test.host.directory, 'outside');
+      mkdirSync(dirname(target), { recursive: true });
+      mkdirSync(outside);
+      writeFileSync(join(outside, 'theirs.txt'), 'not of the site\n');
+      renameSync(join(quay.path, 'files'), target);
+      symlinkSync(target, join(quay.path, 'files'));
+      symlinkSync(outside, join(quay.path, 'abroad'));
+      const { uid, gid } = test.host.account;
+      for (const path of [dirname(target), join(quay.path, 'files'), join(quay.path, 'abroad')])
+        lchownSync(path, uid, gid);
+    });
+
+    it('takes them along where they are its own, leaves what lies outside of the homes, and brings them back', async () => {
+      const before = [observeTree(quay.path), observeTree(target)];
+      const { exit, err } = await askedWith(test, quay.uri, `${quay.uri}\n`);
+      assert.deepEqual([exit, existsSync(quay.path), existsSync(target)], [3, false, false], err);
+      assert.equal(readFileSync(join(outside, 'theirs.txt'), 'utf8'), 'not of the site\n');
+      const [{ id } = { id: '' }] = await test.run(['tasks', '--limit', '1'], TasksDocument);
+      await test.undo(id);
+      const isDirectory = (name: string): boolean => name === '.';
+      assert.deepEqual(
+        [observeTree(quay.path), observeTree(target)].map((now, at) =>
+          differences(before[at] ?? now, now, isDirectory),
+        ),
+        [[], []],
+      );
+      await assertAsBefore();
+    });
+
+    it('that nobody takes back keeps all of it for as long as the policy says, by the clock', async () => {
+      {
+        await using agent = await openAfter(0);
+        const of = async (one: DemoSite): Promise<string> =>
+          (await agent.delete(one.uri, { dryRun: false })).task ?? '';
+        tasks = { quay: await of(quay), wharf: await of(wharf) };
+      }
+      await using agent = await openAfter(71);
+      await agent.backup(other.uri, { reason: null });
+      for (const [one, task] of [
+        [quay, tasks.quay],
+        [wharf, tasks.wharf],
+      ] as const) {
+        assert.ok(await databasesOf(one));
+        assert.match(await tablesOf(`salvor_${task}_old`), /^[1-9]/);
+        assert.match(await usersOf(await userOf(test, one)), /^1\s*$/);
+      }
+      assert.ok(readdirSync(stagingOf(test)).includes(tasks.quay));
+    });
+
+    it('has a database and a user that stay for good where a site, somebody’s rights or what is in it speak against it', async () => {
+      const [user, theirs] = [await userOf(test, wharf), await userOf(test, other)];
+      const { mariadb } = test.host;
+      const dropped = { server: { socket: mariadb.socket }, name: wharf.database, user };
+      await using connection = await openConnection(mariadb.rootLogin);
+      const judge = async (sites: readonly Site[] = []): Promise<string | null> =>
+        (await judgeDeleted(connection, dropped, sites)).why;
+      const grant = (verb: 'GRANT' | 'REVOKE', database: string, whose: string): Promise<string> =>
+        mariadb.query(`${verb} SELECT ON \`${database}\`.* ${verb === 'GRANT' ? 'TO' : 'FROM'} '${whose}'@'localhost'`);
+      assert.equal(await judge(), null);
+      const { sites } = await readHost(configOf(test), new AbortController().signal);
+      const using = sites.find(({ uri }) => uri === other.uri);
+      assert.ok(using !== undefined);
+      assert.equal(await judge(sites), null);
+      const naming = (change: object): Site => ({
+        ...using,
+        databases: using.databases.map((database) => ({ ...database, ...change })),
+      });
+      const named = /harbour\.example\.org names them in its settings/;
+      assert.match((await judge([naming({ name: wharf.database })])) ?? '', named);
+      const [own] = using.databases;
+      assert.match((await judge([naming({ login: { ...own?.login, user } })])) ?? '', named);
+      await grant('GRANT', wharf.database, theirs);
+      assert.match((await judge()) ?? '', /has rights on it/);
+      await grant('REVOKE', wharf.database, theirs);
+      await grant('GRANT', other.database, user);
+      assert.match((await judge()) ?? '', /the user has rights on/);
+      await grant('REVOKE', other.database, user);
+      await mariadb.query(`REVOKE ALL ON \`${wharf.database}\`.* FROM '${user}'@'localhost'`);
+      assert.match((await judge()) ?? '', /no rights of the user on it can be seen/);
+      await mariadb.query(`GRANT ALL ON \`${wharf.database}\`.* TO '${user}'@'localhost'`);
+      await mariadb.query(`CREATE VIEW \`${wharf.database}\`.seen AS SELECT 1 AS one`);
+      assert.equal(await judge(), 'there is something in it');
+    });
+
+    it('is gone for good after that time, with its files, its database and its user; what somebody has put into a database keeps that', async () => {
+      const user = await userOf(test, quay);
+      await using agent = await openAfter(73);
+      await agent.backup(other.uri, { reason: null });
+      assert.deepEqual([await databasesOf(quay), await databasesOf(wharf)], [false, true]);
+      assert.match(await usersOf(user), /^0\s*$/);
+      assert.match(await usersOf(await userOf(test, wharf)), /^1\s*$/);
+      for (const task of Object.values(tasks)) {
+        assert.equal((await test.host.mariadb.query(`SHOW DATABASES LIKE 'salvor\\_${task}%'`)).trim(), '');
+        assert.ok(!existsSync(stagingOf(test)) || !readdirSync(stagingOf(test)).includes(task));
+      }
+      assert.equal(readFileSync(join(outside, 'theirs.txt'), 'utf8'), 'not of the site\n');
+      await assert.rejects(agent.undo(tasks.quay), hasCode('nothing-to-undo'));
+      await assertAsBefore();
+    });
+  });
+
   it('that is confirmed drops its database and its user, and nothing of its neighbour', async () => {
     const user = await userOf(test, site);
     const { task, safetyPoint } = await remove();
@@ -238,6 +449,29 @@ describe('delete', { concurrency: 1 }, () => {
 
 function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function configOf(test: TestHost): Config {
+  return loadConfig([salvorPlaces(test.host).config]);
+}
+
+function stagingOf(test: TestHost): string {
+  return join(salvorPlaces(test.host).staging, test.host.account.name);
+}
+
+/** `salvor delete URI` on a terminal where somebody types this. */
+async function askedWith(test: TestHost, uri: string, answer: string): Promise<Ran> {
+  const stdin = new PassThrough();
+  const stderr = new PassThrough();
+  let err = '';
+  stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString();
+    if (chunk.toString().includes('To delete it')) stdin.end(answer);
+  });
+  const terminal: Partial<Terminal> = { stdin, stderr, canAsk: true };
+  const ran = await runCli(['delete', uri, '--config', salvorPlaces(test.host).config], { terminal });
+  if (!stderr.writableFinished) await once(stderr.end(), 'finish');
+  return { ...ran, err };
 }
 
 /** The user of the site's settings: of the demo's sites the one that has rights on its database. */

@@ -15,6 +15,7 @@ import { type WaitFlags, watchWait } from '../wait.ts';
 export type DeleteFlags = WaitFlags & {
   readonly confirm?: string;
   readonly dryRun?: boolean;
+  readonly withoutBackup?: boolean;
   readonly yes?: boolean;
 };
 
@@ -24,12 +25,13 @@ export async function deleteCommand(site: string, flags: DeleteFlags, context: C
   if (!isDry) requireConfirmed(site, flags, context);
   await using agent = await openAgent(context);
   using waiting = watchWait(flags, context);
+  const options = { ...waiting.options, withoutBackup: flags.withoutBackup === true };
   if (!isDry && flags.yes !== true) {
-    const { plan } = await agent.delete(site, { ...waiting.options, dryRun: true });
+    const { plan } = await agent.delete(site, { ...options, dryRun: true });
     await writeAll(context.terminal.stderr, `${renderPlan(plan, context.terminal.messages).join('\n')}\n`);
     await askName(plan.uri, context);
   }
-  const document = await agent.delete(site, { ...waiting.options, dryRun: isDry });
+  const document = await agent.delete(site, { ...options, dryRun: isDry });
   waiting.end();
   return { document, text: render(document, isDry, context), exit: EXIT_OF_STATE[document.state] };
 }

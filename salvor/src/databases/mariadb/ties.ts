@@ -10,6 +10,8 @@ export type DatabaseTies = {
   readonly others: readonly string[];
   /** What else the user may: other databases, or `*` for the whole server. */
   readonly elsewhere: readonly string[];
+  /** Whether the user itself has rights on the database by its name: without, nothing but settings says that it is the user's. */
+  readonly isUsers: boolean;
   /** The user's accounts, one for each host that it may come from. */
   readonly accounts: readonly DatabaseAccount[];
 };
@@ -32,6 +34,7 @@ export async function readTies(connection: DatabaseConnection, database: string,
   return {
     others: [...new Set(others)],
     elsewhere: [...new Set(elsewhere)],
+    isUsers: rows.some(({ grantee, base }) => isThis(base) && isUsers(grantee)),
     accounts: [...new Set(accounts)].flatMap((grantee) => parseGrantee(grantee) ?? []),
   };
 }
