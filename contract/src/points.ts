@@ -17,7 +17,7 @@ export const PointDocument = z
     /** Repositories that hold it; empty where it is an archive alone. */
     copies: list(z.enum(['local', 'remote'])),
     proof: Proof.nullable(),
-    /** False where the backup named problems: such a point is restored only when it is named. */
+    /** False where the backup named problems, or its files are past their time: such a point is restored only when it is named. */
     complete: z.boolean(),
     /** The archive or dump on the host's disk that holds the same, or that the point is. */
     archive: z.object({ path: z.string(), bytes: Bytes }).readonly().nullable(),

@@ -130,7 +130,9 @@ export class Judge {
       const there = PLACES.filter((place) => halvesIn({ local, remote }[place], point).length > 0);
       const [first] = there;
       const holds = first === undefined ? [] : halvesIn({ local, remote }[first], point);
-      expected.set(id, `${id} ${holds.join()} in ${there.join()} complete`);
+      // One that has let go of its files is called what it is: not whole any more.
+      const isWhole = holds.length === 2;
+      expected.set(id, `${id} ${holds.join()} in ${there.join()}${isWhole ? ' complete' : ''}`);
     }
     const found = listed.map(({ id, holds, copies, complete }) => ({
       id,
