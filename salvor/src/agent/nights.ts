@@ -26,6 +26,7 @@ import type { Queue, WaitOptions } from './queue.ts';
 import type { TaskOutcome } from './run-task.ts';
 import { codeOf } from '../lib/errno.ts';
 import type { Journals } from './journals.ts';
+import { planPruneTasks } from './prune-tasks.ts';
 import type { TaskLog } from './task-log.ts';
 import { watchSwitches } from './watch-switches.ts';
 
@@ -135,6 +136,7 @@ async function nightOf(
       async (run) => {
         if (night.job === 'nightly' && !night.clockLook.isTrusted) run.note(CLOCK_PROBLEM);
         const done = await nightOfAccount(wanted, tools, run);
+        if (night.job === 'nightly' && (isHost || hostAccount() === null)) await pruneOld(night, run);
         if (isHost) run.note(...(await proveKit(night, run.signal)));
         return done;
       },
@@ -143,6 +145,19 @@ async function nightOf(
   } catch (error) {
     if (options.signal.aborted) throw error;
     return failed(account, sites, error);
+  }
+}
+
+/** Of the whole host, in the night of the host's own account, or where there is none of anybody. The night stands without it. */
+async function pruneOld({ log, journals, clock, clockLook }: Night, run: TaskRun): Promise<void> {
+  // What a clock in doubt calls old may be of today.
+  if (!clockLook.isTrusted) return;
+  try {
+    const { tasks, lines } = await log.prune(planPruneTasks(journals.list(), clockLook, clock()));
+    if (tasks + lines > 0) run.say(`${tasks} old tasks and ${lines} lines that old ones said were let go of`);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    run.note({ code: 'tasks-not-pruned', message: `old tasks were not let go of: ${message}`, path: null });
   }
 }
 

@@ -11,6 +11,7 @@ import type { TaskLogRow, TaskRow } from '../store/tables.ts';
 import type { JournalSite } from '../tasks/journal.ts';
 import type { TaskId } from '../tasks/task-id.ts';
 import { type RunningTask, type Wait, type WaitingTask, planTurns } from './plan-turns.ts';
+import { type PruneWanted, type Pruned, pruneTasks } from './prune-tasks.ts';
 import { type QueueLimits, holdsSite } from './queue-limits.ts';
 import { statesBefore } from './task-states.ts';
 
@@ -302,6 +303,11 @@ export class TaskLog {
       .orderBy('number')
       .execute();
     return rows.map(lineOf);
+  }
+
+  /** Lets go of old tasks and of what they said. */
+  async prune(wanted: PruneWanted): Promise<Pruned> {
+    return await pruneTasks(this.#store, wanted);
   }
 
   #waitOf(row: TaskRow, rows: readonly TaskRow[], host: HostNow): Wait | null {

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -77,6 +78,31 @@ describe('the nightly job', () => {
     test.host.mariadb.query(`USE ${quoteName(site.database)}; ${sql}`);
 
   const observe = async (): Promise<Observed> => await Promise.all(sites.map((site) => observeSite(test.host, site)));
+
+  /** Of tasks that ended 390 and 410 days ago; the night after keeps the row of the first one alone. */
+  const addOldTasks = (): (() => void) => {
+    const file = join(salvorPlaces(test.host).stateDir, 'salvor.sqlite');
+    using db = new DatabaseSync(file);
+    const tasks = [390, 410].map((days) => ({
+      id: `${days}daysold`,
+      ended: new Date(Date.now() - days * 86_400_000).toISOString(),
+    }));
+    for (const { id, ended } of tasks) {
+      db.prepare(
+        `INSERT INTO tasks (id, operation, account, uri, state, priority, queued, ended, pid, process_start, attempt, attempts, problems)
+         VALUES (?, 'backup', 'o1', 'gone.example.org', 'succeeded', 1, ?, ?, 1, '1', 1, 1, 0)`,
+      ).run(id, ended, ended);
+      db.prepare("INSERT INTO task_log (task, number, time, line) VALUES (?, 0, ?, 'said')").run(id, ended);
+    }
+    return () => {
+      using after = new DatabaseSync(file, { readOnly: true });
+      const rows = after.prepare("SELECT id FROM tasks WHERE id LIKE '%daysold'").all();
+      const lines = after.prepare("SELECT COUNT(*) AS count FROM task_log WHERE task LIKE '%daysold'").get();
+      assert.deepEqual([rows.map(({ id }) => id), lines?.['count']], [['390daysold'], 0]);
+      const told = after.prepare('SELECT COUNT(*) AS count FROM task_log WHERE line LIKE ?');
+      assert.equal(told.get('1 old tasks and 2 lines that old ones said were let go of')?.['count'], 1);
+    };
+  };
 
   /** As Aegir does it: files and database stay. */
   const disable = ({ uri }: DemoSite): void => {
@@ -254,7 +280,7 @@ describe('the nightly job', () => {
     }
   });
 
-  it('of the next night stores next to nothing, and a broken database costs nobody else his night', async () => {
+  it('of the next night stores next to nothing, a broken database costs nobody else his night, and tasks of a year ago go', async () => {
     const site = sites[2] as DemoSite;
     await test.host.mariadb.query(`RENAME TABLE ${quoteName(site.database)}.users TO mysql.users_away`).catch(() => '');
     await test.host.mariadb.query(
@@ -265,7 +291,9 @@ describe('the nightly job', () => {
     writeFileSync(kit, readFileSync(kit, 'utf8').replaceAll('"copy":"remote"', '"copy":"local"'));
     loseRecoveryKey();
     linkOut(site);
+    const loseOldTasks = addOldTasks();
     const { exit, document } = await test.attempt(['daily']);
+    loseOldTasks();
     await test.run(['init'], InitDocument);
     const anew = readFileSync(kit, 'utf8');
     assert.ok(anew.includes('"copy":"remote"'), 'init wrote the kit anew');
