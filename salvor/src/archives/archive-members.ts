@@ -43,7 +43,7 @@ export type MembersWanted = {
   readonly secrets: Pick<Secrets, 'passwords' | 'open'>;
   /** Left out: nothing stands where a password stood. */
   readonly passwords: ArchiveAbout['passwords'];
-  /** The site's modules; null where its `drushrc.php` is asked. */
+  /** The site's modules; null where its `drushrc.php` alone is asked. */
   readonly modules: readonly Module[] | null;
   /** Written as `drushrc.php` where the site has none; its password is never written. */
   readonly drushrc: DrushrcFields;
@@ -191,7 +191,8 @@ export class ArchiveMembers {
         this.#tell('password-elsewhere', 'it holds a password of the site’s database, and is no settings file', path);
       return bytes;
     }
-    if (path === DRUSHRC_NAME && this.#wanted.modules === null) this.#modules = readDrushrcFacts(bytes)?.modules ?? [];
+    if (path === DRUSHRC_NAME)
+      this.#modules = joinModules(this.#wanted.modules, readDrushrcFacts(bytes)?.modules ?? []);
     const stripped = stripPasswords(name, bytes, this.#secrets);
     switch (stripped.kind) {
       case 'clean':
@@ -383,4 +384,11 @@ async function collect(source: AsyncIterable<Uint8Array>, most: number): Promise
     if (length >= most) break;
   }
   return Buffer.concat(pieces).subarray(0, most);
+}
+
+/** What Aegir lists is of the last time that it verified the site: of modules that are known better it tells the version alone. */
+function joinModules(known: readonly Module[] | null, ofAegir: readonly Module[]): readonly Module[] {
+  if (known === null) return ofAegir;
+  const versions = new Map(ofAegir.map(({ name, version }) => [name, version]));
+  return known.map((module) => ({ ...module, version: module.version ?? versions.get(module.name) ?? null }));
 }

@@ -24,6 +24,7 @@ import { errnoOf } from '../lib/errno.ts';
 import { readHostZone } from '../lib/host-zone.ts';
 import { ARCHIVES_DIRECTORY } from '../points/find-archives.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { readPointModules } from '../points/read-point-modules.ts';
 import { sourceOfPoint } from '../points/point-source.ts';
 import { type HostTables, readHostTables } from '../sites/host-tables.ts';
 import type { Account } from '../sites/account.ts';
@@ -102,6 +103,7 @@ async function write(
 ): Promise<WrittenArchive> {
   const wanted = {
     ...wantedOf(site, point, policy.archivePasswords === 'left-out' ? 'left-out' : 'replaced'),
+    modules: await readPointModules(point),
     compression,
     level: policy.archiveLevel,
     names: archiveNames(point.manifest.site.uri, new Date(point.manifest.time), compression, readHostZone()),
@@ -157,7 +159,7 @@ export function wantedOf(
   { manifest }: Pick<OpenPoint, 'manifest'>,
   passwords: ArchiveWanted['passwords'],
   then: Site | null = null,
-): Omit<ArchiveWanted, 'compression' | 'names'> {
+): Omit<ArchiveWanted, 'compression' | 'names' | 'modules'> {
   const { uri, cms, version, path } = manifest.site;
   const databases = [...site.databases, ...(then?.databases ?? [])];
   const about: AboutWanted = {
@@ -182,7 +184,6 @@ export function wantedOf(
       open: [uri, site.account.name, ...databases.flatMap(openWords)],
     },
     passwords,
-    modules: null,
     drushrc: drushrcOf(site, { uri, path, root: manifest.platform.root, platform: manifest.platform.name }),
   };
 }

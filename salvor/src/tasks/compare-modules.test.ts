@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type TestServer, makeSite, openTestServer } from '../databases/mariadb/test-database.ts';
+import { Readable } from 'node:stream';
+import type { Module } from '../archives/archive-manifest.ts';
+import { readDumpedModules } from '../points/read-point-modules.ts';
+import { type TestServer, dumpAll, makeSite, openTestServer } from '../databases/mariadb/test-database.ts';
 import { quoteText } from '../databases/mariadb/connect.ts';
 import type { CodeModule, CodeModules } from '../sites/code-modules.ts';
 import { type ComparedCode, type ModuleComparison, compareModules } from './compare-modules.ts';
-import { type InstalledModule, installedFromPackages, readInstalledModules } from './installed-modules.ts';
+import { type InstalledModule, readInstalledModules } from './installed-modules.ts';
+
+function* cut(bytes: Buffer, size: number): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
 
 type Row = readonly [name: string, schema: number | null, removed?: number, type?: CodeModule['type']];
 
@@ -95,6 +102,19 @@ describe('modules compared with the code of a platform', () => {
 
 describe('modules that a site runs', () => {
   let test: TestServer;
+  /** What the archive of a point lists: out of the parts of a dump, without the server. */
+  const dumped = async (
+    { name: database, login }: Awaited<ReturnType<typeof makeSite>>,
+    cms: 'drupal' | 'backdrop' | 'wordpress',
+    prefix = '',
+  ): Promise<readonly Module[] | null> => {
+    const parts = await dumpAll(test, login, database);
+    return await readDumpedModules(cms, (name) => {
+      const part = parts.find(({ table }) => table === `${prefix}${name}`);
+      // Ends of pieces lie anywhere.
+      return part === undefined ? null : Readable.from(cut(part.bytes, 7));
+    });
+  };
   before(async () => {
     test = await openTestServer();
   });
@@ -118,6 +138,12 @@ describe('modules that a site runs', () => {
       { name: 'olivero', type: 'theme', schema: null },
     ]);
     assert.equal(await readInstalledModules(site.login, { name: site.name, prefix: '' }), null);
+    assert.deepEqual(await dumped(site, 'drupal', 'x_'), [
+      { name: 'node', version: null, schema: 8003, enabled: true },
+      { name: 'system', version: null, schema: 10_201, enabled: true },
+      { name: 'standard', version: null, schema: null, enabled: true },
+    ]);
+    assert.equal(await dumped(site, 'drupal'), null);
   });
 
   it('are read from the table of a Drupal 7', async () => {
@@ -133,20 +159,48 @@ describe('modules that a site runs', () => {
       { name: 'standard', type: 'profile', schema: 0 },
       { name: 'bartik', type: 'theme', schema: null },
     ]);
+    const listed = [
+      { name: 'node', version: null, schema: 7015, enabled: true },
+      { name: 'x', version: null, schema: 7001, enabled: false },
+      { name: 'standard', version: null, schema: 0, enabled: true },
+    ];
+    assert.deepEqual(await dumped(site, 'drupal'), listed);
   });
 
-  it('are those that the list of an archive has as enabled', () => {
-    const found = installedFromPackages([
-      { name: 'views', version: null, schema: 7301, enabled: true },
-      { name: 'x', version: null, schema: 1, enabled: false },
-      { name: 'never', version: null, schema: -1, enabled: true },
-    ]);
-    assert.deepEqual(
-      found.map(({ name, schema }) => [name, schema]),
-      [
-        ['views', 7301],
-        ['never', null],
-      ],
+  it('of a dump have the version that Drupal 6, 7 and Backdrop keep with them, whatever its texts and columns are like', async () => {
+    const info = `a:2:{s:4:"name";s:9:"It's\n(1),";s:7:"version";s:6:"1.30.1";}`;
+    const site = await makeSite(
+      test,
+      'modules_backdrop',
+      `CREATE TABLE bd_system (filename VARCHAR(255) COMMENT 'a, b \\n  \`c\`', name VARCHAR(255), type VARCHAR(12), owner VARCHAR(255), status INT, weight INT,
+         seen INT AS (weight + 1) VIRTUAL, schema_version SMALLINT, info BLOB, PRIMARY KEY (filename));
+       INSERT INTO bd_system (filename, name, type, owner, status, weight, schema_version, info) VALUES
+         ('core/modules/node/node.module', 'node', 'module', '', 1, 0, 1015, ${quoteText(info)}),
+         ('modules/it''s;\\n(a),\\\\.module', 'odd', 'module', NULL, 1, -5, 1000, NULL),
+         ('modules/never.module', 'never', 'module', '', 0, 0, -1, ''),
+         ('themes/basis/basis.info', 'basis', 'theme', '', 1, 0, -1, ${quoteText(info)});`,
     );
+    assert.deepEqual(await dumped(site, 'backdrop', 'bd_'), [
+      { name: 'node', version: '1.30.1', schema: 1015, enabled: true },
+      { name: 'odd', version: null, schema: 1000, enabled: true },
+    ]);
+  });
+
+  it('of a dump of WordPress are its active plugins', async () => {
+    const plugins = 'a:2:{i:0;s:19:"akismet/akismet.php";i:1;s:9:"hello.php";}';
+    const site = await makeSite(
+      test,
+      'modules_wordpress',
+      `CREATE TABLE wp_options (option_id BIGINT PRIMARY KEY, option_name VARCHAR(191), option_value LONGTEXT, autoload VARCHAR(20));
+       INSERT INTO wp_options VALUES (1, 'note', 'active_plugins are none', 'no'), (2, 'active_plugins', ${quoteText(plugins)}, 'yes');`,
+    );
+    assert.deepEqual(await dumped(site, 'wordpress', 'wp_'), [
+      { name: 'akismet', version: null, schema: null, enabled: true },
+      { name: 'hello', version: null, schema: null, enabled: true },
+    ]);
+    assert.equal(await dumped(site, 'drupal', 'wp_'), null);
+    // What another tool wrote, or somebody by hand, is nobody's list.
+    const torn = Readable.from([Buffer.from("INSERT INTO `options` VALUES ('active_plugins'")]);
+    assert.equal(await readDumpedModules('wordpress', () => torn), null);
   });
 });

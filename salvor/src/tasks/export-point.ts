@@ -7,6 +7,7 @@ import { type WrittenArchive, writeArchive } from '../archives/write-archive.ts'
 import { openHelper } from '../lib/account-helper/open-helper.ts';
 import { showSafePath } from '../lib/beneath/safe-path.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { readPointModules } from '../points/read-point-modules.ts';
 import { sourceOfPoint } from '../points/point-source.ts';
 import type { Policy } from '../policies/settings.ts';
 import type { Site } from '../sites/site.ts';
@@ -69,6 +70,7 @@ async function write(
 ): Promise<WrittenArchive> {
   const wanted = {
     ...wantedOf(site, point, policy.archivePasswords === 'left-out' ? 'left-out' : 'replaced', stored),
+    modules: await readPointModules(point),
     compression,
     level: policy.archiveLevel,
     names: [name],

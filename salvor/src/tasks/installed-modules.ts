@@ -1,6 +1,6 @@
 /**
- * Which modules, themes and profiles a site runs, and which database update each had last: from the tables where they can
- * be asked, else from what Aegir wrote into `drushrc.php`, which is of the last time that the site was verified.
+ * Which modules, themes and profiles a site runs, and which database update each had last: from the tables of its server. What
+ * an archive lists of them is read out of its point (`points/read-point-modules.ts`).
  */
 import {
   type DatabaseConnection,
@@ -10,7 +10,6 @@ import {
   serverErrorNumber,
 } from '../databases/mariadb/connect.ts';
 import { type SerialisedMap, unserialisePhp } from '../lib/php-unserialise.ts';
-import type { Module } from '../archives/archive-manifest.ts';
 
 export type InstalledModule = {
   readonly name: string;
@@ -32,13 +31,6 @@ export async function readInstalledModules(
 ): Promise<readonly InstalledModule[] | null> {
   await using connection = await openConnection(login, { database: name, signal });
   return (await readNew(connection, name, prefix)) ?? (await readOld(connection, name, prefix));
-}
-
-/** From the list of packages of an archive or `drushrc.php`. */
-export function installedFromPackages(packages: readonly Module[]): readonly InstalledModule[] {
-  return packages
-    .filter(({ enabled }) => enabled)
-    .map(({ name, schema }) => ({ name, type: 'module', schema: schema === NOT_INSTALLED ? null : schema }));
 }
 
 /** From Drupal 8 on: the configuration names them, and a table of keys the updates. */

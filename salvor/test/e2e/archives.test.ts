@@ -38,6 +38,13 @@ describe('an archive of a point', () => {
     test = await openTestHost({ archives: true, posts: 6, nodes: 30, files: 20 });
     out = join(test.host.directory, 'out');
     mkdirSync(out);
+    const extension =
+      'a:3:{s:6:"module";a:2:{s:9:"module_03";i:0;s:4:"node";i:0;}s:5:"theme";a:0:{}s:7:"profile";s:8:"standard";}';
+    const database = quoteName(test.host.site('market.example.org').database);
+    await test.host.mariadb.query(
+      `INSERT INTO ${database}.config VALUES ('', 'core.extension', '${extension}');
+       UPDATE ${database}.key_value SET value = 'i:9301;' WHERE name = 'module_03'`,
+    );
   });
   after(() => test[Symbol.asyncDispose]());
 
@@ -65,6 +72,11 @@ describe('an archive of a point', () => {
       assert.equal(original.page.status, 200);
       const { path: file, manifest } = await archive(site);
       assert.deepEqual(manifest.problems, []);
+      const modules = [
+        { name: 'module_03', version: null, schema: 9301, enabled: true },
+        { name: 'node', version: null, schema: null, enabled: true },
+      ];
+      if (uri === 'market.example.org') assert.deepEqual(manifest.modules, modules);
       assert.equal(execFileSync('gunzip', ['-c', file], { maxBuffer: 1 << 30 }).includes(site.password), false);
 
       // What is there now goes, all of it; what Aegir does then are these three commands.

@@ -74,7 +74,7 @@ function mix(hash: number): number {
 }
 
 /** The names in ``INSERT INTO `t` (`a`, `b`) VALUES``; null where there are none. */
-function readColumnList(prefix: Buffer): readonly string[] | null {
+export function readColumnList(prefix: Buffer): readonly string[] | null {
   const names = [...prefix.toString('utf8').matchAll(/`((?:[^`]|``)*)`/g)].map(([, name]) =>
     (name ?? '').replaceAll('``', '`'),
   );
