@@ -1,5 +1,5 @@
 /**
- * What changes places in a restore, as a value: tables first, all of a database in one statement, then each directory
+ * What changes places in a restore, as a value: tables first, all of a server in one statement, then each directory
  * in one exchange. Between the first and the last the site is mixed, for less than a second. Virtual hosts go before
  * both, because the web server may refuse them, and are in force after both, when it has read them. What is kept of
  * tables that stayed where they were is put aside when all that is over.
@@ -13,10 +13,10 @@ import { findEqualTables, keepCopies } from '../databases/mariadb/equal-tables.t
 import { inspectSwap } from '../databases/mariadb/inspect-swap.ts';
 import type { SwapPlan } from '../databases/mariadb/plan-swap.ts';
 import { planSwapBack } from '../databases/mariadb/plan-swap-back.ts';
-import { applySwap, finishSwap, revertSwap, type SwapResult } from '../databases/mariadb/swap.ts';
 import type { Audit } from '../lib/audit-log.ts';
 import { planEntriesBack } from './move-entries.ts';
 import { type Move, invertMove, isMoveKept, makeMove, surveyMove } from './move-site.ts';
+import { finishTables, moveAllTables, revertTables, settleRest, settleTables } from './switch-tables.ts';
 import { type WebServer, reloadWebServer, requireTested, testWebServer } from './web-server.ts';
 
 export type Switch = {
@@ -64,21 +64,15 @@ function nameParts({ tables, moves, names = [], virtualHosts }: Switch): string 
 }
 
 async function switchParts(wanted: Switch, home: string, tools: SwitchTools): Promise<readonly Problem[]> {
-  const problems: Problem[] = [];
   await placeVirtualHosts(wanted.virtualHosts, tools);
-  for (const { server, plan } of wanted.tables) {
-    const onWait = (transactions: readonly string[]): void =>
-      tools.say(`${plan.live} waits for: ${transactions.join('; ') || 'an unknown lock'}`);
-    const swapped = await applySwap(await tools.administratorOf(server, home), plan, { onWait });
-    problems.push(
-      ...swapped.problems.map(({ code, name, message }) => ({ code, message, path: `${plan.live}.${name}` })),
-    );
-  }
+  await moveAllTables(wanted.tables, home, tools);
+  const { problems, rest } = await settleTables(wanted.tables, home, tools);
   for (const move of wanted.moves) makeMove(move);
   makeNames(wanted, tools);
   const unread = await reloadVirtualHosts(wanted.virtualHosts, tools);
+  const settled = await settleRest(rest, home, tools);
   await keepAllCopies(wanted, home, tools);
-  return [...problems, ...unread];
+  return [...problems, ...settled, ...unread];
 }
 
 async function keepAllCopies({ tables }: Switch, home: string, tools: SwitchTools): Promise<void> {
@@ -132,8 +126,7 @@ async function reloadVirtualHosts(
 export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
   await tools.audit('switch', nameParts(wanted), async () => {
     await placeVirtualHosts(wanted.virtualHosts, tools);
-    for (const { server, plan } of wanted.tables)
-      tellProblems(await finishSwap(await tools.administratorOf(server, home), plan), tools);
+    await finishTables(wanted.tables, home, tools);
     for (const move of wanted.moves) makeMove(move);
     makeNames(wanted, tools);
     for (const { message } of await reloadVirtualHosts(wanted.virtualHosts, tools)) tools.say(message);
@@ -141,17 +134,12 @@ export async function finishSwitch(wanted: Switch, home: string, tools: SwitchTo
   });
 }
 
-function tellProblems({ problems }: SwapResult, tools: Pick<SwitchTools, 'say'>): void {
-  for (const { message } of problems) tools.say(message);
-}
-
 /** Moves back what has moved. */
 export async function revertSwitch(wanted: Switch, home: string, tools: SwitchTools): Promise<void> {
   await tools.audit('switch-back', nameParts(wanted), async () => {
     for (const move of (wanted.names ?? []).toReversed()) if (isKnown(move, tools)) makeMove(invertMove(move));
     for (const move of wanted.moves.toReversed()) makeMove(invertMove(move));
-    for (const { server, plan } of wanted.tables.toReversed())
-      tellProblems(await revertSwap(await tools.administratorOf(server, home), plan), tools);
+    await revertTables(wanted.tables, home, tools);
     const { virtualHosts } = wanted;
     if (virtualHosts === undefined) return;
     const moved = virtualHosts.moves.filter((move) => isKnown(move, tools) && surveyMove(move) !== 'before');

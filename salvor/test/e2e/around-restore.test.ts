@@ -181,10 +181,27 @@ describe('around a restore', () => {
     });
   });
 
-  it('PHP is reloaded after the switch; a reload or a hook that fails then warns', async () => {
-    const sign = join(test.host.directory, 'reloaded');
-    await restore({ reloadPhp: ['touch', sign] }, { only: 'files' });
-    assert.ok(existsSync(sign));
+  it('PHP is reloaded right after the switch, of a restore as of an undo, and before anything runs it; a reload or a hook that fails then warns', async () => {
+    const said = join(test.host.directory, 'reloaded');
+    const picture = join(test.site.path, 'files/pictures/2.png');
+    const was = readFileSync(picture);
+    writeFileSync(picture, 'changed');
+    const policy = {
+      reloadPhp: ['sh', '-c', `(echo reload; head -c 7 ${picture}) > ${said}`],
+      postRestore: ['sh', '-c', 'echo $SALVOR_OPERATION'],
+    };
+    const order = (): readonly string[] =>
+      lines
+        .filter((line) => /^(switch: done|reload PHP: begins|hook postRestore: \w+$)/.test(line))
+        .map((line) => line.split(' after ')[0] ?? '');
+    const { task } = await restore(policy, { only: 'files' });
+    assert.deepEqual(readFileSync(said), Buffer.concat([Buffer.from('reload\n'), was.subarray(0, 7)]));
+    assert.deepEqual(order(), ['switch: done', 'reload PHP: begins', 'hook postRestore: restore']);
+    lines.length = 0;
+    assert.deepEqual(await undo(task, policy), []);
+    assert.equal(readFileSync(said, 'utf8'), 'reload\nchanged', 'PHP finds what the undo has brought back');
+    assert.deepEqual(order(), ['switch: done', 'reload PHP: begins', 'hook postRestore: undo']);
+    writeFileSync(picture, was);
     const warned = await restore({ reloadPhp: ['false'], postRestore: ['false'] }, { only: 'files' });
     assert.deepEqual([warned.state, codes(warned)], ['warned', ['php-not-reloaded', 'hook-failed']]);
   });

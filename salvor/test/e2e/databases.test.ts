@@ -214,6 +214,50 @@ describe('a site whose database is not as most are', () => {
     void one;
   });
 
+  it('may be two: a restore and its undo take both, and a server that is killed in the switch leaves neither half done', async () => {
+    const password = 'of-two';
+    const fill = (rows: string): string =>
+      ['pair_one', 'pair_two'].map((name) => `DELETE FROM ${name}.t; INSERT INTO ${name}.t VALUES ${rows};`).join(' ');
+    await query(`CREATE DATABASE pair_one; CREATE DATABASE pair_two; CREATE USER pairs@localhost IDENTIFIED BY '${password}';
+      GRANT ALL ON pair_one.* TO pairs@localhost; GRANT ALL ON pair_two.* TO pairs@localhost;
+      CREATE TABLE pair_one.t (i INT PRIMARY KEY); CREATE TABLE pair_two.t (i INT PRIMARY KEY); ${fill('(1), (2)')}`);
+    const fields = { driver: 'mysql', username: 'pairs', password, unix_socket: test.host.mariadb.socket, prefix: '' };
+    using settings = withSettings(
+      harbour,
+      `${connection({ ...fields, database: 'pair_one' })}
+       $databases['second']['default'] = ${toPhp({ ...fields, database: 'pair_two' })};`,
+    );
+    void settings;
+    const look = async (): Promise<string> => {
+      const rows = await query('SELECT COUNT(*) FROM pair_one.t; SELECT COUNT(*) FROM pair_two.t');
+      return rows.replaceAll('\n', ' ').trim();
+    };
+    {
+      await using agent = await test.open();
+      const made = await agent.backup(harbour.uri, { reason: null });
+      assert.deepEqual([made.tables, made.problems], [2, []]);
+      await query(fill('(9)'));
+      const restored = await agent.restore(harbour.uri, { ...DATABASES_ONLY, point: made.point });
+      assert.equal(await look(), '2 2');
+      await agent.undo(restored.task ?? '');
+      assert.equal(await look(), '1 1');
+    }
+    let isKilled = false;
+    {
+      await using agent = await test.open((line) => {
+        if (line !== 'switch: begins' || isKilled) return;
+        isKilled = true;
+        process.kill(test.host.mariadb.pid, 'SIGKILL');
+      });
+      await assert.rejects(agent.restore(harbour.uri, DATABASES_ONLY), hasCode('database-unreachable'));
+    }
+    await test.host.mariadb.kill('SIGKILL');
+    await test.host.mariadb.start();
+    await (await test.open())[Symbol.asyncDispose]();
+    assert.equal(await look(), '1 1');
+    assert.equal(await leftToLoad(), '');
+  });
+
   it('is not cut short by a tenant who names it in settings of his own: the server does not let him in', async () => {
     const { database } = market;
     using settings = withSettings(

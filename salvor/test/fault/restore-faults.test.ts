@@ -18,7 +18,9 @@ import {
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { backup, forgetNamed, listSnapshots } from '@salvor/engine';
+import { openConnection } from '../../src/databases/mariadb/connect.ts';
 import { openAccountRepository } from '../../src/points/repositories.ts';
 import { EVERYTHING, type FaultHost, hasCode, openFaultHost } from './fault-host.ts';
 
@@ -226,37 +228,60 @@ describe('a restore that meets a fault', () => {
     await sql(`SET FOREIGN_KEY_CHECKS=0; RENAME TABLE \`${database}\`.users_kept TO \`${database}\`.users`);
   });
 
-  it('takes what changed while it ran into a safety point of the very instant of the switch', async () => {
+  it('names what changed while it ran: of each write that the server had acknowledged one finds where it is', async () => {
     const changed = join(test.site.path, 'late.txt');
-    let isWritten = false;
+    const { database } = test.site;
+    const written = new Set<string>();
+    const end = new AbortController();
+    const writing: Promise<void>[] = [];
+    await using visitor = await openConnection(test.host.mariadb.rootLogin, { database });
+    const write = async (): Promise<void> => {
+      for (let number = 0; !end.signal.aborted; number += 1) {
+        const sid = `late-${number}`;
+        const values = `VALUES (1, '${sid}', 'x', 1, 'y')`;
+        await visitor.execute(`INSERT INTO sessions (uid, sid, hostname, timestamp, session) ${values}`);
+        written.add(sid);
+        await sleep(1);
+      }
+    };
     await using agent = await test.open((line) => {
-      if (line !== 'build: begins' || isWritten) return;
-      isWritten = true;
+      if (line !== 'build: begins' || writing.length > 0) return;
       writeFileSync(changed, 'written while the restore ran\n');
-      execFileSync('mariadb', [
-        '--no-defaults',
-        '-uroot',
-        `-S${test.host.mariadb.socket}`,
-        test.site.database,
-        '-e',
-        "INSERT INTO sessions (uid, sid, hostname, timestamp, session) VALUES (1, 'late', 'x', 1, 'y')",
-      ]);
+      writing.push(write());
     });
     // Views are made again on both sides: a database with some is named instead of taken twice.
     const restored = await agent.restore(test.site.uri, { ...EVERYTHING, point });
-    assert.ok(isWritten);
+    end.abort();
+    await Promise.all(writing);
     assert.equal(existsSync(changed), false);
     assert.ok((restored.changedMeanwhile?.files ?? 0) >= 1);
     assert.deepEqual(restored.changedMeanwhile?.tables, 1);
     assert.deepEqual(
       restored.problems.filter(({ code }) => code === 'changed-meanwhile').map(({ path }) => path),
-      ['late.txt', `${test.site.database}.sessions`],
+      ['late.txt', `${database}.sessions`],
+    );
+    const sidsIn = async (place: string): Promise<readonly string[]> =>
+      (await test.host.mariadb.query(`SELECT sid FROM \`${place}\`.sessions WHERE sid LIKE 'late-%'`))
+        .trim()
+        .split('\n');
+    const live = new Set(await sidsIn(database));
+    const replaced = [...written].filter((sid) => !live.has(sid));
+    assert.ok(replaced.length > 0, 'none came before the switch');
+    const [kept] = (await test.host.mariadb.query(`SHOW DATABASES LIKE 'salvor_${restored.task ?? ''}_old'`)).split(
+      '\n',
+    );
+    const old = new Set(await sidsIn(kept ?? ''));
+    assert.deepEqual(
+      replaced.filter((sid) => !old.has(sid)),
+      [],
+      'each is in the table that was named',
     );
     await assertPinned(restored.safetyPoint ?? '');
     const undone = await agent.undo(restored.task ?? '');
     assert.equal(undone.state, 'succeeded');
     assert.equal(readFileSync(changed, 'utf8'), 'written while the restore ran\n');
     rmSync(changed);
+    await test.host.mariadb.query(`DELETE FROM \`${database}\`.sessions WHERE sid LIKE 'late-%'`);
   });
 
   it('asks for more of a name that two points begin with', async () => {

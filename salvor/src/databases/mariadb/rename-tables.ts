@@ -4,7 +4,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SalvorError } from '../../errors.ts';
-import { type DatabaseConnection, type DatabaseLogin, quoteName, serverErrorNumber } from './connect.ts';
+import {
+  type DatabaseConnection,
+  type DatabaseLogin,
+  openConnection,
+  quoteName,
+  serverErrorNumber,
+} from './connect.ts';
 import { type HeldTables, holdEqualTables } from './equal-tables.ts';
 import { createObjects, type DatabaseObject, dropObjects, readObjects } from './objects.ts';
 import { stubsOf, type SwapPlan } from './plan-swap.ts';
@@ -22,54 +28,58 @@ export type SwapOptions = {
 export const LOCK_WAIT_SECONDS = 1;
 const DEFAULT_ATTEMPTS = 20;
 /** Between two tries the visitors that queued up behind the first one get their turn. */
-const PAUSE_MS = 300;
+export const PAUSE_MS = 300;
 const ER_LOCK_WAIT_TIMEOUT = 1205;
 const ER_LOCK_DEADLOCK = 1213;
 
 /**
- * Throws 'swap-locked' (and everything is as before), 'swap-obstructed' where triggers could not be made again, what the
- * signal says, or as a statement does.
+ * Moves the tables of all plans in one statement. Throws 'swap-locked' (and everything is as before), 'swap-obstructed'
+ * where triggers could not be made again, what the signal says, or as a statement does.
  */
 export async function renameTables(
   connection: DatabaseConnection,
-  plan: SwapPlan,
+  all: readonly SwapPlan[],
   options: SwapOptions,
 ): Promise<void> {
-  const stubs = stubsOf(plan);
-  if (renamesOf(plan).length === 0) return;
-  const coming = new Set(plan.moves.filter(({ comes }) => comes).map(({ table }) => table));
-  for (const table of [...stubs.leaving, ...stubs.coming]) coming.add(table);
-  const triggers = plan.outgoing.filter((object) => object.kind === 'trigger');
-  // A view stands where a table comes: it goes first. All other views stay till they are made anew.
-  const views = plan.outgoing.filter((object) => object.kind === 'view' && coming.has(object.name));
+  const plans = all.filter((plan) => renamesOf(plan).length > 0);
+  if (plans.length === 0) return;
+  const lives = plans.map(({ live }) => live);
+  const mayStay = plans.flatMap((plan) => plan.mayStay ?? []);
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
   // Dropped and made again for each try: of tables that have some, fewer are made.
-  let quick = triggers.length + views.length === 0 ? QUICK_TRIES : QUICK_TRIES_WITH_OBJECTS;
-  let holds = (plan.mayStay ?? []).length > 0 ? MAX_HOLDS : 0;
+  let quick = plans.every((plan) => objectsOnTheWay(plan).length === 0) ? QUICK_TRIES : QUICK_TRIES_WITH_OBJECTS;
+  let holds = mayStay.length > 0 ? MAX_HOLDS : 0;
   let patienceMs = attempts * PATIENCE_PER_ATTEMPT_MS;
   for (let attempt = 0; ;) {
     try {
-      patienceMs -= await passOpenTransactions(connection, plan.live, { ...options, patienceMs });
+      patienceMs -= await passOpenTransactions(connection, lives, { ...options, patienceMs });
       options.signal?.throwIfAborted();
-      await using held = holds > 0 ? await holdWhatMayStay(connection.login, plan) : NONE_HELD;
+      await using held = new AsyncDisposableStack();
       await connection.execute(`SET SESSION lock_wait_timeout = ${holds + quick > 0 ? 0 : LOCK_WAIT_SECONDS}`);
-      await dropObjects(connection, plan.scratch, plan.scratchTriggers);
-      await dropObjects(connection, plan.live, [...triggers, ...views]);
-      await renameOnce(connection, renamesOf(plan, held.tables), holds > 0 ? HELD_TRIES : 1);
+      const renames: string[] = [];
+      for (const plan of plans) {
+        const { tables } = holds > 0 ? held.use(await holdWhatMayStay(connection.login, plan)) : NONE_HELD;
+        renames.push(...renamesOf(plan, tables));
+      }
+      for (const plan of plans) {
+        await dropObjects(connection, plan.scratch, plan.scratchTriggers);
+        await dropObjects(connection, plan.live, objectsOnTheWay(plan));
+      }
+      await renameOnce(connection, renames, holds > 0 ? HELD_TRIES : 1);
       return;
     } catch (error) {
       const number = serverErrorNumber(error);
       if (isLost(error)) throw error;
       // The site must not be without its triggers while we wait, nor after we gave up.
       await connection.execute(`SET SESSION lock_wait_timeout = ${LOCK_WAIT_SECONDS}`);
-      await bringBack(connection, plan.live, [...triggers, ...views]);
+      for (const plan of plans) await bringBack(connection, plan.live, objectsOnTheWay(plan));
       if (holds > 0 && number !== null) {
         // Whatever keeps them from being held: they can move as all others do.
         holds = number === ER_LOCK_WAIT_TIMEOUT ? holds - 1 : 0;
         await sleep(PAUSE_MS);
         continue;
       }
-      if (number !== ER_LOCK_WAIT_TIMEOUT && number !== ER_LOCK_DEADLOCK) throw error;
+      if (!isLockedOut(error)) throw error;
       if (quick > 0) {
         quick -= 1;
         await sleep(QUICK_PAUSE_MS);
@@ -79,15 +89,29 @@ export async function renameTables(
       const transactions = await findLongTransactions(connection);
       options.onWait?.(transactions);
       if (attempt >= attempts) {
-        throw new SalvorError(
-          'swap-locked',
-          { database: plan.live, transactions: describe(transactions) },
-          { cause: error },
-        );
+        const context = { database: lives.join(', '), transactions: describe(transactions) };
+        throw new SalvorError('swap-locked', context, { cause: error });
       }
       await sleep(PAUSE_MS);
     }
   }
+}
+
+/** Triggers can't move with their tables; a view stands where a table comes. All other views stay till they are made anew. */
+function objectsOnTheWay(plan: SwapPlan): readonly DatabaseObject[] {
+  const stubs = stubsOf(plan);
+  const coming = new Set(plan.moves.filter(({ comes }) => comes).map(({ table }) => table));
+  for (const table of [...stubs.leaving, ...stubs.coming]) coming.add(table);
+  return [
+    ...plan.outgoing.filter((object) => object.kind === 'trigger'),
+    ...plan.outgoing.filter((object) => object.kind === 'view' && coming.has(object.name)),
+  ];
+}
+
+/** Whether a statement gave way to somebody who holds what it needs. */
+export function isLockedOut(error: unknown): boolean {
+  const number = serverErrorNumber(error);
+  return number === ER_LOCK_WAIT_TIMEOUT || number === ER_LOCK_DEADLOCK;
 }
 
 /** Several tries while tables are held: to lock and to sum them again would take longer than the statements in the way. */
@@ -143,39 +167,48 @@ function renamesOf(plan: SwapPlan, stays: ReadonlySet<string> = NONE_HELD.tables
  */
 const QUICK_TRIES = 60;
 const QUICK_TRIES_WITH_OBJECTS = 5;
-const QUICK_PAUSE_MS = 7;
+export const QUICK_PAUSE_MS = 7;
 
 /** A try that meets an open transaction keeps every visitor behind it for a second: better to look before. All of it may be used for the first. */
 const PATIENCE_PER_ATTEMPT_MS = 500;
 const LOOK_STEP_MS = 50;
 
+/** The same for whoever has more than one server to wait for: he looks at each before anything moves on the first. */
+export async function waitForOpenTransactions(admin: DatabaseLogin, lives: readonly string[]): Promise<void> {
+  await using connection = await openConnection(admin);
+  await passOpenTransactions(connection, lives, { patienceMs: DEFAULT_ATTEMPTS * PATIENCE_PER_ATTEMPT_MS });
+}
+
 /**
- * Waits until no transaction in the live database is open for longer than the time between two looks, or until it has
+ * Waits until no transaction in the live databases is open for longer than the time between two looks, or until it has
  * waited long enough: then the rename is tried all the same, and says what is in its way. Gives the time that it took.
  */
 async function passOpenTransactions(
   connection: DatabaseConnection,
-  live: string,
+  lives: readonly string[],
   options: Pick<SwapOptions, 'signal'> & { readonly patienceMs: number },
 ): Promise<number> {
-  let before = await listTransactions(connection, live);
+  let before = await listTransactions(connection, lives);
   let waited = 0;
   for (; before.size > 0 && waited < options.patienceMs; waited += LOOK_STEP_MS) {
     options.signal?.throwIfAborted();
     await sleep(LOOK_STEP_MS);
-    const now = await listTransactions(connection, live);
+    const now = await listTransactions(connection, lives);
     before = new Set([...now].filter((transaction) => before.has(transaction)));
   }
   return waited;
 }
 
-/** Those of sessions that are in this database, each with its beginning: one of the same session a moment later is another. */
-async function listTransactions(connection: DatabaseConnection, live: string): Promise<ReadonlySet<string>> {
+/** Those of sessions that are in these databases, each with its beginning: one of the same session a moment later is another. */
+async function listTransactions(
+  connection: DatabaseConnection,
+  lives: readonly string[],
+): Promise<ReadonlySet<string>> {
   const rows = await connection.query<{ id: string; began: string; trx: string }>(
     `SELECT t.trx_mysql_thread_id AS id, t.trx_started AS began, t.trx_id AS trx
      FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id
-     WHERE p.DB = ? AND p.ID <> ?`,
-    [live, connection.id],
+     WHERE p.DB IN (?) AND p.ID <> ?`,
+    [lives, connection.id],
   );
   return new Set(rows.map(({ id, began, trx }) => `${id} ${began} ${trx}`));
 }

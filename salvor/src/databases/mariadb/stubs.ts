@@ -8,6 +8,7 @@
  */
 import { type DatabaseConnection, quoteName, quoteText, serverErrorNumber } from './connect.ts';
 import { readWantedColumns } from './foreign-keys.ts';
+import { isServersTrouble } from './objects.ts';
 import type { DatabaseProblem } from './probe.ts';
 
 /** Names of missing parents on either side of a switch; a name may be in both. */
@@ -58,7 +59,7 @@ export async function dropStubs(
     try {
       await connection.execute(`DROP TABLE IF EXISTS ${quoteName(database, name)}`);
     } catch (error) {
-      if (serverErrorNumber(error) === null) throw error;
+      if (isServersTrouble(serverErrorNumber(error))) throw error;
       const words = error instanceof Error ? error.message : '';
       const message = `the empty table ${name}, which stands for one that was missing, was not dropped: ${words}`;
       problems.push({ code: 'stub-not-dropped', name, message });
