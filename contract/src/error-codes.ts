@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   cancelled: { http: 499, exit: 1 },
   'command-failed': { http: 500, exit: 1 },
   'command-missing': { http: 500, exit: 1 },
+  'command-still-runs': { http: 500, exit: 1 },
   'config-damaged': { http: 500, exit: 1 },
   'config-exposed': { http: 500, exit: 2 },
   'config-invalid': { http: 500, exit: 2 },

@@ -142,6 +142,13 @@ export const SALVOR_ERRORS = {
     exit: 1,
     retry: 'never',
   },
+  'command-still-runs': {
+    message: (c) =>
+      `What a hook or Drush has started can’t be ended (processes ${String(c['processes'])}); nothing was put back.`,
+    hint: 'It waits for a disk or a network file system that does not answer: mend that, then run any command of Salvor again.',
+    exit: 1,
+    retry: 'later',
+  },
   'config-exposed': {
     message: (c) => `${String(c['file'])} holds a password and other users can read it.`,
     hint: 'Make it yours alone with: chmod 600 FILE',

@@ -2,7 +2,7 @@
  * Finishes or undoes what a crash left, before anything else is done. Asks disk and server what is there and assumes
  * nothing; the journals only say where to look.
  *
- *   for each journal whose process is gone: lock the site → finish or undo (tasks/recover-task.ts) → close its row
+ *   for each journal whose process is gone: lock the site → end what its commands left running → finish or undo (tasks/recover-task.ts) → close its row
  *   rows that say `running` with no process and no journal → failed; `queued`, and their process is gone → cancelled, or
  *   left to whoever serves the host
  *   private directories and lock files of dead tasks → removed
@@ -11,6 +11,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SalvorError } from '../errors.ts';
 import { isAlive } from '../lib/process-identity.ts';
+import { endTree } from '../lib/process-tree.ts';
 import type { TaskRow } from '../store/tables.ts';
 import { removeUnfinishedArchive } from '../tasks/archive-point.ts';
 import { recoverTask } from '../tasks/recover-task.ts';
@@ -25,6 +26,9 @@ import { makeDirectories } from '../lib/make-directories.ts';
 /** Another command's recovery is waited for; it may have to remove a large tree. */
 const MAX_WAIT_MS = 10 * 60_000;
 const WAIT_STEP_MS = 50;
+
+/** For what the task's commands have left running: killed, it is gone at once, or its disk is. */
+const MAX_END_MS = 30_000;
 
 const KILLED = 'the process was killed';
 
@@ -97,6 +101,8 @@ async function recoverOne(room: TaskRoom, task: Parameters<TaskRoom['journals'][
     const row = await room.log.read(task);
     if (row !== null && room.hooksOf(row) !== null)
       words.say('no hook runs now: of one whose end is not said above it is not known how far it came');
+    const ended = await endTree(task, { withinMs: MAX_END_MS });
+    if (ended > 0) words.say(`ended ${ended} processes that its hooks or Drush had left running`);
     const recovered = await recoverTask(journal, { ...room, say: words.say, audit: room.auditLog.for(task) });
     if (removeUnfinishedArchive(place.home, task)) words.say('removed the archive that was not finished');
     words.say(`ended ${recovered.state}`);

@@ -16,6 +16,12 @@ export function identifyThisProcess(): ProcessIdentity {
   return { pid: process.pid, start };
 }
 
+/** Null where no process of this id runs. */
+export function identifyProcess(pid: number): ProcessIdentity | null {
+  const start = readStart(pid);
+  return start === null ? null : { pid, start };
+}
+
 /** Whether that very process still runs. A zombie does not: it is dead and waits for its parent. */
 export function isAlive(identity: ProcessIdentity): boolean {
   return readStart(identity.pid) === identity.start;

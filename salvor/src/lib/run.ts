@@ -4,6 +4,7 @@
  *   no shell · arguments as a list · an environment of two variables · never detached
  *   bytes in and out with back-pressure · the last words of stderr kept, secrets struck out
  *   killed with us: the kernel sends SIGKILL when our process dies, so that nothing works on unseen
+ *   where it is foreign code, with all that it has started itself (process-tree.ts)
  *
  * Every child starts through `setpriv` of util-linux, which becomes the command (same process id): it
  * sets the death signal and, where a user is named, drops uid, gid, groups, capabilities and the way
@@ -11,9 +12,11 @@
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SalvorError } from '../errors.ts';
+import { endTree, firstWithin, markOf, namespaceWords } from './process-tree.ts';
 
 /** A user of the operating system, by number: names are looked up where the user is chosen. */
 export type OsUser = {
@@ -43,6 +46,11 @@ export type RunOptions = {
   /** SIGTERM, and SIGKILL `killAfterMs` later; then nothing is waited for that a child of the child holds open. */
   readonly signal?: AbortSignal | undefined;
   readonly killAfterMs?: number;
+  /**
+   * A mark: all that the child starts ends with it, before `finished` settles, and can be found by the mark when we are dead
+   * (`endTree`). The child then reads nothing (no `stdin`).
+   */
+  readonly tree?: string;
 };
 
 export type Run = AsyncDisposable & {
@@ -56,6 +64,7 @@ export type Run = AsyncDisposable & {
 /** A tool's last words are enough to act on; its whole stderr may be as long as its input. */
 const MAX_LAST_WORDS_BYTES = 8192;
 const DEFAULT_KILL_AFTER_MS = 2000;
+const KILL_AGAIN_MS = 20;
 /** Where programs are looked for. */
 export const PROGRAM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -74,14 +83,21 @@ export function findCommand(name: string): string | null {
 export function openRun(command: string, options: RunOptions): Run {
   options.signal?.throwIfAborted();
   const stdio: StdioOptions = [options.stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', ...(options.descriptors ?? [])];
-  const child = spawn('setpriv', [...dropRights(options.user), '--', command, ...options.args], {
-    env: { PATH: PROGRAM_PATH, LANG: 'C.UTF-8', ...options.env },
+  const { words, isApart } = wordsOf(command, options);
+  const [program = command, ...args] = words;
+  const child = spawn(program, args, {
+    env: {
+      PATH: PROGRAM_PATH,
+      LANG: 'C.UTF-8',
+      ...options.env,
+      ...(options.tree === undefined ? {} : markOf(options.tree)),
+    },
     cwd: options.cwd ?? '/',
     stdio,
     shell: false,
     detached: false,
   });
-  const process = new StartedProcess(command, child, options);
+  const process = new StartedProcess(command, child, options, isApart);
   return {
     pid: child.pid ?? -1,
     stdout: process.readOutput(),
@@ -110,6 +126,19 @@ export async function run(command: string, options: RunOptions & { readonly maxB
   return Buffer.concat(pieces);
 }
 
+/** `isApart`: in a namespace of its own. */
+function wordsOf(
+  command: string,
+  { args, user, tree }: RunOptions,
+): { readonly words: readonly string[]; readonly isApart: boolean } {
+  const words = ['setpriv', ...dropRights(user), '--', command, ...args];
+  if (tree === undefined) return { words, isApart: false };
+  const isOther = user !== undefined && user.uid !== 0 && process.getuid?.() === 0;
+  const namespace = isOther ? namespaceWords() : null;
+  if (namespace === null) return { words: ['setsid', ...words], isApart: false };
+  return { words: ['setpriv', ...dropRights(undefined), '--', ...namespace, ...words], isApart: true };
+}
+
 function dropRights(user: OsUser | undefined): string[] {
   const args = ['--pdeathsig', 'KILL'];
   if (user !== undefined) {
@@ -126,13 +155,15 @@ class StartedProcess {
   readonly #command: string;
   readonly #child: ChildProcess;
   readonly #options: RunOptions;
+  readonly #isApart: boolean;
   #words = Buffer.alloc(0);
   #isStopped = false;
   #sourceError: unknown;
   #killTimer: NodeJS.Timeout | undefined;
 
-  constructor(command: string, child: ChildProcess, options: RunOptions) {
+  constructor(command: string, child: ChildProcess, options: RunOptions, isApart: boolean) {
     this.#command = command;
+    this.#isApart = isApart;
     this.#child = child;
     this.#options = options;
     // Node throws away what nobody waits for when a child ends: what it printed would be lost to a slow reader.
@@ -167,7 +198,7 @@ class StartedProcess {
     const onAbort = (): void => this.#terminate();
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const [outcome] = await Promise.all([this.#waitForExit(), this.#feed(), this.#listen()]);
+      const [outcome] = await Promise.all([this.#waitForAll(), this.#feed(), this.#listen()]);
       if (signal?.aborted === true) throw signal.reason;
       if (this.#sourceError !== undefined) throw this.#sourceError;
       if (outcome !== null && !this.#isStopped) throw this.#failure(outcome);
@@ -175,6 +206,15 @@ class StartedProcess {
       signal?.removeEventListener('abort', onAbort);
       clearTimeout(this.#killTimer);
     }
+  }
+
+  /** The maker of a namespace ends when all in it has; what is not in one is looked for. */
+  async #waitForAll(): Promise<string | null> {
+    const outcome = await this.#waitForExit();
+    const { tree } = this.#options;
+    const session = this.#child.pid;
+    if (tree !== undefined && session !== undefined && !this.#isApart) await endTree(tree, { session });
+    return outcome;
   }
 
   /** null when the command ended with 0, else how it ended. */
@@ -185,9 +225,16 @@ class StartedProcess {
       this.#child.stdout?.destroy();
     });
     this.#child.once('exit', (code, signal) => {
-      resolve(code === 0 ? null : signal === null ? `it ended with ${code}` : `it was killed by ${signal}`);
+      resolve(code === 0 ? null : signal === null ? this.#describeExit(code) : `it was killed by ${signal}`);
     });
     return promise;
+  }
+
+  /** A shell says by its exit what has killed its child. */
+  #describeExit(code: number | null): string {
+    const number = (code ?? 0) - 128;
+    const signal = Object.entries(constants.signals).find(([, value]) => this.#isApart && value === number)?.[0];
+    return `it ended with ${code}${signal === undefined ? '' : `, as what ${signal} has killed`}`;
   }
 
   async #feed(): Promise<void> {
@@ -249,16 +296,36 @@ class StartedProcess {
   }
 
   #terminate(): void {
-    const child = this.#child;
-    if (child.pid === undefined) return;
-    child.kill('SIGTERM');
+    if (this.#child.pid === undefined) return;
+    this.#send('SIGTERM');
     this.#killTimer ??= setTimeout(() => this.#cutOff(), this.#options.killAfterMs ?? DEFAULT_KILL_AFTER_MS);
   }
 
   /** What the child has started may live on and hold its pipes open: they end here. */
   #cutOff(): void {
-    this.#child.kill('SIGKILL');
+    this.#send('SIGKILL');
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
+    // One that was just being made has its first process soon.
+    if (this.#isApart && this.#child.exitCode === null && this.#child.signalCode === null)
+      this.#killTimer = setTimeout(() => this.#cutOff(), KILL_AGAIN_MS);
+  }
+
+  /** To the first process of a namespace, never to its maker, whose end then says that all within has ended. */
+  #send(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (!this.#isApart) {
+      this.#child.kill(signal);
+      return;
+    }
+    const first = firstWithin(this.#child.pid ?? -1);
+    if (first !== null) killFirst(first, signal);
+  }
+}
+
+function killFirst(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended first.
   }
 }

@@ -1,5 +1,6 @@
 import { SalvorError } from '../errors.ts';
 import { type OsUser, openRun } from '../lib/run.ts';
+import type { TaskId } from './task-id.ts';
 import type { TaskRun } from './task-run.ts';
 
 /** A command that the hoster names in `salvor.yaml`: a program with its arguments, and no shell. */
@@ -14,6 +15,8 @@ export type ConfiguredCommand = {
   readonly env: Readonly<Record<string, string>>;
   readonly withinMs: number;
   readonly signal?: AbortSignal;
+  /** The task whose it is, for what may write where the task then puts things back: ends with all that it has started. */
+  readonly tree?: TaskId;
 };
 
 /** More than a person reads of one command in a log. */
@@ -22,7 +25,7 @@ const MAX_LINE_CHARS = 500;
 
 /** Runs it, with what it prints in the task's log. Null where it ended well, else why not. */
 export async function runConfigured(command: ConfiguredCommand, run: Pick<TaskRun, 'say'>): Promise<string | null> {
-  const { title, words, user, directory, env, withinMs, signal } = command;
+  const { title, words, user, directory, env, withinMs, signal, tree } = command;
   run.say(`${title}: ${words.join(' ')}`);
   const printed = new Lines((line) => run.say(`${title}: ${line}`));
   const limit = AbortSignal.timeout(withinMs);
@@ -31,6 +34,7 @@ export async function runConfigured(command: ConfiguredCommand, run: Pick<TaskRu
       args: [`--chdir=${directory}`, '--', ...words],
       env,
       ...(user === null ? {} : { user }),
+      ...(tree === undefined ? {} : { tree }),
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
       onWords: (bytes) => printed.take(bytes),
     });

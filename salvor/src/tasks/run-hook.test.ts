@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,11 +49,13 @@ describe('a hook', () => {
     assert.match((await hook({ postRestore: ['no-such-program'] })) ?? '', /No such file/);
   });
 
-  it('that takes too long is ended, with whatever it has started left behind', async () => {
+  it('that takes too long is ended, with whatever it has started', async () => {
     const began = Date.now();
-    const why = await hook({ postRestore: ['sh', '-c', 'sleep 5 & sleep 20'], hookWithinMs: 300 });
+    const why = await hook({ postRestore: ['sh', '-c', 'sleep 5021 & sleep 5020'], hookWithinMs: 300 });
     assert.equal(why, 'it did not end within 0.3 s');
     assert.ok(Date.now() - began < 15_000);
+    const all = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+    assert.doesNotMatch(all, /^sleep 502/m);
   });
 
   it('says no more in the log than a person reads', async () => {

@@ -58,6 +58,7 @@ export async function runHook(
         LOGNAME: name,
       },
       withinMs: policy.hookWithinMs,
+      tree: run.id,
       ...(signal === undefined ? {} : { signal }),
     },
     run,

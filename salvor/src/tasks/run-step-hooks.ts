@@ -110,6 +110,7 @@ export class RunStepHooks implements StepHooks {
         directory: this.#directoryOf(run.journal),
         env: { ...this.#describe(place, run), ...told, HOME: home, USER: name, LOGNAME: name },
         withinMs,
+        tree: run.id,
         ...(mayStop ? { signal: run.signal } : {}),
       },
       run,

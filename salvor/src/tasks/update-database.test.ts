@@ -49,7 +49,7 @@ describe('the updates of a database on other code', () => {
   };
   const policyOf = (change: PolicyChange): Policy => ({ ...presetPolicy('standard'), ...change });
   const update = async (change: PolicyChange = {}, where: Partial<typeof place> = {}): Promise<DatabaseUpdate> => {
-    const run = { id: '0123456789ab' as never, say: (line: string): void => void lines.push(line) };
+    const run = { id: 'ba9876543210' as never, say: (line: string): void => void lines.push(line) };
     return await updateDatabase({ ...place, ...where }, policyOf(change), run);
   };
   const calls = (): string => readFileSync(record, 'utf8');

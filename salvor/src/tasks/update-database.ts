@@ -96,6 +96,7 @@ async function runDrush(
       directory: root,
       env: { HOME: home, USER: name, LOGNAME: name },
       withinMs: policy.updateWithinMs,
+      tree: run.id,
       ...(signal === undefined ? {} : { signal }),
     },
     run,

@@ -155,6 +155,7 @@ describe('hooks around steps', { concurrency: 1, timeout: 300_000 }, () => {
       `SALVOR_STEP_OF=${test.site.database}`,
       'SALVOR_STEP_STATE=done',
       `SALVOR_TASK=${task ?? ''}`,
+      `SALVOR_TREE=${task ?? ''}`,
       'SALVOR_TRY=1',
     ]);
     assert.ok(shown.every((line) => !line.includes(test.site.password)));
@@ -304,6 +305,76 @@ describe('hooks around steps', { concurrency: 1, timeout: 300_000 }, () => {
     );
     assert.deepEqual([recorded(), readFileSync(mark, 'utf8')], [[], 'begun\n']);
     await test.assertUntouched(was);
+  });
+
+  describe('what Drush or a hook has started writes nothing more when the site has been put back', () => {
+    /** A stand-in for Drush, whose daemon writes a table, and a file where the site was, for as long as it lives. */
+    const writer = (): { readonly words: readonly string[]; readonly mark: string } => {
+      const mark = join(room, `written-${Date.now()}`);
+      const { path, user, password, database } = test.site;
+      const sql = `CREATE TABLE IF NOT EXISTS written_late (n INT); INSERT INTO written_late VALUES (1);`;
+      const client = `MYSQL_PWD='${password}' mariadb --socket=${test.config.mariadb.socket} -f -n -u ${user} ${database}`;
+      const loop = `trap "" TERM HUP PIPE; while :; do echo "${sql}"; test -d ${path} && echo x >>${path}/written-late; date +%s%N >${mark}; sleep 0.01; done`;
+      const daemon = `(setsid sh -c '${loop}' 2>/dev/null </dev/null | setsid sh -c "trap '' TERM; ${client}" >/dev/null 2>&1 &)`;
+      return { words: ['sh', '-c', `${daemon}; sleep 60`, 'drush'], mark };
+    };
+    const hasTable = (): Promise<string> =>
+      test.host.mariadb.query(
+        `SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'written_late' AND TABLE_SCHEMA = '${test.site.database}'`,
+      );
+    /** Only then is there something to be ended. */
+    const hasBegun = async ({ mark }: ReturnType<typeof writer>): Promise<void> => {
+      for (let waited = 0; !existsSync(mark) || (await hasTable()).trim() !== '1'; waited += 20) {
+        assert.ok(waited < 20_000, 'Drush never wrote');
+        await sleep(20);
+      }
+    };
+    const assertSilent = async ({ mark }: ReturnType<typeof writer>): Promise<void> => {
+      const last = readFileSync(mark, 'utf8');
+      await test.assertUntouched(was);
+      await sleep(100);
+      assert.equal(readFileSync(mark, 'utf8'), last);
+      await test.assertUntouched(was);
+    };
+
+    it('when it was cancelled, or took too long', async () => {
+      const migrate = (agent: Agent, signal?: AbortSignal): Promise<unknown> =>
+        agent.migrate(test.site.uri, { ...AS_IT_IS, platform: next, ...(signal === undefined ? {} : { signal }) });
+      const late = writer();
+      await assert.rejects(withAgent({ drush: late.words, updateWithinMs: 1500 }, migrate), hasCode('update-failed'));
+      await assertSilent(late);
+      const cancelled = writer();
+      const cancel = new AbortController();
+      const running = withAgent({ drush: cancelled.words }, (agent) => migrate(agent, cancel.signal));
+      await Promise.race([hasBegun(cancelled), running]);
+      cancel.abort();
+      await assert.rejects(running, hasCode('cancelled'));
+      await assertSilent(cancelled);
+    });
+
+    it('when our process was killed, also where it is root’s and no namespace holds it', async () => {
+      const killed = writer();
+      const config = join(test.config.state, '../drush.yaml');
+      const { homes, state, local, staging, mariadb } = test.config;
+      const policy = {
+        archives: { format: 'none' },
+        updates: { drush: killed.words },
+        ...(process.getuid?.() === 0 ? { hooks: { user: 'root' } } : {}),
+      };
+      writeFileSync(
+        config,
+        JSON.stringify({ homes, state, local, staging, mariadb: { socket: mariadb.socket }, policy }),
+      );
+      const child = spawn(SALVOR, ['migrate', test.site.uri, '--platform', next, '--config', config, '--yes'], {
+        stdio: 'ignore',
+      });
+      const ended = once(child, 'exit');
+      await Promise.race([hasBegun(killed), ended]).finally(() => child.kill('SIGKILL'));
+      await ended;
+      const task = await withAgent({}, async (agent) => (await agent.status()).tasks[0] ?? assert.fail());
+      assert.equal(task.state, 'rolled-back');
+      await assertSilent(killed);
+    });
   });
 
   it('the table of the document is the list', () => {
