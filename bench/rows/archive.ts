@@ -72,7 +72,7 @@ export async function measureArchive(context: RowContext): Promise<RowFigures> {
     files,
     bytes: Number(execFileSync('du', ['-sb', site.path]).toString().split('\t')[0]),
     growth: null,
-    note: `the point included, of a site that has one already; archives ${bytes.ours} and ${bytes.peer} bytes, ours at level 5 and compared, tar at gzip's 6`,
+    note: `the point included, of a site that has one already; archives ${bytes.ours} and ${bytes.peer} bytes, ours at level 4 and compared, tar at gzip's 6`,
   };
 }
 
