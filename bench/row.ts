@@ -11,7 +11,7 @@ export type Unit = 's' | 'ms' | 'MiB' | 'MB';
 
 export type RowFigures = {
   readonly row: string;
-  /** Medians of `runs`, in `unit`. */
+  /** Medians of `runs`, in `unit`; of how long a site is away the worst. */
   readonly ours: number;
   readonly peer: number;
   readonly peerName: string;
@@ -67,6 +67,7 @@ export const ROW_KEYS = [
   'memory',
   'index',
   'away',
+  'away-all',
   'whole',
   'database',
   'append',

@@ -15,9 +15,14 @@ export type AwaySite = AsyncDisposable & {
   readonly archive: string;
   readonly files: number;
   readonly bytes: number;
-  /** Makes the site one that has moved on since: files and rows say `new`. */
-  moveOn(): Promise<void>;
+  /**
+   * Makes the site one that has moved on since: files and rows say `new`. Of `every` table a row has changed, or of a
+   * `few` of them as in most sites, so that all others are equal to those of the point.
+   */
+  moveOn(tables: MovedTables): Promise<void>;
 };
+
+export type MovedTables = 'few' | 'every';
 
 /** At full size: 2 GB in files, 300 tables, 1 million rows. */
 const FILE_BYTES = 1_000_000;
@@ -46,7 +51,8 @@ export async function openAwaySite(directory: string, scale: number, signal: Abo
   await host.mariadb.query(
     `USE \`${site.database}\`; ${own.join('\n')}
      CREATE TABLE bench_state (id INT PRIMARY KEY, state VARCHAR(10)); INSERT INTO bench_state VALUES (1, 'old');
-     CREATE TABLE bench_writes (client INT, number BIGINT, PRIMARY KEY (client, number));`,
+     CREATE TABLE bench_writes (client INT, number BIGINT, is_seen BOOL NOT NULL DEFAULT 0, PRIMARY KEY (client, number));
+     CREATE TRIGGER bench_sees BEFORE INSERT ON bench_writes FOR EACH ROW SET NEW.is_seen = 1;`,
   );
   writeFileSync(join(site.path, 'files/state.txt'), 'old');
   execFileSync('chown', [
@@ -70,10 +76,14 @@ export async function openAwaySite(directory: string, scale: number, signal: Abo
     archive,
     files,
     bytes: files * FILE_BYTES,
-    moveOn: async () => {
+    moveOn: async (moved) => {
       writeFileSync(join(site.path, 'files/state.txt'), 'new');
+      const changes = Array.from(
+        { length: moved === 'every' ? tables : 0 },
+        (_, number) => `UPDATE bench_${number} SET body = 'new' WHERE id = 1;`,
+      );
       await host.mariadb.query(
-        `USE \`${site.database}\`; UPDATE bench_state SET state = 'new'; TRUNCATE bench_writes;`,
+        `USE \`${site.database}\`; UPDATE bench_state SET state = 'new'; TRUNCATE bench_writes; ${changes.join('\n')}`,
       );
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),

@@ -1,6 +1,6 @@
 /**
  * Visitors of a site: each asks and writes all the time, and knows which answers were right. One more holds a transaction
- * open for three seconds, again and again.
+ * open for three seconds, again and again, in which it has read one table and written to another, which has a trigger.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -33,7 +33,8 @@ const REST_MS = 1500;
 export async function visitDuring(away: AwaySite, work: () => Promise<unknown>): Promise<Visit> {
   const stop = new AbortController();
   const clients = Array.from({ length: CLIENTS }, (_, number) => new Client(away, number));
-  const running = [...clients.map((client) => client.run(stop.signal)), holdTransactions(away, stop.signal)];
+  const committed: string[] = [];
+  const running = [...clients.map((client) => client.run(stop.signal)), holdTransactions(away, committed, stop.signal)];
   try {
     await sleep(500);
     await work();
@@ -47,7 +48,7 @@ export async function visitDuring(away: AwaySite, work: () => Promise<unknown>):
     mixedSeconds: Math.max(...clients.map((client) => client.longestMixMs)) / 1000,
     answers: clients.reduce((sum, client) => sum + client.answers, 0),
     failures: clients.reduce((sum, client) => sum + client.failures, 0),
-    writes: new Set(clients.flatMap((client) => client.writes)),
+    writes: new Set([...clients.flatMap((client) => client.writes), ...committed]),
   };
 }
 
@@ -97,7 +98,7 @@ class Client {
     const state = await readFile(join(site.path, 'files/state.txt'), 'utf8');
     const [row] = await this.#connection.query<{ state: string }>('SELECT state FROM bench_state WHERE id = 1');
     const number = this.#next++;
-    await this.#connection.execute(`INSERT INTO bench_writes VALUES (${this.#number}, ${number})`);
+    await this.#connection.execute(insertWrite(this.#number, number));
     this.writes.push(`${this.#number} ${number}`);
     const now = performance.now();
     if (row?.state !== state) {
@@ -117,14 +118,21 @@ class Client {
   }
 }
 
-async function holdTransactions(away: AwaySite, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
+function insertWrite(client: number, number: number): string {
+  return `INSERT INTO bench_writes (client, number) VALUES (${client}, ${number})`;
+}
+
+/** What it has written, and what was acknowledged, goes to `committed`. */
+async function holdTransactions(away: AwaySite, committed: string[], signal: AbortSignal): Promise<void> {
+  for (let number = Date.now() * 1000; !signal.aborted; number += 1) {
     try {
       await using connection = await openConnection(loginOf(away), { database: away.site.database });
       await connection.execute('START TRANSACTION');
       await connection.query('SELECT COUNT(*) FROM bench_state');
+      await connection.execute(insertWrite(CLIENTS, number));
       await sleep(OPEN_MS, undefined, { signal });
       await connection.execute('COMMIT');
+      committed.push(`${CLIENTS} ${number}`);
     } catch {
       // The table may be gone just now, or the time over.
     }

@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RestoreDocument, TaskLogDocument } from '@salvor/contract';
+import { RestoreDocument, TaskLogDocument, UndoDocument } from '@salvor/contract';
 import type { Visit } from '../away/clients.ts';
 import { visitDuring } from '../away/clients.ts';
 import {
   type AwaySite,
+  type MovedTables,
   aegirCommand,
   countFiles,
   listKept,
@@ -36,16 +37,62 @@ type AwayRun = {
 
 /**
  * How long four visitors, who ask and write all the time, get no right answer while the site is restored under them, an
- * open transaction of three seconds being in the way. Goal: less than a second. The peer restores as Aegir does.
+ * open transaction of three seconds being in the way. Goal: less than a second, in the worst round. A few tables differ
+ * from the point, as in most sites, or every one of them does. The peer restores as Aegir does. Archives are off.
  */
-export async function measureSiteAway(context: RowContext): Promise<RowFigures> {
-  return await measure('site away during a restore', context, async (away, side) => {
-    const visit = await visitDuring(away, () => restoreBy(side, away));
-    const lost = await findLost(away, visit);
-    if (side === 'ours' && lost > 0)
-      throw new Error(`${lost} acknowledged writes are in neither the site nor what is kept`);
-    return { figure: visit.awaySeconds, said: describe(visit, lost) };
+export function measureSiteAway(moved: MovedTables): (context: RowContext) => Promise<RowFigures> {
+  const row = moved === 'few' ? 'site away during a restore' : 'site away, every table differs';
+  return (context) =>
+    measure({ row, moved, isAway: true }, context, async (away, side) => {
+      if (side === 'peer') {
+        const visit = await visitDuring(away, () => restoreByPeer(away));
+        return { figure: visit.awaySeconds, said: describe(visit, (await findLost(away, visit)).length) };
+      }
+      const { visit, document } = await visitOurs(away, ['restore', away.site.uri, away.point], RestoreDocument);
+      await requireNamed(away, visit, document);
+      // Back and forth once more: the site is the restored one in the end, as the peer's.
+      const undo = await visitOurs(away, ['undo', document.task ?? ''], UndoDocument);
+      const again = await visitOurs(away, ['undo', undo.document.task ?? ''], UndoDocument);
+      const undone = Math.max(undo.visit.awaySeconds, again.visit.awaySeconds).toFixed(2);
+      return { figure: visit.awaySeconds, said: `${describe(visit, 0)}; away for ${undone} s in an undo` };
+    });
+}
+
+/** One of our commands with visitors on the site. No write that was acknowledged may be gone, and no trigger. */
+async function visitOurs<T>(
+  away: AwaySite,
+  command: readonly string[],
+  schema: { parse(value: unknown): T },
+): Promise<{ visit: Visit; document: T }> {
+  const said: T[] = [];
+  const visit = await visitDuring(away, async () => {
+    said.push(schema.parse(await salvor(away.host, [...command, '--yes'])));
   });
+  const lost = await findLost(away, visit);
+  if (lost.length > 0) throw new Error(`${lost.length} acknowledged writes are in neither the site nor what is kept`);
+  const { database } = away.site;
+  const triggers = await away.host.mariadb.query(
+    `SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '${database}' AND TRIGGER_NAME = 'bench_sees'`,
+  );
+  if (triggers.trim() !== '1') throw new Error('the trigger is gone');
+  const [document] = said;
+  if (document === undefined) throw new Error('the command said nothing');
+  return { visit, document };
+}
+
+/** What was acknowledged before the switch and is not in the site any more has to stand in the restore's document. */
+async function requireNamed(
+  away: AwaySite,
+  { writes }: Visit,
+  { changedMeanwhile, problems }: RestoreDocument,
+): Promise<void> {
+  const { database } = away.site;
+  const replaced = await withoutThoseIn(away, writes, database);
+  const isNamed = problems.some(
+    ({ code, path }) => code === 'changed-meanwhile' && path === `${database}.bench_writes`,
+  );
+  if (replaced.size > 0 && !(isNamed && (changedMeanwhile?.tables ?? 0) > 0))
+    throw new Error(`${replaced.size} acknowledged writes were replaced, and the restore has not named their table`);
 }
 
 /**
@@ -54,7 +101,8 @@ export async function measureSiteAway(context: RowContext): Promise<RowFigures> 
  * Aegir's own restore makes an archive before, whose time is told beside it.
  */
 export async function measureWholeRestore(context: RowContext): Promise<RowFigures> {
-  return await measure('whole restore of a site', context, async (away, side) => {
+  const what = { row: 'whole restore of a site', moved: 'few', isAway: false } as const;
+  return await measure(what, context, async (away, side) => {
     const began = performance.now();
     const restoring = restoreBy(side, away);
     if (side === 'ours') {
@@ -118,7 +166,7 @@ function describeSteps(steps: ReadonlyMap<string, number>): string {
 const LEAST_TOLD_SECONDS = 0.1;
 
 async function measure(
-  row: string,
+  { row, moved, isAway }: { readonly row: string; readonly moved: MovedTables; readonly isAway: boolean },
   context: RowContext,
   body: (away: AwaySite, side: Side) => Promise<{ figure: number; said: string }>,
 ): Promise<RowFigures> {
@@ -131,7 +179,7 @@ async function measure(
   for (let number = 0; number < context.runs; number++) {
     const runs: Partial<Record<Side, AwayRun>> = {};
     for (const side of number % 2 === 0 ? SIDES : SIDES.toReversed()) {
-      await away.moveOn();
+      await away.moveOn(moved);
       const isCalm = context.isPatient ? await waitForCalm(context.signal) : false;
       const before = readCpuTimes();
       const began = performance.now();
@@ -154,9 +202,11 @@ async function measure(
     ours: roundFigure(median(rounds.map(({ ours }) => of(ours)))),
     peer: roundFigure(median(rounds.map(({ peer }) => of(peer)))),
   });
-  const figures = medians(({ figure }) => figure);
+  const middle = medians(({ figure }) => figure);
+  // A visitor of the worst round was away for that long, whatever the others were.
+  const worst = roundFigure(Math.max(...rounds.map(({ ours }) => ours.figure)));
+  const figures = isAway ? { ...middle, ours: worst } : middle;
   const seconds = medians((run) => run.seconds);
-  const isAway = row.startsWith('site away');
   return {
     row,
     ...figures,
@@ -173,7 +223,7 @@ async function measure(
     bytes: away.bytes,
     growth: null,
     note: isAway
-      ? `goal < ${GOAL_SECONDS} s; ${rounds.at(-1)?.ours.said ?? ''}; ${PEER}: ${rounds.at(-1)?.peer.said ?? ''}`
+      ? `goal < ${GOAL_SECONDS} s in the worst of ${rounds.length} rounds, whose median is ${middle.ours.toFixed(2)} s; archives off; ${rounds.at(-1)?.ours.said ?? ''}; ${PEER}: ${rounds.at(-1)?.peer.said ?? ''}`
       : `${describeTasks(seconds)}; ${rounds.at(-1)?.ours.said ?? ''}; ${PEER}: ${rounds.at(-1)?.peer.said ?? ''}`,
   };
 }
@@ -189,8 +239,12 @@ async function restoreBy(side: Side, away: AwaySite): Promise<string | null> {
     const document = await salvor(away.host, ['restore', away.site.uri, away.point, '--yes']);
     return RestoreDocument.parse(document).task;
   }
-  await shellOut(aegirCommand(away));
+  await restoreByPeer(away);
   return null;
+}
+
+async function restoreByPeer(away: AwaySite): Promise<void> {
+  await shellOut(aegirCommand(away));
 }
 
 /** Beside us, so that visitors go on. */
@@ -209,13 +263,20 @@ async function check({ host, site }: AwaySite, files: number): Promise<void> {
 }
 
 /** Writes that are in no table any more: neither in the live one nor in one that is kept. */
-async function findLost(away: AwaySite, { writes }: Visit): Promise<number> {
-  const left = new Set(writes);
-  for (const database of [away.site.database, ...(await listKept(away))]) {
-    const rows = await away.host.mariadb.query(`SELECT client, number FROM \`${database}\`.bench_writes`);
-    for (const line of rows.split('\n')) left.delete(line.replace('\t', ' '));
-  }
-  return left.size;
+async function findLost(away: AwaySite, { writes }: Visit): Promise<readonly string[]> {
+  let left = writes;
+  for (const database of [away.site.database, ...(await listKept(away))])
+    left = await withoutThoseIn(away, left, database);
+  return [...left];
+}
+
+async function withoutThoseIn(
+  away: AwaySite,
+  writes: ReadonlySet<string>,
+  database: string,
+): Promise<ReadonlySet<string>> {
+  const rows = await away.host.mariadb.query(`SELECT client, number FROM \`${database}\`.bench_writes`);
+  return writes.difference(new Set(rows.split('\n').map((line) => line.replace('\t', ' '))));
 }
 
 function describe({ answers, failures, writes, mixedSeconds }: Visit, lost: number): string {
