@@ -17,6 +17,8 @@ export type ConfiguredCommand = {
   readonly signal?: AbortSignal;
   /** The task whose it is, for what may write where the task then puts things back: ends with all that it has started. */
   readonly tree?: TaskId;
+  /** Told each line that it prints, cut off where it is endless. */
+  readonly onLine?: (line: string) => void;
 };
 
 /** More than a person reads of one command in a log. */
@@ -25,9 +27,12 @@ const MAX_LINE_CHARS = 500;
 
 /** Runs it, with what it prints in the task's log. Null where it ended well, else why not. */
 export async function runConfigured(command: ConfiguredCommand, run: Pick<TaskRun, 'say'>): Promise<string | null> {
-  const { title, words, user, directory, env, withinMs, signal, tree } = command;
+  const { title, words, user, directory, env, withinMs, signal, tree, onLine } = command;
   run.say(`${title}: ${words.join(' ')}`);
-  const printed = new Lines((line) => run.say(`${title}: ${line}`));
+  const printed = new Lines(
+    (line) => run.say(`${title}: ${line}`),
+    (line) => onLine?.(line),
+  );
   const limit = AbortSignal.timeout(withinMs);
   try {
     await using child = openRun('env', {
@@ -58,11 +63,13 @@ export async function runConfigured(command: ConfiguredCommand, run: Pick<TaskRu
 /** Lines out of what two streams write, as it comes. */
 class Lines {
   readonly #say: (line: string) => void;
+  readonly #onLine: (line: string) => void;
   #rest = '';
   #count = 0;
 
-  constructor(say: (line: string) => void) {
+  constructor(say: (line: string) => void, onLine: (line: string) => void) {
     this.#say = say;
+    this.#onLine = onLine;
   }
 
   take(bytes: Uint8Array): void {
@@ -78,6 +85,7 @@ class Lines {
 
   #tell(line: string): void {
     this.#count += 1;
+    this.#onLine(line.slice(0, MAX_LINE_CHARS));
     if (this.#count <= MAX_LINES) this.#say(line.slice(0, MAX_LINE_CHARS));
   }
 }

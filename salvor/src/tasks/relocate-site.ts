@@ -133,12 +133,14 @@ export async function relocateSite(
   };
 }
 
-/** Throws `update-failed`: then all goes back. Where there is no Drush, that is told and a person goes on. */
+/** What is told, and a person goes on: there is no Drush, or it has said something of an error and done all. */
+const IS_TOLD: ReadonlySet<string> = new Set(['drush-missing', 'update-doubtful']);
+
+/** Throws `update-failed`: then all goes back. */
 async function bringUp(place: HookPlace, tools: NewSiteTools, run: TaskRun): Promise<void> {
   const { problem } = await updateDatabase(place, tools.policy, run, run.signal);
   if (problem === null) return;
-  if (problem.code !== 'drush-missing')
-    throw new SalvorError('update-failed', { site: place.uri, why: problem.message });
+  if (!IS_TOLD.has(problem.code)) throw new SalvorError('update-failed', { site: place.uri, why: problem.message });
   run.note(problem);
 }
 

@@ -97,6 +97,21 @@ describe('the updates of a database on other code', () => {
       assert.deepEqual([(await update()).drush, (await update()).problem?.code], [null, 'drush-missing']);
   });
 
+  it('that Drush ends with 0 are judged by what it said: an update that failed, or an error that a site may live with', async () => {
+    const path = join(platform, 'vendor/bin/drush');
+    standIn(path, 'echo " [error]  Update failed: node_update_8301" >&2; echo " [success] Finished"; exit 0');
+    const failed = await update();
+    assert.equal(failed.problem?.code, 'update-failed');
+    assert.match(failed.problem.message, /ended with 0, and said: \[error\] {2}Update failed: node_update_8301/);
+    standIn(path, 'seq 1000; echo " [error]  The library is missing" >&2; exit 0');
+    const hook = ['sh', '-c', `echo "$SALVOR_UPDATE" >>'${record}'`];
+    const doubtful = await update({ postUpdate: hook });
+    assert.equal(doubtful.problem?.code, 'update-doubtful');
+    assert.match(doubtful.problem.message, /ended well, and said: \[error\] {2}The library is missing/);
+    assert.equal(calls().trimEnd().split('\n').at(-1), 'done');
+    assert.equal((await update({ postUpdate: ['false'] })).problem?.code, 'hook-failed');
+  });
+
   it('have the hoster’s hooks around them, which learn how it went', async () => {
     standIn(join(platform, 'vendor/bin/drush'), 'exit 1');
     const hook = (name: string): readonly string[] => [

@@ -11,12 +11,13 @@ import type { Policy } from '../policies/settings.ts';
 import { homeAround } from '../sites/account.ts';
 import { runConfigured } from './configured-command.ts';
 import { type HookPlace, findHookUser, runHook } from './run-hook.ts';
+import { UpdateWords } from './judge-update.ts';
 import type { TaskRun } from './task-run.ts';
 
 export type DatabaseUpdate = {
   /** The program that ran; null where none did. */
   readonly drush: string | null;
-  /** `drush-missing`, `update-failed`, `hook-failed`; null where all went well or nothing was to do. */
+  /** `drush-missing`, `update-failed`, `hook-failed`, `update-doubtful`; null where all went well or nothing was to do. */
   readonly problem: Problem | null;
 };
 
@@ -64,19 +65,22 @@ export async function updateDatabase(
       drush: null,
       problem: tell('hook-failed', `the preUpdate hook failed: ${before}; the updates were not run`, place),
     };
-  const why = await runDrush(drush, place, place.platform, policy, run, signal);
+  const { why, doubts } = await runDrush(drush, place, place.platform, policy, run, signal);
   const after = await runHook('postUpdate', place, policy, run, signal, {
     SALVOR_UPDATE: why === null ? 'done' : 'failed',
   });
   const problem =
     why !== null
       ? tell('update-failed', `drush updatedb failed: ${why}`, place)
-      : after === null
-        ? null
-        : tell('hook-failed', `the postUpdate hook failed: ${after}`, place);
+      : after !== null
+        ? tell('hook-failed', `the postUpdate hook failed: ${after}`, place)
+        : doubts.length > 0
+          ? tell('update-doubtful', `drush updatedb ended well, and said: ${doubts.join('; ')}`, place)
+          : null;
   return { drush: drush[0] ?? null, problem };
 }
 
+/** `why` it failed, null where it did not; `doubts` are lines of one that did not. */
 async function runDrush(
   drush: readonly string[],
   place: HookPlace,
@@ -84,11 +88,12 @@ async function runDrush(
   policy: Policy,
   run: Pick<TaskRun, 'id' | 'say'>,
   signal: AbortSignal | undefined,
-): Promise<string | null> {
+): Promise<{ readonly why: string | null; readonly doubts: readonly string[] }> {
   const found = findHookUser(policy.hookUser, place.account);
-  if ('why' in found) return found.why;
+  if ('why' in found) return { why: found.why, doubts: [] };
   const { user, name, home } = found;
-  return await runConfigured(
+  const words = new UpdateWords();
+  const why = await runConfigured(
     {
       title: 'drush',
       words: [...drush, `--root=${root}`, `--uri=${place.uri}`, '--yes', 'updatedb'],
@@ -98,9 +103,13 @@ async function runDrush(
       withinMs: policy.updateWithinMs,
       tree: run.id,
       ...(signal === undefined ? {} : { signal }),
+      onLine: (line) => words.take(line),
     },
     run,
   );
+  if (why !== null) return { why, doubts: [] };
+  const { failure, doubts } = words;
+  return { why: failure === null ? null : `it ended with 0, and said: ${failure}`, doubts };
 }
 
 function tell(code: string, message: string, { path }: HookPlace): Problem {
