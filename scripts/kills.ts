@@ -2,7 +2,7 @@
  * `npm run kills [COUNT] [KIND,…] [SHAPE,…]`: the long form of the kill test. Without COUNT each step of each task is hit once by
  * each kind, in every shape; which these are stands in `salvor/test/fault`. The seed is printed and can be given back.
  */
-import { KINDS, type KillKind } from '../salvor/test/fault/kill-host.ts';
+import { KINDS, type KillKind } from '../salvor/test/fault/kill-strike.ts';
 import { chooseSeed, killAtEachStep } from '../salvor/test/fault/kill-loop.ts';
 import { SHAPES, type ShapeName } from '../salvor/test/fault/kill-shapes.ts';
 

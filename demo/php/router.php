@@ -1,12 +1,22 @@
 <?php
 /**
  * Stands in for the web server in front of one site: hands over what the vhost file says as nginx does with
- * `fastcgi_param`, serves files that lie in the public part of the site, and gives everything else to PHP.
+ * `fastcgi_param`, answers with the status that it says with `return`, serves files that lie in the public part of the
+ * site, and gives everything else to PHP. Given a directory of such files it takes the one that has the name of the site
+ * that was asked for.
  */
 $root = $_SERVER['DOCUMENT_ROOT'];
-foreach (preg_grep('/^\s*fastcgi_param\s/', (array) @file(getenv('DEMO_VHOST') ?: '')) as $line) {
+$vhost = getenv('DEMO_VHOST') ?: '';
+if (is_dir($vhost)) {
+  $vhost .= '/' . basename(strtolower(explode(':', $_SERVER['HTTP_HOST'])[0]));
+}
+if (preg_match('/^\s*return\s+(\d+);/m', (string) @file_get_contents($vhost), $found)) {
+  http_response_code((int) $found[1]);
+  return true;
+}
+foreach (preg_grep('/^\s*fastcgi_param\s/', (array) @file($vhost)) as $line) {
   if (preg_match('/^\s*fastcgi_param\s+(\w+)\s+(\S*);/', $line, $found)) {
-    $_SERVER[$found[1]] = $found[2];
+    $_SERVER[$found[1]] = trim($found[2], '"');
   }
 }
 

@@ -1,7 +1,7 @@
 /** What is claimed of a host after a command was hit and another one came: looked at from outside, by other programs. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { StatusDocument } from '@salvor/contract';
 import type { DemoHost, DemoSite } from '../../../demo/host.ts';
 import {
@@ -10,18 +10,38 @@ import {
   type ObservedTree,
   differences,
   observeDatabase,
-  observePage,
   observeTree,
 } from '../../../demo/observe-site.ts';
 import { runRestic, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
 import type { Operation, Target } from './kill-host.ts';
 import { ListedTasks } from './listed-tasks.ts';
-import { type Shape, type ShapeName, TIMED_BY_TASK, apartDiskOf, movedFilesOf } from './kill-shapes.ts';
+import { type KillPages, type ObservedHome, observeHome } from './kill-places.ts';
+import { type ObservedRights, observeRights } from './kill-rights.ts';
+import {
+  NEW_DATABASE,
+  NEW_URI,
+  RUINED,
+  type Shape,
+  type ShapeName,
+  TIMED_BY_TASK,
+  apartDiskOf,
+  movedFilesOf,
+} from './kill-shapes.ts';
 
-export type SiteState = 'old' | 'new';
+/** `settled`: the new one, and nobody can take it back any more. */
+export type SiteState = 'old' | 'new' | 'settled';
 
-type Seen = { readonly files: ObservedTree; readonly database: ObservedDatabase; readonly page: number };
+type Seen = {
+  readonly files: ObservedTree;
+  readonly database: ObservedDatabase;
+  /** What others are told of it. */
+  readonly home: ObservedHome;
+  /** In its databases and of its users. */
+  readonly rights: ObservedRights;
+  /** By URI. */
+  readonly pages: ReadonlyMap<string, string>;
+};
 
 export type After = Target & {
   readonly definition: Shape;
@@ -38,6 +58,8 @@ export type After = Target & {
 const PHP_FILE = /\.(?:php|inc|module|install|theme|profile|engine)$/;
 /** What a site is another one by. */
 const TURNS: ReadonlySet<Operation> = new Set(['change', 'undo', 'enable']);
+/** What takes the way back away. */
+const SETTLES: ReadonlySet<Operation> = new Set(['settle', 'expire']);
 /** Stock restic reads the whole repository: not after every hit. */
 const CHECK_EVERY = 10;
 
@@ -48,24 +70,45 @@ export class KillClaims {
   /** By shape: what is there before, and what the task makes of it. */
   readonly #olds = new Map<ShapeName, Seen>();
   readonly #made = new Map<ShapeName, Seen>();
-  #grants = '';
+  /** By shape: what is left where it is confirmed, or its time is over. */
+  readonly #settled = new Map<ShapeName, Seen>();
+  readonly #pages: KillPages;
+  #rights: ObservedRights = new Map();
   #looks = 0;
 
-  constructor(host: DemoHost) {
+  constructor(host: DemoHost, pages: KillPages) {
     this.#host = host;
+    this.#pages = pages;
   }
 
   async rememberRuins(): Promise<void> {
-    for (const site of this.#host.sites) this.#ruins.set(site.uri, await this.#see({ target: site }));
-    this.#grants = await this.#readGrants();
+    for (const site of this.#host.sites) this.#ruins.set(site.uri, await this.#see({ source: site, target: site }));
+    this.#rights = await observeRights(this.#host, isNobodysOwn);
   }
 
   async rememberOld(name: ShapeName, shape: Shape): Promise<void> {
-    this.#olds.set(name, await this.#see(shape));
+    const seen = await this.#see(shape);
+    const isThere = shape.target.uri !== NEW_URI || shape.begins !== undefined;
+    assertServed(seen.pages, [shape.source.uri, ...(isThere ? [shape.target.uri] : [])]);
+    for (const page of seen.pages.values()) assert.ok(!page.startsWith('200') || page.includes(RUINED), page);
+    this.#olds.set(name, seen);
   }
 
   async rememberNew(name: ShapeName, shape: Shape): Promise<void> {
-    this.#made.set(name, await this.#see(shape));
+    const seen = await this.#see(shape);
+    assertServed(seen.pages, shape.served ?? [shape.source.uri, shape.target.uri]);
+    this.#made.set(name, seen);
+  }
+
+  async rememberSettled(name: ShapeName, shape: Shape): Promise<void> {
+    const seen = await this.#see(shape);
+    assert.deepEqual(differences(this.#madeOf(name).pages, seen.pages), [], 'a page that is another one when settled');
+    this.#settled.set(name, seen);
+  }
+
+  async assertSettled(name: ShapeName, shape: Shape): Promise<void> {
+    const settled = this.#settled.get(name) ?? assert.fail(`nobody has looked at what ${name} leaves`);
+    assert.deepEqual(differencesOf(settled, await this.#see(shape)), [], 'said once more it is not done');
   }
 
   async assertOld(name: ShapeName, shape: Shape): Promise<void> {
@@ -77,9 +120,10 @@ export class KillClaims {
     const now = await this.#see(shape);
     const fromOld = differencesOf(this.#oldOf(name), now);
     if (fromOld.length === 0) return 'old';
-    const made = this.#made.get(name) ?? assert.fail(`nobody has looked at what ${name} makes`);
-    const fromNew = differencesOf(made, now);
+    const fromNew = differencesOf(this.#madeOf(name), now);
     if (fromNew.length === 0) return 'new';
+    const settled = this.#settled.get(name);
+    if (settled !== undefined && differencesOf(settled, now).length === 0) return 'settled';
     return assert.fail(`the site is neither: from old ${fromOld.join('; ')}. From new ${fromNew.join('; ')}`);
   }
 
@@ -90,7 +134,8 @@ export class KillClaims {
     const unended = status.tasks.filter(({ state }) => state === 'running' || state === 'rollback-failed');
     assert.deepEqual(unended, [], `tasks have not ended: ${complaint}`);
     const site = await this.lookAt(after.shape, after.definition);
-    if (!TURNS.has(after.operation)) assert.equal(site, after.before, `${after.operation} changed the site`);
+    if (SETTLES.has(after.operation)) assert.notEqual(site, 'old', `${after.operation} brought the old site back`);
+    else if (!TURNS.has(after.operation)) assert.equal(site, after.before, `${after.operation} changed the site`);
     await this.#assertOthersUntouched(after.definition.target);
     this.#assertTold(after, site);
     await this.#assertNothingLost(after);
@@ -113,21 +158,27 @@ export class KillClaims {
   async #assertOthersUntouched(target: DemoSite): Promise<void> {
     for (const other of this.#host.sites.filter(({ uri }) => uri !== target.uri))
       assert.deepEqual(
-        differencesOf(this.#ruinOf(other), await this.#see({ target: other })),
+        differencesOf(this.#ruinOf(other), await this.#see({ source: other, target: other })),
         [],
         `${other.uri} was touched`,
       );
-    assert.equal(await this.#readGrants(), this.#grants, 'the rights of a user were changed');
+    const ofOthers = await observeRights(
+      this.#host,
+      (database, user) => database !== target.database && isNobodysOwn(database, user),
+    );
+    const before = [...this.#rights].filter(([name]) => !name.includes(` ${target.database} `));
+    assert.deepEqual(differences(new Map(before), ofOthers), [], 'the rights of a user were changed');
   }
 
   /** The list of tasks says how it ended, as the site has it, and its log how it came to that. */
   #assertTold({ task, operation, before, hitIn, kind }: After, site: SiteState): void {
+    if (operation === 'expire') return;
     if (task === null) return assert.equal(site, before, 'the site changed without a task');
     using listed = new ListedTasks(this.#host);
     const { state, error } = listed.read(task);
     const isDone = state === 'succeeded' || state === 'warned';
     const expected = !TURNS.has(operation) ? before : isDone === (operation === 'change') ? 'new' : 'old';
-    assert.equal(site, expected, `the task is ${state}, and the site is the ${site} one`);
+    if (!SETTLES.has(operation)) assert.equal(site, expected, `the task is ${state}, and the site is the ${site} one`);
     const lines = listed.lines(task);
     const told = `${hitIn ?? 'not hit'}, ${state}, ${error}:\n${lines.join('\n')}`;
     // Killed while it waited for its turn it has done nothing.
@@ -182,12 +233,16 @@ export class KillClaims {
       .flatMap(({ made: own = [], drops = [] }) => [...own, ...drops].map(({ name }) => name))
       // A deleted site's own stays as it was, empty, until the grace period ends.
       .filter((name) => name.startsWith('second'));
+    if (existsSync(join(dirname(this.#host.site('harbour.example.org').path), NEW_URI))) made.push(NEW_DATABASE);
     const second = await this.#host.mariadb.query(
       "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'second%' ORDER BY 1",
     );
     assert.deepEqual(linesOf(second), [...new Set(made)].toSorted());
     const theirs = await this.#host.mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'second%' ORDER BY 1");
     assert.deepEqual(linesOf(theirs), [...new Set(made)].toSorted());
+    const isOurs = (name: string, user: string): boolean =>
+      user.startsWith('salvor') || (name.startsWith('salvor') && !kept.includes(name));
+    assert.deepEqual([...(await observeRights(this.#host, isOurs)).keys()], [], 'rights to nothing are left');
     const users = await this.#host.mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'salvor%'");
     assert.deepEqual(linesOf(users), []);
     assert.deepEqual(this.#listStagings().toSorted(), journals.flatMap(({ stagings }) => stagings).toSorted());
@@ -215,7 +270,12 @@ export class KillClaims {
       .flatMap((place) => readdirSync(place).map((name) => join(place, name)));
   }
 
-  async #see({ target: site, places, database: second }: Pick<Shape, 'target' | 'places' | 'database'>): Promise<Seen> {
+  async #see({
+    source,
+    target: site,
+    places,
+    database: second,
+  }: Pick<Shape, 'source' | 'target' | 'places' | 'database'>): Promise<Seen> {
     const trees = (places ?? [site.path]).map(
       (path) => [path, existsSync(path) ? observeTree(path) : new Map()] as const,
     );
@@ -231,8 +291,19 @@ export class KillClaims {
       ? [...observeTree(moved)].map(([name, file]) => [`${moved}/${name}`, file] as const)
       : [];
     const inside = [...files].filter(([name]) => !name.startsWith('private/.salvor'));
-    const { status } = await observePage(site.url);
-    return { files: new Map([...inside, ...outside]), database, page: status };
+    const pages = new Map<string, string>();
+    for (const uri of new Set([source.uri, site.uri, NEW_URI])) pages.set(uri, await this.#pages.read(uri));
+    // An undone clone's user stays for as long as its database: which these are, the journals say.
+    const isCopy = second !== undefined && database.size > 0;
+    const isOfSite = (name: string, user: string): boolean =>
+      name === site.database || (isCopy && (name.startsWith(NEW_DATABASE) || user.startsWith(NEW_DATABASE)));
+    return {
+      files: new Map([...inside, ...outside]),
+      database,
+      home: observeHome(this.#host, NEW_DATABASE),
+      rights: withoutNames(await observeRights(this.#host, isOfSite)),
+      pages,
+    };
   }
 
   /** The database of a clone, whatever number its name has; nothing where none has a table. */
@@ -251,6 +322,10 @@ export class KillClaims {
     return this.#olds.get(name) ?? assert.fail(`nobody has looked at what was there before ${name}`);
   }
 
+  #madeOf(name: ShapeName): Seen {
+    return this.#made.get(name) ?? assert.fail(`nobody has looked at what ${name} makes`);
+  }
+
   #ruinOf({ uri }: DemoSite): Seen {
     return this.#ruins.get(uri) ?? assert.fail(uri);
   }
@@ -259,13 +334,6 @@ export class KillClaims {
     const { output, exit, complaint } = await runRestic(this.#host, ['snapshots', '--json', '--no-lock']);
     assert.equal(exit, 0, complaint);
     return JSON.parse(output) as readonly Snapshot[];
-  }
-
-  async #readGrants(): Promise<string> {
-    return await this.#host.mariadb.query(
-      `SELECT * FROM mysql.global_priv WHERE User NOT LIKE 'salvor%' AND User NOT LIKE 'second%' ORDER BY 1, 2;
-       SELECT * FROM mysql.db WHERE User NOT LIKE 'salvor%' AND User NOT LIKE 'second%' ORDER BY 1, 2, 3`,
-    );
   }
 }
 
@@ -290,8 +358,27 @@ function differencesOf(before: Seen, now: Seen): readonly string[] {
   return [
     ...differences(before.files, now.files, isRefreshed),
     ...differences(before.database, now.database),
-    ...(before.page === now.page ? [] : [`the page answers ${now.page} and not ${before.page}`]),
+    ...differences(before.home, now.home),
+    ...differences(before.rights, now.rights),
+    ...differences(before.pages, now.pages).map((line) => `page of ${line}`),
   ];
+}
+
+function assertServed(pages: ReadonlyMap<string, string>, uris: readonly string[]): void {
+  for (const [uri, page] of pages)
+    assert.equal(page.startsWith('200 '), uris.includes(uri), `the page of ${uri} answers ${page}`);
+}
+
+/** Neither of ours nor of a clone. */
+function isNobodysOwn(database: string, user: string): boolean {
+  return ![database, user].some((name) => name.startsWith('salvor') || name.startsWith(NEW_DATABASE));
+}
+
+/** A clone's password is another each time. */
+function withoutNames(rights: ObservedRights): ObservedRights {
+  const plain = (text: string): string =>
+    text.replaceAll(new RegExp(`${NEW_DATABASE}\\w*`, 'g'), 'clone').replace(/"authentication_string":"[^"]*"/, '');
+  return new Map([...rights].map(([name, may]) => [plain(name), plain(may)]));
 }
 
 function linesOf(text: string): readonly string[] {

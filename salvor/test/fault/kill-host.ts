@@ -6,13 +6,10 @@
  *   bring the site to where the command begins → run it, hit it when the list of tasks says that the step has begun
  *   → let it end → the next command recovers → claims → the site back to its ruin
  */
-import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { BackupDocument, InitDocument } from '@salvor/contract';
 import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
@@ -25,42 +22,46 @@ import {
   addDisk,
   addPlatform,
   bindDefault,
+  platformsOf,
   ruin,
   scatter,
   shapeOf,
 } from './kill-shapes.ts';
+import { type KillPages, openKillPages } from './kill-places.ts';
+import { giveRights } from './kill-rights.ts';
 import { ListedTasks, type Step } from './listed-tasks.ts';
-import { type SmallDisks, openSmallDisks } from './small-disks.ts';
-
-const SALVOR = fileURLToPath(new URL('../../../bin/salvor', import.meta.url));
+import { type Blow, DISKS, EARLY, type KillDisks, type KillKind, Striker } from './kill-strike.ts';
+import { openSmallDisks } from './small-disks.ts';
 
 /**
- * What happens at that instant. `salvor` and `server`: SIGKILL. `connections`: the server cuts all of them. `cancel`:
- * Ctrl-C. The others: a file system without a byte left, of the site and its staging place, of the server, of salvor.
+ * `change` is what the shape is: a restore, a clone, a rename, a delete … `undo` and `enable` take it back. `settle` confirms a
+ * change that stands, `expire` is the next command when its time is over: none of them can be taken back then.
  */
-export const KINDS = ['salvor', 'server', 'connections', 'cancel', 'site-full', 'server-full', 'state-full'] as const;
-export type KillKind = (typeof KINDS)[number];
-/** `change` is what the shape is: a restore, a clone, a rename, a delete … `undo` and `enable` take it back. */
-export type Operation = 'change' | 'undo' | 'enable' | 'backup' | 'verify' | 'confirm' | 'backup-delete' | 'export';
+export type Operation =
+  | 'change'
+  | 'undo'
+  | 'enable'
+  | 'settle'
+  | 'expire'
+  | 'backup'
+  | 'verify'
+  | 'confirm'
+  | 'backup-delete'
+  | 'export';
 
-/** MiB. What a run needs lies well below; what fills the rest costs memory. */
-const DISKS = { data: 192, mariadb: 288, salvor: 192 } as const;
-const DISK_OF = { 'site-full': 'data', 'server-full': 'mariadb', 'state-full': 'salvor' } as const;
-/** A server whose disk is full waits for room for a minute at a time. */
-const FULL_MS = 2500;
-const MAX_END_MS = 300_000;
+/** One file more that has to be gone at every end, virtual hosts of ours, and a PHP and a web server that take their time. */
+const POLICY = `policy:
+  restore: { maintenance: yes, reloadPhp: [sleep, '0.05'] }
+  webServer: { kind: nginx, php: unix:/run/php.sock, test: [sleep, '0.02'], reload: [sleep, '0.05'] }
+`;
 /** Undone tasks whose old files lie on the disk at once. */
 const MOST_KEPT = 15;
 
-export type Target = {
-  readonly shape: ShapeName;
-  readonly operation: Operation;
-  readonly kind: KillKind;
-  readonly step: string;
-  readonly nth: number;
-  /** After the step has begun. */
-  readonly afterMs: number;
-};
+/** Places in time at which it is hit. */
+const PLACES_OF_EARLY = 6;
+const MAY_BE_SAID_AGAIN: ReadonlySet<Operation> = new Set(['confirm', 'backup-delete', 'settle', 'expire']);
+
+export type Target = Blow & { readonly shape: ShapeName; readonly operation: Operation };
 
 export type Outcome = {
   /** Where the command stood when it was hit; null where it had ended. */
@@ -83,7 +84,8 @@ export async function openKillHost(): Promise<KillHost> {
   await addPlatform(host);
   made.use(await addDisk(host));
   await host.serve();
-  const run = new KillRun(host, disks);
+  const pages = made.use(await openKillPages(host, platformsOf(host)));
+  const run = new KillRun(host, disks, pages);
   await run.prepare();
   const resources = made.move();
   return {
@@ -95,7 +97,7 @@ export async function openKillHost(): Promise<KillHost> {
 
 class KillRun {
   readonly #host: DemoHost;
-  readonly #disks: SmallDisks<keyof typeof DISKS>;
+  readonly #disks: KillDisks;
   readonly #claims: KillClaims;
   /** By the site that it is of. */
   readonly #points = new Map<string, string>();
@@ -103,17 +105,19 @@ class KillRun {
   readonly #written = new Map<string, string>();
   readonly #steps = new Map<string, readonly Step[]>();
   #listed!: ListedTasks;
+  #striker!: Striker;
 
-  constructor(host: DemoHost, disks: SmallDisks<keyof typeof DISKS>) {
+  constructor(host: DemoHost, disks: KillDisks, pages: KillPages) {
     this.#host = host;
     this.#disks = disks;
-    this.#claims = new KillClaims(host);
+    this.#claims = new KillClaims(host, pages);
   }
 
   async prepare(): Promise<void> {
     InitDocument.parse(await this.#run(['init', ...initFlags(this.#host)]));
-    // One file more that has to be gone at every end.
-    appendFileSync(salvorPlaces(this.#host).config, 'policy: { restore: { maintenance: yes } }\n');
+    appendFileSync(salvorPlaces(this.#host).config, POLICY);
+    // A database that others read can't be deleted: theirs is a site that no shape deletes.
+    await giveRights(this.#host, this.#host.site('market.example.org'));
     for (const site of this.#host.sites) {
       await bindDefault(this.#host, site);
       const { point } = BackupDocument.parse(await this.#run(['backup', site.uri]));
@@ -123,12 +127,14 @@ class KillRun {
     }
     await this.#claims.rememberRuins();
     this.#listed = new ListedTasks(this.#host);
+    this.#striker = new Striker(this.#host, this.#disks, this.#listed);
   }
 
   async stepsOf(name: ShapeName, operation: Operation): Promise<readonly Step[]> {
     const known = this.#steps.get(`${name} ${operation}`);
     if (known !== undefined) return known;
     const shape = shapeOf(this.#host, name);
+    await this.#begin(shape);
     const last = this.#listed.last();
     if (operation === 'change' || operation === 'undo') {
       await this.#claims.rememberOld(name, shape);
@@ -137,12 +143,22 @@ class KillRun {
       await this.#undo(name, shape, changed);
       this.#steps.set(`${name} undo`, this.#listed.steps(this.#listed.last('undo')));
       this.#steps.set(`${name} change`, this.#listed.steps(changed));
+    } else if (operation === 'settle' || operation === 'expire') {
+      const args = this.#argsOf(shape, operation, await this.#makeReady(name, shape, operation));
+      const begun = performance.now();
+      await this.#run(args);
+      const ms = performance.now() - begun;
+      await this.#claims.rememberSettled(name, shape);
+      // What is over goes before the command has a task of its own.
+      const steps = operation === 'settle' ? this.#listed.steps(this.#listed.last()) : shareOut(ms);
+      this.#steps.set(`${name} ${operation}`, steps);
     } else {
       await this.#run(this.#argsOf(shape, operation, await this.#makeReady(name, shape, operation)));
       if (operation === 'export') await this.#takeExported(null);
       this.#steps.set(`${name} ${operation}`, this.#listed.steps(this.#listed.last()));
     }
     assert.notEqual(this.#listed.last(), last);
+    await this.#end(shape, operation);
     return await this.stepsOf(name, operation);
   }
 
@@ -151,13 +167,14 @@ class KillRun {
     const shape = shapeOf(this.#host, target.shape);
     // What the shape makes of the site is known from then on.
     await this.stepsOf(target.shape, operation);
+    await this.#begin(shape);
     const subject = await this.#makeReady(target.shape, shape, operation);
     const before = await this.#claims.lookAt(target.shape, shape);
     const committed = await this.#claims.listSnapshots(operation === 'backup-delete' ? subject : null);
     const last = this.#listed.last();
 
     const args = this.#argsOf(shape, operation, subject);
-    const hitIn = await this.#hit(args, target);
+    const hitIn = await this.#striker.hit(args, target);
     this.#disks.free();
     if (kind === 'server') {
       // A database that is still dead when the next command comes keeps nobody from asking how things stand.
@@ -175,14 +192,16 @@ class KillRun {
       hitIn,
       task: task === last ? null : task,
     });
-    if (operation === 'confirm' || operation === 'backup-delete') await this.#finish(args, subject ?? '');
+    if (MAY_BE_SAID_AGAIN.has(operation)) await this.#finish(args, subject ?? '');
+    if (isSettling(operation)) await this.#claims.assertSettled(target.shape, shape);
     if (operation === 'export') await this.#takeExported(target.kind);
-    if (site === 'new')
+    if (site === 'new' && !isSettling(operation))
       await this.#undo(
         target.shape,
         shape,
         this.#listed.undoable() ?? assert.fail('no task can be undone, and the site is the new one'),
       );
+    await this.#end(shape, operation);
     await this.#dropUndone(shape);
     if (kind === 'server-full') await this.#restartServer();
     this.#removeArchives();
@@ -210,6 +229,10 @@ class KillRun {
       case 'undo':
       case 'enable':
         return await this.#change(shape);
+      case 'settle':
+        return await this.#change(shape);
+      case 'expire':
+        return this.#makeOver(await this.#change(shape));
       case 'confirm':
         await this.#undo(name, shape, await this.#change(shape));
         return this.#listed.last('undo');
@@ -223,6 +246,29 @@ class KillRun {
       default:
         return null;
     }
+  }
+
+  /** As if the time of its undo had passed. */
+  #makeOver(task: string): string {
+    const file = join(salvorPlaces(this.#host).stateDir, 'journals', `${task}.json`);
+    const journal = JSON.parse(readFileSync(file, 'utf8')) as object;
+    const past = new Date(Date.now() - 30 * 86_400_000).toISOString();
+    writeFileSync(file, JSON.stringify({ ...journal, undoUntil: past }));
+    return task;
+  }
+
+  /** What the shape takes for granted. */
+  async #begin({ begins, target }: Shape): Promise<void> {
+    if (begins === undefined || existsSync(target.path)) return;
+    await this.#run(begins);
+    await this.#run(['confirm', this.#listed.last()]);
+  }
+
+  /** A site that nobody can take back any more is deleted. */
+  async #end({ begins, target }: Shape, operation: Operation): Promise<void> {
+    if ((begins === undefined && !isSettling(operation)) || !existsSync(target.path)) return;
+    await this.#run(['delete', target.uri, '--confirm', target.uri, '--yes']);
+    await this.#run(['confirm', this.#listed.last()]);
   }
 
   /** Said once more it is done, wherever it was hit, and then nothing is left of what it was about. */
@@ -247,7 +293,10 @@ class KillRun {
       case 'backup-delete':
         return [operation, subject ?? '', '--yes'];
       case 'confirm':
-        return [operation, subject ?? ''];
+      case 'settle':
+        return ['confirm', subject ?? ''];
+      case 'expire':
+        return ['backup', source.uri];
       case 'export':
         return ['export', source.uri, this.#points.get(source.uri) ?? '', '--output', this.#exported];
       case 'change':
@@ -298,94 +347,13 @@ class KillRun {
    * What undone tasks have left: of a clone its database, which would keep the next one from having its name; of a copy its
    * room; of all others, now and then, the files that they keep, which fill the disk after fifty hits.
    */
-  async #dropUndone({ database, isOnSmallDisk }: Shape): Promise<void> {
+  async #dropUndone({ database, isOnSmallDisk, target }: Shape): Promise<void> {
     const undone = this.#listed.undone();
     if (database === undefined && isOnSmallDisk === undefined && undone.length < MOST_KEPT) return;
     for (const id of undone) await this.#run(['confirm', id]);
-    if (database === undefined) return;
+    if (database === undefined || existsSync(target.path)) return;
     assert.equal(await this.#host.mariadb.query(`SHOW DATABASES LIKE '${database}%'`), '');
     assert.equal(await this.#host.mariadb.query(`SELECT User FROM mysql.user WHERE User LIKE '${database}%'`), '');
-  }
-
-  /** Gives the step in which it was hit; null where it ended before. */
-  async #hit(args: readonly string[], { kind, step, nth, afterMs }: Target): Promise<string | null> {
-    const last = this.#listed.last();
-    const child = spawn(SALVOR, [...args, '--json'], {
-      env: { ...process.env, HOME: this.#host.directory, SALVOR_CONFIG: salvorPlaces(this.#host).config },
-      stdio: ['ignore', 'ignore', 'ignore'],
-    });
-    const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-    await this.#waitForStep(child, step, nth, last);
-    const late = new AbortController();
-    void exited.then(() => late.abort());
-    await sleep(afterMs, undefined, { signal: late.signal }).catch(() => undefined);
-    if (child.exitCode !== null || child.signalCode !== null) return await this.#endedBefore(exited, args);
-    const task = this.#listed.last();
-    const hitIn = task === last ? 'start' : (this.#listed.stepOf(task) ?? 'start');
-    await this.#strike(child, kind);
-    const freed = sleep(FULL_MS).then(() => this.#disks.free());
-    const slow = setTimeout(() => child.kill('SIGABRT'), MAX_END_MS);
-    const [code, signal] = await exited;
-    clearTimeout(slow);
-    await freed;
-    // Told to stop or cut off it says so by its exit code; nothing else ends it.
-    const isKilled = kind === 'salvor' && signal === 'SIGKILL';
-    // At the very end of a process nobody is there any more who would hear of it.
-    const isLate = kind === 'cancel' && signal === 'SIGINT';
-    assert.ok(
-      isKilled || isLate || code === 0 || code === 1 || code === 3 || code === 130,
-      `${args[0]} ended with ${code} ${signal}`,
-    );
-    return hitIn;
-  }
-
-  async #endedBefore(exited: Promise<[number | null, NodeJS.Signals | null]>, args: readonly string[]): Promise<null> {
-    const [code, signal] = await exited;
-    const told = this.#listed.read(this.#listed.last());
-    assert.ok(
-      code === 0 || code === 3,
-      `${args[0]} failed without being hit: ${code} ${signal}, ${JSON.stringify(told)}`,
-    );
-    return null;
-  }
-
-  async #strike(child: ChildProcess, kind: KillKind): Promise<void> {
-    switch (kind) {
-      case 'salvor':
-        child.kill('SIGKILL');
-        return;
-      case 'cancel':
-        child.kill('SIGINT');
-        return;
-      case 'server':
-        await this.#host.mariadb.kill('SIGKILL');
-        return;
-      case 'connections': {
-        const others = await this.#host.mariadb.query(
-          "SELECT CONCAT('KILL ', ID, ';') FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND USER NOT IN ('system user', 'event_scheduler')",
-        );
-        // One by one: a connection may have ended by itself meanwhile.
-        for (const kill of others.split('\n').filter((line) => line !== ''))
-          await this.#host.mariadb.query(kill).catch(() => '');
-        return;
-      }
-      case 'site-full':
-      case 'server-full':
-      case 'state-full':
-        this.#disks.fill(DISK_OF[kind]);
-        return;
-      default:
-        kind satisfies never;
-    }
-  }
-
-  /** Looks every millisecond; a step may last no longer. Ends with the process too. */
-  async #waitForStep(child: ChildProcess, step: string, nth: number, last: string): Promise<void> {
-    while (child.exitCode === null && child.signalCode === null) {
-      const task = this.#listed.last();
-      if (task !== last && this.#listed.hasBegun(task, step, nth)) return;
-      await sleep(1);
-    }
   }
 
   async #run(args: readonly string[]): Promise<unknown> {
@@ -394,4 +362,16 @@ class KillRun {
     assert.ok(exit === 0 || exit === 3, `salvor ${args.join(' ')}: ${exit}\n${complaint}\n${output}`);
     return document;
   }
+}
+
+function isSettling(operation: Operation): boolean {
+  return operation === 'settle' || operation === 'expire';
+}
+
+function shareOut(ms: number): readonly Step[] {
+  return Array.from({ length: PLACES_OF_EARLY }, (_, at) => ({
+    name: EARLY,
+    nth: at + 1,
+    ms: (ms * (at + 1)) / PLACES_OF_EARLY,
+  }));
 }

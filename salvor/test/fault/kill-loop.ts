@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { Random } from '../../../demo/random.ts';
-import { type KillHost, type KillKind, type Operation, type Outcome, type Target, openKillHost } from './kill-host.ts';
+import { type KillHost, type Operation, type Outcome, type Target, openKillHost } from './kill-host.ts';
 import type { ShapeName } from './kill-shapes.ts';
+import type { KillKind } from './kill-strike.ts';
 
 /** A command that is hit later than its step takes is hit in the next one: a few of these are wanted too. */
 const LATEST = 1.1;
+/** One of them may have ended before it is hit, both times. */
+const SURELY = 2;
 /** The list of tasks is written to the millisecond. */
 const SHORTEST_MS = 3;
 
@@ -13,6 +16,8 @@ export type KillWish = {
   readonly kinds: readonly KillKind[];
   /** How often to hit, or how often each step: by another kind each time. */
   readonly count: number | { readonly rounds: number };
+  /** Whose own task is hit first, twice, whatever chance picks. */
+  readonly surely?: ShapeName;
 };
 
 export type KillCounts = {
@@ -75,6 +80,10 @@ function operationsOf(shape: ShapeName): readonly Operation[] {
   switch (shape) {
     case 'whole':
       return ['change', 'undo', 'backup', 'verify', 'confirm', 'backup-delete', 'export'];
+    case 'clone':
+      return ['change', 'undo', 'settle'];
+    case 'delete-clone':
+      return ['change', 'undo', 'settle', 'expire'];
     case 'disable':
       return ['change', 'undo', 'enable'];
     default:
@@ -95,13 +104,21 @@ async function listPlaces(host: KillHost, shapes: readonly ShapeName[]): Promise
 }
 
 /** All places in the order of chance, again and again, and each time by the next kind. */
-function chooseTargets(places: readonly Place[], { kinds, count }: KillWish, random: Random): readonly Target[] {
+function chooseTargets(
+  places: readonly Place[],
+  { kinds, count, surely }: KillWish,
+  random: Random,
+): readonly Target[] {
   const targets: Target[] = [];
   const wanted = typeof count === 'number' ? count : places.length * count.rounds;
   const firstKind = random.between(0, kinds.length - 1);
   for (let round = 0; targets.length < wanted; round++) {
     const order = places.map((place, at) => ({ place, at, key: random.between(0, 1_000_000_000) }));
-    for (const { place, at } of order.toSorted((one, other) => one.key - other.key)) {
+    const sorted = order.toSorted((one, other) => one.key - other.key);
+    const isSure = ({ place }: (typeof order)[number]): boolean =>
+      targets.length === 0 && place.shape === surely && place.operation === 'change';
+    const sure = sorted.filter(isSure).slice(0, SURELY);
+    for (const { place, at } of [...sure, ...sorted.filter((one) => !sure.includes(one))]) {
       if (targets.length === wanted) break;
       // Another kind each round: after as many rounds as there are kinds each place had all.
       const kind = kinds[(firstKind + at + round) % kinds.length] ?? 'salvor';

@@ -1,14 +1,15 @@
 /**
  * What is done to a site while it is hit. Restored: the whole of it, chosen paths, chosen tables, another site's point, a
- * site that does not lie in one piece. Given another name: a clone, a rename, a move to another platform, also on another disk. Made of an archive.
- * Taken away. Switched off, by the file in its directory. Each begins with the same ruin of its site and ends, undone, with
- * that ruin again.
+ * site that does not lie in one piece. Given another name: a clone, also a masked one, a rename, a move to another platform,
+ * where Drush updates it, under a new name, to another disk. Made of an archive. Taken away, it or a clone of it. Switched
+ * off. Each begins with the same ruin of its site and ends, undone, with that ruin again.
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, cpSync, lchownSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writePlatform } from '../../../demo/aegir-account.ts';
 import type { DemoHost, DemoSite } from '../../../demo/host.ts';
+import { toPhp } from '../../../demo/php-value.ts';
 
 export const SHAPES = [
   'whole',
@@ -17,11 +18,14 @@ export const SHAPES = [
   'into',
   'scattered',
   'clone',
+  'masked',
   'rename',
   'migrate',
+  'migrate-as',
   'elsewhere',
   'import',
   'delete',
+  'delete-clone',
   'disable',
 ] as const;
 export type ShapeName = (typeof SHAPES)[number];
@@ -39,11 +43,15 @@ export type Shape = {
   readonly isOnSmallDisk?: true;
   /** The beginning of the name of a database that only the new one has. */
   readonly database?: string;
+  /** What stands before the shape begins, made and confirmed by it; it goes with it. */
+  readonly begins?: readonly string[];
+  /** Whose page the new one answers with; source and target where it is left out. */
+  readonly served?: readonly string[];
 };
 
 /** The name that sites get. */
-const NEW_URI = 'second.example.org';
-const NEW_DATABASE = 'secondexampleorg';
+export const NEW_URI = 'second.example.org';
+export const NEW_DATABASE = 'secondexampleorg';
 export const NEXT_PLATFORM = 'drupal-10-next';
 
 /** A file of PHP that differs between ruin and point: a switch gives it its own time. */
@@ -77,6 +85,8 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
       return { source: market, target: market, command: restoring(market) };
     case 'clone':
       return { ...becomingSecond(harbour), command: ['clone', harbour.uri, NEW_URI] };
+    case 'masked':
+      return { ...becomingSecond(harbour), command: ['clone', harbour.uri, NEW_URI, '--mask'] };
     case 'import': {
       const platform = dirname(dirname(harbour.path));
       return { ...becomingSecond(harbour), command: ['import', 'ARCHIVE', '--uri', NEW_URI, '--platform', platform] };
@@ -84,16 +94,36 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
     case 'delete': {
       const places = [harbour.path, join(host.account.home, '.drush', `${harbour.uri}.alias.drushrc.php`)];
       const command = ['delete', harbour.uri, '--confirm', harbour.uri, '--yes'];
-      return { source: harbour, target: harbour, command, places };
+      return { source: harbour, target: harbour, command, places, served: [] };
+    }
+    case 'delete-clone': {
+      const command = ['delete', NEW_URI, '--confirm', NEW_URI, '--yes'];
+      return {
+        ...becomingSecond(harbour),
+        command,
+        begins: ['clone', harbour.uri, NEW_URI],
+        served: [harbour.uri],
+      };
     }
     case 'rename': {
       const places = [harbour.path, join(dirname(harbour.path), NEW_URI)];
-      return { source: harbour, target: harbour, command: ['rename', harbour.uri, NEW_URI, '--yes'], places };
+      return {
+        source: harbour,
+        target: harbour,
+        command: ['rename', harbour.uri, NEW_URI, '--yes'],
+        places,
+        served: [NEW_URI],
+      };
     }
     case 'migrate': {
       const places = [harbour.path, join(nextPlatformOf(host), 'sites', harbour.uri)];
       const command = ['migrate', harbour.uri, '--platform', nextPlatformOf(host), '--yes'];
       return { source: harbour, target: harbour, command, places };
+    }
+    case 'migrate-as': {
+      const places = [harbour.path, join(nextPlatformOf(host), 'sites', NEW_URI)];
+      const command = ['migrate', harbour.uri, NEW_URI, '--platform', nextPlatformOf(host), '--yes'];
+      return { source: harbour, target: harbour, command, places, served: [NEW_URI] };
     }
     case 'elsewhere': {
       const root = apartPlatformOf(host);
@@ -107,7 +137,7 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
       };
     }
     case 'disable':
-      return { source: harbour, target: harbour, command: ['disable', harbour.uri] };
+      return { source: harbour, target: harbour, command: ['disable', harbour.uri], served: [] };
     default:
       return name satisfies never;
   }
@@ -122,15 +152,48 @@ function restoring({ uri }: DemoSite, ...flags: readonly string[]): readonly str
   return ['restore', uri, 'POINT', ...flags, '--yes'];
 }
 
+/** Where sites are served from. */
+export function platformsOf(host: DemoHost): readonly string[] {
+  return [dirname(dirname(host.site('harbour.example.org').path)), nextPlatformOf(host), apartPlatformOf(host)];
+}
+
 function nextPlatformOf(host: DemoHost): string {
   return join(dirname(dirname(dirname(host.site('harbour.example.org').path))), NEXT_PLATFORM);
 }
 
-/** The same code once more, and no site on it. There is no Drush: that is told, and the site stands. */
+/** What an update does to a database, one after another and none of it at once: it may be hit between any two. */
+const UPDATES = [
+  'CREATE TABLE updated (id INT PRIMARY KEY, note TEXT) ENGINE=InnoDB',
+  "INSERT INTO updated VALUES (1, 'by the new code')",
+  'ALTER TABLE sessions ADD COLUMN updated INT NOT NULL DEFAULT 0',
+  "UPDATE key_value SET value = 'i:10300;'",
+  'DROP TABLE stray',
+  'RENAME TABLE legacy_import TO legacy_updated; CREATE VIEW legacy_import AS SELECT * FROM legacy_updated',
+];
+
+/** In place of Drush: it logs in as the site does, and writes. */
+function drushOf({ mariadb }: DemoHost): string {
+  return `#!/usr/bin/env php
+<?php
+mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+foreach ($argv as $word) if (preg_match('/^--(root|uri)=(.*)$/', $word, $found)) $wish[$found[1]] = $found[2];
+require "{$wish['root']}/sites/{$wish['uri']}/drushrc.php";
+$password = urldecode($options['db_passwd']);
+$database = new mysqli('localhost', $options['db_user'], $password, $options['db_name'], 0, '${mariadb.socket}');
+foreach (${toPhp(UPDATES.flatMap((update) => update.split('; ')))} as $update) {
+  $database->query($update);
+  usleep(20000);
+}
+`;
+}
+
+/** The same code once more, no site on it, and a Drush that has updates for each that comes. */
 export async function addPlatform(host: DemoHost): Promise<void> {
   const root = dirname(dirname(host.site('harbour.example.org').path));
   const next = nextPlatformOf(host);
   cpSync(root, next, { recursive: true, filter: (path) => !path.startsWith(`${root}/sites/`) });
+  mkdirSync(join(next, 'vendor/bin'));
+  writeFileSync(join(next, 'vendor/bin/drush'), drushOf(host), { mode: 0o755 });
   execFileSync('chown', ['-R', `${host.account.uid}:${host.account.gid}`, next]);
   await writePlatform(host.account, { name: 'drupal_10_next', root: next });
 }
@@ -144,7 +207,7 @@ function apartPlatformOf(host: DemoHost): string {
   return join(apartDiskOf(host), 'drupal-10-apart');
 }
 
-/** The same code on a disk of its own. */
+/** The same code on a disk of its own. There is no Drush: that is told, and the site stands. */
 export async function addDisk(host: DemoHost): Promise<Disposable> {
   const disk = apartDiskOf(host);
   const root = dirname(dirname(host.site('harbour.example.org').path));
@@ -187,13 +250,19 @@ export function scatter(host: DemoHost, site: DemoSite): Disposable {
 export async function bindDefault(host: DemoHost, { database }: DemoSite): Promise<void> {
   await host.mariadb.query(
     `USE \`${database}\`; CREATE SEQUENCE numbers; CREATE TABLE tickets (id BIGINT DEFAULT NEXTVAL(numbers) PRIMARY KEY, name TEXT);
-     INSERT INTO tickets (name) VALUES ('a'), ('b');`,
+     INSERT INTO tickets (name) VALUES ('a'), ('b'); CREATE VIEW ticket_names AS SELECT name FROM tickets;`,
   );
 }
 
-/** Files go, come and change; tables go, come and change; views and a trigger's table too. */
+/** What the page of a ruin says, and no other. */
+export const RUINED = 'ruined';
+
+/**
+ * Files go, come and change; tables go, come and change; views and a trigger's table too. Its rows and its files are still of
+ * one site: the page answers, and says that it is the old one.
+ */
 export async function ruin(host: DemoHost, site: DemoSite): Promise<void> {
-  const { path, database } = site;
+  const { path, database, user } = site;
   rmSync(join(path, 'files/pictures'), { recursive: true });
   writeFileSync(join(path, 'stray.txt'), 'not in the point\n');
   writeFileSync(join(path, 'private/stray.txt'), 'not in the point\n');
@@ -201,7 +270,11 @@ export async function ruin(host: DemoHost, site: DemoSite): Promise<void> {
   renameSync(join(path, 'modules/moved'), join(path, 'modules/custom'));
   appendFileSync(join(path, CHANGED_PHP), '// changed\n');
   await host.mariadb.query(
-    `USE \`${database}\`; DELETE FROM sessions; DROP TABLE watchdog, tickets; DROP SEQUENCE numbers; DROP VIEW recent_content;
+    `USE \`${database}\`; DELETE FROM sessions; DROP TABLE watchdog, tickets; DROP SEQUENCE numbers; DROP VIEW ticket_names;
+     CREATE OR REPLACE DEFINER=\`${user}\`@localhost SQL SECURITY INVOKER VIEW recent_content AS
+       SELECT nid, CONCAT('${RUINED} ', title) AS title, changed, 'nobody' AS author FROM node_field_data;
+     DELETE FROM file_managed WHERE uri LIKE 'public://pictures/%';
+     UPDATE harbour_state SET value = REPLACE(REPLACE(value, ',"watchdog"', ''), '"name":"', '"name":"${RUINED} ');
      CREATE TABLE stray (id INT PRIMARY KEY, text TEXT); INSERT INTO stray VALUES (1, 'not in the point');`,
   );
 }

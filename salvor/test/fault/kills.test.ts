@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '../../../demo/random.ts';
 import { chooseSeed, killAtEachStep } from './kill-loop.ts';
-import { SHAPES } from './kill-shapes.ts';
+import { SHAPES, type ShapeName } from './kill-shapes.ts';
 
 /** A server whose disk is full waits for a minute: that is for `npm run kills`. */
 const KINDS = ['salvor', 'server', 'connections', 'cancel', 'site-full', 'state-full'] as const;
@@ -10,13 +10,24 @@ const KINDS = ['salvor', 'server', 'connections', 'cancel', 'site-full', 'state-
 /** A dozen of the steps, two by each kind: all of them by all kinds is for `npm run kills`. */
 const HITS = 2 * KINDS.length;
 
+const RESTORES: readonly ShapeName[] = ['whole', 'paths', 'tables', 'into', 'scattered'];
+/** What is soon done beside another shape: it costs a hit to learn its steps. */
+const SMALL_RESTORES: readonly ShapeName[] = ['paths', 'tables'];
+
 test('a salvor that is killed, cancelled, loses its server or its disk at any step leaves the old site or the new one', async (t) => {
   const seed = chooseSeed();
   t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
-  const shape = SHAPES[new Random(seed).between(0, SHAPES.length - 1)] ?? 'whole';
-  const { byKind, steps } = await killAtEachStep({ shapes: [shape], kinds: KINDS, count: HITS }, seed, (line) =>
-    t.diagnostic(line),
-  );
+  const random = new Random(seed);
+  const drawn = random.pick(SHAPES);
+  const restored = RESTORES.includes(drawn) ? drawn : random.pick(SMALL_RESTORES);
+  const shapes = [...new Set([drawn, restored])];
+  const count = HITS - (shapes.length - 1);
+  const wish = { shapes, kinds: KINDS, count, surely: restored };
+  const { byKind, steps } = await killAtEachStep(wish, seed, (line) => t.diagnostic(line));
   t.diagnostic(JSON.stringify(byKind));
   assert.ok(steps.size >= HITS / 2, `${steps.size} steps were hit`);
+  assert.ok(
+    [...steps].some((step) => step.startsWith(`${restored} change: `)),
+    `no step of a restore among ${[...steps].join(', ')}`,
+  );
 });
