@@ -27,9 +27,16 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_AFTER_MS = 60_000;
 
 /**
+ * What a server grants to pages is not enough for us: a statement that sums a table or brings a million rows in order, a session
+ * that waits while a dump is loaded. The time of a statement has another name in MySQL, for what reads alone.
+ */
+const UNHURRIED =
+  'wait_timeout = 86400, net_read_timeout = 600, net_write_timeout = 600 /*M!100101 , max_statement_time = 0 */ /*!80000 , max_execution_time = 0 */';
+
+/**
  * Logs in. Throws 'database-login-refused', 'database-unreachable', 'database-missing', 'database-tls-failed' or 'database-failed'.
  * The session has an empty `sql_mode` (so that quoting is the same everywhere), UTC, and waits at most
- * `lockWaitSeconds` (default 60) for a lock on a table: the server's own default is a day.
+ * `lockWaitSeconds` (default 60) for a lock on a table: the server's own default is a day. Limits on the time of statements and of idle sessions do not hold.
  */
 export async function openConnection(
   login: DatabaseLogin,
@@ -65,7 +72,9 @@ export async function openConnection(
   const connection = new DatabaseConnection(driver, login, options.database, options.signal);
   try {
     const seconds = options.lockWaitSeconds ?? 60;
-    await connection.execute(`SET SESSION sql_mode = '', time_zone = '+00:00', lock_wait_timeout = ${seconds}`);
+    await connection.execute(
+      `SET SESSION sql_mode = '', time_zone = '+00:00', lock_wait_timeout = ${seconds}, ${UNHURRIED}`,
+    );
     return connection;
   } catch (error) {
     await connection.close();

@@ -151,6 +151,28 @@ describe('a fault in the middle of', () => {
     await sql('SET GLOBAL wait_timeout = DEFAULT, GLOBAL max_statement_time = DEFAULT');
   });
 
+  test('a server whose limits of time are tight stops no dump, load or session of ours', async () => {
+    const limits = ['max_statement_time = 0.01', 'wait_timeout = 1', 'net_read_timeout = 1'];
+    await sql(`SET ${limits.map((limit) => `GLOBAL ${limit}`).join(', ')}`);
+    try {
+      await using connection = await openConnection(host.admin, { database: 'd' });
+      await using other = await openConnection(host.admin);
+      await loadDuring(() => undefined);
+      const dumped = await dumpAll(host, host.admin, 'd');
+      assert.deepEqual(
+        dumped.map(({ file, rows }) => [file, rows]),
+        parts.map(({ file, rows }) => [file, rows]),
+      );
+      // Longer than a statement may take, and then than a session may wait.
+      assert.deepEqual(await connection.query('SELECT SLEEP(0.05) AS broken'), [{ broken: 0 }]);
+      await sleep(1300);
+      assert.deepEqual(await other.query('SELECT 1 AS one'), [{ one: 1 }]);
+    } finally {
+      await sql(`SET ${limits.map((limit) => `GLOBAL ${limit.replace(/=.*/, '= DEFAULT')}`).join(', ')}`);
+    }
+    await assertNothingLeft(host);
+  });
+
   test('a dump whose reader stalls for longer than the server’s net_write_timeout fails', async () => {
     await sql('SET GLOBAL net_write_timeout = 1');
     await assert.rejects(
