@@ -66,6 +66,7 @@ const fchdirCall = lib.func('int fchdir(int)');
 const ioctlCall = lib.func('int ioctl(int, unsigned long, int)');
 const closeCall = lib.func('int close(int)');
 const mallocTrimCall = process.platform === 'linux' ? findFunction('int malloc_trim(size_t)') : null;
+const malloptCall = process.platform === 'linux' ? findFunction('int mallopt(int, int)') : null;
 const getsockoptCall = lib.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)');
 const adjtimexCall = lib.func('int adjtimex(_Inout_ uint8_t *)');
 const ioPrioritySetCall = lib.func('int64_t syscall(int64_t, int, int, int)');
@@ -337,6 +338,18 @@ export function readPeerCredentials(fd: number): { readonly pid: number; readonl
 /** Gives what was freed back to the system: the C library keeps it else. Nothing where the library (musl) has no such call. */
 export function trimMemory(): void {
   mallocTrimCall?.(0);
+}
+
+/** `M_MMAP_THRESHOLD` of malloc.h. */
+const M_MMAP_THRESHOLD = -3;
+
+/**
+ * Lets what has so many bytes or more be mapped by itself, so that it goes back to the system when it is freed. The C library
+ * begins with 128 KiB and raises that with each large block that is freed, to 32 MiB: then such blocks keep apart what is free
+ * between them. Nothing where the library (musl) has no such call.
+ */
+export function fixMmapThreshold(bytes: number): void {
+  malloptCall?.(M_MMAP_THRESHOLD, bytes);
 }
 
 function findFunction(declaration: string): ReturnType<typeof lib.func> | null {

@@ -18,7 +18,7 @@ import { type RecoverTools, type RecoverWanted, recoverMachine as recoverMachine
 import type { AgentServices } from './agent/open-task-room.ts';
 export { type TypedKit, readKit, readTypedKit } from './points/read-kit.ts';
 import { adoptConfig } from './write-config.ts';
-import { releaseMemory } from './lib/release-memory.ts';
+import { prepareForMonths, releaseMemory } from './lib/release-memory.ts';
 import { nameCaller, nameProcess } from './lib/process-identity.ts';
 import { tellPolicyChange } from './policies/policy-change.ts';
 import type { PolicyLevels } from './policies/policy-levels.ts';
@@ -117,6 +117,7 @@ export async function serveHost({
   let told = '';
   let rulesBefore: PolicyLevels | null = null;
   await using held = new AsyncDisposableStack();
+  prepareForMonths();
   held.use(held.use(new Locks(config.state)).lockAgent());
   held.use(
     await openCallListener({

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { trimMemory } from '@salvor/engine/libc';
+import { fixMmapThreshold, trimMemory } from '@salvor/engine/libc';
 
 const COLLECTIONS = 3;
 
@@ -14,4 +14,11 @@ export function releaseMemory(): void {
   // Code that was not run between two collections is let go of too.
   for (let times = 0; times < COLLECTIONS; times++) collect({ type: 'major', flavor: 'last-resort' });
   trimMemory();
+}
+
+const MMAP_BYTES = 128 * 1024;
+
+/** For a process that lives for months, before it begins: lets `releaseMemory` find more to give back. */
+export function prepareForMonths(): void {
+  fixMmapThreshold(MMAP_BYTES);
 }
