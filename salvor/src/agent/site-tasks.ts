@@ -238,7 +238,7 @@ export class SiteTasks {
     run: TaskRun,
   ): Promise<Pick<DeleteDocument, 'safetyPoint' | 'plan' | 'undoUntil'>> {
     const { document: plan } = await planDelete(site, { ...tools, signal: run.signal }, (line) => run.say(line));
-    if (tools.withoutBackup) {
+    if (tools.withoutBackup === true) {
       const why = 'Aegir’s own command drops databases, and --without-backup leaves them behind';
       throw new SalvorError('delete-obstructed', { site: siteKey(site), obstacles: [why] });
     }

@@ -423,11 +423,15 @@ function addAvailability(program: Command, perform: Perform): void {
 function addRelocate(program: Command, perform: Perform): void {
   addVerb(program, 'rename', 'give a site another name', {
     examples: ['salvor rename example.com example.org --dry-run', 'salvor rename example.com example.org --yes'],
-    notes: ['Its database keeps its name and its log-in. undo gives the old name back.'],
+    notes: ['Its database keeps its name and its log-in, but with --new-database. undo gives the old name back.'],
   })
     .argument('<site>', SITE)
     .argument('<newuri>', 'its new name')
     .option('--dry-run', 'show the plan, with each column that would be rewritten, and change nothing')
+    .option(
+      '--new-database',
+      'give it a new database with a new user and password; the old one goes when undo is no longer possible',
+    )
     .option('--wait', WAIT)
     .option('-y, --yes', 'consent to it without being asked')
     .action(async (site: string, newUri: string, flags: GlobalFlags & RelocateFlags) =>
@@ -447,6 +451,10 @@ function addRelocate(program: Command, perform: Perform): void {
     .argument('[newuri]', 'a new name as well')
     .requiredOption('--platform <platform>', PLATFORM)
     .option('--dry-run', 'show the plan, with each column that would be rewritten, and change nothing')
+    .option(
+      '--new-database',
+      'give it a new database with a new user and password; the old one goes when undo is no longer possible',
+    )
     .option('--wait', WAIT)
     .option('-y, --yes', 'consent to it without being asked')
     .action(async (site: string, newUri: string | undefined, flags: GlobalFlags & MigrateFlags) =>

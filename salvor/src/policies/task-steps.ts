@@ -18,7 +18,8 @@ const NEW_SITE = [
   'name the site',
 ] as const;
 const UNPACK = ['unpack', 'store'] as const;
-const BEFORE_MOVE = ['plan', 'sum the tables', ...SAFETY, 'build'] as const;
+/** The databases: where new ones are asked for. */
+const BEFORE_MOVE = ['plan', 'sum the tables', ...SAFETY, 'build', 'name the databases', 'make the database'] as const;
 /** Of a move to another file system. */
 const COPY = ['build the files', 'look for late files'] as const;
 const MOVE = ['rewrite', 'build the database', 'name the site', 'sync the disks', 'switch', 'reload PHP'] as const;

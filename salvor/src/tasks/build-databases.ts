@@ -114,8 +114,9 @@ export async function buildDatabase(
     await dropObjects(connection, built.name, plan.scratchTriggers);
     await change(connection, { database: built.name, planned });
   }
-  // Of another site's point it is the very wish that what was that one's own becomes this one's.
-  const given = isOfOther(site, point.manifest) ? definers.filter(({ definer }) => definer.user === stored.user) : [];
+  // Of another site's point, and for another database, it is the very wish that what was that one's own becomes this one's.
+  const isAnother = isOfOther(site, point.manifest) || database.name !== stored.name;
+  const given = isAnother ? definers.filter(({ definer }) => definer.user === stored.user) : [];
   // Of an archive they were the user's that loaded it to look what it holds.
   const ours = definers.filter(({ definer }) => isLoader(definer.user));
   const isGiven = (name: string): boolean => [...given, ...ours].some((found) => found.name === name);

@@ -7,26 +7,24 @@
  */
 import { createHmac } from 'node:crypto';
 import type { IdentityPlan, RewrittenValues } from '@salvor/contract';
-import { type ServerAddress, openConnection } from '../databases/mariadb/connect.ts';
-import { createSiteDatabase, readLoginRules, whyNameTaken } from '../databases/mariadb/site-database.ts';
+import type { ServerAddress } from '../databases/mariadb/connect.ts';
 import { SalvorError } from '../errors.ts';
 import { openRoot } from '../lib/beneath/open-directory.ts';
 import { openSpotOfOurs } from '../lib/beneath/own-directory.ts';
 import type { NewPointPlace } from '../points/account-repositories.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { checkLogIns } from '../sites/check-log-ins.ts';
-import type { ConnectionChange } from '../sites/connection-fields.ts';
 import { FIELDS_OF_CLONE } from '../sites/set-context.ts';
 import type { SettingsChanges } from '../sites/settings-changes.ts';
 import { prefixesOf } from '../sites/shared-databases.ts';
-import { type Site, type SiteDatabase, type SiteProblem, siteKey } from '../sites/site.ts';
+import type { Site, SiteProblem } from '../sites/site.ts';
 import { buildOutside, stagingsOf } from './build-names.ts';
 import { type BuiltPart, buildFiles, locateBuilt, planMoves } from './build-files.ts';
 import { type ChangeTables, buildDatabase, nameDatabases } from './build-databases.ts';
 import type { FilePart } from './file-parts.ts';
 import { type MaskDatabase, maskValues } from './mask-values.ts';
-import { namesForDatabase } from './name-database.ts';
-import { type PlannedDatabase, tablesOf } from './plan-database.ts';
+import { connectionOf, makeNewDatabase, nameNewDatabases, planLoad } from './new-databases.ts';
+import type { PlannedDatabase } from './plan-database.ts';
 import type { PlanTools } from './plan-restore.ts';
 import { type IdentityPlanned, type IdentityTools } from './plan-identity.ts';
 import { asVisited, namingTo } from './new-place.ts';
@@ -89,7 +87,7 @@ export async function buildNewSite(
   const { newUri, newPath } = plan.document;
   const { account } = site;
   const called = plan.place.address.to;
-  const databases = await run.step('name the databases', () => nameAll({ site, server }, called, tools, run));
+  const databases = await run.step('name the databases', () => nameNewDatabases({ site, server }, called, tools, run));
   const clone: Site = {
     ...site,
     uri: newUri,
@@ -113,7 +111,7 @@ export async function buildNewSite(
   });
   await makeStaging(part.staging);
   for (const database of databases)
-    await run.step('make the database', () => makeDatabase(database, tools, run), database.made.name);
+    await run.step('make the database', () => makeNewDatabase(database, tools, run), database.made.name);
   await run.step('build the files', () => buildParts(part, point, clone, plan, run));
 
   const values: RewrittenValues[] = [];
@@ -161,100 +159,9 @@ export async function buildNewSite(
   };
 }
 
-type CloneDatabase = {
-  readonly from: SiteDatabase;
-  readonly made: SiteDatabase;
-  readonly hosts: readonly string[];
-  readonly requires: 'SSL' | 'X509' | null;
-  readonly stored: { readonly charset: string; readonly collation: string };
-};
-
 /** Another secret for each, the same for the same: what two files say stays one. */
 function makeSecrets(seed: Uint8Array): (old: string) => string {
   return (old) => createHmac('sha512', seed).update(old, 'latin1').digest('base64url');
-}
-
-/** A name that nobody has, for each database of the site, and a password that nobody knows. */
-async function nameAll(
-  { site, server }: Pick<SiteOrigin, 'site' | 'server'>,
-  newUri: string,
-  tools: NewSiteTools,
-  run: TaskRun,
-): Promise<readonly CloneDatabase[]> {
-  const taken = new Set(
-    tools.sites.flatMap(({ databases }) => databases.flatMap(({ name, login }) => [name, login.user])),
-  );
-  const named: CloneDatabase[] = [];
-  for (const from of site.databases) {
-    const address = server ?? from.login.address;
-    const admin = await tools.administratorOf(address, site.account.home);
-    await using connection = await openConnection(admin, { signal: run.signal });
-    let name: string | null = null;
-    let why = '';
-    for (const candidate of namesForDatabase(newUri)) {
-      if (taken.has(candidate)) continue;
-      const inTheWay = await whyNameTaken(connection, candidate);
-      why ||= inTheWay ?? '';
-      if (inTheWay !== null) continue;
-      name = candidate;
-      break;
-    }
-    if (name === null)
-      throw new SalvorError('identity-obstructed', {
-        site: siteKey(site),
-        operation: 'clone',
-        obstacles: [`no name is free for its database: ${why === '' ? 'all are of other sites' : why}`],
-      });
-    taken.add(name);
-    // A user of that name on another server than the site's is somebody else.
-    const rules =
-      server === null ? await readLoginRules(connection, from.name, from.login.user) : { hosts: [], requires: null };
-    const password = Buffer.from(run.randomBytes(24)).toString('base64url');
-    const [schema] = await connection.query<{ charset: string; collation: string }>(
-      `SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation
-       FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`,
-      [from.name],
-    );
-    named.push({
-      from,
-      made: { ...from, name, login: { address, user: name, password }, sharedWith: [] },
-      hosts: rules.hosts.length > 0 ? rules.hosts : ['socket' in address ? 'localhost' : '%'],
-      requires: rules.requires,
-      stored: schema ?? { charset: 'utf8mb4', collation: 'utf8mb4_general_ci' },
-    });
-  }
-  return named;
-}
-
-async function makeDatabase(
-  { made, hosts, requires, stored }: CloneDatabase,
-  tools: NewSiteTools,
-  run: TaskRun,
-): Promise<void> {
-  const { home } = run.journal.site;
-  await using connection = await openConnection(await tools.administratorOf(made.login.address, home), {
-    signal: run.signal,
-  });
-  const { charset, collation } = stored;
-  const wish = { name: made.name, password: made.login.password, hosts, requires, charset, collation, task: run.id };
-  await run.audit('create-database', `database ${made.name} and its user`, () => createSiteDatabase(connection, wish));
-}
-
-/** All that the point holds of a database comes into the new one, where nothing is. */
-function planLoad(point: OpenPoint, from: SiteDatabase, made: SiteDatabase): PlannedDatabase {
-  const stored = point.manifest.databases.find(({ name }) => name === from.name);
-  if (stored === undefined)
-    throw new SalvorError('point-incomplete', { point: point.manifest.point, problem: `it lacks ${from.name}` });
-  return {
-    stored,
-    database: made,
-    facts: null,
-    incoming: tablesOf(stored),
-    outgoing: [],
-    isWhole: true,
-    names: null,
-    emptied: [],
-  };
 }
 
 /** The site's directory; what its links led to elsewhere becomes directories in it: two sites must not share one. */
@@ -320,20 +227,6 @@ async function maskBuilt(
   for (const { table, column, count } of columns)
     run.say(`masked: ${count} ${column === null ? `rows of ${table}` : `values of ${table}.${column}`}`);
   run.note(...problems);
-}
-
-export function connectionOf(
-  from: SiteDatabase,
-  to: SiteDatabase,
-  defaultSocket: string | undefined,
-): ConnectionChange {
-  const fieldsOf = ({ name, login: { user, password, address } }: SiteDatabase): ConnectionChange['from'] => ({
-    name,
-    user,
-    password,
-    address,
-  });
-  return { from: fieldsOf(from), to: fieldsOf(to), defaultSocket };
 }
 
 /** What lay elsewhere, and where the new site has it. */

@@ -12,19 +12,15 @@
  */
 import { join } from 'node:path';
 import type { DeleteDocument } from '@salvor/contract';
-import { openConnection, readAccount } from '../databases/mariadb/connect.ts';
-import { readSwapFacts } from '../databases/mariadb/inspect-swap.ts';
-import { planSwap } from '../databases/mariadb/plan-swap.ts';
-import { createOurDatabase } from '../databases/mariadb/scratch.ts';
 import { SalvorError } from '../errors.ts';
 import type { NewPointPlace } from '../points/account-repositories.ts';
 import type { OpenPoint } from '../points/open-point.ts';
-import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
+import { type Site, siteKey } from '../sites/site.ts';
 import { backUpSite, placesOf } from './back-up-site.ts';
-import type { DroppedDatabase, ScratchDatabase } from './journal.ts';
 import { type Move, planMove } from './move-site.ts';
 import { type DeletePlanned, type DeleteTools, type StayingDatabase, planDelete } from './plan-delete.ts';
 import { nameStaying } from './plan-deleted-database.ts';
+import { dropOf, nameLeaving, planLeaving } from './plan-leaving.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { locateNames, stageNames } from './stage-names.ts';
 import { locateStaging, makeStaging } from './staging.ts';
@@ -106,7 +102,7 @@ async function takeSafetyPoint(
     } catch (error) {
       run.signal.throwIfAborted();
       if (!isOfDatabase(error) || plan.databases.length === 0) throw error;
-      if (!tools.withoutBackup)
+      if (tools.withoutBackup !== true)
         throw new SalvorError('delete-unsaved', { site: siteKey(site), why: error.message }, { cause: error });
       plan = leaveBehind(site, plan, error);
     }
@@ -160,13 +156,13 @@ async function prepareSwitch(site: Site, plan: DeletePlanned, tools: DeleteSiteT
   const hostPlaces = stagingsOf(plan.virtualHost, of, run.id);
   const beside = locateNames(plan.names, { account: of.account, task: run.id, configured: tools.staging });
   const stagings = [...new Set([...[...parts, ...beside].map(({ staging }) => staging), ...hostPlaces])];
-  const names = plan.databases.map((database, index) => nameDatabases(run.id, database, index));
+  const names = plan.databases.map((database, index) => nameLeaving(run.id, database, index));
   run.record({ stagings, scratchDatabases: names.flatMap(({ empty, old }) => [empty, old]) });
   for (const staging of stagings) await makeStaging(staging);
   const tables: TableSwap[] = [];
   for (const [index, database] of plan.databases.entries()) {
     const name = names[index];
-    if (name !== undefined) tables.push(await planTables(site, database, name, tools, run));
+    if (name !== undefined) tables.push(await planLeaving(site, database, name, tools, run));
   }
   const moves: Move[] = parts.map(({ path, home, staging, staged }) =>
     planMove({ home, live: path, staging, staged, path: path === site.path ? '' : path }),
@@ -179,45 +175,4 @@ async function prepareSwitch(site: Site, plan: DeletePlanned, tools: DeleteSiteT
     ...(beside.length === 0 ? {} : { names: beside.map((place) => planMove(place)) }),
     ...(virtualHosts === undefined ? {} : { virtualHosts }),
   };
-}
-
-/** All tables leave, and an empty database has none that could come. */
-async function planTables(
-  site: Site,
-  database: SiteDatabase,
-  names: { readonly empty: ScratchDatabase; readonly old: ScratchDatabase },
-  tools: DeleteSiteTools,
-  run: TaskRun,
-): Promise<TableSwap> {
-  const { address } = database.login;
-  const admin = await tools.administratorOf(address, site.account.home);
-  await using connection = await openConnection(admin, { signal: run.signal });
-  await run.audit('create-database', `database ${names.empty.name}`, () =>
-    createOurDatabase(connection, names.empty.name, { charset: 'utf8mb4', collation: 'utf8mb4_general_ci' }),
-  );
-  const wish = { live: database.name, scratch: names.empty.name };
-  const plan = planSwap(await readSwapFacts(admin, wish, { signal: run.signal }), {
-    ...wish,
-    old: names.old.name,
-    scope: { prefix: database.prefix },
-    definer: await readAccount(connection),
-    definers: [],
-  });
-  return { server: address, plan };
-}
-
-function nameDatabases(
-  task: string,
-  database: SiteDatabase,
-  index: number,
-): { readonly empty: ScratchDatabase; readonly old: ScratchDatabase } {
-  const make = (kind: string): ScratchDatabase => {
-    const name = `salvor_${task}_${kind}${index === 0 ? '' : index + 1}`;
-    return { server: database.login.address, name, user: name };
-  };
-  return { empty: make('new'), old: make('old') };
-}
-
-function dropOf({ name, login }: SiteDatabase): DroppedDatabase {
-  return { server: login.address, name, user: login.user };
 }

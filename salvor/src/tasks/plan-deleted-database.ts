@@ -15,8 +15,8 @@ export type DeletedDatabaseTools = {
   readonly administratorOf: (server: ServerAddress, home: string) => Promise<DatabaseLogin>;
   /** The other sites of the host. */
   readonly others: readonly Site[];
-  /** Whether a database that can't be judged or saved is left behind. */
-  readonly withoutBackup: boolean;
+  /** Whether a database that can't be judged or saved is left behind; null where nobody can ask for that. */
+  readonly withoutBackup: boolean | null;
   readonly signal: AbortSignal;
 };
 
@@ -35,17 +35,19 @@ export async function planDeletedDatabase(
   tools: DeletedDatabaseTools,
 ): Promise<DatabaseFate> {
   const look = await lookAt(site, database, tools);
-  if (look.bar !== null && tools.withoutBackup)
+  if (look.bar !== null && tools.withoutBackup === true)
     return { kind: 'stays', note: nameStaying(site, database, look.bar.message) };
   const obstacles = [
-    ...(look.bar === null ? [] : [{ ...look.bar, message: `${look.bar.message} (${WAY_OUT})` }]),
+    ...(look.bar === null ? [] : [tools.withoutBackup === null ? look.bar : withWayOut(look.bar)]),
     ...look.foreign,
   ];
   if (obstacles.length > 0) return { kind: 'obstructed', obstacles };
   return look.tables === null ? { kind: 'missing', note: look.missing } : { kind: 'taken', tables: look.tables };
 }
 
-const WAY_OUT = 'delete --without-backup leaves it behind';
+function withWayOut(bar: Problem): Problem {
+  return { ...bar, message: `${bar.message} (delete --without-backup leaves it behind)` };
+}
 
 /** Of a database that no backup was taken of, and that nothing is done with: what can't be had back, and what is left to do. */
 export function nameStaying(site: Site, { engine, name, login }: SiteDatabase, why: string): Problem {

@@ -15,19 +15,21 @@ import { listHooks } from '../policies/task-steps.ts';
 import type { SiteOverride } from '../sites/site-database.ts';
 import { findBarrier, findGaps } from '../sites/settings-doubts.ts';
 import { layoutOf } from '../sites/site-directory.ts';
-import type { Platform, Site, SiteDatabase } from '../sites/site.ts';
+import { type Platform, type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import { judgePlatform } from './judge-platform.ts';
 import { sortMovedOut } from './moved-out.ts';
 import { type OutsidePlan, planOutside } from './build-names.ts';
 import { type SettingsPreview, previewSettings } from './preview-settings.ts';
 import { type NewPlace, asVisited, locateNew, namingTo, renamingTo } from './new-place.ts';
 import { findOwnNames } from './own-names.ts';
+import { planDeletedDatabase } from './plan-deleted-database.ts';
 import { readAddresses } from './read-addresses.ts';
 import { isElsewhere } from './relocate-elsewhere.ts';
 import { renameValues } from './rewrite-built.ts';
 import type { Renaming } from './rewrite-value.ts';
 import { findSchemaProblems, readDatabaseSchema } from './schema-number.ts';
 import { readDataDirectory } from './data-directory.ts';
+import { mayGivePassword } from './virtual-host.ts';
 import { type SpaceNeed, findSpaceProblems } from './space.ts';
 import type { SwitchTools } from './switch-site.ts';
 
@@ -38,6 +40,8 @@ export type IdentityWish = {
   /** Name or root of another code base of the account; null for its own. */
   readonly platform: string | null;
   readonly masked: boolean;
+  /** Whether a site that moves gets a new database with a new user and password; a clone always does. */
+  readonly newDatabase: boolean;
   /** Whether the values that change are counted now; the task itself counts them while it writes. */
   readonly isPreview: boolean;
 };
@@ -113,6 +117,7 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
   for (const database of site.databases.filter(({ engine }) => engine === 'mariadb')) {
     const looked = await lookAtDatabase(site, database, { renaming, wish }, tools, findings);
     databases.push({ database, facts: looked.facts });
+    if (wish.newDatabase) await judgeLeaving(site, database, outside, tools, findings);
     values.push(...looked.values);
   }
   if (platform.root !== site.platform.root) {
@@ -236,6 +241,31 @@ function isReadOnlyPlace(target: string): boolean {
   return stat !== undefined && stat.uid === 0 && (stat.mode & 0o022) === 0;
 }
 
+/** What it leaves goes in the end, as of a site that is deleted: it must be the site's alone. */
+async function judgeLeaving(
+  site: Site,
+  database: SiteDatabase,
+  { virtualHost }: OutsidePlan,
+  tools: IdentityTools,
+  { obstacles, notes }: Findings,
+): Promise<void> {
+  const { password } = database.login;
+  for (const path of virtualHost === null && password !== undefined ? site.virtualHosts : [])
+    if (mayGivePassword(path, site.account, password))
+      obstacles.push({
+        code: 'log-in-elsewhere',
+        message:
+          'gives the site the log-in of its database, and would not get the new one: salvor.yaml names no web server (webServer:)',
+        path,
+      });
+  const others = tools.sites.filter((other) => siteKey(other) !== siteKey(site));
+  const fate = await planDeletedDatabase(site, database, { ...tools, others, withoutBackup: null });
+  if (fate.kind === 'obstructed') obstacles.push(...fate.obstacles);
+  const message =
+    'a new database takes its place, with a new user and password; its tables and its user go when the grace period ends';
+  if (fate.kind === 'taken') notes.push({ code: 'database-new', message, path: database.name });
+}
+
 async function lookAtDatabase(
   site: Site,
   database: SiteDatabase,
@@ -289,7 +319,7 @@ async function addSchemaProblems(site: Site, { obstacles, notes }: Findings): Pr
 function planSettings(
   site: Site,
   to: NewPlace,
-  { operation }: IdentityWish,
+  { operation, newDatabase }: IdentityWish,
   { defaultSocket }: Pick<IdentityTools, 'defaultSocket'>,
   { obstacles, notes }: Findings,
 ): SettingsPreview {
@@ -300,7 +330,7 @@ function planSettings(
   // A copy has as its own what its origin has elsewhere.
   const moved = isClone ? followed.map(({ target, link }) => ({ from: target, to: join(to.path, link) })) : [];
   const naming = namingTo(site, to, moved);
-  const preview = previewSettings(site, naming, { isClone, defaultSocket });
+  const preview = previewSettings(site, naming, { isClone, hasNewDatabases: isClone || newDatabase, defaultSocket });
   obstacles.push(...preview.obstacles);
   notes.push(...preview.notes);
   return preview;

@@ -20,16 +20,20 @@ export type SettingsPreview = {
   readonly obstacles: readonly Problem[];
 };
 
-/** `isClone`: each database gets a name, a user and a password that are not known yet, and that no file holds. */
+/** `hasNewDatabases`: each gets a name, a user and a password that are not known yet, and that no file holds. */
 export function previewSettings(
   site: Site,
   naming: Naming,
-  options: { readonly isClone: boolean; readonly defaultSocket: string | undefined },
+  options: {
+    readonly isClone: boolean;
+    readonly hasNewDatabases: boolean;
+    readonly defaultSocket: string | undefined;
+  },
 ): SettingsPreview {
   const { home } = site.account;
   using around = openRoot(home);
   using directory = openDirectory(around, parseSafePath(relative(home, site.path)));
-  const connections = options.isClone
+  const connections = options.hasNewDatabases
     ? site.databases.map((database, index) => toUnknown(database, index, options.defaultSocket))
     : [];
   const { files, problems, freshSecrets, keptSecrets } = rewriteSettingsIn(directory, {

@@ -10,6 +10,7 @@ import { removeTree } from '../lib/beneath/remove-tree.ts';
 import { spotIn } from '../lib/beneath/spot.ts';
 import { mountPointOf } from '../lib/mounts.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import type { SettingsChanges } from '../sites/settings-changes.ts';
 import type { Site } from '../sites/site.ts';
 import { type BuiltPart, buildFiles, locateBuilt } from './build-files.ts';
 import { type NewSiteTools, rewriteFiles } from './build-new-site.ts';
@@ -33,6 +34,8 @@ type Wanted = {
   readonly site: Site;
   readonly moved: Site;
   readonly plan: IdentityPlanned;
+  /** Log-ins that its settings get in place of others. */
+  readonly connections: SettingsChanges['connections'];
   /** The safety point, and how one that has what came since is taken. */
   readonly point: OpenPoint;
   readonly renew: () => Promise<OpenPoint>;
@@ -60,7 +63,7 @@ export async function buildElsewhere(wanted: Wanted, tools: NewSiteTools, run: T
     part = await buildPart(wanted, point, { staging, round }, run);
   }
   // What was moved out of it stays where it is.
-  const changes = { connections: [], naming: namingTo(site, plan.place, []) };
+  const changes = { connections: wanted.connections, naming: namingTo(site, plan.place, []) };
   await run.step('rewrite', () => rewriteFiles(part, { from: site, to: moved, moved: [] }, changes, tools, run));
   return { moves: planElsewhere(site, plan, part, tools, run), point };
 }

@@ -5,12 +5,13 @@
  *
  * Its directory moves by one rename, with the files in it that say who it is changed (relocate-directory.ts). Its database
  * keeps name and log-in (docs/decisions/0016-a-renamed-site-keeps-its-database.md): its tables change places with a copy
- * in which the new name stands, as in a restore, so that undo has the old ones. What a crash leaves is finished or undone
+ * in which the new name stands, as in a restore, so that undo has the old ones. Where a new database is asked for, that copy
+ * comes into it, and then the tables leave the old one, as those of a site that is deleted. What a crash leaves is finished or undone
  * as a restore's is (the table is in recover-task.ts); a migration whose database updates fail goes back whole.
  */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import type { Problem, RewrittenValues } from '@salvor/contract';
+import type { IdentityPlan, Problem, RewrittenValues } from '@salvor/contract';
 import { hold, setOwner, setTimes } from '../lib/beneath/held.ts';
 import { type OpenDirectory, openDirectory, openRoot } from '../lib/beneath/open-directory.ts';
 import { openSpotOfOurs } from '../lib/beneath/own-directory.ts';
@@ -33,8 +34,10 @@ import { findLateFiles, findLateTables, sumLiveTables } from './late-changes.ts'
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type PlannedDatabase, planDatabase } from './plan-database.ts';
 import type { IdentityPlanned, IdentityWish } from './plan-identity.ts';
+import { dropOf, nameLeaving, planLeaving } from './plan-leaving.ts';
 import type { PlanFindings } from './plan-restore.ts';
 import { type Move, planMove } from './move-site.ts';
+import { type NewDatabase, connectionOf, makeNewDatabase, nameNewDatabases, planLoad } from './new-databases.ts';
 import { type NewPlace, asVisited, namingTo } from './new-place.ts';
 import { keep } from './recover-task.ts';
 import { type BuiltElsewhere, buildElsewhere, isElsewhere } from './relocate-elsewhere.ts';
@@ -98,6 +101,7 @@ export async function relocateSite(
       undoUntil,
       graceHours: tools.graceHours,
       maintenance,
+      ...(wish.newDatabase ? { drops: plan.databases.map(({ database }) => dropOf(database)) } : {}),
       ...(isUpdated ? { update: 'pending' } : {}),
     }); // (1)
     closeSite(run.journal, run.clock(), run);
@@ -126,7 +130,7 @@ export async function relocateSite(
   run.record(kept.journal);
   return {
     safetyPoint: run.journal.point,
-    plan: plan.document,
+    plan: { ...plan.document, databases: built.databases },
     rewritten: [...built.values],
     page: page?.verdict ?? null,
     undoUntil: run.journal.undoUntil,
@@ -154,6 +158,7 @@ type StagedEntry = Pick<RelocatedEntry, 'path' | 'staged'>;
 type BuiltRelocation = {
   readonly switch: Switch;
   readonly values: readonly RewrittenValues[];
+  readonly databases: IdentityPlan['databases'];
   /** The newest safety point: what the switch brings. */
   readonly point: OpenPoint;
 };
@@ -168,21 +173,37 @@ async function buildRelocation(
 ): Promise<BuiltRelocation> {
   const { newUri, newPath } = plan.document;
   const { account } = site;
+  const fresh = wish.newDatabase ? await makeFresh(site, plan, tools, run) : [];
   const moved: Site = {
     ...site,
     uri: newUri,
     path: newPath,
     platform: plan.platform,
     settings: newPath + site.settings.slice(site.path.length),
+    ...(wish.newDatabase ? { databases: fresh.map(({ made }) => made) } : {}),
   };
+  const connections = fresh.map(({ from, made }) => connectionOf(from, made, tools.defaultSocket));
   const of = { account: account.name, staging: tools.staging };
   const places = [site.path, newPath].map((path) => locateStaging(path, account.name, run.id, tools.staging));
   run.record({ stagings: [...new Set([...places, ...stagingsOf(plan.outside, of, run.id)])] });
   for (const staging of new Set(places)) await makeStaging(staging);
-  const { moves, point } = await buildDirectory({ site, moved, plan, point: first, renew }, tools, run);
-  const databases = await planTables(site, point, plan, wish, tools, run);
+  const { moves, point } = await buildDirectory({ site, moved, plan, connections, point: first, renew }, tools, run);
+  const databases = (await planTables(site, point, plan, wish, tools, run)).map((one) => {
+    const made = fresh.find(({ from }) => from.name === one.database.name);
+    return made === undefined ? one : { ...planLoad(point, made.from, made.made), emptied: one.emptied };
+  });
   const names = databases.map((one, index) => nameDatabases(run.id, one, index));
-  run.record({ scratchDatabases: names.flatMap(({ built, old }) => [built, old]) });
+  // Behind those in which copies are built.
+  const leaving = fresh.map(({ from }, index) => ({
+    from,
+    names: nameLeaving(run.id, from, databases.length + index),
+  }));
+  run.record({
+    scratchDatabases: [
+      ...names.flatMap(({ built, old }) => [built, old]),
+      ...leaving.flatMap(({ names: { empty, old } }) => [empty, old]),
+    ],
+  });
   const values: RewrittenValues[] = [];
   const tables: TableSwap[] = [];
   for (const [index, one] of databases.entries()) {
@@ -197,6 +218,7 @@ async function buildRelocation(
       ),
     );
   }
+  for (const one of leaving) tables.push(await planLeaving(site, one.from, one.names, tools, run));
   const named = await run.step('name the site', () =>
     buildOutside(
       plan.outside,
@@ -209,7 +231,28 @@ async function buildRelocation(
       run,
     ),
   );
-  return { switch: { tables, moves, ...named }, values, point };
+  const shown = plan.document.databases.map((one) => {
+    const made = fresh.find(({ from }) => from.name === one.name)?.made;
+    return made === undefined ? one : { ...one, newName: made.name, user: made.login.user };
+  });
+  return { switch: { tables, moves, ...named }, values, databases: shown, point };
+}
+
+/** Empty ones, with users of their own: in the journal before they are made. */
+async function makeFresh(
+  site: Site,
+  plan: IdentityPlanned,
+  tools: NewSiteTools,
+  run: TaskRun,
+): Promise<readonly NewDatabase[]> {
+  const wanted = { site, server: null };
+  const fresh = await run.step('name the databases', () => nameNewDatabases(wanted, plan.place.address.to, tools, run));
+  run.record({
+    made: fresh.map(({ made }) => ({ server: made.login.address, name: made.name, user: made.login.user })),
+  });
+  for (const database of fresh)
+    await run.step('make the database', () => makeNewDatabase(database, tools, run), database.made.name);
+  return fresh;
 }
 
 /** What of its files is written beside, and what changes places. */
@@ -218,10 +261,12 @@ async function buildDirectory(
   tools: NewSiteTools,
   run: TaskRun,
 ): Promise<BuiltElsewhere> {
-  const { site, moved, plan, point } = wanted;
+  const { site, moved, plan, connections, point } = wanted;
   if (isElsewhere(site.path, moved.path)) return await buildElsewhere(wanted, tools, run);
   const staging = locateStaging(site.path, site.account.name, run.id, tools.staging);
-  const within = await run.step('rewrite', () => stageChanges(site, moved, plan.place, staging, tools, run));
+  const within = await run.step('rewrite', () =>
+    stageChanges({ site, moved, connections }, plan.place, staging, tools, run),
+  );
   return { moves: planMoves(site, plan.place, within, staging), point };
 }
 
@@ -270,8 +315,7 @@ async function planTables(
 
 /** Writes beside what of the site's directory is going to be another one: settings, and links that lead to its old place. */
 async function stageChanges(
-  site: Site,
-  moved: Site,
+  { site, moved, connections }: Pick<Parameters<typeof buildElsewhere>[0], 'site' | 'moved' | 'connections'>,
   place: NewPlace,
   staging: string,
   tools: NewSiteTools,
@@ -281,7 +325,7 @@ async function stageChanges(
   using live = openDirectory(home, parseSafePath(relative(site.account.home, site.path)));
   // What was moved out of it stays where it is.
   const naming = namingTo(site, place, []);
-  const { files, problems } = rewriteSettingsIn(live, { connections: [], naming });
+  const { files, problems } = rewriteSettingsIn(live, { connections, naming });
   requireRewritten(problems);
   tellRewritten(files, run);
   const changed = files.filter(({ before, bytes }) => Buffer.compare(before, bytes) !== 0);

@@ -202,6 +202,16 @@ function isOwnName(name: string, { uri, aliases }: ServedSite): boolean {
   return [uri, ...aliases].some((own) => name === own.toLowerCase() || name === `www.${own.toLowerCase()}`);
 }
 
+/** Whether a file gives the site's code this password; of one that may not be read nobody can tell that it does not. */
+export function mayGivePassword(path: string, account: Account, password: string): boolean {
+  const read = readVhostFile(path, account);
+  if (read === null) return true;
+  return (
+    read.text.includes(Buffer.from(password).toString('latin1')) ||
+    read.hosts.some(({ environment }) => [...environment.values()].includes(password))
+  );
+}
+
 /** Null where there is none that may be read: links are followed outside of homes only, where they are root's. */
 function readVhostFile(path: string, account: Account): OwnVhost | null {
   try {

@@ -13,7 +13,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
 import { ErrorDocument, IdentityDocument, SitesDocument } from '@salvor/contract';
 import { writePlatform } from '../../../demo/aegir-account.ts';
@@ -27,9 +31,21 @@ import {
   observeSite,
   observeTree,
 } from '../../../demo/observe-site.ts';
+import { Random } from '../../../demo/random.ts';
+import { salvorPlaces } from '../../../demo/salvor-command.ts';
+import { openAgentFor } from '../../src/compose.ts';
+import { readHost } from '../../src/agent/host-sites.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
+import { SALVOR } from '../cli/run-cli.ts';
+import { hasCode } from '../fault/fault-host.ts';
+import { chooseSeed } from '../fault/kill-loop.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 
 const NEW = 'bazaar.example.org';
+/** Of that name. */
+const FRESH = 'bazaarexampleorg';
+const STEPS = ['make the database', 'build the database', 'switch', 'switch', 'keep'];
+const MAX_AFTER_MS = 60;
 const php = (path: string): string => `a:1:{s:4:"logo";s:${Buffer.byteLength(path)}:"${path}";}`;
 
 describe('rename and migrate', { concurrency: 1 }, () => {
@@ -92,6 +108,7 @@ describe('rename and migrate', { concurrency: 1 }, () => {
   };
   const ofOthers = (tree: ObservedSite['files']): ObservedSite['files'] =>
     new Map([...tree].filter(([name]) => name !== 'files/own.pdf' && name !== 'settings.php'));
+  const listNew = (): Promise<string> => test.host.mariadb.query(`SHOW DATABASES LIKE '${FRESH}'`);
   const assertNothingElse = async (): Promise<void> => assertSameSite(otherWas, await observeSite(test.host, other));
 
   it('a rename moves the very directory, puts the new name where the old one stands, and undo takes all of it back', async () => {
@@ -154,15 +171,19 @@ describe('rename and migrate', { concurrency: 1 }, () => {
   });
 
   it('a migration whose database updates fail leaves the site where it was', async () => {
-    writeDrush(1);
-    const { exit, document } = await test.attempt(['migrate', site.uri, '--platform', 'drupal_10_next', '--yes']);
-    assert.deepEqual([exit, ErrorDocument.parse(document).error.code], [1, 'update-failed']);
-    assert.match(called(), /updatedb/);
-    assertSameSite(was, await observeSite(test.host, site));
-    assert.ok(!existsSync(join(next, 'sites', site.uri)));
-    const left = await test.host.mariadb.query("SHOW DATABASES LIKE 'salvor%back%'");
-    assert.equal(left, '');
-    await assertNothingElse();
+    for (const flags of [[], ['--new-database']]) {
+      writeDrush(1);
+      const moving = ['migrate', site.uri, '--platform', 'drupal_10_next', ...flags, '--yes'];
+      const { exit, document } = await test.attempt(moving);
+      assert.deepEqual([exit, ErrorDocument.parse(document).error.code], [1, 'update-failed']);
+      assert.match(called(), /updatedb/);
+      assertSameSite(was, await observeSite(test.host, site));
+      assert.ok(!existsSync(join(next, 'sites', site.uri)));
+      const left = await test.host.mariadb.query("SHOW DATABASES LIKE 'salvor%back%'");
+      assert.equal(left, '');
+      assert.equal(await listNew(), '');
+      await assertNothingElse();
+    }
   });
 
   it('a migration moves the site under other code, runs its database updates as the account, and undo takes it back', async () => {
@@ -185,5 +206,132 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     assert.equal((await observePage(site.url)).status, 200);
     rmSync(next, { recursive: true });
     await assertNothingElse();
+  });
+
+  describe('with --new-database', { concurrency: 1 }, () => {
+    const config = (): Config => loadConfig([salvorPlaces(test.host).config]);
+    const tablesOf = async (database: string): Promise<number> =>
+      Number(
+        await test.host.mariadb.query(
+          `SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = '${database}'`,
+        ),
+      );
+    /** The site as it is under its new name, with a database that is its own alone. */
+    const assertMoved = async (): Promise<void> => {
+      const { sites } = await readHost(config(), new AbortController().signal);
+      const found = sites.find(({ uri }) => uri === NEW);
+      const [database] = found?.databases ?? [];
+      assert.deepEqual(
+        [found?.problems, database?.name, database?.login.user, existsSync(site.path)],
+        [[], FRESH, FRESH, false],
+      );
+      assert.ok(database !== undefined && ![site.password, ''].includes(database.login.password ?? ''));
+      const grants = await test.host.mariadb.query(`SHOW GRANTS FOR '${FRESH}'@'localhost'`);
+      assert.deepEqual(
+        new Set([...grants.matchAll(/ ON (\S+)/g)].map(([, on]) => on)),
+        new Set(['*.*', `\`${FRESH}\`.*`]),
+      );
+      const notes = await test.host.mariadb.query(`SELECT body FROM \`${FRESH}\`.notes ORDER BY id`);
+      assert.equal(notes, `${php(`sites/${NEW}/files/ü.png`)}\nsites/harbour.example.org/files\n`);
+      assert.deepEqual([await tablesOf(site.database), (await tablesOf(FRESH)) > 10], [0, true]);
+      assert.equal((await observePage(site.url)).status, 200);
+      await assertNothingElse();
+    };
+
+    it('a rename gets a database, a user and a password of its own, and undo brings the old ones back', async () => {
+      const { plan } = await test.run(['rename', site.uri, NEW, '--new-database', '--dry-run'], IdentityDocument);
+      assert.ok(plan.notes.some(({ code, path }) => code === 'database-new' && path === site.database));
+      const places = plan.rewrites.settings.flatMap((file) => file.places);
+      assert.ok(['name', 'user', 'password'].every((what) => places.some((place) => place.what === what)));
+      const before = await rows();
+      const done = await test.run(['rename', site.uri, NEW, '--new-database', '--yes'], IdentityDocument);
+      assert.deepEqual([done.state, done.problems], ['succeeded', []]);
+      assert.deepEqual(
+        done.plan.databases.map(({ name, newName, user }) => [name, newName, user]),
+        [[site.database, FRESH, FRESH]],
+      );
+      await assertMoved();
+      const moved = await observeDatabase(test.host.mariadb, FRESH);
+      const named = new Map([...before].map(([name, sum]) => [name.replace(`${site.database}.`, `${FRESH}.`), sum]));
+      const sums = [...moved].filter(([name]) => name.startsWith('checksum ') && !name.endsWith('.notes'));
+      assert.deepEqual(differences(named, new Map(sums)), []);
+
+      await using agent = await openAgentFor(config(), { clock: () => new Date() });
+      const undone = await agent.undo(done.task ?? '');
+      assertSameSite(was, await observeSite(test.host, site));
+      assert.deepEqual([await tablesOf(FRESH), existsSync(renamed.path)], [0, false]);
+      assert.equal((await observePage(site.url)).status, 200);
+      await agent.confirm(undone.task ?? '');
+      assert.equal(await listNew(), '');
+      assertSameSite(was, await observeSite(test.host, site));
+      await assertNothingElse();
+    });
+
+    it('is stopped where somebody else has rights on the database that would go, or has its log-in', async () => {
+      const grant = (verb: string, to: string): Promise<string> =>
+        test.host.mariadb.query(`${verb} SELECT ON \`${site.database}\`.* ${to} '${other.user}'@'localhost'`);
+      await grant('GRANT', 'TO');
+      await using agent = await openAgentFor(config(), { clock: () => new Date() });
+      const wish = { newUri: NEW, platform: null, mask: false, newDatabase: true, dryRun: false };
+      await assert.rejects(agent.rename(site.uri, wish), hasCode('identity-obstructed'));
+      await grant('REVOKE', 'FROM');
+      // Its settings take the log-in from its virtual host, which nobody here writes.
+      const { plan } = await agent.rename(other.uri, { ...wish, dryRun: true });
+      assert.deepEqual(
+        plan.obstacles.map(({ code }) => code),
+        ['log-in-elsewhere'],
+      );
+      assert.equal(await listNew(), '');
+      assertSameSite(was, await observeSite(test.host, site));
+    });
+
+    it('that is killed at any instant leaves the site exactly old or exactly new, and no database over', async (t) => {
+      const seed = chooseSeed();
+      t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
+      const random = new Random(seed);
+      const { config: file, stateDir } = salvorPlaces(test.host);
+      using log = new DatabaseSync(join(stateDir, 'salvor.sqlite'), { readOnly: true });
+      const said = log.prepare('SELECT COUNT(*) AS lines FROM task_log WHERE line LIKE ?');
+      const linesOf = (step: string): number => Number(said.get(`${step}%: begins`)?.['lines']);
+      const step = STEPS[random.between(0, STEPS.length - 1)] ?? 'switch';
+      const afterMs = random.between(0, MAX_AFTER_MS);
+      const before = linesOf(step);
+      const child = spawn(SALVOR, ['rename', site.uri, NEW, '--new-database', '--yes'], {
+        env: { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: file },
+        stdio: 'ignore',
+      });
+      const exited = once(child, 'exit');
+      while (linesOf(step) === before && child.exitCode === null) await setTimeout(1);
+      await setTimeout(afterMs);
+      child.kill('SIGKILL');
+      await exited;
+      await using agent = await openAgentFor(config(), { clock: () => new Date() });
+      const [task] = await agent.tasks({ site: null, states: [], count: 1 });
+      t.diagnostic(`killed ${afterMs} ms after “${step}” began: ${task?.state}`);
+      assert.equal(await test.host.mariadb.query(`SHOW DATABASES LIKE 'salvor\\_${task?.id}\\_new%'`), '');
+      if (task?.state === 'succeeded') {
+        await assertMoved();
+        const undone = await agent.undo(task.id);
+        await agent.confirm(undone.task ?? '');
+      } else assert.equal(task?.state, 'rolled-back');
+      assert.equal(await listNew(), '');
+      assertSameSite(was, await observeSite(test.host, site));
+      await assertNothingElse();
+    });
+
+    it('that is confirmed drops the old database and its user, and keeps the new ones', async () => {
+      await using agent = await openAgentFor(config(), { clock: () => new Date() });
+      const wish = { newUri: NEW, platform: null, mask: false, newDatabase: true, dryRun: false };
+      const done = await agent.rename(site.uri, wish);
+      await agent.confirm(done.task ?? '');
+      assert.equal(
+        await test.host.mariadb.query(
+          `SELECT (SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '${site.database}' OR SCHEMA_NAME LIKE 'salvor%${done.task}%'),
+             (SELECT COUNT(*) FROM mysql.user WHERE User = '${site.user}')`,
+        ),
+        '0\t0\n',
+      );
+      await assertMoved();
+    });
   });
 });

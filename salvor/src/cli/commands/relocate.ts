@@ -7,7 +7,11 @@ import { renderIdentity, renderIdentityPlan } from '../render-identity.ts';
 import { writeAll } from '../terminal.ts';
 import { type WaitFlags, watchWait } from '../wait.ts';
 
-export type RelocateFlags = WaitFlags & { readonly dryRun?: boolean; readonly yes?: boolean };
+export type RelocateFlags = WaitFlags & {
+  readonly newDatabase?: boolean;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+};
 export type MigrateFlags = RelocateFlags & { readonly platform: string };
 
 export async function rename(
@@ -40,7 +44,7 @@ async function relocate(
   if (!dryRun) requireConsentPossible(what, flags.yes === true, context);
   await using agent = await openAgent(context);
   using waiting = watchWait(flags, context);
-  const wanted = { ...to, mask: false, ...waiting.options };
+  const wanted = { ...to, mask: false, newDatabase: flags.newDatabase === true, ...waiting.options };
   if (!dryRun && flags.yes !== true) {
     const { plan } = await agent[operation](site, { ...wanted, dryRun: true });
     waiting.end();
