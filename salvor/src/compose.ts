@@ -94,6 +94,8 @@ export type ServeOptions = {
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
   readonly onLine: (line: string) => void;
+  /** Gives memory back when work has ended. */
+  readonly release?: () => void;
 };
 
 /** How often the queue is looked at, and the configuration: a change is in force without a restart. */
@@ -112,6 +114,7 @@ export async function serveHost({
   pause,
   signal,
   onLine,
+  release = releaseMemory,
 }: ServeOptions): Promise<void> {
   let config = load();
   let told = '';
@@ -126,7 +129,7 @@ export async function serveHost({
       config: () => config.file,
       // What salvor.yaml says now, not at the last round: whoever asks has just read it.
       open: ({ pid, uid }) => openAgentFor(load(), { clock, way, who: nameProcess(pid, uid) }),
-      onIdle: releaseMemory,
+      onIdle: release,
     }),
   );
   onLine(`serves with ${config.file}`);
@@ -153,7 +156,7 @@ export async function serveHost({
       if (signal.aborted) break;
       onLine(`a round failed: ${error instanceof Error ? error.message : String(error)}`);
     }
-    releaseMemory();
+    release();
     await pause(ROUND_MS, signal);
   }
   onLine('stops');
