@@ -1,10 +1,11 @@
 /** Archives of real points: what Aegir's own commands make of them is the site. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -14,13 +15,16 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import {
   BackupDeleteDocument,
   BackupDocument,
+  DeleteDocument,
   ErrorDocument,
   ExportDocument,
+  IdentityDocument,
   PointsDocument,
   RestoreDocument,
 } from '@salvor/contract';
@@ -149,6 +153,36 @@ describe('an archive of a point', () => {
       point: string;
     };
     assert.equal(about.point, restored.safetyPoint);
+  });
+
+  it('is written by each task that makes a point, is listed with that, and is for its account to read and for no other log-in', async () => {
+    const site = test.host.site('harbour.example.org');
+    const { uid, gid } = test.host.account;
+    const linked = join(tmpdir(), `${basename(test.host.directory)}.linked`);
+    const canRead = (as: number): boolean => spawnSync('head', ['-c1', linked], { uid: as, gid: as }).status === 0;
+    for (const args of [
+      ['clone', site.uri, 'pier.example.org'],
+      ['rename', site.uri, 'pier.example.org', '--yes'],
+      ['delete', site.uri, '--confirm', site.uri, '--yes'],
+    ]) {
+      const done = await (args[0] === 'delete' ? test.run(args, DeleteDocument) : test.run(args, IdentityDocument));
+      const { task, safetyPoint, archive: made } = done;
+      const path = made?.path ?? '';
+      const { mode, uid: owner, gid: group, size } = statSync(path);
+      assert.deepEqual([mode & 0o777, owner, group, size], [0o600, uid, gid, made?.bytes], args.join(' '));
+      // The host's own directory lets nobody in: by a link that lies open only the file's own mode decides.
+      linkSync(path, linked);
+      try {
+        assert.deepEqual([canRead(uid), canRead(uid + 1)], [true, false], args.join(' '));
+      } finally {
+        rmSync(linked);
+      }
+      const listed = await test.run(['points', site.uri], PointsDocument);
+      const point = listed.find(({ id }) => id === safetyPoint);
+      assert.deepEqual([point?.safety, point?.archive?.path], [true, path], args.join(' '));
+      await test.undo(task);
+      assert.ok(existsSync(path), 'what is taken back takes no archive along');
+    }
   });
 
   it('is exported by name into a file that was not there, packed as that says, also in a home with its account’s hand', async () => {
