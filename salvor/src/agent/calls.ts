@@ -43,6 +43,8 @@ export type RestoreCall = TaskCallOptions &
     readonly to: string | null;
     /** Another site of the account, by URI or ACCOUNT/URI, that gets what the point holds. */
     readonly into: string | null;
+    /** Where the platform that it lay on is still there: restore it where it lies now, instead of `platform-still-there`. */
+    readonly despitePlatform?: boolean;
     readonly dryRun: boolean;
   };
 

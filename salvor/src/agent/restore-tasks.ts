@@ -43,9 +43,9 @@ export class RestoreTasks {
     if (options.to !== null) return await this.#write({ source, site, scope }, options.to, options);
     if (options.dryRun) return await this.#preview({ source, site, scope }, options);
     await this.#siteTasks.expireKept();
-    const { only, paths, tables, into } = options;
+    const { only, paths, tables, into, despitePlatform = false } = options;
     const point = source.point.manifest.point;
-    const wish: RestoreRowWish = { account, uri, point, from: meant.from, into, only, paths, tables };
+    const wish: RestoreRowWish = { account, uri, point, from: meant.from, into, despitePlatform, only, paths, tables };
     const { task, state, result, problems } = await queue.perform(
       { operation: 'restore', site: placeOf(site), of: null, wish },
       waitOptions(options),
@@ -57,7 +57,7 @@ export class RestoreTasks {
 
   /** The site is looked up again when its turn has come: what it waited for may have changed it. */
   #restoring(
-    { account, uri, into }: RestoreRowWish,
+    { account, uri, into, despitePlatform = false }: RestoreRowWish,
     source: EitherCopy,
     scope: RestoreScope,
   ): TaskBody<Restored & Pick<RestoreDocument, 'archive'>> {
@@ -69,7 +69,7 @@ export class RestoreTasks {
         if (!source.problems.some(({ code }) => code === problem.code)) run.note(problem);
       });
       const waitForOthers = (): Promise<void> => waitBeside(askedOf('restore', now), config, tools.sites, run);
-      const restored = await restoreSite(now, source, scope, { ...tools, waitForOthers }, run);
+      const restored = await restoreSite(now, source, scope, { ...tools, despitePlatform, waitForOthers }, run);
       const archive = await this.#siteTasks.archiveSafety(now, restored.safetyPoint, tools.sites, run);
       return { ...restored, archive };
     };
@@ -91,11 +91,14 @@ export class RestoreTasks {
     return page === 'broken' && policyOfSite(this.#in.config.policies, site).policy.pageFailure === 'rollBack';
   }
 
-  async #preview({ source, site, scope }: Wanted, { signal }: RestoreCall): Promise<RestoreDocument> {
+  async #preview(
+    { source, site, scope }: Wanted,
+    { signal, despitePlatform = false }: RestoreCall,
+  ): Promise<RestoreDocument> {
     const waiting = waitOptions(signal === undefined ? {} : { signal });
     const tools = await this.#tools(site, signal, () => {});
     const { document } = await source.read((point) =>
-      planRestore(site, point, scope, { ...tools, signal: waiting.signal }),
+      planRestore(site, point, scope, { ...tools, despitePlatform, signal: waiting.signal }),
     );
     const plan = tellCopy(document, source);
     return withoutTask({ ...plan, notes: [...source.problems, ...plan.notes] }, [

@@ -16,6 +16,8 @@ export type RestoreRowWish = RestoreWish & {
   readonly from?: CopyName | null;
   /** Another site, by URI or ACCOUNT/URI; null for its own. */
   readonly into: string | null;
+  /** Where it lies now, though the platform of its point is there. */
+  readonly despitePlatform?: boolean;
 };
 
 export type RowWish =

@@ -295,6 +295,7 @@ function addRestore(program: Command, perform: Perform): void {
       ),
     )
     .option('--into <site>', 'put it into this other site of the account, which keeps its settings and its names')
+    .option('--despite-platform', 'restore it where it lies now, though the platform that it lay on is still there')
     .addOption(fromCopy())
     .option('--dry-run', 'show the plan and change nothing')
     .option('--wait', WAIT)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { Site } from '../sites/site.ts';
-import { judgeInto, notesOfPlatform } from './into-site.ts';
+import { judgeCodeOfPoint, judgeInto } from './into-site.ts';
 import { findPlaceObstacles } from './plan-files.ts';
 
 const SITE = {
@@ -33,11 +33,13 @@ const refusals = (
   scope: Parameters<typeof judgeInto>[2] = ALL,
 ): readonly string[] => judgeInto({ ...SITE, ...site }, point, scope).obstacles.map(({ code }) => code);
 
-it('a point of a site that lay on another platform is restored where the site lies now, and the plan says so', () => {
+it('a point of a site that lay on another platform, which is gone, is restored where the site lies now, and the plan says so', () => {
   const site = { ...SITE, platform: { root: '/data/disk/o1/new' } } as Site;
   const notes = (uri: string, root: string): unknown => {
     const manifest = { ...pointOf({ uri }).manifest, platform: { name: 'p', root, version: '7.98' } };
-    return notesOfPlatform(site, manifest).map(({ code }) => code);
+    const { obstacles, notes: told } = judgeCodeOfPoint(site, manifest, ALL, false);
+    assert.deepEqual(obstacles, []);
+    return told.map(({ code }) => code);
   };
   assert.deepEqual(notes(SITE.uri, '/data/disk/o1/old'), ['other-platform']);
   assert.deepEqual(notes(SITE.uri, '/data/disk/o1/new'), []);

@@ -7,6 +7,9 @@ import type { Problem } from '@salvor/contract';
 import { type DatabaseLogin, openConnection, quoteName, quoteText } from '../databases/mariadb/connect.ts';
 import type { Manifest } from '../points/manifest.ts';
 import type { OpenPoint } from '../points/open-point.ts';
+import { homesOf } from '../sites/account.ts';
+import { readCore } from '../sites/core-version.ts';
+import { filesBeneath } from '../sites/read-beneath.ts';
 import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import type { RestoreScope } from './restore-scope.ts';
 
@@ -15,13 +18,29 @@ export function isOfOther(site: Site, { site: then, account }: Manifest): boolea
   return then.uri !== site.uri || account.name !== site.account.name;
 }
 
-/** A point brings a site back where it lies now, also when it lay on other code then: said, because code does not come back. */
-export function notesOfPlatform(site: Site, manifest: Manifest): readonly Problem[] {
+/**
+ * A point brings a site back where it lies now, also when it lay on other code then. Where that code is gone this is told,
+ * because code does not come back. Where it is still there, all of the site's files or tables would come under code that
+ * they were not made for, and there is a better place: then it stands in the way, with the ways to that place.
+ */
+export function judgeCodeOfPoint(
+  site: Site,
+  manifest: Manifest,
+  { files, databases }: RestoreScope,
+  despitePlatform: boolean,
+): { readonly obstacles: readonly Problem[]; readonly notes: readonly Problem[] } {
   const { root, version } = manifest.platform;
-  if (isOfOther(site, manifest) || root === '' || root === site.platform.root) return [];
-  const of = version === null ? '' : ` (${version})`;
-  const message = `the site lay on ${root}${of} then: it is restored on ${site.platform.root}, where it lies now`;
-  return [{ code: 'other-platform', message, path: site.path }];
+  if (isOfOther(site, manifest) || root === '' || root === site.platform.root) return { obstacles: [], notes: [] };
+  const isWhole = files === 'all' || databases.some(({ tables }) => tables === 'all');
+  const then = `the site lay on ${root}${version === null ? '' : ` (${version})`} then`;
+  const isThere = readCore(root, filesBeneath(homesOf(site.account))) !== null;
+  if (despitePlatform || !isWhole || !isThere) {
+    const message = `${then}: it is restored on ${site.platform.root}, where it lies now`;
+    return { obstacles: [], notes: [{ code: 'other-platform', message, path: site.path }] };
+  }
+  const name = siteKey(site);
+  const message = `${then}, which is still there. To have it there, undo its migration or run salvor migrate ${name} --platform ${root}; where updates stand in the way of that, salvor delete ${name}. Then run this restore again. --despite-platform restores it on ${site.platform.root}`;
+  return { obstacles: [{ code: 'platform-still-there', message, path: site.path }], notes: [] };
 }
 
 /** What a site has of its own at the top of its directory: names and log-ins, as Drupal, Aegir and WordPress keep them. */

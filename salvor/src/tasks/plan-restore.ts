@@ -12,7 +12,7 @@ import { MAX_NAMED } from './compare-files.ts';
 import { type Rates, estimateSeconds } from './estimate-restore.ts';
 import type { FilePart } from './file-parts.ts';
 import { type PlannedDatabase, bytesOfDump, planDatabase } from './plan-database.ts';
-import { isOfOther, judgeInto, notesOfPlatform } from './into-site.ts';
+import { isOfOther, judgeCodeOfPoint, judgeInto } from './into-site.ts';
 import { locateMaintenance } from './maintenance.ts';
 import { planFiles } from './plan-files.ts';
 import type { PlanOfPoint } from './read-copy.ts';
@@ -46,6 +46,8 @@ export type PlanTools = {
   /** Tasks of this host whose journals are there; of the site, those that could be neither finished nor undone. */
   readonly known: ReadonlySet<string>;
   readonly unfinished: readonly string[];
+  /** Restore the site where it lies, though the code that it lay on is still there. */
+  readonly despitePlatform?: boolean;
   readonly signal: AbortSignal;
 };
 
@@ -62,9 +64,9 @@ export async function planRestore(
   const findings: PlanFindings = { obstacles: [], notes: [], needs: [] };
   for (const task of tools.unfinished) findings.obstacles.push(nameUnfinished(site, task));
   const into = judgeInto(site, point, scope);
-  findings.obstacles.push(...into.obstacles);
-  findings.notes.push(...into.notes);
-  findings.notes.push(...notesOfPlatform(site, point.manifest), ...notesOfArchive(point));
+  const code = judgeCodeOfPoint(site, point.manifest, scope, tools.despitePlatform === true);
+  findings.obstacles.push(...into.obstacles, ...code.obstacles);
+  findings.notes.push(...into.notes, ...code.notes, ...notesOfArchive(point));
   const files = await planFiles(site, point, scope, tools, findings);
   const places = (files?.parts ?? []).map(({ live }) => locateStaging(live, site.account.name, 'plan', tools.staging));
   findings.notes.push(...findStrayPlaces(places, tools.known));

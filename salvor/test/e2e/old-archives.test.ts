@@ -17,11 +17,19 @@ import {
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { ErrorDocument, LsDocument, type PointDocument, PointsDocument, RestoreDocument } from '@salvor/contract';
+import {
+  DeleteDocument,
+  ErrorDocument,
+  LsDocument,
+  type PointDocument,
+  PointsDocument,
+  RestoreDocument,
+} from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { type ObservedSite, observeSite } from '../../../demo/observe-site.ts';
 import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { zipOf } from '../../src/archives/test-zip.ts';
+import { addPlatform } from '../fault/kill-shapes.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 
 describe('on a host that used Aegir yesterday', () => {
@@ -192,7 +200,7 @@ describe('on a host that used Aegir yesterday', () => {
     await assertNothingLeft();
   });
 
-  it('dumps of Backup and Migrate, packed with gzip and with zip, and a plain one bring the tables back', async () => {
+  it('dumps of Backup and Migrate, packed with gzip, bzip2 and zip, and a plain one bring the tables back', async () => {
     const original = await observeSite(test.host, market);
     const dump = dumpOf(market);
     const stamp = Math.floor(Date.parse('2023-03-04T05:06:07Z') / 1000);
@@ -200,6 +208,7 @@ describe('on a host that used Aegir yesterday', () => {
     const paths = [
       put(join(manual, 'Market-2023-03-04T05-06-07.mysql.gz'), gzipSync(dump)),
       put(join(manual, 'Market.mysql.zip'), zipOf('Market.mysql', dump)),
+      put(join(dirname(manual), 'scheduled/Market.sql.bz2'), execFileSync('bzip2', ['-1'], { input: dump })),
       put(join(test.host.home, 'backups/market.example.org.sql'), dump),
     ];
     put(`${paths[0]}.info`, `datestamp = "${stamp}"\ndescription = "before the update"\n`);
@@ -208,7 +217,7 @@ describe('on a host that used Aegir yesterday', () => {
       [noted.origin, noted.time, noted.reason, noted.holds],
       ['dump', '2023-03-04T05:06:07.000Z', 'before the update', ['databases']],
     );
-    for (const path of paths.slice(1)) {
+    for (const path of paths) {
       await test.host.mariadb.query(`USE \`${market.database}\`; DROP TABLE sessions; DELETE FROM watchdog;`);
       const restored = await test.restore(market, (await find(market, path)).id);
       assert.equal(restored.plan.files, null);
@@ -247,6 +256,30 @@ describe('on a host that used Aegir yesterday', () => {
       await assertNothingLeft();
     }
     assertSameSite(original, await observeSite(test.host, market));
+  });
+
+  it('an archive of an older platform that is still there brings the site back onto that, after a delete, and never under other code unasked', async () => {
+    const harbour = test.host.site('harbour.example.org');
+    const original = await observeSite(test.host, harbour);
+    const path = aegirArchive(harbour, 'harbour.example.org-20250601.030405.tar.gz', 'gzip -1');
+    await addPlatform(test.host);
+    const migrated = await test.attempt(['migrate', harbour.uri, '--platform', 'drupal_10_next', '--yes']);
+    assert.ok([0, 3].includes(migrated.exit), migrated.complaint);
+    assert.ok(!existsSync(harbour.path));
+    const { id } = await find(harbour, path);
+    const refused = await test.attempt(['restore', harbour.uri, id, '--yes']);
+    assert.equal(refused.exit, 1, refused.output);
+    assert.equal(ErrorDocument.parse(refused.document).error.code, 'restore-obstructed');
+    assert.match(refused.complaint, /which is still there.*salvor delete/s);
+    await test.run(['delete', harbour.uri, '--confirm', harbour.uri, '--yes'], DeleteDocument);
+    const since = new Date();
+    const back = await test.attempt(['restore', harbour.uri, id, '--yes']);
+    const { refreshed, problems } = RestoreDocument.parse(back.document);
+    // Its tables lie in the grace place: of what is replaced now there is none.
+    assert.deepEqual([back.exit, problems.map(({ code }) => code)], [3, ['dump-empty']]);
+    const after = await observeSite(test.host, harbour);
+    assertSameSite(toSeconds(original), toSeconds(after), { refreshed, since: wholeSecond(since) });
+    await assertNothingLeft();
   });
 });
 

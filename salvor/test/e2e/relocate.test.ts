@@ -19,7 +19,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
-import { ErrorDocument, IdentityDocument, SitesDocument } from '@salvor/contract';
+import { ErrorDocument, IdentityDocument, RestoreDocument, SitesDocument } from '@salvor/contract';
 import { writePlatform } from '../../../demo/aegir-account.ts';
 import type { DemoSite } from '../../../demo/host.ts';
 import {
@@ -184,6 +184,43 @@ describe('rename and migrate', { concurrency: 1 }, () => {
       assert.equal(await listNew(), '');
       await assertNothingElse();
     }
+  });
+
+  it('a point of before a migration is not restored under other code unasked: it comes back where it lay, by undo or by migrating back', async () => {
+    writeDrush(0);
+    const { point } = await test.backUp(site);
+    const moved = { ...site, path: join(next, 'sites', site.uri) };
+    const migrate = (platform: string): Promise<IdentityDocument> =>
+      test.run(['migrate', site.uri, '--platform', platform, '--yes'], IdentityDocument);
+    const codes = async (...more: string[]): Promise<readonly (readonly string[])[]> => {
+      const { document } = await test.attempt(['restore', site.uri, point, '--dry-run', ...more]);
+      const { obstacles, notes } = RestoreDocument.parse(document).plan;
+      return [obstacles, notes.filter(({ code }) => code === 'other-platform')].map((of) => of.map(({ code }) => code));
+    };
+    const there = await migrate('drupal_10_next');
+    writeFileSync(join(moved.path, 'stray.txt'), 'stray');
+    const ruined = await observeSite(test.host, moved);
+    const refused = await test.attempt(['restore', site.uri, point, '--yes']);
+    assert.deepEqual([refused.exit, ErrorDocument.parse(refused.document).error.code], [1, 'restore-obstructed']);
+    assert.match(refused.complaint, /drupal-10-prod.*still there.*salvor migrate .* --platform \S+drupal-10-prod/s);
+    assertSameSite(ruined, await observeSite(test.host, moved));
+    assert.deepEqual(await codes(), [['platform-still-there'], []]);
+    assert.deepEqual(await codes('--only', 'databases'), [['platform-still-there'], []]);
+    assert.deepEqual(await codes('--path', 'files'), [[], ['other-platform']]);
+    assert.deepEqual(await codes('--despite-platform'), [[], ['other-platform']]);
+    await test.undo(there.task);
+    assert.deepEqual(await codes(), [[], []]);
+
+    await migrate('drupal_10_next');
+    // There is no Drush here: that is told, and stops nobody.
+    const back = await test.attempt(['migrate', site.uri, '--platform', 'drupal_10', '--yes']);
+    assert.deepEqual([back.exit, IdentityDocument.parse(back.document).state], [3, 'warned']);
+    const since = new Date();
+    const { refreshed } = await test.restore(site, point);
+    assertSameSite(was, await observeSite(test.host, site), { refreshed, since });
+    assert.equal((await observePage(site.url)).status, 200);
+    was = await observeSite(test.host, site);
+    await assertNothingElse();
   });
 
   it('a migration moves the site under other code, runs its database updates as the account, and undo takes it back', async () => {

@@ -18,6 +18,7 @@ export type RestoreFlags = WaitFlags &
     readonly table?: readonly string[];
     readonly to?: string;
     readonly into?: string;
+    readonly despitePlatform?: boolean;
     readonly dryRun?: boolean;
     readonly yes?: boolean;
   };
@@ -41,6 +42,7 @@ export async function restore(
     tables: flags.table ?? [],
     to: flags.to === undefined ? null : resolve(flags.to),
     into: flags.into ?? null,
+    despitePlatform: flags.despitePlatform === true,
     ...waiting.options,
   };
   if (!isHarmless && flags.yes !== true) {
