@@ -22,6 +22,7 @@ import {
   addDisk,
   addPlatform,
   bindDefault,
+  packAsAegir,
   platformsOf,
   ruin,
   scatter,
@@ -123,6 +124,7 @@ class KillRun {
       const { point } = BackupDocument.parse(await this.#run(['backup', site.uri]));
       this.#points.set(site.uri, point);
       await this.#run(['export', site.uri, point, '--output', this.#archiveOf(site)]);
+      packAsAegir(this.#host, site, this.#oldArchiveOf(site));
       await ruin(this.#host, site);
     }
     await this.#claims.rememberRuins();
@@ -144,10 +146,12 @@ class KillRun {
       this.#steps.set(`${name} undo`, this.#listed.steps(this.#listed.last('undo')));
       this.#steps.set(`${name} change`, this.#listed.steps(changed));
     } else if (operation === 'settle' || operation === 'expire') {
-      const args = this.#argsOf(shape, operation, await this.#makeReady(name, shape, operation));
+      const subject = await this.#makeReady(name, shape, operation);
+      const args = this.#argsOf(shape, operation, subject);
       const begun = performance.now();
       await this.#run(args);
       const ms = performance.now() - begun;
+      assert.ok(!this.#listed.isUndoable(subject ?? ''), `${operation} leaves a way back`);
       await this.#claims.rememberSettled(name, shape);
       // What is over goes before the command has a task of its own.
       const steps = operation === 'settle' ? this.#listed.steps(this.#listed.last()) : shareOut(ms);
@@ -252,8 +256,9 @@ class KillRun {
   #makeOver(task: string): string {
     const file = join(salvorPlaces(this.#host).stateDir, 'journals', `${task}.json`);
     const journal = JSON.parse(readFileSync(file, 'utf8')) as object;
-    const past = new Date(Date.now() - 30 * 86_400_000).toISOString();
-    writeFileSync(file, JSON.stringify({ ...journal, undoUntil: past }));
+    // A grace of no length: what a clock jumped ahead would not count.
+    const undoUntil = new Date(Date.now() - 1000).toISOString();
+    writeFileSync(file, JSON.stringify({ ...journal, undoUntil, graceHours: 0 }));
     return task;
   }
 
@@ -310,6 +315,7 @@ class KillRun {
     const stands: Readonly<Record<string, string | undefined>> = {
       POINT: this.#points.get(source.uri),
       ARCHIVE: this.#archiveOf(source),
+      OLD: this.#oldArchiveOf(source),
     };
     return command.map((word) => stands[word] ?? word);
   }
@@ -330,6 +336,10 @@ class KillRun {
 
   #archiveOf({ uri }: DemoSite): string {
     return join(this.#host.directory, `${uri}.tar.gz`);
+  }
+
+  #oldArchiveOf({ uri }: DemoSite): string {
+    return join(this.#host.directory, `${uri}-20260101.120000.tar.gz`);
   }
 
   async #change(shape: Shape): Promise<string> {

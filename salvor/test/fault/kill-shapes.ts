@@ -24,6 +24,7 @@ export const SHAPES = [
   'migrate-as',
   'elsewhere',
   'import',
+  'import-old',
   'delete',
   'delete-clone',
   'disable',
@@ -35,7 +36,7 @@ export type Shape = {
   readonly source: DemoSite;
   /** Whose files and tables change. */
   readonly target: DemoSite;
-  /** What is typed. `POINT` stands for the source's point, `ARCHIVE` for a file that was exported out of it. */
+  /** What is typed. `POINT` stands for the source's point, `ARCHIVE` for a file that was exported out of it, `OLD` for one as Aegir packs it. */
   readonly command: readonly string[];
   /** Where files of the target lie, before or after; its own directory where it is left out. */
   readonly places?: readonly string[];
@@ -87,9 +88,11 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
       return { ...becomingSecond(harbour), command: ['clone', harbour.uri, NEW_URI] };
     case 'masked':
       return { ...becomingSecond(harbour), command: ['clone', harbour.uri, NEW_URI, '--mask'] };
-    case 'import': {
+    case 'import':
+    case 'import-old': {
+      const archive = name === 'import' ? 'ARCHIVE' : 'OLD';
       const platform = dirname(dirname(harbour.path));
-      return { ...becomingSecond(harbour), command: ['import', 'ARCHIVE', '--uri', NEW_URI, '--platform', platform] };
+      return { ...becomingSecond(harbour), command: ['import', archive, '--uri', NEW_URI, '--platform', platform] };
     }
     case 'delete': {
       const places = [harbour.path, join(host.account.home, '.drush', `${harbour.uri}.alias.drushrc.php`)];
@@ -252,6 +255,22 @@ export async function bindDefault(host: DemoHost, { database }: DemoSite): Promi
     `USE \`${database}\`; CREATE SEQUENCE numbers; CREATE TABLE tickets (id BIGINT DEFAULT NEXTVAL(numbers) PRIMARY KEY, name TEXT);
      INSERT INTO tickets (name) VALUES ('a'), ('b'); CREATE VIEW ticket_names AS SELECT name FROM tickets;`,
   );
+}
+
+/** As Aegir packs a site: the dump among the files, by the stock client as the site's own user. */
+export function packAsAegir(
+  { mariadb }: DemoHost,
+  { path, database, user, password }: DemoSite,
+  archive: string,
+): void {
+  const dump = join(path, 'database.sql');
+  const words = ['--no-defaults', `--socket=${mariadb.socket}`, `--user=${user}`, '--single-transaction', '--routines'];
+  // A default that takes from a sequence of another name can't be loaded under the locks that this client writes.
+  words.push(...['tickets', 'numbers', 'ticket_names'].map((name) => `--ignore-table=${database}.${name}`));
+  const env = { PATH: process.env['PATH'], MYSQL_PWD: password };
+  writeFileSync(dump, execFileSync('mariadb-dump', [...words, database], { env, maxBuffer: 1 << 28 }));
+  execFileSync('tar', ['-czf', archive, '-C', path, '.']);
+  rmSync(dump);
 }
 
 /** What the page of a ruin says, and no other. */
