@@ -295,6 +295,14 @@ describe('a site whose database is not as most are', () => {
         [made.state, made.tables, made.problems.map(({ code }) => code)],
         ['warned', 0, ['database-unsupported']],
       );
+      const plans = [false, true].map((withoutBackup) => agent.delete(market.uri, { dryRun: true, withoutBackup }));
+      const [refused, left] = (await Promise.all(plans)).map(({ plan }) => plan);
+      assert.deepEqual(
+        refused?.obstacles.map(({ code }) => code),
+        ['database-unsupported'],
+      );
+      assert.deepEqual([left?.obstacles, left?.databases], [[], []]);
+      assert.ok(left?.notes.some(({ code }) => code === 'database-stays'));
       assert.match(made.problems[0]?.message ?? '', new RegExp(`kept by ${name}`));
       assert.ok(made.files > 10);
       const [point] = await agent.points(market.uri);
