@@ -92,6 +92,22 @@ describe('all that a command has started', { concurrency: 1 }, () => {
     });
   }
 
+  it('ends by its mark and its session where root may make no namespace, and its rights are another user’s', async () => {
+    if (!isRoot) return assert.equal(namespaceWords(), null);
+    const file = nameFile('contained', 'by mark');
+    // Each hides in one way: it has left its parent and session, or cleared its environment.
+    const bare = `(env -i sh -c 'trap "" TERM; while :; do echo x >>${file}; sleep 0.005; done' </dev/null >/dev/null 2>&1 &)`;
+    const script = `${daemon(file, '')}; ${bare}; while [ ! -s ${file} ]; do sleep 0.01; done; sleep 0.1; echo done`;
+    const options = { args: ['-c', script], tree: 'contained', user: NOBODY };
+    const text = `
+      import { namespaceWords } from ${JSON.stringify(new URL('./process-tree.ts', import.meta.url).href)};
+      import { run } from ${JSON.stringify(new URL('./run.ts', import.meta.url).href)};
+      console.log(namespaceWords(), String(await run('sh', ${JSON.stringify(options)})).trim());`;
+    const args = ['--inh-caps=-all', '--bounding-set=-sys_admin', process.execPath, '--input-type=module', '-e', text];
+    assert.equal((await run('setpriv', { args })).toString(), 'null done\n');
+    await assertSilent(file);
+  });
+
   it('that the kernel does not end is told with a code, and is waited for no longer than said', async () => {
     const mark = 'stubborn';
     const stop = new AbortController();
