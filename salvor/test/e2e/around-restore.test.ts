@@ -160,6 +160,7 @@ describe('around a restore', () => {
           'SALVOR_SITE',
           'SALVOR_SITE_PATH',
           'SALVOR_TASK',
+          'SALVOR_TREE',
           'USER',
         ]);
         assert.ok(said.includes(`SALVOR_TASK=${task ?? ''}`) && said.includes(`SALVOR_SITE=${test.site.uri}`));
