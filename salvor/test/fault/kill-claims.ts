@@ -197,7 +197,8 @@ export class KillClaims {
 
   async #assertNothingLost({ committed, task }: After): Promise<void> {
     const now = await this.#readSnapshots();
-    const there = new Set(now.map(({ id }) => id));
+    // One that is no longer pinned is another snapshot, which names the one that it was.
+    const there = new Set(now.flatMap(({ id, original }) => [id, original]));
     assert.deepEqual(
       committed.filter((id) => !there.has(id)),
       [],
@@ -343,7 +344,7 @@ export class KillClaims {
   }
 }
 
-type Snapshot = { readonly id: string; readonly tags: readonly string[] };
+type Snapshot = { readonly id: string; readonly original?: string; readonly tags: readonly string[] };
 
 type KeptJournal = {
   readonly phase: string;
