@@ -228,7 +228,7 @@ describe('a restore that meets a fault', () => {
     await sql(`SET FOREIGN_KEY_CHECKS=0; RENAME TABLE \`${database}\`.users_kept TO \`${database}\`.users`);
   });
 
-  it('names what changed while it ran: of each write that the server had acknowledged one finds where it is', async () => {
+  it('names what changed while it ran: each write that the server had acknowledged is live or in the table that is named and kept, and undo brings it back', async () => {
     const changed = join(test.site.path, 'late.txt');
     const { database } = test.site;
     const written = new Set<string>();
@@ -279,6 +279,12 @@ describe('a restore that meets a fault', () => {
     await assertPinned(restored.safetyPoint ?? '');
     const undone = await agent.undo(restored.task ?? '');
     assert.equal(undone.state, 'succeeded');
+    const again = new Set(await sidsIn(database));
+    assert.deepEqual(
+      replaced.filter((sid) => !again.has(sid)),
+      [],
+      'undo brings each back',
+    );
     assert.equal(readFileSync(changed, 'utf8'), 'written while the restore ran\n');
     rmSync(changed);
     await test.host.mariadb.query(`DELETE FROM \`${database}\`.sessions WHERE sid LIKE 'late-%'`);
