@@ -105,6 +105,7 @@ export async function planDatabase(
   const server = await readServerProduct(connection);
   if (!server.isWritable)
     refuse('server-untested', `${server.name} holds ${database.name}, and this version was never tested with it`);
+  else if (!server.isTried) findings.notes.push(nameUntried(server.name, database.name));
   findings.needs.push(...(await findSpaceNeed(connection, stored, coming)));
   findings.notes.push(
     ...(await findOutsiders(connection, database)),
@@ -117,6 +118,12 @@ export async function planDatabase(
   const emptied = isWhole ? findNamedTables(incoming, database.prefix, tools.policy.emptiedTables) : [];
   if (emptied.length > 0) findings.notes.push(nameEmptied(database.name, emptied));
   return { stored, database, facts, incoming, outgoing, isWhole, names, emptied };
+}
+
+/** The promise of RENAME TABLE is its family's; that it is kept was seen of one version only. */
+export function nameUntried(server: string, path: string): Problem {
+  const message = `${server} holds ${path}: it is written to as MariaDB 10.11 is, which is the version that was tried`;
+  return { code: 'server-untried', message, path };
 }
 
 function nameEmptied(path: string, tables: readonly string[]): Problem {

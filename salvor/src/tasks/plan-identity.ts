@@ -28,6 +28,7 @@ import { isElsewhere } from './relocate-elsewhere.ts';
 import { renameValues } from './rewrite-built.ts';
 import type { Renaming } from './rewrite-value.ts';
 import { findSchemaProblems, readDatabaseSchema } from './schema-number.ts';
+import { nameUntried } from './plan-database.ts';
 import { readDataDirectory } from './data-directory.ts';
 import { mayGivePassword } from './virtual-host.ts';
 import { type SpaceNeed, findSpaceProblems } from './space.ts';
@@ -289,6 +290,7 @@ async function lookAtDatabase(
       message: `${product.name} holds it, and this version was never tested with it`,
       path: name,
     });
+  else if (!product.isTried) findings.notes.push(nameUntried(product.name, name));
   findings.needs.push(...(await findSpaceNeed(server, facts)));
   if (!wish.isPreview) return { facts, values: [] };
   await using connection = await openConnection(login, { database: name, signal: tools.signal });

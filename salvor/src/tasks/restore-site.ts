@@ -67,6 +67,7 @@ export async function restoreSite(
     readCopy(source, run, (point) => planRestore(site, point, scope, { ...tools, signal: run.signal })),
   );
   requireUnobstructed(plan);
+  for (const { code, message } of plan.document.notes) if (code === 'server-untried') run.say(message);
   const place = placeOfHook(site);
   const { preRestore } = tools.policy;
   const why =

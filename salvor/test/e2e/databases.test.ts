@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { LsDocument, RestoreDocument } from '@salvor/contract';
+import { EXIT_OF_STATE, LsDocument, RestoreDocument } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import { openMariaDb } from '../../../demo/mariadb-server.ts';
 import { type ObservedDatabase, differences, observeDatabase, observeTree } from '../../../demo/observe-site.ts';
@@ -63,13 +63,22 @@ describe('a site whose database is not as most are', () => {
 
   const leftToLoad = (): Promise<string> => query("SHOW DATABASES LIKE 'salvor%new%'");
 
-  it('may have any name, and so its tables, its user and the password: backup, a table back, undo, all back', async () => {
-    const database = `it's "odd"/../\\site\nx`;
+  it('may have any name, and so its tables, its user and the password, and dates of no calendar on a strict server: backup, a table back, undo, all back, undo', async () => {
+    const odd = `it's "odd"/../\\site\nx`;
+    const database = odd.padEnd(64, 'y');
     const [user, password] = [`o'dd"us\\er`, `p#"w' \\;%\n`];
     const table = `a/b'c.d\\"e`;
+    const others = ['Node', 'node', 'select', 'n'.repeat(64)];
+    await query(`SET GLOBAL sql_mode = 'TRADITIONAL'`);
+    await using strict = {
+      [Symbol.asyncDispose]: () => query('SET GLOBAL sql_mode = DEFAULT').then(() => {}),
+    };
+    void strict;
     await query(`CREATE DATABASE ${quoteName(database)}; CREATE USER ${quoteText(user)}@localhost IDENTIFIED BY ${quoteText(password)};
-      GRANT ALL ON ${quoteName(database.replaceAll(/[\\%_]/g, '\\$&'))}.* TO ${quoteText(user)}@localhost; USE ${quoteName(database)};
+      GRANT ALL ON ${quoteName(database.replaceAll(/[\\%_]/g, '_'))}.* TO ${quoteText(user)}@localhost; USE ${quoteName(database)};
       CREATE TABLE ${quoteName(table)} (i INT PRIMARY KEY); INSERT INTO ${quoteName(table)} VALUES (1), (2); CREATE TABLE plain (i INT); INSERT INTO plain VALUES (7);
+      SET SESSION sql_mode = ''; CREATE TABLE dated (i INT PRIMARY KEY, d DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00'); INSERT INTO dated VALUES (1, '0000-00-00'), (2, '2026-02-00'); SET SESSION sql_mode = DEFAULT;
+      ${others.map((name, i) => `CREATE TABLE ${quoteName(name)} (i INT PRIMARY KEY, \`from\` TEXT); INSERT INTO ${quoteName(name)} VALUES (${i}, '😀');`).join('')}
       CREATE SEQUENCE counted;
       CREATE DEFINER=${quoteName(user)}@localhost VIEW ${quoteName(`v'${table}`)} AS SELECT i FROM ${quoteName(table)};
       CREATE DEFINER=${quoteName(user)}@localhost PROCEDURE ${quoteName("p'r")}() SELECT 'x';`);
@@ -100,10 +109,11 @@ describe('a site whose database is not as most are', () => {
     const original = await look();
     const { point } = (await salvor('backup', market.uri)) as { point: string };
     const [directory] = LsDocument.parse(await salvor('ls', point, '/databases'));
-    assert.equal(directory?.path, '/databases/it%27s%20%22odd%22%2F..%2F%5Csite%0Ax');
+    assert.equal(directory?.path, `/databases/it%27s%20%22odd%22%2F..%2F%5Csite%0Ax${'y'.repeat(64 - odd.length)}`);
 
     await query(
-      `USE ${quoteName(database)}; DELETE FROM ${quoteName(table)}; DELETE FROM plain; DROP PROCEDURE ${quoteName("p'r")};`,
+      `USE ${quoteName(database)}; DELETE FROM ${quoteName(table)}; DELETE FROM plain; DROP PROCEDURE ${quoteName("p'r")};
+       ${others.map((name) => `DELETE FROM ${quoteName(name)};`).join('')} DROP TABLE node; DELETE FROM dated;`,
     );
     const ruined = await look();
     const part = RestoreDocument.parse(
@@ -115,6 +125,18 @@ describe('a site whose database is not as most are', () => {
     await salvor('undo', part.task ?? '', '--yes');
     assert.deepEqual(await look(), ruined);
     await using agent = await test.open();
+    const whole = await agent.restore(market.uri, { ...DATABASES_ONLY, point });
+    assert.deepEqual(await look(), original);
+    assert.equal(
+      await query(`SELECT d FROM ${quoteName(database)}.dated`),
+      '0000-00-00 00:00:00\n2026-02-00 00:00:00\n',
+    );
+    assert.equal(
+      await query(`SELECT i FROM ${quoteName(database)}.node; SELECT i FROM ${quoteName(database)}.Node`),
+      '1\n0\n',
+    );
+    await agent.undo(whole.task ?? '');
+    assert.deepEqual(await look(), ruined);
     await agent.restore(market.uri, { ...DATABASES_ONLY, point });
     assert.deepEqual(await look(), original);
 
@@ -123,9 +145,14 @@ describe('a site whose database is not as most are', () => {
     assert.deepEqual(readdirSync(join(target, directory?.path ?? '')).toSorted(), [
       '000000-head.sql',
       '000001-counted.sql',
-      '000002-a%2Fb%27c.d%5C%22e.sql',
-      '000003-plain.sql',
-      '000004-tail.sql',
+      '000002-Node.sql',
+      '000003-a%2Fb%27c.d%5C%22e.sql',
+      '000004-dated.sql',
+      `000005-${'n'.repeat(64)}.sql`,
+      '000006-node.sql',
+      '000007-plain.sql',
+      '000008-select.sql',
+      '000009-tail.sql',
     ]);
   });
 
@@ -286,7 +313,7 @@ describe('a site whose database is not as most are', () => {
     ['SQLite', { driver: 'sqlite', database: 'sites/market.example.org/files/.ht.sqlite' }],
     ['PostgreSQL', { driver: 'pgsql', database: 'pg', username: 'u', password: 'p', host: '127.0.0.1', port: '5432' }],
   ] as const)
-    it(`on ${name} keeps its files in a point that is not complete, and says that the database is not in it`, async () => {
+    it(`on ${name} keeps its files in a point that is not complete, ends as warned with exit 3, and says with a code that the database is not in it`, async () => {
       using settings = withSettings(market, connection(fields));
       void settings;
       await using agent = await test.open();
@@ -303,6 +330,7 @@ describe('a site whose database is not as most are', () => {
       );
       assert.deepEqual([left?.obstacles, left?.databases], [[], []]);
       assert.ok(left?.notes.some(({ code }) => code === 'database-stays'));
+      assert.equal(EXIT_OF_STATE[made.state], 3);
       assert.match(made.problems[0]?.message ?? '', new RegExp(`kept by ${name}`));
       assert.ok(made.files > 10);
       const [point] = await agent.points(market.uri);
@@ -341,6 +369,28 @@ describe('a site whose database is not as most are', () => {
     const before = await percona.query('SHOW DATABASES; SELECT User FROM mysql.user;');
     await assert.rejects(agent.restore(market.uri, DATABASES_ONLY), hasCode('restore-obstructed'));
     assert.equal(await percona.query('SHOW DATABASES; SELECT User FROM mysql.user;'), before);
+  });
+
+  it('on a MariaDB of another version than the one that was tried is restored, and the plan and the log say so', async () => {
+    await using newer = await openMariaDb({ serverOptions: ['--version=11.4.5-MariaDB'] });
+    await newer.query(
+      "CREATE DATABASE p; CREATE TABLE p.t (i INT); INSERT INTO p.t VALUES (1); CREATE USER u@localhost IDENTIFIED BY 'w'; GRANT ALL ON p.* TO u@localhost;",
+    );
+    const fields = { driver: 'mysql', database: 'p', username: 'u', password: 'w', unix_socket: newer.socket };
+    using settings = withSettings(market, connection(fields));
+    void settings;
+    const lines: string[] = [];
+    await using agent = await test.open((line) => void lines.push(line));
+    const made = await agent.backup(market.uri, { reason: null });
+    assert.deepEqual([made.state, made.problems], ['succeeded', []]);
+    await newer.query('DELETE FROM p.t');
+    const restored = await agent.restore(market.uri, DATABASES_ONLY);
+    assert.deepEqual(
+      restored.plan.notes.filter(({ code }) => code === 'server-untried').map(({ path }) => path),
+      ['p'],
+    );
+    assert.match(lines.join('\n'), /MariaDB 11\.4\.5 holds p: it is written to as MariaDB 10\.11/);
+    assert.equal(await newer.query('SELECT i FROM p.t'), '1\n');
   });
 
   it('on a server of the network that demands TLS comes back and goes again over it, its certificates read from the home', async () => {

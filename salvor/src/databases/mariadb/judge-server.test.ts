@@ -9,7 +9,7 @@ import type { DatabaseProblem } from './probe.ts';
 import { applySwap } from './swap.ts';
 import { dumpAll, makeSite, makeScratch } from './test-database.ts';
 
-test('a server is written to only where it is MariaDB from 10.6 on, whatever else stands in what it says of itself', () => {
+test('a server is written to only where it is MariaDB from 10.6 on, whatever else stands in what it says of itself, and 10.11 alone counts as tried', () => {
   for (const [version, comment, product, isWritable] of [
     ['10.11.19-MariaDB-0+deb12u1', 'Debian 12', 'mariadb', true],
     ['10.6.21-MariaDB-ubu2004-log', 'mariadb.org binary distribution', 'mariadb', true],
@@ -31,6 +31,7 @@ test('a server is written to only where it is MariaDB from 10.6 on, whatever els
   ] as const) {
     const judged = judgeServer({ version, comment });
     assert.deepEqual([judged.product, judged.isWritable], [product, isWritable], version);
+    assert.equal(judged.isTried, version.includes('10.11.'), version);
   }
 });
 

@@ -11,10 +11,15 @@ export type ServerProduct = {
   readonly name: string;
   /** Whether scratch databases are made and tables switched there; dumps are made of all. */
   readonly isWritable: boolean;
+  /** Whether this very version was tried, killed at every step; another one of the family is written to and named. */
+  readonly isTried: boolean;
 };
 
 /** RENAME TABLE of several tables is undone by the start of a server that was killed in it since this one. */
 const FIRST_WRITABLE = [10, 6] as const;
+
+/** What `docs/databases.md` says was tried. */
+const TRIED = [10, 11] as const;
 
 /** Pure. `version` is `VERSION()`, `comment` is `@@version_comment`; a hoster may have changed either. */
 export function judgeServer({
@@ -29,15 +34,22 @@ export function judgeServer({
   const number = /^(?:5\.5\.5-)?(\d+)\.(\d+)(?:\.(\d+))?/.exec(version);
   const [major, minor] = [Number(number?.[1] ?? 0), Number(number?.[2] ?? 0)];
   const shown = number === null ? version : number.slice(1).filter(Boolean).join('.');
-  if (says('percona')) return { product: 'percona', name: `Percona Server ${shown}`, isWritable: false };
+  if (says('percona'))
+    return { product: 'percona', name: `Percona Server ${shown}`, isWritable: false, isTried: false };
   if (says('mysql') || [5, 8, 9].includes(major))
     return says('mariadb') && major < 8
-      ? { product: 'mariadb', name: `MariaDB ${shown}`, isWritable: false }
-      : { product: 'mysql', name: `MySQL ${shown}`, isWritable: false };
+      ? { product: 'mariadb', name: `MariaDB ${shown}`, isWritable: false, isTried: false }
+      : { product: 'mysql', name: `MySQL ${shown}`, isWritable: false, isTried: false };
   if (!version.toLowerCase().includes('mariadb') && !comment.toLowerCase().includes('mariadb'))
-    return { product: 'unknown', name: `an unknown server (${version}, ${comment})`, isWritable: false };
+    return {
+      product: 'unknown',
+      name: `an unknown server (${version}, ${comment})`,
+      isWritable: false,
+      isTried: false,
+    };
   const isWritable = major > FIRST_WRITABLE[0] || (major === FIRST_WRITABLE[0] && minor >= FIRST_WRITABLE[1]);
-  return { product: 'mariadb', name: `MariaDB ${shown}`, isWritable };
+  const isTried = major === TRIED[0] && minor === TRIED[1];
+  return { product: 'mariadb', name: `MariaDB ${shown}`, isWritable, isTried };
 }
 
 export async function readServerProduct(connection: DatabaseConnection): Promise<ServerProduct> {
