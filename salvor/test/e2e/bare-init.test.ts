@@ -67,6 +67,10 @@ describe('a host that used Aegir yesterday', () => {
     const shown = await must('cd / && salvor sites');
     for (const [key] of places) assert.ok(shown.includes(key?.split('/')[1] ?? '-'), `${key}\n${shown}`);
     const sites = SitesDocument.parse(JSON.parse(await must('salvor sites --json')));
-    assert.deepEqual(sites.map(({ account, uri, path }) => [`${account}/${uri}`, path]).toSorted(), places);
+    const found = sites.map(({ account, uri, path }) => `${account}/${uri} ${path}`);
+    assert.deepEqual(
+      found.toSorted(),
+      places.map((place) => place.join(' ')),
+    );
   });
 });
