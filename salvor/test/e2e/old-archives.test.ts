@@ -29,7 +29,7 @@ import type { DemoSite } from '../../../demo/host.ts';
 import { type ObservedSite, observeSite } from '../../../demo/observe-site.ts';
 import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { zipOf } from '../../src/archives/test-zip.ts';
-import { addPlatform } from '../fault/kill-shapes.ts';
+import { IDLE_DRUSH, addPlatform } from '../fault/kill-shapes.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 
 describe('on a host that used Aegir yesterday', () => {
@@ -262,7 +262,7 @@ describe('on a host that used Aegir yesterday', () => {
     const harbour = test.host.site('harbour.example.org');
     const original = await observeSite(test.host, harbour);
     const path = aegirArchive(harbour, 'harbour.example.org-20250601.030405.tar.gz', 'gzip -1');
-    await addPlatform(test.host);
+    await addPlatform(test.host, IDLE_DRUSH);
     const migrated = await test.attempt(['migrate', harbour.uri, '--platform', 'drupal_10_next', '--yes']);
     assert.ok([0, 3].includes(migrated.exit), migrated.complaint);
     assert.ok(!existsSync(harbour.path));

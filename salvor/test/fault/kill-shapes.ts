@@ -190,13 +190,16 @@ foreach (${toPhp(UPDATES.flatMap((update) => update.split('; ')))} as $update) {
 `;
 }
 
-/** The same code once more, no site on it, and a Drush that has updates for each that comes. */
-export async function addPlatform(host: DemoHost): Promise<void> {
+/** In place of a Drush that has nothing to update. */
+export const IDLE_DRUSH = '#!/bin/sh\nexit 0\n';
+
+/** The same code once more, no site on it, and a Drush: one that has updates for each site of a kill host that comes. */
+export async function addPlatform(host: DemoHost, drush: string = drushOf(host)): Promise<void> {
   const root = dirname(dirname(host.site('harbour.example.org').path));
   const next = nextPlatformOf(host);
   cpSync(root, next, { recursive: true, filter: (path) => !path.startsWith(`${root}/sites/`) });
   mkdirSync(join(next, 'vendor/bin'));
-  writeFileSync(join(next, 'vendor/bin/drush'), drushOf(host), { mode: 0o755 });
+  writeFileSync(join(next, 'vendor/bin/drush'), drush, { mode: 0o755 });
   execFileSync('chown', ['-R', `${host.account.uid}:${host.account.gid}`, next]);
   await writePlatform(host.account, { name: 'drupal_10_next', root: next });
 }
