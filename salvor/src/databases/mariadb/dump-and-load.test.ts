@@ -297,13 +297,13 @@ describe('dump and load', () => {
     assert.deepEqual([rows.get('a'), rows.get('b')], [5, 0]);
   });
 
-  test('a 60 MB table and a 16 MB value stream with bounded memory and come back equal', async () => {
+  test('a 60 MB table and a 64 MB value stream with bounded memory and come back equal', async () => {
     const site = await makeSite(
       server,
       'big',
       `CREATE TABLE b (id INT PRIMARY KEY, t VARCHAR(400), v LONGBLOB);
       INSERT INTO b (id, t) SELECT seq, REPEAT(MD5(seq), 8) FROM seq_1_to_150000;
-      CREATE TABLE one (id INT PRIMARY KEY, v LONGBLOB); INSERT INTO one VALUES (1, REPEAT(x'00ff27', 5592405));`,
+      CREATE TABLE one (id INT PRIMARY KEY, v LONGBLOB); INSERT INTO one VALUES (1, REPEAT(x'00ff27', 22369620));`,
     );
     const { arrayBuffers } = process.memoryUsage();
     let most = 0;
