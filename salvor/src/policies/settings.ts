@@ -262,7 +262,7 @@ export const SETTINGS = {
   archiveLevel: {
     key: 'archives.level',
     kind: 'count',
-    standard: 5,
+    standard: 4,
     least: 1,
     most: 9,
     about: 'How hard it is packed: 1 is fast, 9 is small.',
