@@ -125,7 +125,7 @@ describe('all that a command has started', { concurrency: 1 }, () => {
     if (namespaceWords() === null || !isRoot) return assert.ok(!isRoot, 'root has no namespace here');
     const apart = { user: NOBODY, tree: 'apart' };
     const show =
-      'ls -d /proc/[0-9]* | wc -l; readlink /proc/self | grep -c . ; id -u; grep -E "Sig(Ign|Blk)" /proc/$$/status; grep NoNewPrivs /proc/self/status';
+      'ls -d /proc/[0-9]* | wc -l; readlink /proc/self | grep -c . ; id -u; grep -E "Sig(Ign|Blk)|NoNewPrivs" /proc/self/status';
     const shown = (await run('sh', { args: ['-c', show], ...apart })).toString().split('\n');
     assert.ok(Number(shown[0]) < 8, `${shown[0]} processes are seen within`);
     const plain = (await run('sh', { args: ['-c', show], user: NOBODY })).toString().split('\n');

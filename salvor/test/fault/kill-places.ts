@@ -12,8 +12,8 @@ import { findFreePort, openWebServer } from '../../../demo/web-server.ts';
 /** By path below the home: type, mode, owner and content. */
 export type ObservedHome = ReadonlyMap<string, string>;
 
-/** Sites and disks are looked at by themselves, archives come with every task. */
-const NOT_A_PLACE = /^(?:backups|static\/files)$|\/sites\/[a-z]+\.example\.org$|(?:^|\/)\.salvor$/;
+/** Sites and disks are looked at by themselves, as is what an export writes; archives come with every task. */
+const NOT_A_PLACE = /^(?:backups|exported\.tar\.gz|static\/files)$|\/sites\/[a-z]+\.example\.org$|(?:^|\/)\.salvor$/;
 /** The log-in has to be the one that the virtual host gives. */
 const LOG_IN_OF_SITE = 'drushrc.php';
 const PASSWORD = /(?<=db_passwd\b'?\]?\s*(?:=>|=)?\s*['"]?)[^\s'";$\]=>]+/g;
