@@ -11,15 +11,15 @@ const KINDS = ['salvor', 'server', 'connections', 'cancel', 'site-full', 'state-
 const HITS = 2 * KINDS.length;
 
 const RESTORES: readonly ShapeName[] = ['whole', 'paths', 'tables', 'into', 'scattered'];
-/** What is soon done beside another shape: it costs a hit to learn its steps. */
-const SMALL_RESTORES: readonly ShapeName[] = ['paths', 'tables'];
+/** Soon done beside another shape, and leaves no trace that the other one would see, as times of directories are. */
+const SMALL_RESTORE: ShapeName = 'tables';
 
 test('a salvor that is killed, cancelled, loses its server or its disk at any step leaves the old site or the new one', async (t) => {
   const seed = chooseSeed();
   t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
   const random = new Random(seed);
   const drawn = random.pick(SHAPES);
-  const restored = RESTORES.includes(drawn) ? drawn : random.pick(SMALL_RESTORES);
+  const restored = RESTORES.includes(drawn) ? drawn : SMALL_RESTORE;
   const shapes = [...new Set([drawn, restored])];
   const count = HITS - (shapes.length - 1);
   const wish = { shapes, kinds: KINDS, count, surely: restored };
