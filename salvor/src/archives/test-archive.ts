@@ -107,6 +107,7 @@ export function wantedOf(told: Partial<ArchiveWanted> = {}): ArchiveWanted {
     modules: null,
     drushrc: { uri: URI, db_name: 'example', db_user: 'example' },
     compression,
+    level: 5,
     names: archiveNames(URI, TIME, compression),
     ...told,
   };

@@ -23,8 +23,8 @@ import { ReadBack } from './read-back.ts';
 
 export type ArchiveWanted = MembersWanted & {
   readonly compression: WrittenCompression;
-  /** Of the compression; null for its ordinary one. */
-  readonly level?: number | null;
+  /** Of the compression, as its tool counts. */
+  readonly level: number;
   /** Tried in this order; see `archiveNames`. */
   readonly names: Iterable<string>;
 };
@@ -59,7 +59,7 @@ export async function writeArchive(
   const members = new ArchiveMembers(source, wanted, sums, tools.onProgress ?? (() => undefined));
   const packed = compress(members.bytes(), {
     compression: wanted.compression,
-    level: wanted.level ?? null,
+    level: wanted.level,
     threads,
     signal,
   });

@@ -262,6 +262,8 @@ export const SETTINGS = {
   archiveLevel: {
     key: 'archives.level',
     kind: 'count',
+    // Of gzip less than half of the work of 6 (5: three quarters): a whole site comes out 1.3 % larger (5: 0.4 %), PHP
+    // alone 4.6 % (1.3 %), SQL up to 7.7 % (2.8 %).
     standard: 4,
     least: 1,
     most: 9,

@@ -159,7 +159,7 @@ export function wantedOf(
   { manifest }: Pick<OpenPoint, 'manifest'>,
   passwords: ArchiveWanted['passwords'],
   then: Site | null = null,
-): Omit<ArchiveWanted, 'compression' | 'names' | 'modules'> {
+): Omit<ArchiveWanted, 'compression' | 'level' | 'names' | 'modules'> {
   const { uri, cms, version, path } = manifest.site;
   const databases = [...site.databases, ...(then?.databases ?? [])];
   const about: AboutWanted = {

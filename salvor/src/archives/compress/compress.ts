@@ -16,20 +16,13 @@ import { PackPool } from './pack-pool.ts';
 
 export type CompressOptions = {
   readonly compression: WrittenCompression;
-  /** gzip's 1 to 9, zstd's 1 to 19; null for the ordinary one. */
-  readonly level?: number | null;
+  /** As its tool counts: gzip's and bzip2's 1 to 9, zstd's 1 to 19. */
+  readonly level: number;
   /** Threads; all cores where nothing is said. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
-/**
- * Less than half of the work of 6 (5: three quarters): of a whole site, with its images, the archive comes out 1.3 % larger
- * (5: 0.4 %); PHP alone 4.6 % (1.3 %), SQL up to 7.7 % (2.8 %).
- */
-const DEFAULT_GZIP_LEVEL = 4;
-const DEFAULT_ZSTD_LEVEL = 3;
-const DEFAULT_BZIP2_LEVEL = 9;
 /** Large enough that messages and thread changes cost nothing, small enough that a block in each thread's hands is little memory. */
 const DEFLATE_BLOCK_BYTES = 1024 * 1024;
 /** zstd looks back within its frame only. */
@@ -42,20 +35,20 @@ const BLOCKS_PER_THREAD = 2;
 /** A piece is good until the next one is asked for. */
 export async function* compress(
   source: AsyncIterable<Uint8Array>,
-  { compression, level = null, threads, signal }: CompressOptions,
+  { compression, level, threads, signal }: CompressOptions,
 ): AsyncGenerator<Uint8Array> {
   switch (compression) {
     case 'none':
       yield* source;
       return;
     case 'gzip':
-      yield* gzip(source, level ?? DEFAULT_GZIP_LEVEL, threads);
+      yield* gzip(source, level, threads);
       return;
     case 'zstd':
-      yield* zstd(source, level ?? DEFAULT_ZSTD_LEVEL, threads);
+      yield* zstd(source, level, threads);
       return;
     case 'bzip2':
-      yield* bzip2(source, level ?? DEFAULT_BZIP2_LEVEL, threads, signal);
+      yield* bzip2(source, level, threads, signal);
       return;
     default:
       compression satisfies never;
