@@ -24,6 +24,7 @@ import { emptyTables } from './empty-tables.ts';
 import { isOfOther, keepOwnAddresses } from './into-site.ts';
 import type { ScratchDatabase } from './journal.ts';
 import { type PlannedDatabase, bytesOfDump } from './plan-database.ts';
+import { scratchDatabase, scratchName } from './scratch-names.ts';
 import type { SwitchTools, TableSwap } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -34,12 +35,10 @@ export function nameDatabases(
   index: number,
 ): { built: ScratchDatabase; old: ScratchDatabase } {
   const server = planned.database.login.address;
-  const number = index === 0 ? '' : String(index + 1);
-  const make = (kind: string): ScratchDatabase => {
-    const name = `salvor_${task}_${kind}${number}`;
-    return { server, name, user: name };
+  return {
+    built: scratchDatabase(server, scratchName(task, 'new', index)),
+    old: scratchDatabase(server, scratchName(task, 'old', index)),
   };
-  return { built: make('new'), old: make('old') };
 }
 
 /** Changes rows of a database that was built and that nobody uses yet. */

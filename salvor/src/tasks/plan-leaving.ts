@@ -8,6 +8,7 @@ import { planSwap } from '../databases/mariadb/plan-swap.ts';
 import { createOurDatabase } from '../databases/mariadb/scratch.ts';
 import type { Site, SiteDatabase } from '../sites/site.ts';
 import type { DroppedDatabase, ScratchDatabase } from './journal.ts';
+import { scratchDatabase, scratchName } from './scratch-names.ts';
 import type { SwitchTools, TableSwap } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -39,11 +40,11 @@ export async function planLeaving(
 }
 
 export function nameLeaving(task: string, database: SiteDatabase, index: number): LeavingNames {
-  const make = (kind: string): ScratchDatabase => {
-    const name = `salvor_${task}_${kind}${index === 0 ? '' : index + 1}`;
-    return { server: database.login.address, name, user: name };
+  const { address } = database.login;
+  return {
+    empty: scratchDatabase(address, scratchName(task, 'new', index)),
+    old: scratchDatabase(address, scratchName(task, 'old', index)),
   };
-  return { empty: make('new'), old: make('old') };
 }
 
 /** What the end of the grace period drops, where nobody else needs it then. */

@@ -15,6 +15,7 @@ import { listHooks } from '../policies/task-steps.ts';
 import { stayingNames } from '../points/left-out.ts';
 import { type Journal, isMaking, siteAfter } from './journal.ts';
 import { type Move, type PlaceMove, isMoveKept } from './move-site.ts';
+import { scratchName } from './scratch-names.ts';
 import type { Switch, SwitchTools, TableSwap } from './switch-site.ts';
 
 export type PlanUndoTools = Pick<SwitchTools, 'administratorOf'> & {
@@ -116,7 +117,7 @@ async function planTables(
 ): Promise<UndoPlan['databases'][number] | null> {
   try {
     const admin = await tools.administratorOf(server, original.site.home);
-    const { moves } = await planSwapBack(admin, plan, `salvor_${original.task}_back`);
+    const { moves } = await planSwapBack(admin, plan, scratchName(original.task, 'back'));
     await using connection = await openConnection(admin, { signal: tools.signal });
     const live = await readTables(connection, plan.live);
     const leaves = moves.filter((move) => move.leaves).map(({ table }) => table);

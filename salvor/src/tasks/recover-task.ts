@@ -30,6 +30,7 @@ import { dropScratch } from '../databases/mariadb/scratch.ts';
 import { dropSiteDatabase } from '../databases/mariadb/site-database.ts';
 import type { Journal, ScratchDatabase } from './journal.ts';
 import { openSite } from './maintenance.ts';
+import { scratchName, scratchPrefix } from './scratch-names.ts';
 import { removeStaging } from './staging.ts';
 import {
   type Switch,
@@ -115,7 +116,7 @@ async function recover(journal: Journal, tools: RecoveryTools): Promise<Recovere
 async function endSwitched(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
   const { switch: done } = journal;
   if (journal.update !== 'pending' || done === null) return await keep(journal, tools);
-  const name = (index: number): string => `salvor_${journal.task}_back${index === 0 ? '' : index + 1}`;
+  const name = (index: number): string => scratchName(journal.task, 'back', index);
   const back = await planSwitchBack(done, journal.site.home, name, tools);
   const scratchDatabases = [
     ...journal.scratchDatabases,
@@ -187,11 +188,11 @@ export async function dropScratchDatabases(
   tools: SwitchTools,
 ): Promise<void> {
   for (const { server, name, user } of databases) {
-    if (!name.startsWith(`salvor_${journal.task}_`))
+    if (!name.startsWith(scratchPrefix(journal.task)))
       throw new Error(`${name} is not a database of task ${journal.task}`);
     const admin = await tools.administratorOf(server, journal.site.home);
     // What a switch took away lies in `old`: while a table is there, it may be the only copy of it.
-    if (name.startsWith(`salvor_${journal.task}_old`) && (await holdsTables(admin, name)))
+    if (name.startsWith(scratchName(journal.task, 'old')) && (await holdsTables(admin, name)))
       throw new Error(`${name} holds tables that were not moved back`);
     await tools.audit('drop-database', `database ${name}`, () => dropScratch(admin, { database: name, user }));
   }
@@ -204,7 +205,7 @@ export async function dropScratchDatabases(
 async function dropEmptied(journal: Journal, tools: SwitchTools): Promise<void> {
   for (const { server, plan } of journal.switch?.tables ?? []) {
     const admin = await tools.administratorOf(server, journal.site.home);
-    const isLoaded = plan.scratch.startsWith(`salvor_${journal.task}_new`);
+    const isLoaded = plan.scratch.startsWith(scratchName(journal.task, 'new'));
     const moved = isLoaded ? new Set(plan.moves.filter(({ comes }) => comes).map(({ table }) => table)) : null;
     if (await holdsTables(admin, plan.scratch, moved)) continue;
     await tools.audit('drop-database', `database ${plan.scratch}`, () =>

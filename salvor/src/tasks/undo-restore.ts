@@ -15,6 +15,7 @@ import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { findChangedIn, refreshTimes } from './refresh-php.ts';
 import { WRITTEN_BY_OTHERS, isNothingKept, judgeKept, tellChangedHosts } from './plan-undo.ts';
+import { scratchName } from './scratch-names.ts';
 import { type SwitchTools, makeSwitch, planSwitchBack } from './switch-site.ts';
 import { followAvailability, isOfAvailability, keepingSiteTime } from './switch-availability.ts';
 import type { TaskRun } from './task-run.ts';
@@ -42,7 +43,7 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   const back = await run.step('plan', async () => {
     const [why] = judgeKept(done);
     if (why !== undefined) throw impossible(original, why);
-    const name = (index: number): string => `salvor_${run.id}_old${index === 0 ? '' : index + 1}`;
+    const name = (index: number): string => scratchName(run.id, 'old', index);
     const planned = await planSwitchBack(done, home, name, switching);
     // A virtual host that was written since is somebody else's.
     if (isNothingKept(done)) throw impossible(original, WRITTEN_BY_OTHERS);

@@ -36,6 +36,7 @@ import { type Site, type SiteDatabase, siteKey } from '../sites/site.ts';
 import type { ScratchDatabase } from './journal.ts';
 import { type HostIds, ownerOfMember, readHostIds } from './member-owner.ts';
 import { sortMovedOut } from './moved-out.ts';
+import { scratchDatabase, scratchName } from './scratch-names.ts';
 import { locateStaging, makeStaging, removeStaging } from './staging.ts';
 import type { SwitchTools } from './switch-site.ts';
 import type { TaskRun } from './task-run.ts';
@@ -211,9 +212,8 @@ class Unpacking {
         site: siteKey(this.#site),
         why: 'its settings name no database server',
       });
-    const number = this.#loaded.length === 0 ? '' : String(this.#loaded.length + 1);
-    const name = `salvor_${this.#run.id}_new${number}`;
-    const made = { server, name, user: name };
+    const name = scratchName(this.#run.id, 'new', this.#loaded.length);
+    const made = scratchDatabase(server, name);
     this.#run.record({ scratchDatabases: [...this.#loaded.map((loaded) => loaded.made), made] });
     const admin = await this.#tools.administratorOf(server, account.home);
     const scratch = await this.#run.audit('create-database', `database ${name}`, () =>
