@@ -1,12 +1,9 @@
 /** Sites are switched off and on: by nginx as Aegir lays it out, and by the file where nothing else is known. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AvailabilityDocument,
   type BackupDocument,
@@ -31,6 +28,7 @@ import { SALVOR } from '../cli/run-cli.ts';
 import { EVERYTHING } from '../fault/fault-host.ts';
 import { chooseSeed } from '../fault/kill-loop.ts';
 import { type TestNginx, openNginx } from './open-nginx.ts';
+import { killInStep } from './kill-in-step.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 
 /** Each takes a second. */
@@ -349,27 +347,14 @@ sites: { ${plain.uri}: { policy: { page: { url: '${plain.url}', connectTo: , wit
     const seed = chooseSeed();
     t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
     const random = new Random(seed);
-    const { config, stateDir } = salvorPlaces(test.host);
-    using log = new DatabaseSync(join(stateDir, 'salvor.sqlite'), { readOnly: true });
-    const count = log.prepare('SELECT COUNT(*) AS lines FROM task_log WHERE line = ?');
     for (let kills = 0; kills < KILLS; kills++) {
       const verb = (await statusOf(cloaked)) === 200 ? 'disable' : 'enable';
       const before = [vhost, context].map((path) => readFileSync(path, 'utf8'));
-      const step = `${STEPS[random.between(0, STEPS.length - 1)] ?? 'switch'}: begins`;
+      const step = STEPS[random.between(0, STEPS.length - 1)] ?? 'switch';
       const afterMs = random.between(0, MAX_AFTER_MS);
-      const linesOf = (): number => Number(count.get(step)?.['lines']);
-      const lines = linesOf();
-      const child = spawn(SALVOR, [verb, cloaked.uri], {
-        env: { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: config },
-        stdio: 'ignore',
-      });
-      const exited = once(child, 'exit');
-      while (linesOf() === lines && child.exitCode === null) await sleep(1);
-      await sleep(afterMs);
-      child.kill('SIGKILL');
-      await exited;
+      await killInStep(test.host, [verb, cloaked.uri], step, afterMs);
       const task = await lastTask();
-      t.diagnostic(`${verb} killed ${afterMs} ms after “${step}”: ${task?.state}`);
+      t.diagnostic(`${verb} killed ${afterMs} ms after “${step}” began: ${task?.state}`);
       const isDone = task?.state === 'succeeded' || task?.state === 'warned';
       assert.ok(isDone || task?.state === 'rolled-back', String(task?.state));
       const isOff = (verb === 'disable') === isDone;

@@ -1,13 +1,9 @@
 /** A site becomes two: each with its own database, user and files, and neither is touched by what becomes of the other. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, lchownSync, readFileSync, readdirSync, readlinkSync, renameSync, symlinkSync } from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import {
   ConfirmDocument,
   DeleteDocument,
@@ -27,8 +23,8 @@ import {
 } from '../../../demo/observe-site.ts';
 import { Random } from '../../../demo/random.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
-import { SALVOR } from '../cli/run-cli.ts';
 import { chooseSeed } from '../fault/kill-loop.ts';
+import { killInStep } from './kill-in-step.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 
 const NEW = 'copy.example.org';
@@ -254,24 +250,11 @@ describe('clone', { concurrency: 1 }, () => {
     const seed = chooseSeed();
     t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
     const random = new Random(seed);
-    const { config, stateDir } = salvorPlaces(test.host);
-    using log = new DatabaseSync(join(stateDir, 'salvor.sqlite'), { readOnly: true });
-    const said = log.prepare('SELECT COUNT(*) AS lines FROM task_log WHERE line = ?');
-    const linesOf = (step: string): number => Number(said.get(`${step}: begins`)?.['lines']);
     const before = [await databases(), await users()];
     for (let kills = 0; kills < KILLS; kills++) {
       const step = STEPS[random.between(0, STEPS.length - 1)] ?? 'switch';
       const afterMs = random.between(0, MAX_AFTER_MS);
-      const lines = linesOf(step);
-      const child = spawn(SALVOR, ['clone', site.uri, NEW], {
-        env: { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: config },
-        stdio: 'ignore',
-      });
-      const exited = once(child, 'exit');
-      while (linesOf(step) === lines && child.exitCode === null) await setTimeout(1);
-      await setTimeout(afterMs);
-      child.kill('SIGKILL');
-      await exited;
+      await killInStep(test.host, ['clone', site.uri, NEW], step, afterMs);
       const [task] = await test.run(['tasks', '--limit', '1'], TasksDocument);
       t.diagnostic(`killed ${afterMs} ms after “${step}” began: ${task?.state}`);
       if (task?.state === 'succeeded') {

@@ -15,11 +15,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { DatabaseSync } from 'node:sqlite';
-import { setTimeout } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
 import {
   ConfirmDocument,
@@ -39,10 +36,11 @@ import type { Terminal } from '../../src/cli/terminal.ts';
 import { openConnection } from '../../src/databases/mariadb/connect.ts';
 import type { Site } from '../../src/sites/site.ts';
 import { judgeDeleted } from '../../src/tasks/drop-kept.ts';
-import { type Ran, SALVOR, runCli } from '../cli/run-cli.ts';
+import { type Ran, runCli } from '../cli/run-cli.ts';
 import { hasCode } from '../fault/fault-host.ts';
 import { chooseSeed } from '../fault/kill-loop.ts';
 import { Random } from '../../../demo/random.ts';
+import { killInStep } from './kill-in-step.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 import { type Agent, openAgent } from '../../src/agent/agent.ts';
 import { readHost } from '../../src/agent/host-sites.ts';
@@ -178,23 +176,10 @@ describe('delete', { concurrency: 1 }, () => {
     const seed = chooseSeed();
     t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
     const random = new Random(seed);
-    const { config, stateDir } = salvorPlaces(test.host);
-    using log = new DatabaseSync(join(stateDir, 'salvor.sqlite'), { readOnly: true });
-    const said = log.prepare('SELECT COUNT(*) AS lines FROM task_log WHERE line = ?');
-    const linesOf = (step: string): number => Number(said.get(`${step}: begins`)?.['lines']);
     for (let kills = 0; kills < KILLS; kills++) {
       const step = STEPS[random.between(0, STEPS.length - 1)] ?? 'switch';
       const afterMs = random.between(0, MAX_AFTER_MS);
-      const before = linesOf(step);
-      const child = spawn(SALVOR, ['delete', site.uri, '--confirm', site.uri, '--yes'], {
-        env: { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: config },
-        stdio: 'ignore',
-      });
-      const exited = once(child, 'exit');
-      while (linesOf(step) === before && child.exitCode === null) await setTimeout(1);
-      await setTimeout(afterMs);
-      child.kill('SIGKILL');
-      await exited;
+      await killInStep(test.host, ['delete', site.uri, '--confirm', site.uri, '--yes'], step, afterMs);
       const [task] = await test.run(['tasks', '--limit', '1'], TasksDocument);
       t.diagnostic(`killed ${afterMs} ms after “${step}” began: ${task?.state}`);
       const scratch = await test.host.mariadb.query(`SHOW DATABASES LIKE 'salvor\\_${task?.id}\\_new%'`);

@@ -13,11 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { setTimeout } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
 import { ErrorDocument, IdentityDocument, RestoreDocument, SitesDocument } from '@salvor/contract';
 import { writePlatform } from '../../../demo/aegir-account.ts';
@@ -36,9 +32,9 @@ import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { readHost } from '../../src/agent/host-sites.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
-import { SALVOR } from '../cli/run-cli.ts';
 import { hasCode } from '../fault/fault-host.ts';
 import { chooseSeed } from '../fault/kill-loop.ts';
+import { killInStep } from './kill-in-step.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 
 const NEW = 'bazaar.example.org';
@@ -326,22 +322,9 @@ describe('rename and migrate', { concurrency: 1 }, () => {
       const seed = chooseSeed();
       t.diagnostic(`SALVOR_TEST_SEED=${seed}`);
       const random = new Random(seed);
-      const { config: file, stateDir } = salvorPlaces(test.host);
-      using log = new DatabaseSync(join(stateDir, 'salvor.sqlite'), { readOnly: true });
-      const said = log.prepare('SELECT COUNT(*) AS lines FROM task_log WHERE line LIKE ?');
-      const linesOf = (step: string): number => Number(said.get(`${step}%: begins`)?.['lines']);
       const step = STEPS[random.between(0, STEPS.length - 1)] ?? 'switch';
       const afterMs = random.between(0, MAX_AFTER_MS);
-      const before = linesOf(step);
-      const child = spawn(SALVOR, ['rename', site.uri, NEW, '--new-database', '--yes'], {
-        env: { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: file },
-        stdio: 'ignore',
-      });
-      const exited = once(child, 'exit');
-      while (linesOf(step) === before && child.exitCode === null) await setTimeout(1);
-      await setTimeout(afterMs);
-      child.kill('SIGKILL');
-      await exited;
+      await killInStep(test.host, ['rename', site.uri, NEW, '--new-database', '--yes'], step, afterMs);
       await using agent = await openAgentFor(config(), { clock: () => new Date() });
       const [task] = await agent.tasks({ site: null, states: [], count: 1 });
       t.diagnostic(`killed ${afterMs} ms after “${step}” began: ${task?.state}`);
