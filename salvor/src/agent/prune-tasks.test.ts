@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { after, before, describe, it } from 'node:test';
 import { type Store, openStore } from '../store/open-store.ts';
+import { TEST_TASK } from '../store/test-task.ts';
 import { type TaskId, parseTaskId } from '../tasks/task-id.ts';
 import { LINES_KEPT_MS, ROWS_KEPT_MS, type Pruned, planPruneTasks, pruneTasks } from './prune-tasks.ts';
 
@@ -29,37 +30,7 @@ describe('the list of tasks', { concurrency: 1 }, () => {
   });
 
   const add = async (id: string, change: object = {}): Promise<void> => {
-    const row = {
-      id,
-      operation: 'backup',
-      account: 'o1',
-      uri: 'a.test',
-      path: null,
-      home: null,
-      state: 'succeeded',
-      priority: 1,
-      queued: OLD,
-      started: OLD,
-      ended: OLD,
-      point: null,
-      undo_until: null,
-      error: null,
-      error_code: null,
-      of_task: null,
-      wish: null,
-      pid: 1,
-      process_start: '1',
-      seen: null,
-      progress: null,
-      cancel_asked: null,
-      cancelled_by: null,
-      attempt: 1,
-      attempts: 1,
-      not_before: null,
-      timeout_ms: null,
-      problems: 0,
-      ...change,
-    };
+    const row = { ...TEST_TASK, id, state: 'succeeded', ended: OLD, ...change };
     await store.insertInto('tasks').values(row).execute();
     const line = { task: id, time: OLD, line: 'said', kind: 'info', code: null };
     await store

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { EXIT_OF_STATE, LsDocument, RestoreDocument } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
-import { openMariaDb } from '../../../demo/mariadb-server.ts';
+import { type MariaDbServer, openMariaDb } from '../../../demo/mariadb-server.ts';
 import { type ObservedDatabase, differences, observeDatabase, observeTree } from '../../../demo/observe-site.ts';
 import { toPhp } from '../../../demo/php-value.ts';
 import { quoteName } from '../../../demo/sql.ts';
@@ -60,6 +60,15 @@ describe('a site whose database is not as most are', () => {
   };
   const connection = (fields: Parameters<typeof toPhp>[0]): string =>
     `$databases['default']['default'] = ${toPhp(fields)};`;
+
+  /** Has the site's settings name a database with a row on that server. */
+  const moveTo = async (server: MariaDbServer): Promise<Disposable> => {
+    await server.query(
+      "CREATE DATABASE p; CREATE TABLE p.t (i INT); INSERT INTO p.t VALUES (1); CREATE USER u@localhost IDENTIFIED BY 'w'; GRANT ALL ON p.* TO u@localhost;",
+    );
+    const fields = { driver: 'mysql', database: 'p', username: 'u', password: 'w', unix_socket: server.socket };
+    return withSettings(market, connection(fields));
+  };
 
   const leftToLoad = (): Promise<string> => query("SHOW DATABASES LIKE 'salvor%new%'");
 
@@ -349,11 +358,7 @@ describe('a site whose database is not as most are', () => {
 
   it('on a server that says it is Percona is backed up with a problem that is named, and a restore is refused before anything is touched', async () => {
     await using percona = await openMariaDb({ serverOptions: ['--version=8.0.36-28-Percona'] });
-    await percona.query(
-      "CREATE DATABASE p; CREATE TABLE p.t (i INT); INSERT INTO p.t VALUES (1); CREATE USER u@localhost IDENTIFIED BY 'w'; GRANT ALL ON p.* TO u@localhost;",
-    );
-    const fields = { driver: 'mysql', database: 'p', username: 'u', password: 'w', unix_socket: percona.socket };
-    using settings = withSettings(market, connection(fields));
+    using settings = await moveTo(percona);
     void settings;
     await using agent = await test.open();
     const made = await agent.backup(market.uri, { reason: null });
@@ -373,11 +378,7 @@ describe('a site whose database is not as most are', () => {
 
   it('on a MariaDB of another version than the one that was tried is restored, and the plan and the log say so', async () => {
     await using newer = await openMariaDb({ serverOptions: ['--version=11.4.5-MariaDB'] });
-    await newer.query(
-      "CREATE DATABASE p; CREATE TABLE p.t (i INT); INSERT INTO p.t VALUES (1); CREATE USER u@localhost IDENTIFIED BY 'w'; GRANT ALL ON p.* TO u@localhost;",
-    );
-    const fields = { driver: 'mysql', database: 'p', username: 'u', password: 'w', unix_socket: newer.socket };
-    using settings = withSettings(market, connection(fields));
+    using settings = await moveTo(newer);
     void settings;
     const lines: string[] = [];
     await using agent = await test.open((line) => void lines.push(line));

@@ -1,0 +1,33 @@
+import type { TaskRow } from './tables.ts';
+
+/** A row for tests: a backup that began with the year and runs. */
+export const TEST_TASK: TaskRow = {
+  id: 'a1',
+  operation: 'backup',
+  account: 'o1',
+  uri: 'x.test',
+  state: 'running',
+  started: '2026-01-01T00:00:00.000Z',
+  ended: null,
+  point: null,
+  undo_until: null,
+  error: null,
+  pid: 1,
+  process_start: '1',
+  path: null,
+  home: null,
+  priority: 2,
+  queued: '2026-01-01T00:00:00.000Z',
+  error_code: null,
+  of_task: null,
+  wish: null,
+  seen: null,
+  progress: null,
+  cancel_asked: null,
+  cancelled_by: null,
+  attempt: 1,
+  attempts: 1,
+  not_before: null,
+  timeout_ms: null,
+  problems: 0,
+};
