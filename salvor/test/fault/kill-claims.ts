@@ -97,6 +97,8 @@ export class KillClaims {
   async rememberNew(name: ShapeName, shape: Shape): Promise<void> {
     const seen = await this.#see(shape);
     assertServed(seen.pages, shape.served ?? [shape.source.uri, shape.target.uri]);
+    if (shape.masked !== undefined)
+      assert.match(seen.database.get(`checksum clone.${shape.masked}`) ?? '', /^[1-9]\d*\t0\t0\t0\s*$/, 'masked');
     this.#made.set(name, seen);
   }
 
@@ -282,7 +284,8 @@ export class KillClaims {
     target: site,
     places,
     database: second,
-  }: Pick<Shape, 'source' | 'target' | 'places' | 'database'>): Promise<Seen> {
+    masked,
+  }: Pick<Shape, 'source' | 'target' | 'places' | 'database' | 'masked'>): Promise<Seen> {
     const trees = (places ?? [site.path]).map(
       (path) => [path, existsSync(path) ? observeTree(path) : new Map()] as const,
     );
@@ -291,7 +294,9 @@ export class KillClaims {
         ? (trees[0]?.[1] ?? new Map())
         : new Map(trees.flatMap(([path, tree]) => [...tree].map(([name, file]) => [`${path}/${name}`, file] as const)));
     const database =
-      second === undefined ? await observeDatabase(this.#host.mariadb, site.database) : await this.#seeSecond(second);
+      second === undefined
+        ? await observeDatabase(this.#host.mariadb, site.database)
+        : await this.#seeSecond(second, { masked, origin: source.database });
     const moved = movedFilesOf(this.#host);
     const isScattered = files.get('files')?.type === 'link';
     const outside = isScattered
@@ -313,15 +318,29 @@ export class KillClaims {
     };
   }
 
-  /** The database of a clone, whatever number its name has; nothing where none has a table. */
-  async #seeSecond(beginning: string): Promise<ObservedDatabase> {
+  /**
+   * The database of a clone, whatever number its name has; nothing where none has a table. Of a masked table: how many rows
+   * it has, and how many of the origin's values.
+   */
+  async #seeSecond(
+    beginning: string,
+    { masked, origin }: { readonly masked: string | undefined; readonly origin: string },
+  ): Promise<ObservedDatabase> {
     const names = await this.#host.mariadb.query(
       `SELECT DISTINCT TABLE_SCHEMA FROM information_schema.TABLES WHERE TABLE_SCHEMA LIKE '${beginning}%'`,
     );
     const [name, ...others] = linesOf(names);
     assert.deepEqual(others, [], 'more than one database of a clone has tables');
     if (name === undefined) return new Map();
-    const seen = await observeDatabase(this.#host.mariadb, name);
+    const seen = new Map(await observeDatabase(this.#host.mariadb, name));
+    const sum = `checksum ${name}.${masked}`;
+    if (masked !== undefined && seen.has(sum)) {
+      const counts = ['name', 'mail', 'pass'].map(
+        (column) =>
+          `(SELECT COUNT(*) FROM ${name}.${masked} c JOIN ${origin}.${masked} o ON c.${column} = o.${column} AND o.${column} <> '')`,
+      );
+      seen.set(sum, await this.#host.mariadb.query(`SELECT COUNT(*), ${counts.join(', ')} FROM ${name}.${masked}`));
+    }
     return new Map([...seen].map(([key, value]) => [key.replaceAll(name, 'clone'), value.replaceAll(name, 'clone')]));
   }
 

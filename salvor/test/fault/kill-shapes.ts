@@ -44,6 +44,8 @@ export type Shape = {
   readonly isOnSmallDisk?: true;
   /** The beginning of the name of a database that only the new one has. */
   readonly database?: string;
+  /** Its table of users, where each task puts other words in their place. */
+  readonly masked?: string;
   /** What stands before the shape begins, made and confirmed by it; it goes with it. */
   readonly begins?: readonly string[];
   /** Whose page the new one answers with; source and target where it is left out. */
@@ -87,7 +89,11 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
     case 'clone':
       return { ...becomingSecond(harbour), command: ['clone', harbour.uri, NEW_URI] };
     case 'masked':
-      return { ...becomingSecond(harbour), command: ['clone', harbour.uri, NEW_URI, '--mask'] };
+      return {
+        ...becomingSecond(harbour),
+        command: ['clone', harbour.uri, NEW_URI, '--mask'],
+        masked: 'users_field_data',
+      };
     case 'import':
     case 'import-old': {
       const archive = name === 'import' ? 'ARCHIVE' : 'OLD';
