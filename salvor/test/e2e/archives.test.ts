@@ -32,6 +32,10 @@ import type { DemoSite } from '../../../demo/host.ts';
 import { differences, observeSite, observeTree } from '../../../demo/observe-site.ts';
 import { quoteName } from '../../../demo/sql.ts';
 import { type ArchiveManifest, MANIFEST_NAME, parseArchiveManifest } from '../../src/archives/archive-manifest.ts';
+import { salvorPlaces } from '../../../demo/salvor-command.ts';
+import { IDLE_DRUSH, addPlatform } from '../fault/kill-shapes.ts';
+import { SALVOR } from '../cli/run-cli.ts';
+import { inOwnMounts } from '../own-mounts.ts';
 import { type TestHost, lookAt, openTestHost } from './open-test-host.ts';
 
 describe('an archive of a point', () => {
@@ -67,6 +71,31 @@ describe('an archive of a point', () => {
     assert.ok(manifest !== null);
     assert.equal(manifest.about.point, made.point);
     return { path, manifest };
+  }
+
+  /** That of the safety point of a task is the account's, says what it is of, and is in the list of points; gives its path. */
+  async function assertSafetyArchive(
+    site: DemoSite,
+    done: Pick<RestoreDocument, 'task' | 'safetyPoint' | 'archive'>,
+    operation: string,
+  ): Promise<string> {
+    const path = done.archive?.path ?? '';
+    const { mode, uid, gid, size } = statSync(path);
+    const { account } = test.host;
+    assert.deepEqual([mode & 0o777, uid, gid], [0o600, account.uid, account.gid], operation);
+    assert.equal(size, done.archive?.bytes);
+    const said = parseArchiveManifest(execFileSync('tar', ['-xOzf', path, `./${MANIFEST_NAME}`]));
+    assert.deepEqual(
+      [said?.about.uri, said?.about.point, said?.about.task, said?.about.site.path, said?.problems],
+      [site.uri, done.safetyPoint, done.task, site.path, []],
+      operation,
+    );
+    const databases = said?.about.databases.map(({ name, tables }) => [name, tables > 10]);
+    assert.deepEqual(databases, [[site.database, true]], operation);
+    const listed = await test.run(['points', site.uri], PointsDocument);
+    const point = listed.find(({ id }) => id === done.safetyPoint);
+    assert.deepEqual([point?.safety, point?.archive?.path], [true, path], operation);
+    return path;
   }
 
   for (const uri of ['journal.example.org', 'harbour.example.org', 'market.example.org']) {
@@ -147,40 +176,84 @@ describe('an archive of a point', () => {
     const { point } = await test.backUp(site);
     writeFileSync(join(site.path, 'files/late.txt'), 'late');
     const restored = await test.restore(site, point);
-    const path = restored.archive?.path ?? '';
+    const path = await assertSafetyArchive(site, restored, 'restore');
     assert.equal(execFileSync('tar', ['-xOzf', path, './files/late.txt']).toString(), 'late');
-    const about = JSON.parse(execFileSync('tar', ['-xOzf', path, './.salvor-archive.json']).toString()) as {
-      point: string;
-    };
-    assert.equal(about.point, restored.safetyPoint);
   });
 
-  it('is written by each task that makes a point, is listed with that, and is for its account to read and for no other log-in', async () => {
+  it('is its group’s to read where that holds its main log-in alone, else the account’s: no client log-in reads it, whatever group he is in', async () => {
     const site = test.host.site('harbour.example.org');
-    const { uid, gid } = test.host.account;
+    const { name, uid, gid } = test.host.account;
+    const [main, client] = [uid + 1, uid + 2];
+    const lists = join(test.host.directory, 'lists');
+    mkdirSync(lists);
+    const [passwd, group] = ['passwd', 'group'].map((list) => join(lists, list)) as [string, string];
+    const row = (user: string, id: number, of: number): string =>
+      `${user}:x:${id}:${of}::${user === name ? test.host.home : `/home/${user}`}:/bin/sh\n`;
+    const users = [row(name, uid, gid), row(`${name}.ftp`, main, gid), row(`${name}.buyer`, client, client)];
+    writeFileSync(passwd, readFileSync('/etc/passwd', 'utf8') + users.join(''));
+    const open = join(tmpdir(), `${basename(test.host.directory)}.open`);
+    const canRead = (file: string, as: number, groups: string): boolean =>
+      spawnSync('setpriv', [`--reuid=${as}`, `--regid=${as === client ? client : gid}`, groups, 'head', '-c1', file])
+        .status === 0;
+    for (const [members, mode, mainReads] of [
+      [`${name}.ftp`, 0o640, true],
+      [`${name}.ftp,${name}.buyer`, 0o600, false],
+      ['www-data', 0o600, false],
+    ] as const) {
+      const ofAccount = `${name}:x:${gid}:${members}\n${name}.buyer:x:${client}:\n`;
+      writeFileSync(group, readFileSync('/etc/group', 'utf8') + ofAccount);
+      const [file, ...args] = inOwnMounts(
+        'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/group && shift 2 && exec "$@"',
+        [passwd, group, SALVOR, 'backup', site.uri, '--json'],
+      );
+      const env = { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: salvorPlaces(test.host).config };
+      const { archive: made, problems } = BackupDocument.parse(
+        JSON.parse(execFileSync(file, args, { env }).toString()),
+      );
+      assert.deepEqual(problems, []);
+      const path = made?.path ?? '';
+      const stat = statSync(path);
+      assert.deepEqual([stat.mode & 0o777, stat.uid, stat.gid], [mode, uid, gid], members);
+      const inGroup = members.includes('buyer') ? `--groups=${gid}` : '--clear-groups';
+      assert.deepEqual(
+        [canRead(path, uid, '--clear-groups'), canRead(path, main, '--clear-groups'), canRead(path, client, inGroup)],
+        [true, mainReads, false],
+        members,
+      );
+      // Where no directory is in the way the file's own mode decides.
+      linkSync(path, open);
+      try {
+        assert.deepEqual([canRead(open, main, '--clear-groups'), canRead(open, client, inGroup)], [mainReads, false]);
+      } finally {
+        rmSync(open);
+      }
+    }
+  });
+
+  it('is written by each task that makes a point, says what it is of, is listed with that, and is for its account to read and for no other log-in', async () => {
+    const site = test.host.site('harbour.example.org');
+    const { uid } = test.host.account;
     const linked = join(tmpdir(), `${basename(test.host.directory)}.linked`);
     const canRead = (as: number): boolean => spawnSync('head', ['-c1', linked], { uid: as, gid: as }).status === 0;
-    for (const args of [
-      ['clone', site.uri, 'pier.example.org'],
-      ['rename', site.uri, 'pier.example.org', '--yes'],
-      ['delete', site.uri, '--confirm', site.uri, '--yes'],
-    ]) {
-      const done = await (args[0] === 'delete' ? test.run(args, DeleteDocument) : test.run(args, IdentityDocument));
-      const { task, safetyPoint, archive: made } = done;
-      const path = made?.path ?? '';
-      const { mode, uid: owner, gid: group, size } = statSync(path);
-      assert.deepEqual([mode & 0o777, owner, group, size], [0o600, uid, gid, made?.bytes], args.join(' '));
+    await addPlatform(test.host, IDLE_DRUSH);
+    const identity = (...args: readonly string[]): Promise<IdentityDocument> =>
+      test.run([...args, '--yes'], IdentityDocument);
+    for (const [operation, perform] of [
+      ['clone', () => test.run(['clone', site.uri, 'pier.example.org'], IdentityDocument)],
+      ['rename', () => identity('rename', site.uri, 'pier.example.org')],
+      ['migrate', () => identity('migrate', site.uri, '--platform', 'drupal_10_next')],
+      ['delete', () => test.run(['delete', site.uri, '--confirm', site.uri, '--yes'], DeleteDocument)],
+    ] as const) {
+      const done = await perform();
+      const path = await assertSafetyArchive(site, done, operation);
       // The host's own directory lets nobody in: by a link that lies open only the file's own mode decides.
       linkSync(path, linked);
       try {
-        assert.deepEqual([canRead(uid), canRead(uid + 1)], [true, false], args.join(' '));
+        assert.deepEqual([canRead(uid), canRead(uid + 1)], [true, false], operation);
       } finally {
         rmSync(linked);
       }
-      const listed = await test.run(['points', site.uri], PointsDocument);
-      const point = listed.find(({ id }) => id === safetyPoint);
-      assert.deepEqual([point?.safety, point?.archive?.path], [true, path], args.join(' '));
-      await test.undo(task);
+      await test.undo(done.task);
       assert.ok(existsSync(path), 'what is taken back takes no archive along');
     }
   });

@@ -16,6 +16,7 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { BackupDocument, ErrorDocument, IdentityDocument } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
 import {
@@ -29,6 +30,9 @@ import {
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { readAliases } from '../../src/sites/read-alias.ts';
 import { filesBeneath } from '../../src/sites/read-beneath.ts';
+import type { TarMember } from '../../src/archives/tar/tar-member.ts';
+import { type Written, memberOf, tarOf as tarBytes } from '../../src/archives/tar/test-tar.ts';
+import { encodeHeader } from '../../src/archives/tar/write-header.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 
 const NEW = 'back.example.org';
@@ -73,13 +77,16 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
   const databases = (): Promise<string> => query('SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY 1');
   const users = (): Promise<string> => query('SELECT User, Host FROM mysql.user ORDER BY 1, 2');
   const everythingThere = async (): Promise<readonly unknown[]> => {
-    const { staging } = salvorPlaces(test.host);
+    const { staging, stateDir } = salvorPlaces(test.host);
     const staged = join(staging, test.host.account.name);
     return [
       await databases(),
       await users(),
       readdirSync(dirname(newPath)),
       existsSync(staged) ? readdirSync(staged) : [],
+      ['journals', 'scratch']
+        .map((name) => join(stateDir, name))
+        .map((path) => (existsSync(path) ? readdirSync(path) : [])),
     ];
   };
   const rowsOf = async (database: string): Promise<ObservedDatabase> =>
@@ -256,21 +263,94 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
     await undo(done);
   });
 
-  it('keeps out what is hostile: setuid bits and devices are not brought along, ways out are refused', async () => {
+  it('keeps out what is hostile: of setuid bits and devices the site comes without, and says so', async () => {
     const copy = join(room, 'hostile');
     execFileSync('sh', ['-c', `mkdir '${copy}' && tar xpf '${ours}' -C '${copy}' && chmod 4755 '${copy}/files/'*.pdf`]);
     for (const name of readdirSync(copy).filter((each) => each.startsWith('.salvor'))) rmSync(join(copy, name));
-    if (process.getuid?.() === 0) execFileSync('mknod', [join(copy, 'files/disk'), 'b', '8', '0']);
+    execFileSync('mknod', [join(copy, 'files/disk'), 'b', '8', '0']);
     const { exit, document } = await test.attempt(importArgs(tarOf(copy, 'setuid.tar')));
-    if (exit === 0 || exit === 3) {
-      assert.equal(execFileSync('find', [newPath, '-perm', '/4000', '-o', '-type', 'b']).toString(), '');
-      await undo(IdentityDocument.parse(document));
-    } else assert.equal(codeOf(document), 'archive-hostile');
+    const done = IdentityDocument.parse(document);
+    assert.deepEqual([exit, done.state], [3, 'warned']);
+    assert.deepEqual([...new Set(done.problems.map(({ code }) => code))].toSorted(), [
+      'rights-dropped',
+      'special-file-left-out',
+    ]);
+    assert.ok(readdirSync(join(newPath, 'files')).some((name) => name.endsWith('.pdf')));
+    assert.equal(execFileSync('find', [newPath, '-perm', '/7000', '-type', 'f', '-o', '-type', 'b']).toString(), '');
+    await undo(done);
+  });
+
+  it('refuses each hostile archive with a code that says what is wrong, and nothing is left of it', async () => {
+    const outside = join(room, 'outside');
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'own.txt'), 'own');
+    const file = (name: string, text = 'hostile', told: Partial<TarMember> = {}): Written => ({
+      member: memberOf({ name, ...told }),
+      content: Buffer.from(text),
+    });
+    const link = (name: string, type: 'symlink' | 'hardlink', linkName: string): Written => ({
+      member: memberOf({ name, type, linkName }),
+    });
+    const first = file('./files/first.txt', 'first');
+    const dump = (sql: string): Written => file('./database.sql', `-- MariaDB dump 10.19\n${sql}\n-- Dump completed\n`);
+    const endless = encodeHeader(memberOf({ name: './files/endless', size: 2 ** 45 }));
+    const zeros = gzipSync(Buffer.alloc(8 << 20));
+    const bomb = [gzipSync(encodeHeader(memberOf({ name: './files/zeros', size: 2 ** 30 }))), ...Array(40).fill(zeros)];
+    const tries: readonly (readonly [name: string, code: string, says: RegExp, bytes: Buffer])[] = [
+      ['absolute', 'archive-hostile', /unsafe/, tarBytes([first, file(join(outside, 'new.txt'))])],
+      ['above', 'archive-hostile', /unsafe/, tarBytes([first, file('./../../../../../../outside/new.txt')])],
+      [
+        'below a link',
+        'archive-hostile',
+        /below what is no directory/,
+        tarBytes([first, link('./l', 'symlink', outside), file('./l/own.txt')]),
+      ],
+      [
+        'hard link out',
+        'archive-hostile',
+        /hard link/,
+        tarBytes([first, link('./own', 'hardlink', join(outside, 'own.txt'))]),
+      ],
+      [
+        'endless',
+        'archive-too-large',
+        /bytes come out/,
+        Buffer.concat([tarBytes([first]).subarray(0, 1024), endless, Buffer.alloc(1 << 20)]),
+      ],
+      ['bomb', 'archive-too-large', /come out of each of its bytes/, Buffer.concat(bomb)],
+      ['program', 'dump-refused', /./, tarBytes([first, dump(`\\! touch ${outside}/new.txt`)])],
+    ];
     const before = await everythingThere();
-    const out = join(room, 'out.tar');
-    execFileSync('tar', ['cf', out, '-P', '--transform', 's,^,../../,', '-C', copy, 'settings.php']);
-    execFileSync('tar', ['rf', out, '-C', copy, './settings.php', './database.sql']);
-    assert.equal(codeOf((await test.attempt(importArgs(out))).document), 'archive-hostile');
-    assert.deepEqual(await everythingThere(), before);
+    for (const [name, code, says, bytes] of tries) await refuses(name, code, says, importArgs(put(name, bytes)));
+
+    // A platform on a disk that has no place for so many files.
+    const small = join(test.host.home, 'static/small');
+    mkdirSync(small, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'nr_inodes=200,size=16m', 'none', small]);
+    try {
+      for (const directory of ['core/lib', 'sites']) mkdirSync(join(small, directory), { recursive: true });
+      writeFileSync(join(small, 'core/lib/Drupal.php'), "<?php\nclass Drupal {\n  const VERSION = '10.3.6';\n}\n");
+      const tiny = Array.from({ length: 400 }, (_, at) => file(`./files/${at}`, ''));
+      const args = ['import', put('tiny members', gzipSync(tarBytes(tiny))), '--uri', NEW, '--platform', small];
+      await refuses('tiny members', 'archive-too-large', /more than \d+ members/, args);
+      assert.deepEqual([readdirSync(small).toSorted(), readdirSync(join(small, 'sites'))], [['core', 'sites'], []]);
+    } finally {
+      execFileSync('umount', ['--lazy', small]);
+    }
+    assert.equal(readFileSync(join(outside, 'own.txt'), 'utf8'), 'own');
+    assertSameSite(was, await observeSite(test.host, site));
+
+    function put(name: string, bytes: Buffer): string {
+      const path = join(room, `${name}.tar`);
+      writeFileSync(path, bytes);
+      return path;
+    }
+    async function refuses(name: string, code: string, says: RegExp, args: readonly string[]): Promise<void> {
+      const { exit, document, complaint } = await test.attempt(args);
+      assert.deepEqual([exit, codeOf(document)], [1, code], name + complaint);
+      assert.match(complaint, says);
+      assert.deepEqual(await everythingThere(), before, name);
+      assert.deepEqual(readdirSync(outside), ['own.txt']);
+    }
   });
 });
