@@ -69,6 +69,8 @@ export type BuildHostOptions = {
   readonly uid?: number;
   /** URIs of the Drupal 10 sites; two of them where it is absent. */
   readonly drupalSites?: readonly string[];
+  /** Of Drupal 10 sites that come after these. */
+  readonly furtherSites?: readonly string[];
   /** Leaves WordPress out, where only sizes matter. */
   readonly withoutWordPress?: boolean;
   /** Told of each part before it is made. */
@@ -100,8 +102,12 @@ export async function buildHost(options: BuildHostOptions = {}): Promise<DemoHos
   const builder: Builder = { account, mariadb, random, scripts, options, step };
   const sites: BuiltSite[] = [];
   if (options.withoutWordPress !== true) sites.push(await buildWordPress(builder));
-  const plans = options.drupalSites?.map((uri) => ({ uri, title: uri, cloaked: false }));
-  sites.push(...(await buildDrupal(builder, 10, plans ?? DRUPAL_10_SITES)));
+  const planSite = (uri: string): DrupalSitePlan => ({ uri, title: uri, cloaked: false });
+  const plans = [
+    ...(options.drupalSites?.map(planSite) ?? DRUPAL_10_SITES),
+    ...(options.furtherSites ?? []).map(planSite),
+  ];
+  sites.push(...(await buildDrupal(builder, 10, plans)));
   if (options.withDrupal7 === true) sites.push(...(await buildDrupal(builder, 7, DRUPAL_7_SITES)));
 
   const servers: WebServer[] = [];

@@ -33,7 +33,7 @@ import { differences, observeSite, observeTree } from '../../../demo/observe-sit
 import { quoteName } from '../../../demo/sql.ts';
 import { type ArchiveManifest, MANIFEST_NAME, parseArchiveManifest } from '../../src/archives/archive-manifest.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
-import { IDLE_DRUSH, addPlatform } from '../fault/kill-shapes.ts';
+import { IDLE_DRUSH, addPlatform } from '../fault/kill-sites.ts';
 import { SALVOR } from '../cli/run-cli.ts';
 import { inOwnMounts } from '../own-mounts.ts';
 import { type TestHost, lookAt, openTestHost } from './open-test-host.ts';

@@ -24,7 +24,7 @@ import type { DemoSite } from '../../../demo/host.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { readFileSync } from 'node:fs';
 import { STEPS_HANDED_OVER } from '../../src/policies/task-steps.ts';
-import { NEXT_PLATFORM, addPlatform } from '../fault/kill-shapes.ts';
+import { NEXT_PLATFORM, addPlatform } from '../fault/kill-sites.ts';
 import { type TestHost, openTestHost } from './open-test-host.ts';
 
 describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import type { DemoSite } from '../../../demo/host.ts';
 import { type ObservedSite, differences, observeSite, observeTree } from '../../../demo/observe-site.ts';
 import { type FaultHost, openFaultHost } from '../fault/fault-host.ts';
-import { addDisk, apartDiskOf } from '../fault/kill-shapes.ts';
+import { addDisk, apartDiskOf } from '../fault/kill-sites.ts';
 
 const WISH = { newUri: null, mask: false, dryRun: false } as const;
 

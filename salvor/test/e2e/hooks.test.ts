@@ -14,7 +14,7 @@ import { STEPS_OF, STEP_NAMES, type SteppedOperation } from '../../src/policies/
 import type { ObservedSite } from '../../../demo/observe-site.ts';
 import { SALVOR } from '../cli/run-cli.ts';
 import { EVERYTHING, type FaultHost, hasCode, openFaultHost } from '../fault/fault-host.ts';
-import { NEXT_PLATFORM, addPlatform } from '../fault/kill-shapes.ts';
+import { NEXT_PLATFORM, addPlatform } from '../fault/kill-sites.ts';
 
 const NEW = 'second.example.org';
 const AS_IT_IS = { newUri: null, platform: null, mask: false, dryRun: false } as const;

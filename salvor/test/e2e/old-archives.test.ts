@@ -29,7 +29,7 @@ import type { DemoSite } from '../../../demo/host.ts';
 import { type ObservedSite, observeSite } from '../../../demo/observe-site.ts';
 import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { zipOf } from '../../src/archives/test-zip.ts';
-import { IDLE_DRUSH, addPlatform } from '../fault/kill-shapes.ts';
+import { IDLE_DRUSH, addPlatform } from '../fault/kill-sites.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
 
 describe('on a host that used Aegir yesterday', () => {

@@ -6,52 +6,28 @@
  *   bring the site to where the command begins → run it, hit it when the list of tasks says that the step has begun
  *   → let it end → the next command recovers → claims → the site back to its ruin
  */
-import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { BackupDocument, InitDocument } from '@salvor/contract';
 import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
 import { initFlags, runSalvor, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { KillClaims, type SiteState } from './kill-claims.ts';
-import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
-import {
-  type Shape,
-  type ShapeName,
-  addDisk,
-  addPlatform,
-  bindDefault,
-  packAsAegir,
-  platformsOf,
-  ruin,
-  scatter,
-  shapeOf,
-} from './kill-shapes.ts';
+import { KillCommands, type Operation } from './kill-command.ts';
+import { UNSAVED_URI, addFurther, ruinFurther, sitesFor } from './kill-further.ts';
+import { isCopyThere } from './kill-left.ts';
+import { ruin } from './kill-ruin.ts';
+import { type Shape, type ShapeName, shapeOf } from './kill-shapes.ts';
+import { addDisk, addPlatform, bindDefault, packAsAegir, platformsOf, scatter } from './kill-sites.ts';
 import { type KillPages, openKillPages } from './kill-places.ts';
 import { giveRights } from './kill-rights.ts';
 import { ListedTasks, type Step } from './listed-tasks.ts';
-import { type Blow, DISKS, EARLY, type KillDisks, type KillKind, Striker } from './kill-strike.ts';
+import { type Blow, DISKS, EARLY, type KillDisks, Striker } from './kill-strike.ts';
 import { openSmallDisks } from './small-disks.ts';
 
-/**
- * `change` is what the shape is: a restore, a clone, a rename, a delete … `undo` and `enable` take it back. `settle` confirms a
- * change that stands, `expire` is the next command when its time is over: none of them can be taken back then.
- */
-export type Operation =
-  | 'change'
-  | 'undo'
-  | 'enable'
-  | 'settle'
-  | 'expire'
-  | 'backup'
-  | 'verify'
-  | 'confirm'
-  | 'backup-delete'
-  | 'export';
-
-/** One file more that has to be gone at every end, virtual hosts of ours, and a PHP and a web server that take their time. */
+/** Nobody's tasks but ours, one file more that has to be gone at every end, virtual hosts of ours, and a PHP and a web server that take their time. */
 const POLICY = `policy:
+  adopt: instead
   restore: { maintenance: yes, reloadPhp: [sleep, '0.05'] }
   webServer: { kind: nginx, php: unix:/run/php.sock, test: [sleep, '0.02'], reload: [sleep, '0.05'] }
 `;
@@ -77,11 +53,15 @@ export type KillHost = AsyncDisposable & {
   killAt(target: Target): Promise<Outcome>;
 };
 
-export async function openKillHost(): Promise<KillHost> {
+/** With all that these shapes need. */
+export async function openKillHost(shapes: readonly ShapeName[]): Promise<KillHost> {
   await using made = new AsyncDisposableStack();
   const disks = made.use(openSmallDisks(DISKS));
-  const host = made.use(await buildHost({ directory: disks.directory, withoutWordPress: true, nodes: 25, files: 30 }));
+  const host = made.use(
+    await buildHost({ directory: disks.directory, ...sitesFor(shapes), posts: 3, nodes: 25, files: 30 }),
+  );
   made.use(scatter(host, host.site('market.example.org')));
+  await addFurther(host, shapes);
   await addPlatform(host);
   made.use(await addDisk(host));
   await host.serve();
@@ -100,11 +80,11 @@ class KillRun {
   readonly #host: DemoHost;
   readonly #disks: KillDisks;
   readonly #claims: KillClaims;
-  /** By the site that it is of. */
-  readonly #points = new Map<string, string>();
+  readonly #commands: KillCommands;
   /** Archives, by the point that they are of. */
   readonly #written = new Map<string, string>();
   readonly #steps = new Map<string, readonly Step[]>();
+  #configured = '';
   #listed!: ListedTasks;
   #striker!: Striker;
 
@@ -112,24 +92,40 @@ class KillRun {
     this.#host = host;
     this.#disks = disks;
     this.#claims = new KillClaims(host, pages);
+    this.#commands = new KillCommands(host);
   }
 
   async prepare(): Promise<void> {
     InitDocument.parse(await this.#run(['init', ...initFlags(this.#host)]));
-    appendFileSync(salvorPlaces(this.#host).config, POLICY);
+    this.#configured = readFileSync(salvorPlaces(this.#host).config, 'utf8');
+    this.#follow(POLICY);
     // A database that others read can't be deleted: theirs is a site that no shape deletes.
     await giveRights(this.#host, this.#host.site('market.example.org'));
     for (const site of this.#host.sites) {
       await bindDefault(this.#host, site);
-      const { point } = BackupDocument.parse(await this.#run(['backup', site.uri]));
-      this.#points.set(site.uri, point);
-      await this.#run(['export', site.uri, point, '--output', this.#archiveOf(site)]);
-      packAsAegir(this.#host, site, this.#oldArchiveOf(site));
+      // What a WordPress writes down at its first page is there in the point too.
+      await this.#claims.visit(site.uri);
+      if (site.uri !== UNSAVED_URI) {
+        const { point } = BackupDocument.parse(await this.#run(['backup', site.uri]));
+        this.#commands.points.set(site.uri, point);
+      }
+      if (site.uri === 'harbour.example.org') await this.#export(site);
       await ruin(this.#host, site);
+      await ruinFurther(this.#host, site);
     }
     await this.#claims.rememberRuins();
     this.#listed = new ListedTasks(this.#host);
     this.#striker = new Striker(this.#host, this.#disks, this.#listed);
+  }
+
+  async #export(site: DemoSite): Promise<void> {
+    const point = this.#commands.points.get(site.uri) ?? '';
+    await this.#run(['export', site.uri, point, '--output', this.#commands.archiveOf(site)]);
+    packAsAegir(this.#host, site, this.#commands.oldArchiveOf(site));
+  }
+
+  #follow(policy: string): void {
+    writeFileSync(salvorPlaces(this.#host).config, `${this.#configured}${policy}`);
   }
 
   async stepsOf(name: ShapeName, operation: Operation): Promise<readonly Step[]> {
@@ -142,12 +138,13 @@ class KillRun {
       await this.#claims.rememberOld(name, shape);
       const changed = await this.#change(shape);
       await this.#claims.rememberNew(name, shape);
-      await this.#undo(name, shape, changed);
+      await this.#takeBack(name, shape, changed);
+      await this.#dropUndone(shape);
       this.#steps.set(`${name} undo`, this.#listed.steps(this.#listed.last('undo')));
       this.#steps.set(`${name} change`, this.#listed.steps(changed));
     } else if (operation === 'settle' || operation === 'expire') {
       const subject = await this.#makeReady(name, shape, operation);
-      const args = this.#argsOf(shape, operation, subject);
+      const args = this.#commands.argsOf(shape, operation, subject);
       const begun = performance.now();
       await this.#run(args);
       const ms = performance.now() - begun;
@@ -157,8 +154,8 @@ class KillRun {
       const steps = operation === 'settle' ? this.#listed.steps(this.#listed.last()) : shareOut(ms);
       this.#steps.set(`${name} ${operation}`, steps);
     } else {
-      await this.#run(this.#argsOf(shape, operation, await this.#makeReady(name, shape, operation)));
-      if (operation === 'export') await this.#takeExported(null);
+      await this.#run(this.#commands.argsOf(shape, operation, await this.#makeReady(name, shape, operation)));
+      if (operation === 'export') await this.#commands.takeExported(null);
       this.#steps.set(`${name} ${operation}`, this.#listed.steps(this.#listed.last()));
     }
     assert.notEqual(this.#listed.last(), last);
@@ -177,7 +174,7 @@ class KillRun {
     const committed = await this.#claims.listSnapshots(operation === 'backup-delete' ? subject : null);
     const last = this.#listed.last();
 
-    const args = this.#argsOf(shape, operation, subject);
+    const args = this.#commands.argsOf(shape, operation, subject);
     const hitIn = await this.#striker.hit(args, target);
     this.#disks.free();
     if (kind === 'server') {
@@ -198,13 +195,9 @@ class KillRun {
     });
     if (MAY_BE_SAID_AGAIN.has(operation)) await this.#finish(args, subject ?? '');
     if (isSettling(operation)) await this.#claims.assertSettled(target.shape, shape);
-    if (operation === 'export') await this.#takeExported(target.kind);
-    if (site === 'new' && !isSettling(operation))
-      await this.#undo(
-        target.shape,
-        shape,
-        this.#listed.undoable() ?? assert.fail('no task can be undone, and the site is the new one'),
-      );
+    if (operation === 'export') await this.#commands.takeExported(target.kind);
+    const standing = shape.handedOverBy === undefined ? this.#listed.undoable() : task;
+    if (site === 'new' && !isSettling(operation)) await this.#takeBack(target.shape, shape, standing);
     await this.#end(shape, operation);
     await this.#dropUndone(shape);
     if (kind === 'server-full') await this.#restartServer();
@@ -238,7 +231,7 @@ class KillRun {
       case 'expire':
         return this.#makeOver(await this.#change(shape));
       case 'confirm':
-        await this.#undo(name, shape, await this.#change(shape));
+        await this.#takeBack(name, shape, await this.#change(shape));
         return this.#listed.last('undo');
       case 'backup-delete': {
         const { point, archive } = BackupDocument.parse(await this.#run(['backup', shape.source.uri]));
@@ -263,7 +256,8 @@ class KillRun {
   }
 
   /** What the shape takes for granted. */
-  async #begin({ begins, target }: Shape): Promise<void> {
+  async #begin({ begins, target, handedOverBy }: Shape): Promise<void> {
+    this.#follow(handedOverBy ?? POLICY);
     if (begins === undefined || existsSync(target.path)) return;
     await this.#run(begins);
     await this.#run(['confirm', this.#listed.last()]);
@@ -288,80 +282,32 @@ class KillRun {
     assert.ok(!existsSync(this.#written.get(subject) ?? ''), 'its archive is still there');
   }
 
-  #argsOf({ source, command }: Shape, operation: Operation, subject: string | null): readonly string[] {
-    switch (operation) {
-      case 'backup':
-      case 'verify':
-      case 'enable':
-        return [operation, source.uri];
-      case 'undo':
-      case 'backup-delete':
-        return [operation, subject ?? '', '--yes'];
-      case 'confirm':
-      case 'settle':
-        return ['confirm', subject ?? ''];
-      case 'expire':
-        return ['backup', source.uri];
-      case 'export':
-        return ['export', source.uri, this.#points.get(source.uri) ?? '', '--output', this.#exported];
-      case 'change':
-        return this.#wordsOf(source, command);
-      default:
-        return operation satisfies never;
-    }
-  }
-
-  #wordsOf(source: DemoSite, command: readonly string[]): readonly string[] {
-    const stands: Readonly<Record<string, string | undefined>> = {
-      POINT: this.#points.get(source.uri),
-      ARCHIVE: this.#archiveOf(source),
-      OLD: this.#oldArchiveOf(source),
-    };
-    return command.map((word) => stands[word] ?? word);
-  }
-
-  /** In the account's home, where another user writes. */
-  get #exported(): string {
-    return join(this.#host.home, 'exported.tar.gz');
-  }
-
-  /** Whole or absent, and nothing beside it that has no name; then it goes. Of one that nobody hit it is there. */
-  async #takeExported(kind: KillKind | null): Promise<void> {
-    assert.deepEqual(readdirSync(this.#host.home).filter(isUnfinishedArchive), []);
-    if (!existsSync(this.#exported)) return assert.notEqual(kind, null, 'an export that nobody hit wrote nothing');
-    const { stdout } = await promisify(execFile)('tar', ['-tzf', this.#exported]);
-    assert.ok(stdout.split('\n').includes('./.salvor-manifest.json'), 'the exported archive is cut off');
-    rmSync(this.#exported);
-  }
-
-  #archiveOf({ uri }: DemoSite): string {
-    return join(this.#host.directory, `${uri}.tar.gz`);
-  }
-
-  #oldArchiveOf({ uri }: DemoSite): string {
-    return join(this.#host.directory, `${uri}-20260101.120000.tar.gz`);
-  }
-
   async #change(shape: Shape): Promise<string> {
-    await this.#run(this.#argsOf(shape, 'change', null));
+    await this.#run(this.#commands.argsOf(shape, 'change', null));
     return this.#listed.last();
   }
 
-  async #undo(name: ShapeName, shape: Shape, task: string): Promise<void> {
-    await this.#run(['undo', task, '--yes']);
+  async #takeBack(name: ShapeName, shape: Shape, task: string | null): Promise<void> {
+    if (shape.handedOverBy !== undefined) {
+      assert.ok(task === null || !this.#listed.isUndoable(task), 'what Aegir has done can be undone');
+      await this.#run(this.#commands.argsOf(shape, 'enable', null));
+    } else {
+      assert.ok(task !== null, 'no task can be undone, and the site is the new one');
+      await this.#run(['undo', task, '--yes']);
+    }
     await this.#claims.assertOld(name, shape);
-    await this.#dropUndone(shape);
   }
 
   /**
    * What undone tasks have left: of a clone its database, which would keep the next one from having its name; of a copy its
    * room; of all others, now and then, the files that they keep, which fill the disk after fifty hits.
    */
-  async #dropUndone({ database, isOnSmallDisk, target }: Shape): Promise<void> {
+  async #dropUndone(shape: Shape): Promise<void> {
+    const { database, isOnSmallDisk } = shape;
     const undone = this.#listed.undone();
     if (database === undefined && isOnSmallDisk === undefined && undone.length < MOST_KEPT) return;
     for (const id of undone) await this.#run(['confirm', id]);
-    if (database === undefined || existsSync(target.path)) return;
+    if (database === undefined || isCopyThere(shape)) return;
     assert.equal(await this.#host.mariadb.query(`SHOW DATABASES LIKE '${database}%'`), '');
     assert.equal(await this.#host.mariadb.query(`SELECT User FROM mysql.user WHERE User LIKE '${database}%'`), '');
   }

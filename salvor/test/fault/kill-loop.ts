@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Random } from '../../../demo/random.ts';
-import { type KillHost, type Operation, type Outcome, type Target, openKillHost } from './kill-host.ts';
+import type { Operation } from './kill-command.ts';
+import { type KillHost, type Outcome, type Target, openKillHost } from './kill-host.ts';
 import type { ShapeName } from './kill-shapes.ts';
 import type { KillKind } from './kill-strike.ts';
 
@@ -38,7 +39,7 @@ type Place = Pick<Target, 'shape' | 'operation' | 'step' | 'nth'> & { readonly m
  */
 export async function killAtEachStep(wish: KillWish, seed: number, tell: (line: string) => void): Promise<KillCounts> {
   const random = new Random(seed);
-  await using host = await openKillHost();
+  await using host = await openKillHost(wish.shapes);
   const places = await listPlaces(host, wish.shapes);
   const targets = chooseTargets(places, wish, random);
   const byKind: Record<string, number> = {};
@@ -86,6 +87,8 @@ function operationsOf(shape: ShapeName): readonly Operation[] {
       return ['change', 'undo', 'settle', 'expire'];
     case 'disable':
       return ['change', 'undo', 'enable'];
+    case 'beside':
+      return ['change', 'enable'];
     default:
       return ['change', 'undo'];
   }

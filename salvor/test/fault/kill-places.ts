@@ -12,8 +12,9 @@ import { findFreePort, openWebServer } from '../../../demo/web-server.ts';
 /** By path below the home: type, mode, owner and content. */
 export type ObservedHome = ReadonlyMap<string, string>;
 
-/** Sites and disks are looked at by themselves, as is what an export writes; archives come with every task. */
-const NOT_A_PLACE = /^(?:backups|exported\.tar\.gz|static\/files)$|\/sites\/[a-z]+\.example\.org$|(?:^|\/)\.salvor$/;
+/** Sites and disks are looked at by themselves, as is what an export writes; archives come with every task; code is much. */
+const NOT_A_PLACE =
+  /^(?:backups|exported\.tar\.gz|static\/files)$|\/wordpress\/wp-(?:admin|content|includes)$|\/sites\/[a-z]+\.example\.org$|(?:^|\/)\.salvor$/;
 /** The log-in has to be the one that the virtual host gives. */
 const LOG_IN_OF_SITE = 'drushrc.php';
 const PASSWORD = /(?<=db_passwd\b'?\]?\s*(?:=>|=)?\s*['"]?)[^\s'";$\]=>]+/g;
@@ -64,15 +65,16 @@ export async function openKillPages(host: DemoHost, roots: readonly string[]): P
     );
     ports.set(root, port);
   }
-  const first = roots[0] ?? '';
   const rootOf = (uri: string): string | null => {
     const vhost = join(vhosts, uri);
     if (existsSync(vhost)) return /^\s*root\s+"?([^\s";]+)"?;/m.exec(readFileSync(vhost, 'utf8'))?.[1] ?? null;
     // Sites that hold their log-in themselves have none, and are served by their platform's.
-    return existsSync(join(first, 'sites', uri, 'settings.php')) &&
-      !existsSync(join(first, 'sites', uri, LOG_IN_OF_SITE))
-      ? first
-      : null;
+    return roots.find((root) => holdsItsLogIn(join(root, 'sites', uri))) ?? null;
+  };
+  // A WordPress sends visitors to the address that it was installed at.
+  const hostOf = (uri: string, root: string): string => {
+    const own = host.sites.find(({ cms, path }) => cms === 'wordpress' && path.startsWith(`${root}/`));
+    return own === undefined ? uri : new URL(own.url).host;
   };
   const resources = opened.move();
   return {
@@ -81,10 +83,15 @@ export async function openKillPages(host: DemoHost, roots: readonly string[]): P
       if (root === null) return 'nobody serves it';
       const port = ports.get(root);
       if (port === undefined) return `its virtual host names ${root}, which is no platform`;
-      return await ask(port, uri);
+      return await ask(port, hostOf(uri, root));
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+function holdsItsLogIn(path: string): boolean {
+  const has = (name: string): boolean => existsSync(join(path, name));
+  return has('wp-config.php') || (has('settings.php') && !has(LOG_IN_OF_SITE));
 }
 
 async function ask(port: number, uri: string): Promise<string> {

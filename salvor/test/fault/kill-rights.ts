@@ -37,14 +37,16 @@ export async function observeRights(
   return seen;
 }
 
-/** Rights to a table, to columns and to programs, of each site's own user; and of others, and through a role, in the database of `read`. */
+/** Rights to a table, to columns and to programs, of each Drupal's own user; and of others, and through a role, in the database of `read`. */
 export async function giveRights(host: DemoHost, read: DemoSite): Promise<void> {
-  for (const { database, user } of host.sites)
+  for (const { database, user, cms } of host.sites) {
+    if (cms !== 'drupal') continue;
     await host.mariadb.query(
       `GRANT SELECT (title) ON \`${database}\`.node_field_data TO ${user}@localhost;
        GRANT DELETE ON \`${database}\`.watchdog TO ${user}@localhost;
        GRANT EXECUTE ON FUNCTION \`${database}\`.harbour_label TO ${user}@localhost;`,
     );
+  }
   await host.mariadb.query(
     `CREATE USER reader@localhost IDENTIFIED BY 'of nobody'; CREATE ROLE readers; GRANT readers TO reader@localhost;
      USE \`${read.database}\`; GRANT SELECT ON node TO reader@localhost; GRANT SELECT ON watchdog TO readers;
