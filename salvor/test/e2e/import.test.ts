@@ -55,7 +55,8 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
     newPath = join(platform, 'sites', NEW);
     await query(
       `USE \`${site.database}\`; SET NAMES utf8mb4; CREATE TABLE notes (id INT PRIMARY KEY, body LONGTEXT);
-       INSERT INTO notes VALUES (1, '${php('sites/market.example.org/files/ü.png')}'), (2, 'sites/harbour.example.org/files');`,
+       INSERT INTO notes VALUES (1, '${php('sites/market.example.org/files/ü.png')}'), (2, 'sites/harbour.example.org/files');
+       CREATE SEQUENCE numbers; CREATE TABLE counted (id INT DEFAULT NEXTVAL(numbers) PRIMARY KEY, body TEXT); INSERT INTO counted (body) VALUES ('one'), ('two');`,
     );
     was = await observeSite(test.host, site);
     const { archive } = await test.run(['backup', site.uri], BackupDocument);
@@ -113,6 +114,8 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
     assert.deepEqual(differences(await rowsOf(site.database), await rowsOf(database)), []);
     const [one, two] = (await query(`SELECT body FROM \`${database}\`.notes ORDER BY id`)).trim().split('\n');
     assert.deepEqual([one, two], [php(`sites/${NEW}/files/ü.png`), 'sites/harbour.example.org/files']);
+    const counted = await query(`SHOW CREATE TABLE \`${database}\`.counted`);
+    assert.ok(counted.includes(`DEFAULT nextval(\`${database}\`.\`numbers\`)`), counted);
     const settings = readFileSync(join(newPath, 'settings.php'), 'utf8');
     assert.ok(settings.includes(database) && !settings.includes(site.password));
     assert.equal(await pageOf(NEW), 200);

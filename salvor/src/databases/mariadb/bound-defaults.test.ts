@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { partsOfForeignDump } from '../../archives/foreign-dump.ts';
 import { moveSequences, sequencesIn } from './bound-defaults.ts';
@@ -202,6 +202,18 @@ describe('a default from a sequence', () => {
     const whole = Buffer.concat(site.parts.map(({ bytes }) => bytes));
     const content = storePart('x', 'table', null, whole).open();
     const plan = await prepare(site, { parts: partsOfForeignDump(content, 'whole.sql') });
+    assert.deepEqual((await applySwap(server.admin, plan)).problems, []);
+    assert.deepEqual(await picture(site.name), site.dumped);
+  });
+
+  test('comes out of a dump of the stock tool, which locks the table that takes numbers and not the sequence', async () => {
+    const site = await makeDumped();
+    const connection = ['--no-defaults', '--user=root', `--socket=${server.server.socket}`];
+    const args = [...connection, '--single-transaction', '--routines', '--events', '--', site.name];
+    const dump = execFileSync('mariadb-dump', args);
+    assert.match(dump.toString(), /^LOCK TABLES `a` WRITE;$/m);
+    const content = storePart('x', 'table', null, dump).open();
+    const plan = await prepare(site, { parts: partsOfForeignDump(content, 'stock.sql') });
     assert.deepEqual((await applySwap(server.admin, plan)).problems, []);
     assert.deepEqual(await picture(site.name), site.dumped);
   });

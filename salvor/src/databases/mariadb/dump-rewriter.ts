@@ -1,6 +1,7 @@
 /**
  * Changes a dump while it streams, so that a user without rights may load it into a database of any name: definers are
- * taken out and told, events are made disabled, and where the database that was dumped is named as its own, the name goes.
+ * taken out and told, events are made disabled, locks of tables go, and where the database that was dumped is named as its
+ * own, the name goes.
  *
  * Only what the dump tool itself writes is changed: definers and a trigger's names at the beginning of a statement; of what
  * the server writes with the database's name, wherever it lies, the sequences in defaults and views and the functions in
@@ -38,6 +39,8 @@ const TABLE = /^(?:\/\*!\d+ )?CREATE (?:OR REPLACE )?TABLE /;
 const LINE = /^(?:--|#|\/\*M!999999\\- )/;
 /** Of a whole dump: what it is of. The tool writes it before all else. */
 const ORIGIN = /^-- Host: .*? {4}Database: (.+)$/;
+/** In a database that nobody else knows it keeps nobody out, and would keep out a sequence that a default is taken from. */
+const LOCK = new RegExp(`^LOCK TABLES ${NAME} WRITE;`);
 const DELIMITER = /^delimiter[ \t]+(\S+)[^\n]*(?:\n|$)/i;
 
 /** The longest beginning of a statement that is looked at: names, an account and a schedule are far shorter. */
@@ -105,6 +108,11 @@ export class DumpRewriter {
     const space = /^\s+/.exec(rest);
     if (space !== null) return this.#take(space[0].length);
     if (this.#comment === 'line' || LINE.test(rest)) return this.#readLineComment();
+    const lock = LOCK.exec(rest);
+    if (lock !== null && this.#delimiter === ';') {
+      this.#at += lock[0].length;
+      return;
+    }
     const delimiter = DELIMITER.exec(rest);
     if (delimiter !== null) {
       this.#delimiter = delimiter[1] ?? ';';
