@@ -1,11 +1,14 @@
 /** An archive becomes a site of this host: which file, account and platform are meant, and its task under the new name's lock. */
 import type { IdentityDocument } from '@salvor/contract';
 import { SalvorError } from '../errors.ts';
-import { lookAtArchive } from '../points/archive-catalogue.ts';
+import { type FoundArchive, lookAtArchive } from '../points/archive-catalogue.ts';
 import { policyOfSite } from '../policies/policy-levels.ts';
 import { homeAround } from '../sites/account.ts';
 import type { FoundSites } from '../sites/find-sites.ts';
 import { siteAt } from '../sites/resolve-site.ts';
+import type { Site } from '../sites/site.ts';
+import { type Identified, requireUnobstructed } from '../tasks/clone-site.ts';
+import { type HandOverTools, handOver } from '../tasks/hand-over.ts';
 import { type ImportTools, importSite } from '../tasks/import-site.ts';
 import { type ImportWish, planImport } from '../tasks/plan-import.ts';
 import { readUnpackedSite } from '../tasks/read-stored-site.ts';
@@ -55,13 +58,7 @@ export class ImportTasks {
       const plan = tellBeside(document, asked, config, host.sites);
       return previewOf(plan);
     }
-    // There is no site yet that a command could hand over with a safety point before.
-    if (judgeBeside(asked, config, host.sites) !== null)
-      throw new SalvorError('aegir-owns-site', {
-        operation: 'import',
-        site: `${account.name}/${uri}`,
-        panel: 'its panel',
-      });
+    judgeBeside(asked, config, host.sites);
     await this.#siteTasks.expireKept();
     const path = `${platform.root}/sites/${uri}`;
     const { task, state, result, problems } = await queue.perform(
@@ -70,10 +67,30 @@ export class ImportTasks {
       async (run) => {
         // Looked up again when its turn has come.
         const now = await readHost(config, run.signal);
-        return await importSite(archive, chooseWish(call, now), await this.#tools(wish, now, run), run);
+        const wishNow = chooseWish(call, now);
+        const tools = await this.#tools(wishNow, now, run);
+        const aegir = judgeBeside(asked, config, now.sites);
+        return aegir === null
+          ? await importSite(archive, wishNow, tools, run)
+          : await this.#byAegir(archive, wishNow, { ...tools, aegir }, run);
       },
     );
     return { task, state, ...result, archive: null, problems };
+  }
+
+  /** Its own commands make the site of the archive: what they rewrite is not known, and nothing is kept for `undo`. */
+  async #byAegir(
+    archive: FoundArchive,
+    wish: ImportWish,
+    tools: ImportTools & Pick<HandOverTools, 'aegir'>,
+    run: TaskRun,
+  ): Promise<Identified> {
+    const planned = await planImport(archive, wish, { ...tools, say: (line) => run.say(line) });
+    requireUnobstructed(planned, { operation: 'import' });
+    const handed = { operation: 'import', uri: wish.uri, platform: wish.platform.root, archive: archive.file.path };
+    const readSites = (): Promise<readonly Site[]> => this.#in.sites.all();
+    const { safetyPoint } = await handOver(planned.empty, handed, { ...tools, readSites }, run);
+    return { safetyPoint, plan: planned.document, rewritten: [], page: null, undoUntil: null };
   }
 
   async #tools({ account, uri }: ImportWish, { sites, platforms }: FoundSites, run: TaskRun): Promise<ImportTools> {

@@ -79,7 +79,15 @@ export const STEPS_OF = {
 /** Instead of its own: of a task that beside a living Aegir is Aegir's (`docs/beside-aegir.md`). */
 export const STEPS_HANDED_OVER = ['wait for Aegir', ...SAFETY, 'Aegir', 'verify', 'archive'] as const;
 
-const HANDED_OVER: ReadonlySet<string> = new Set(['clone', 'rename', 'migrate', 'delete', 'disable', 'enable']);
+const HANDED_OVER: ReadonlySet<string> = new Set([
+  'clone',
+  'rename',
+  'migrate',
+  'import',
+  'delete',
+  'disable',
+  'enable',
+]);
 
 export type SteppedOperation = keyof typeof STEPS_OF;
 /** `clear away`: said while a lost host is recovered, which runs no hooks. */

@@ -26,6 +26,8 @@ export type HandOverWish = {
   readonly uri: string | null;
   /** Root of the platform that it is to be on; null where it says nothing of one. */
   readonly platform: string | null;
+  /** Of an import: the archive that the site is made of. There is no site yet, and no safety point of it. */
+  readonly archive?: string;
 };
 
 export type HandOverTools = NewPointPlace &
@@ -37,7 +39,7 @@ export type HandOverTools = NewPointPlace &
     readonly readSites: () => Promise<readonly Site[]>;
   };
 
-/** Gives the safety point's id. Throws `hook-failed` where the command failed: what came of it Aegir knows. */
+/** Gives the safety point's id; null where the site is new. Throws `hook-failed` where the command failed: what came of it Aegir knows. */
 export async function handOver(
   site: Site,
   wish: HandOverWish,
@@ -51,13 +53,14 @@ export async function handOver(
     if (problem !== null) run.note(problem);
   };
   await run.step('wait for Aegir', wait);
-  await run.step('safety point', async () => {
+  const takeSafetyPoint = async (): Promise<void> => {
     const reason = `before the ${wish.operation} by Aegir in task ${run.id}`;
     const safety = await backUpSite(site, { reason, safety: true, places: placesOf(site) }, tools, run);
     run.note(...safety.problems);
     run.record({ point: safety.point.manifest.point });
     await tools.remember(safety.point);
-  });
+  };
+  if (wish.archive === undefined) await run.step('safety point', takeSafetyPoint);
   const why = await run.step('Aegir', async () => {
     run.isHandedOver = true;
     return await runAegir(site, wish, policy, run);
@@ -87,6 +90,7 @@ async function runAegir(site: Site, wish: HandOverWish, policy: Policy, run: Tas
         SALVOR_SITE_PATH: path,
         SALVOR_PLATFORM: platform.root,
         ...(wish.uri === null ? {} : { SALVOR_NEW_URI: wish.uri }),
+        ...(wish.archive === undefined ? {} : { SALVOR_ARCHIVE: wish.archive }),
         ...(wish.platform === null ? {} : { SALVOR_NEW_PLATFORM: wish.platform }),
         HOME: home,
         USER: name,

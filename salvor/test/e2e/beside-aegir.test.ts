@@ -3,8 +3,8 @@
  * commands are stand-ins: processes that are called as its own are, and one that takes a site away as it would.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -21,11 +21,16 @@ import {
   UndoDocument,
 } from '@salvor/contract';
 import type { DemoSite } from '../../../demo/host.ts';
+import { observeSite } from '../../../demo/observe-site.ts';
 import { salvorPlaces } from '../../../demo/salvor-command.ts';
-import { readFileSync } from 'node:fs';
+import { ABOUT_NAME, parseAbout } from '../../src/archives/archive-manifest.ts';
 import { STEPS_HANDED_OVER } from '../../src/policies/task-steps.ts';
 import { NEXT_PLATFORM, addPlatform } from '../fault/kill-sites.ts';
-import { type TestHost, openTestHost } from './open-test-host.ts';
+import { SALVOR } from '../cli/run-cli.ts';
+import { inOwnMounts } from '../own-mounts.ts';
+import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
+
+const COPY = 'copy.example.org';
 
 describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {
   let test: TestHost;
@@ -34,10 +39,12 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {
   let context: string;
   let config: string;
   let configured: string;
+  let archive: string;
 
   before(async () => {
-    test = await openTestHost({ withoutWordPress: true, nodes: 5, files: 5 });
+    test = await openTestHost({ archives: true, withoutWordPress: true, nodes: 5, files: 5 });
     site = test.host.site('market.example.org');
+    archive = (await test.backUp(site)).archive?.path ?? '';
     panel = test.host.site('harbour.example.org');
     context = join(test.host.home, '.drush/hostmaster.alias.drushrc.php');
     config = salvorPlaces(test.host).config;
@@ -57,10 +64,10 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {
   const sql = (text: string): Promise<string> => test.host.mariadb.query(`USE \`${panel.database}\`; ${text}`);
   const setTask = (status: number, executed = 'UNIX_TIMESTAMP()'): Promise<string> =>
     sql(`UPDATE hosting_task SET task_status = ${status}, executed = ${executed} WHERE vid = 9002`);
-  const say = (policy: string): void =>
+  const say = (policy: string, archives = 'none'): void =>
     writeFileSync(
       config,
-      `${configured.replace(/^policy:.*\n(?:[ \t].*\n)*/m, '')}policy: { ${policy}, archives: { format: none } }\n`,
+      `${configured.replace(/^policy:.*\n(?:[ \t].*\n)*/m, '')}policy: { ${policy}, archives: { format: ${archives} } }\n`,
     );
   const codeOf = (document: unknown): string => ErrorDocument.parse(document).error.code;
   const remove = (): ReturnType<TestHost['attempt']> =>
@@ -108,8 +115,10 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {
     assert.equal(undone.state, 'succeeded');
   });
 
-  it('a delete is refused, with the way out; a site that Aegir does not know is nobody’s', async () => {
+  it('a delete is refused, and so is all that changes which sites there are, with the way out', async () => {
     say('restore: { maintenance: no }');
+    const was = await observeSite(test.host, site);
+    const there = readdirSync(dirname(site.path)).toSorted();
     const refused = await remove();
     assert.equal(codeOf(refused.document), 'aegir-owns-site');
     const preview = DeleteDocument.parse((await test.attempt(['delete', site.uri, '--dry-run'])).document);
@@ -118,14 +127,18 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {
       ['aegir-owns-site'],
     );
     for (const args of [
-      ['clone', site.uri, 'copy.example.org'],
-      ['rename', site.uri, 'copy.example.org'],
+      ['clone', site.uri, COPY],
+      ['rename', site.uri, COPY, '--yes'],
+      ['migrate', site.uri, '--platform', 'drupal_10', '--yes'],
+      ['import', archive, '--uri', COPY, '--platform', 'drupal_10'],
+      ['disable', site.uri],
     ]) {
-      const { document } = await test.attempt([...args, '--dry-run']);
-      assert.ok(IdentityDocument.parse(document).plan.obstacles.some(({ code }) => code === 'aegir-owns-site'));
+      const { exit, document, complaint } = await test.attempt(args);
+      assert.deepEqual([exit, codeOf(document)], [1, 'aegir-owns-site'], args.join(' '));
+      assert.ok(complaint.includes(panel.uri) && complaint.includes('adopt: instead'), complaint);
     }
-    assert.equal(codeOf((await test.attempt(['disable', site.uri])).document), 'aegir-owns-site');
-    assert.ok(existsSync(site.path));
+    assertSameSite(was, await observeSite(test.host, site));
+    assert.deepEqual(readdirSync(dirname(site.path)).toSorted(), there);
     say('adopt: instead');
     const ours = await test.run(['delete', site.uri, '--dry-run'], DeleteDocument);
     assert.deepEqual(ours.plan.obstacles, []);
@@ -147,30 +160,59 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {
     writeFileSync(context, text);
   });
 
-  it('the doctor names what its panel deletes and makes by itself', async () => {
+  it('the doctor names what its panel deletes and makes by itself, and each job of BOA with the switch that stops it', async () => {
     await sql(`CREATE TABLE system (name VARCHAR(64), type VARCHAR(12), status INT, schema_version INT, filename VARCHAR(99));
       INSERT INTO system VALUES ('hosting_backup_gc', 'module', 1, 0, 'x'), ('hosting_backup_queue', 'module', 0, 0, 'x')`);
-    const { findings } = DoctorDocument.parse((await test.attempt(['doctor'])).document);
+    const line = (minute: string, name: string): string => `${minute} * * * bash /var/xdrago/${name} >/dev/null 2>&1\n`;
+    const crontab = join(test.host.directory, 'crontab');
+    const jobs = [line('15 4', 'daily.sh'), line('*/3 *', 'manage_ltd_users.sh'), line('15 1', 'mysql_backup.sh')];
+    writeFileSync(crontab, jobs.join(''));
+    const spool = 'mount -t tmpfs none /var/spool && mkdir -p /var/spool/cron/crontabs';
+    const [file, ...args] = inOwnMounts(`${spool} && cp "$1" /var/spool/cron/crontabs/root && shift && exec "$@"`, [
+      crontab,
+      SALVOR,
+      'doctor',
+      '--json',
+    ]);
+    const env = { ...process.env, HOME: test.host.directory, SALVOR_CONFIG: config };
+    const { findings } = DoctorDocument.parse(JSON.parse(spawnSync(file, args, { env }).stdout.toString()));
     await sql('DROP TABLE system');
+    const foreign = findings.filter(({ path }) => path === '/var/spool/cron/crontabs/root');
+    assert.deepEqual(
+      foreign.map(({ code, severity }) => [code, severity]),
+      [
+        ['foreign-job-deletes', 'warning'],
+        ['foreign-job-deletes', 'warning'],
+        ['foreign-job-empties', 'warning'],
+      ],
+    );
+    for (const [index, says, remedy] of [
+      [0, /daily\.sh of BOA .*root:1\) deletes what is older/, /_DEL_OLD_BACKUPS=3650/],
+      [1, /manage_ltd_users\.sh of BOA .*root:2\) removes clients\/\*\/backups .* every few minutes/, /no switch/],
+      [2, /mysql_backup\.sh of BOA .*root:3\) empties cache tables/, /comment it out in \S+root, line 3/],
+    ] as const) {
+      assert.match(foreign[index]?.message ?? '', says);
+      assert.match(foreign[index]?.remedy ?? '', remedy);
+    }
     assert.deepEqual(
       findings.filter(({ code }) => code.startsWith('aegir-')).map(({ code, path }) => [code, path]),
       [['aegir-deletes-archives', panel.uri]],
     );
   });
 
-  it('clone, migrate, rename, disable and enable are handed over too: a safety point, the command, our look at what came of it', async () => {
+  it('clone, migrate, rename, import, disable and enable are handed over too: a safety point, the command, our look at what came of it', async () => {
     await addPlatform(test.host);
     const root = dirname(dirname(site.path));
     const next = join(dirname(root), NEXT_PLATFORM);
     const record = join(test.host.home, 'static/aegir.record');
-    const copy = 'copy.example.org';
     const script = join(test.host.home, 'static/aegir.sh');
     writeFileSync(
       script,
-      `echo "$SALVOR_OPERATION $SALVOR_SITE \${SALVOR_NEW_URI:--} \${SALVOR_NEW_PLATFORM:--} $(id -u)" >>'${record}'
+      `echo "$SALVOR_OPERATION $SALVOR_SITE \${SALVOR_NEW_URI:--} \${SALVOR_NEW_PLATFORM:--} \${SALVOR_ARCHIVE:--} $(id -u)" >>'${record}'
 cd "$SALVOR_PLATFORM/sites" || exit 9
 case "$SALVOR_OPERATION" in
   clone) cp -a "$SALVOR_SITE" "$SALVOR_NEW_URI" || true;;
+  import) tar -tzf "$SALVOR_ARCHIVE" ./settings.php && cp -a '${site.uri}' "$SALVOR_NEW_URI" || true;;
   rename) mv "$SALVOR_SITE" "$SALVOR_NEW_URI";;
   migrate) mv "$SALVOR_SITE" "$SALVOR_NEW_PLATFORM/sites/";;
 esac`,
@@ -180,7 +222,7 @@ esac`,
     const handedOver = async (...args: string[]): Promise<readonly string[]> => {
       const { exit, document, complaint } = await test.attempt(args);
       assert.ok(exit === 0 || exit === 3, complaint);
-      const { problems, undoUntil, plan } = document as IdentityDocument;
+      const { problems, undoUntil, plan, safetyPoint, archive: made } = document as IdentityDocument;
       assert.equal(undoUntil, null);
       assert.deepEqual(plan.obstacles, []);
       const [task] = await test.run(['tasks', '--limit', '1'], TasksDocument);
@@ -188,41 +230,55 @@ esac`,
       const said = log.lines.flatMap(
         ({ text }) => /^(safety point: done|Aegir: begins|verify: done)/.exec(text)?.[0] ?? [],
       );
-      assert.deepEqual(said, ['safety point: done', 'Aegir: begins', 'verify: done']);
+      const isNew = args[0] === 'import';
+      assert.deepEqual(said, [...(isNew ? [] : ['safety point: done']), 'Aegir: begins', 'verify: done']);
       const steps = log.lines.flatMap(({ text }) => /^([^:]+): begins$/.exec(text)?.[1] ?? []);
       assert.deepEqual(
         steps.filter((step) => !isHandedOverStep(step)),
         [],
       );
       const points = await test.run(['points', site.uri], PointsDocument);
-      assert.ok(
-        points.some(({ id, safety }) => id === task?.point && safety),
-        args.join(' '),
-      );
+      const point = points.find(({ id }) => id === task?.point);
+      if (isNew) assert.deepEqual([safetyPoint, task?.point], [null, null]);
+      else assert.equal(point?.safety, true, args.join(' '));
+      if (args[0] === 'rename') {
+        const { mode, uid: owner, size } = statSync(made?.path ?? '');
+        assert.deepEqual([mode & 0o777, owner, size], [0o600, uid, made?.bytes]);
+        assert.equal(point?.archive?.path, made?.path);
+        const about = execFileSync('tar', ['-xOzf', made?.path ?? '', `./${ABOUT_NAME}`]);
+        assert.deepEqual([parseAbout(about)?.point, task?.point], [safetyPoint, safetyPoint]);
+      }
       return problems.map(({ code }) => code).filter((code) => code.startsWith('aegir-'));
     };
-    const beside = (): void => say(`aegir: { command: [sh, '${script}'] }`);
+    const { uid } = test.host.account;
+    const beside = (archives?: string): void => say(`aegir: { command: [sh, '${script}'] }`, archives);
     beside();
-    assert.deepEqual(await handedOver('clone', site.uri, copy), []);
-    rmSync(join(root, 'sites', copy), { recursive: true });
-    assert.deepEqual(await handedOver('rename', site.uri, copy, '--yes'), []);
-    renameSync(join(root, 'sites', copy), site.path);
+    assert.deepEqual(await handedOver('clone', site.uri, COPY), []);
+    rmSync(join(root, 'sites', COPY), { recursive: true });
+    assert.deepEqual(await handedOver('import', archive, '--uri', COPY, '--platform', 'drupal_10'), []);
+    rmSync(join(root, 'sites', COPY), { recursive: true });
+    beside('tar.gz');
+    assert.deepEqual(await handedOver('rename', site.uri, COPY, '--yes'), []);
+    beside();
+    renameSync(join(root, 'sites', COPY), site.path);
     assert.deepEqual(await handedOver('migrate', site.uri, '--platform', next, '--yes'), []);
     renameSync(join(next, 'sites', site.uri), site.path);
     assert.deepEqual(await handedOver('disable', site.uri), []);
     say('adopt: instead');
     AvailabilityDocument.parse((await test.attempt(['disable', site.uri])).document);
+    say('restore: { maintenance: no }');
+    assert.equal(codeOf((await test.attempt(['enable', site.uri])).document), 'aegir-owns-site');
     beside();
     assert.deepEqual(await handedOver('enable', site.uri), []);
     say('adopt: instead');
     AvailabilityDocument.parse((await test.attempt(['enable', site.uri])).document);
-    const { uid } = test.host.account;
     assert.deepEqual(readFileSync(record, 'utf8').trim().split('\n'), [
-      `clone ${site.uri} ${copy} - ${uid}`,
-      `rename ${site.uri} ${copy} - ${uid}`,
-      `migrate ${site.uri} ${site.uri} ${next} ${uid}`,
-      `disable ${site.uri} ${site.uri} - ${uid}`,
-      `enable ${site.uri} ${site.uri} - ${uid}`,
+      `clone ${site.uri} ${COPY} - - ${uid}`,
+      `import ${COPY} ${COPY} ${root} ${archive} ${uid}`,
+      `rename ${site.uri} ${COPY} - - ${uid}`,
+      `migrate ${site.uri} ${site.uri} ${next} - ${uid}`,
+      `disable ${site.uri} ${site.uri} - - ${uid}`,
+      `enable ${site.uri} ${site.uri} - - ${uid}`,
     ]);
   });
 
