@@ -79,7 +79,9 @@ export const IdentityPlan = z
       z
         .object({
           name: z.string().min(1),
-          /** The one that the new site has: another one for a clone, the same for a site that moves. */
+          /** Whether the site gets another one in its place, with a new user and password. */
+          isNew: z.boolean(),
+          /** What the new site has; of one that is still to be made, the old name and user. */
           newName: z.string().min(1),
           user: z.string().min(1),
           tables: Count,

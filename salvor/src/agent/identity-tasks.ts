@@ -26,8 +26,8 @@ export type IdentityCall = TaskCallOptions & {
   /** Name or root of another platform of the account; null for its own. */
   readonly platform: string | null;
   readonly mask: boolean;
-  /** Whether a site that moves gets a new database; a clone always does. */
-  readonly newDatabase?: boolean;
+  /** Whether a site that moves keeps its database and log-in, instead of getting new ones; a clone never does. */
+  readonly keepDatabase?: boolean;
   readonly dryRun: boolean;
 };
 
@@ -63,7 +63,8 @@ export class IdentityTasks {
     const { sites, queue, room } = this.#in;
     const site = await sites.find(name, options.signal);
     const waiting = waitOptions(options);
-    const { newUri, platform, mask: masked, newDatabase = false } = options;
+    const { newUri, platform, mask: masked, keepDatabase = false } = options;
+    const newDatabase = operation !== 'clone' && !keepDatabase;
     const wish: IdentityWish = { operation, newUri, platform, masked, newDatabase, isPreview: options.dryRun };
     if (options.dryRun) {
       const tools = await this.#tools(site, waiting.signal, () => {});

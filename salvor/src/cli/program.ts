@@ -424,15 +424,15 @@ function addAvailability(program: Command, perform: Perform): void {
 function addRelocate(program: Command, perform: Perform): void {
   addVerb(program, 'rename', 'give a site another name', {
     examples: ['salvor rename example.com example.org --dry-run', 'salvor rename example.com example.org --yes'],
-    notes: ['Its database keeps its name and its log-in, but with --new-database. undo gives the old name back.'],
+    notes: [
+      'It gets a new database with a new user and password where the old one is its alone; that goes when undo is no longer',
+      'possible. undo gives name and database back.',
+    ],
   })
     .argument('<site>', SITE)
     .argument('<newuri>', 'its new name')
     .option('--dry-run', 'show the plan, with each column that would be rewritten, and change nothing')
-    .option(
-      '--new-database',
-      'give it a new database with a new user and password; the old one goes when undo is no longer possible',
-    )
+    .option('--keep-database', 'leave it the database, the user and the password that it has')
     .option('--wait', WAIT)
     .option('-y, --yes', 'consent to it without being asked')
     .action(async (site: string, newUri: string, flags: GlobalFlags & RelocateFlags) =>
@@ -445,17 +445,15 @@ function addRelocate(program: Command, perform: Perform): void {
     ],
     notes: [
       'Modules and their updates are compared with the code of the platform first; database updates are run by the Drush',
-      'that is found, and where they fail, all goes back.',
+      'that is found, and where they fail, all goes back. It gets a new database with a new user and password where the',
+      'old one is its alone; that goes when undo is no longer possible.',
     ],
   })
     .argument('<site>', SITE)
     .argument('[newuri]', 'a new name as well')
     .requiredOption('--platform <platform>', PLATFORM)
     .option('--dry-run', 'show the plan, with each column that would be rewritten, and change nothing')
-    .option(
-      '--new-database',
-      'give it a new database with a new user and password; the old one goes when undo is no longer possible',
-    )
+    .option('--keep-database', 'leave it the database, the user and the password that it has')
     .option('--wait', WAIT)
     .option('-y, --yes', 'consent to it without being asked')
     .action(async (site: string, newUri: string | undefined, flags: GlobalFlags & MigrateFlags) =>

@@ -50,11 +50,11 @@ export function renderIdentityPlan(operation: IdentityOperation, plan: IdentityP
         : `${counted(files.count, 'file')}, ${readableBytes(files.bytes)}${operation === 'clone' || plan.path === plan.newPath ? '' : plan.notes.some(({ code }) => code === 'other-mount') ? ', copied to another file system' : ', moved and not copied'}`,
     ),
   ];
-  for (const { name, newName, tables, bytes } of databases)
+  for (const { name, isNew, tables, bytes } of databases)
     lines.push(
       line(
         'database',
-        `${escapeControl(name)}, ${counted(tables, 'table')}, ${readableBytes(bytes)}; ${operation === 'clone' || operation === 'import' ? 'it gets one of its own, with a user of its own' : newName === name ? 'name, user and password stay' : escapeControl(newName)}`,
+        `${escapeControl(name)}, ${counted(tables, 'table')}, ${readableBytes(bytes)}; ${isNew ? 'it gets a new one, with a new user and password' : 'name, user and password stay'}`,
       ),
     );
   for (const { path, change } of names) lines.push(line(change, escapeControl(path)));

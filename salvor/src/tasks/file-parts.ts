@@ -46,15 +46,17 @@ export type Graft = { readonly at: string; readonly stored: string };
 
 type Root = Omit<FilePart, 'wanted' | 'without' | 'keeps' | 'grafts' | 'like'>;
 
-/** Nothing is touched and nothing is read but names. */
+/** Nothing is touched and nothing is read but names. `keepsSettings`: those of the point are of databases that the site has no more. */
 export async function planFileParts(
   site: Site,
   point: OpenPoint,
   scope: RestoreScope,
   sites: readonly Site[],
+  keepsSettings: boolean,
 ): Promise<{ readonly parts: readonly FilePart[]; readonly obstacles: readonly Problem[] }> {
   const planner = new PartPlanner(site, point, sites);
   if (planner.isInto) await planner.keepOwn(scope.files === 'all' ? [''] : scope.files);
+  else if (keepsSettings) await planner.keepSettings();
   await planner.keepAvailability();
   if (scope.files === 'all') planner.takeWhole();
   else for (const path of scope.files) planner.takePath(path);
@@ -92,7 +94,8 @@ class PartPlanner {
 
   /** Before the rest, where the point is of another site: this one keeps what says who it is and where its files lie. */
   async keepOwn(wanted: readonly string[]): Promise<void> {
-    this.#keeps.push(...(await listSettings(this.#site, this.#point)), ...this.#now.map(({ link }) => link));
+    await this.keepSettings();
+    this.#keeps.push(...this.#now.map(({ link }) => link));
     for (const { link, target, home } of this.#now) {
       const stored = await findDirectory(this.#point, storedPathOf(this.#point.manifest, link));
       const isWanted = wanted.some((path) => path === '' || (path !== link && isBeneath(link, path)));
@@ -100,6 +103,10 @@ class PartPlanner {
     }
     for (const { link, place, linked } of this.#moved)
       if (linked && !this.#now.some((now) => isBeneath(link, now.link))) this.#grafts.push({ at: link, stored: place });
+  }
+
+  async keepSettings(): Promise<void> {
+    this.#keeps.push(...(await listSettings(this.#site, this.#point)));
   }
 
   /** Whether the site is switched off is as it is now, and not as it was then. */

@@ -127,6 +127,7 @@ function describeUnpacked(plan: ImportPlanned, site: Site, { manifest }: OpenPoi
   const { count, bytes } = manifest.files ?? { count: 0, bytes: 0 };
   const databases = manifest.databases.map(({ name, user, files }) => ({
     name,
+    isNew: true,
     newName: name,
     user,
     tables: files.filter(({ table }) => table !== null).length,

@@ -73,7 +73,7 @@ export async function planDatabase(
   const refuse = (code: string, message: string): void => {
     findings.obstacles.push({ code, message, path: wanted.name });
   };
-  const database = databaseFor(site, point, wanted.name);
+  const database = tools.replaced?.get(wanted.name) ?? databaseFor(site, point, wanted.name);
   if (database === undefined) {
     refuse(
       'database-not-of-site',

@@ -29,11 +29,11 @@ export async function planFiles(
   site: Site,
   point: OpenPoint,
   scope: RestoreScope,
-  tools: Pick<PlanTools, 'sites' | 'signal'>,
+  tools: Pick<PlanTools, 'sites' | 'replaced' | 'signal'>,
   { obstacles, needs }: PlanFindings,
 ): Promise<PlannedFiles | null> {
   if (scope.files !== 'all' && scope.files.length === 0) return null;
-  const planned = await planFileParts(site, point, scope, tools.sites);
+  const planned = await planFileParts(site, point, scope, tools.sites, (tools.replaced?.size ?? 0) > 0);
   obstacles.push(...planned.obstacles, ...findPlaceObstacles(site, scope));
   const counts = { new: 0, changed: 0, deleted: 0, kept: 0 };
   let bytes = 0;

@@ -41,7 +41,7 @@ export type IdentityWish = {
   /** Name or root of another code base of the account; null for its own. */
   readonly platform: string | null;
   readonly masked: boolean;
-  /** Whether a site that moves gets a new database with a new user and password; a clone always does. */
+  /** Whether a site that moves is to get a new database with a new user and password; false of a clone, which always does. */
   readonly newDatabase: boolean;
   /** Whether the values that change are counted now; the task itself counts them while it writes. */
   readonly isPreview: boolean;
@@ -69,6 +69,8 @@ export type IdentityPlanned = {
   readonly platform: Platform;
   readonly renaming: Renaming;
   readonly databases: readonly PlannedIdentityDatabase[];
+  /** Whether a site that moves gets new ones in their place. */
+  readonly newDatabases: boolean;
 };
 
 export type PlannedIdentityDatabase = { readonly database: SiteDatabase; readonly facts: DatabaseFacts };
@@ -111,14 +113,14 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
   obstacles.push(...outside.obstacles);
   notes.push(...outside.notes);
   notes.push(...noteNames(site, place, wish));
-  const settings = planSettings(site, place, wish, tools, findings);
+  const newDatabases = wish.newDatabase && (await getsNewDatabases(site, outside, tools, findings));
+  const settings = planSettings(site, place, { operation: wish.operation, newDatabases }, tools, findings);
   const renaming = renamingTo(site, place);
   const values: RewrittenValues[] = [];
   const databases: PlannedIdentityDatabase[] = [];
   for (const database of site.databases.filter(({ engine }) => engine === 'mariadb')) {
     const looked = await lookAtDatabase(site, database, { renaming, wish }, tools, findings);
     databases.push({ database, facts: looked.facts });
-    if (wish.newDatabase) await judgeLeaving(site, database, outside, tools, findings);
     values.push(...looked.values);
   }
   if (platform.root !== site.platform.root) {
@@ -141,6 +143,7 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
     files: { count, bytes },
     databases: databases.map(({ database, facts }) => ({
       name: database.name,
+      isNew: wish.operation === 'clone' || newDatabases,
       newName: database.name,
       user: database.login.user,
       tables: facts.tables.length,
@@ -153,7 +156,7 @@ export async function planIdentity(site: Site, wish: IdentityWish, tools: Identi
     obstacles,
     notes,
   };
-  return { document, place, platform, renaming, databases, outside };
+  return { document, place, platform, renaming, databases, newDatabases, outside };
 }
 
 /** What a person would look for under another name. */
@@ -242,29 +245,39 @@ function isReadOnlyPlace(target: string): boolean {
   return stat !== undefined && stat.uid === 0 && (stat.mode & 0o022) === 0;
 }
 
-/** What it leaves goes in the end, as of a site that is deleted: it must be the site's alone. */
-async function judgeLeaving(
+/**
+ * Whether it gets new databases. What it leaves goes in the end, as of a site that is deleted, and must be its alone;
+ * and all that gives it its log-in must be ours to write. Where that is not so, it keeps what it has, and is told why.
+ */
+async function getsNewDatabases(
   site: Site,
-  database: SiteDatabase,
   { virtualHost }: OutsidePlan,
   tools: IdentityTools,
-  { obstacles, notes }: Findings,
-): Promise<void> {
-  const { password } = database.login;
-  for (const path of virtualHost === null && password !== undefined ? site.virtualHosts : [])
-    if (mayGivePassword(path, site.account, password))
-      obstacles.push({
-        code: 'log-in-elsewhere',
-        message:
-          'gives the site the log-in of its database, and would not get the new one: salvor.yaml names no web server (webServer:)',
-        path,
-      });
+  { notes }: Findings,
+): Promise<boolean> {
   const others = tools.sites.filter((other) => siteKey(other) !== siteKey(site));
-  const fate = await planDeletedDatabase(site, database, { ...tools, others, withoutBackup: null });
-  if (fate.kind === 'obstructed') obstacles.push(...fate.obstacles);
-  const message =
-    'a new database takes its place, with a new user and password; its tables and its user go when the grace period ends';
-  if (fate.kind === 'taken') notes.push({ code: 'database-new', message, path: database.name });
+  const leaving: Problem[] = [];
+  const reasons: Omit<Problem, 'code'>[] = [];
+  for (const database of site.databases.filter(({ engine }) => engine === 'mariadb')) {
+    const { password } = database.login;
+    for (const path of virtualHost === null && password !== undefined ? site.virtualHosts : [])
+      if (mayGivePassword(path, site.account, password))
+        reasons.push({ message: 'the file gives the log-in to the site, and salvor.yaml names no web server', path });
+    const fate = await planDeletedDatabase(site, database, { ...tools, others, withoutBackup: null });
+    if (fate.kind === 'obstructed') reasons.push(...fate.obstacles);
+    const message =
+      'a new database takes its place, with a new user and password; its tables and its user go when the grace period ends';
+    if (fate.kind === 'taken') leaving.push({ code: 'database-new', message, path: database.name });
+  }
+  notes.push(
+    ...(reasons.length === 0 ? leaving : []),
+    ...reasons.map(({ message, path }) => ({
+      code: 'database-kept',
+      message: `the site keeps its database, user and password: ${message}`,
+      path,
+    })),
+  );
+  return reasons.length === 0;
 }
 
 async function lookAtDatabase(
@@ -321,7 +334,7 @@ async function addSchemaProblems(site: Site, { obstacles, notes }: Findings): Pr
 function planSettings(
   site: Site,
   to: NewPlace,
-  { operation, newDatabase }: IdentityWish,
+  { operation, newDatabases }: Pick<IdentityPlanned, 'newDatabases'> & Pick<IdentityWish, 'operation'>,
   { defaultSocket }: Pick<IdentityTools, 'defaultSocket'>,
   { obstacles, notes }: Findings,
 ): SettingsPreview {
@@ -332,7 +345,7 @@ function planSettings(
   // A copy has as its own what its origin has elsewhere.
   const moved = isClone ? followed.map(({ target, link }) => ({ from: target, to: join(to.path, link) })) : [];
   const naming = namingTo(site, to, moved);
-  const preview = previewSettings(site, naming, { isClone, hasNewDatabases: isClone || newDatabase, defaultSocket });
+  const preview = previewSettings(site, naming, { isClone, hasNewDatabases: isClone || newDatabases, defaultSocket });
   obstacles.push(...preview.obstacles);
   notes.push(...preview.notes);
   return preview;

@@ -81,6 +81,7 @@ export async function planImport(
     files: { count: 0, bytes: file.bytes },
     databases: (about?.databases ?? []).map(({ name, tables, bytes }) => ({
       name,
+      isNew: true,
       newName: name,
       user: name,
       tables,
@@ -94,7 +95,8 @@ export async function planImport(
     notes,
   };
   const place: NewPlace = { uri, path: newPath, platform, address: { from: [oldUri], to: uri }, clears: null };
-  return { document, place, platform, renaming: { oldUri, newUri: uri, aliases: [] }, databases: [], outside, empty };
+  const renaming = { oldUri, newUri: uri, aliases: [] };
+  return { document, place, platform, renaming, databases: [], newDatabases: true, outside, empty };
 }
 
 type Findings = { readonly obstacles: Problem[]; readonly notes: Problem[] };

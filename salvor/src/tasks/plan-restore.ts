@@ -16,6 +16,7 @@ import { isOfOther, judgeCodeOfPoint, judgeInto } from './into-site.ts';
 import { locateMaintenance } from './maintenance.ts';
 import { planFiles } from './plan-files.ts';
 import type { PlanOfPoint } from './read-copy.ts';
+import { type ReplacedDatabases, findReplaced, judgeReplaced } from './replaced-databases.ts';
 import type { RestoreScope } from './restore-scope.ts';
 import { locateStaging } from './staging.ts';
 import { findStrayPlaces } from './strays.ts';
@@ -48,6 +49,8 @@ export type PlanTools = {
   readonly unfinished: readonly string[];
   /** Restore the site where it lies, though the code that it lay on is still there. */
   readonly despitePlatform?: boolean;
+  /** What the site has in place of databases of the point; found by `planRestore` itself. */
+  readonly replaced?: ReplacedDatabases;
   readonly signal: AbortSignal;
 };
 
@@ -65,14 +68,16 @@ export async function planRestore(
   for (const task of tools.unfinished) findings.obstacles.push(nameUnfinished(site, task));
   const into = judgeInto(site, point, scope);
   const code = judgeCodeOfPoint(site, point.manifest, scope, tools.despitePlatform === true);
-  findings.obstacles.push(...into.obstacles, ...code.obstacles);
-  findings.notes.push(...into.notes, ...code.notes, ...notesOfArchive(point));
-  const files = await planFiles(site, point, scope, tools, findings);
+  const replaced = await findReplaced(site, point.manifest, tools);
+  const kept = judgeReplaced(site, replaced, scope);
+  findings.obstacles.push(...into.obstacles, ...code.obstacles, ...kept.obstacles);
+  findings.notes.push(...into.notes, ...code.notes, ...kept.notes, ...notesOfArchive(point));
+  const files = await planFiles(site, point, scope, { ...tools, replaced }, findings);
   const places = (files?.parts ?? []).map(({ live }) => locateStaging(live, site.account.name, 'plan', tools.staging));
   findings.notes.push(...findStrayPlaces(places, tools.known));
   const databases: PlannedDatabase[] = [];
   for (const wanted of scope.databases) {
-    const planned = await planDatabase(site, point, wanted, tools, findings);
+    const planned = await planDatabase(site, point, wanted, { ...tools, replaced }, findings);
     if (planned !== null) databases.push(planned);
   }
   const isSchemaRestored = databases.some(({ isWhole }) => isWhole);

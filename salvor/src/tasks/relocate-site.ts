@@ -3,10 +3,10 @@
  *
  *   plan → safety point → build beside → switch → updates of other code → verify → keep
  *
- * Its directory moves by one rename, with the files in it that say who it is changed (relocate-directory.ts). Its database
- * keeps name and log-in (docs/decisions/0016-a-renamed-site-keeps-its-database.md): its tables change places with a copy
- * in which the new name stands, as in a restore, so that undo has the old ones. Where a new database is asked for, that copy
- * comes into it, and then the tables leave the old one, as those of a site that is deleted. What a crash leaves is finished or undone
+ * Its directory moves by one rename, with the files in it that say who it is changed (relocate-directory.ts). A copy of its
+ * tables, in which the new name stands, comes into a new database, and they leave the old one, as those of a site that is
+ * deleted, so that undo has them (docs/decisions/0016-a-site-that-moves-gets-a-new-database.md). Where it keeps its database, they
+ * change places with that copy, as in a restore. What a crash leaves is finished or undone
  * as a restore's is (the table is in recover-task.ts); a migration whose database updates fail goes back whole.
  */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -101,7 +101,7 @@ export async function relocateSite(
       undoUntil,
       graceHours: tools.graceHours,
       maintenance,
-      ...(wish.newDatabase ? { drops: plan.databases.map(({ database }) => dropOf(database)) } : {}),
+      ...(plan.newDatabases ? { drops: plan.databases.map(({ database }) => dropOf(database)) } : {}),
       ...(isUpdated ? { update: 'pending' } : {}),
     }); // (1)
     closeSite(run.journal, run.clock(), run);
@@ -173,14 +173,14 @@ async function buildRelocation(
 ): Promise<BuiltRelocation> {
   const { newUri, newPath } = plan.document;
   const { account } = site;
-  const fresh = wish.newDatabase ? await makeFresh(site, plan, tools, run) : [];
+  const fresh = plan.newDatabases ? await makeFresh(site, plan, tools, run) : [];
   const moved: Site = {
     ...site,
     uri: newUri,
     path: newPath,
     platform: plan.platform,
     settings: newPath + site.settings.slice(site.path.length),
-    ...(wish.newDatabase ? { databases: fresh.map(({ made }) => made) } : {}),
+    ...(plan.newDatabases ? { databases: fresh.map(({ made }) => made) } : {}),
   };
   const connections = fresh.map(({ from, made }) => connectionOf(from, made, tools.defaultSocket));
   const of = { account: account.name, staging: tools.staging };

@@ -14,6 +14,7 @@ import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
+import type { IdentityDocument } from '@salvor/contract';
 import { type DemoHost, type DemoSite, buildHost } from '../../../demo/host.ts';
 import {
   type ObservedSite,
@@ -67,6 +68,8 @@ describe('sites without a directory of their own name', { concurrency: 1 }, () =
   const read = async (database: string, sql: string): Promise<string> =>
     (await host.mariadb.query(`USE \`${database}\`; ${sql}`)).trim();
   const notes = (database: string): Promise<string> => read(database, 'SELECT body FROM notes ORDER BY id');
+  /** Of a site that moves. */
+  const databaseOf = ({ plan }: IdentityDocument): string => plan.databases[0]?.newName ?? '';
   const assertUntouched = async (): Promise<void> => {
     assertSameSite(drupalWas, await observeSite(host, drupal));
     assertSameSite(wordpressWas, await observeSite(host, wordpress));
@@ -193,11 +196,15 @@ describe('sites without a directory of their own name', { concurrency: 1 }, () =
     const done = await agent.rename(wordpress.uri, { ...WISH, newUri: 'gazette.example.org' });
     assert.deepEqual([done.state, done.problems], ['succeeded', []]);
     assert.deepEqual([done.plan.newPath, lstatSync(wordpress.path).ino], [wordpress.path, inode]);
+    const database = databaseOf(done);
+    assert.notEqual(database, wordpress.database);
     assert.equal(
-      await read(wordpress.database, "SELECT option_value FROM wp_options WHERE option_name IN ('home', 'siteurl')"),
+      await read(database, "SELECT option_value FROM wp_options WHERE option_name IN ('home', 'siteurl')"),
       'http://gazette.example.org\nhttp://gazette.example.org',
     );
-    assert.deepEqual(differences(wordpressWas.files, observeTree(wordpress.path)), []);
+    const isOther = (name: string): boolean => ['.', 'wp-config.php'].includes(name);
+    assert.deepEqual(differences(wordpressWas.files, observeTree(wordpress.path), isOther), []);
+    assert.ok(readFileSync(join(wordpress.path, 'wp-config.php'), 'utf8').includes(`'DB_NAME', '${database}'`));
     const port = Number(new URL(wordpress.url).port);
     assert.match((await visit(port, 'gazette.example.org')).body, /http:\/\/gazette\.example\.org\//);
     assert.deepEqual(
@@ -205,10 +212,13 @@ describe('sites without a directory of their own name', { concurrency: 1 }, () =
       ['journal.example.org', 'shop.example.org'],
     );
     await agent.undo(done.task ?? '');
+    // Its settings changed places there and back: the directory has the time of that.
+    assert.deepEqual(differences(wordpressWas.files, observeTree(wordpress.path), (name) => name === '.'), []);
+    wordpressWas = await observeSite(host, wordpress);
 
     const renamed = await agent.rename(drupal.uri, { ...WISH, newUri: 'stall.example.org' });
     assert.deepEqual([renamed.state, renamed.problems], ['succeeded', []]);
-    assert.match(await notes(drupal.database), /\/\/stall\.example\.org\/sites\/default\/files\/a\.png/);
+    assert.match(await notes(databaseOf(renamed)), /\/\/stall\.example\.org\/sites\/default\/files\/a\.png/);
     assert.match(readFileSync(join(drupal.path, 'settings.php'), 'utf8'), /Settings of market/);
     await agent.undo(renamed.task ?? '');
     await assertUntouched();
@@ -221,7 +231,7 @@ describe('sites without a directory of their own name', { concurrency: 1 }, () =
       mkdirSync(path, { recursive: true });
     writeFileSync(join(next, 'core/lib/Drupal.php'), readFileSync(join(root, 'core/lib/Drupal.php')));
     writeFileSync(join(next, 'sites/default/default.settings.php'), '<?php // newer\n');
-    const done = await agent.migrate(drupal.uri, { ...WISH, platform: next });
+    const done = await agent.migrate(drupal.uri, { ...WISH, platform: next, keepDatabase: true });
     assert.deepEqual([done.state, done.problems.map(({ code }) => code)], ['warned', ['drush-missing']]);
     assert.deepEqual([done.plan.newPath, existsSync(drupal.path)], [join(next, 'sites/default'), false]);
     assert.deepEqual((await found())[1], ['next.example.org', join(next, 'sites/default'), 0]);
@@ -245,7 +255,7 @@ describe('sites without a directory of their own name', { concurrency: 1 }, () =
     );
     const beside = await agent.migrate(drupal.uri, { ...WISH, platform: next });
     assert.equal(beside.plan.newPath, join(next, 'sites/shop.example.org'));
-    assert.match(await notes(drupal.database), /^a:1:\{.*sites\/shop\.example\.org\/files\/ü\.png/);
+    assert.match(await notes(databaseOf(beside)), /^a:1:\{.*sites\/shop\.example\.org\/files\/ü\.png/);
     assert.match(
       readFileSync(join(next, 'sites/sites.php'), 'utf8'),
       /\['shop\.example\.org'\] = 'shop\.example\.org'/,

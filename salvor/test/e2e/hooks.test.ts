@@ -69,7 +69,7 @@ describe('hooks around steps', { concurrency: 1, timeout: 300_000 }, () => {
     backup: async (agent) => (await agent.backup(test.site.uri, { reason: null })).task,
     restore: async (agent) => (await agent.restore(test.site.uri, { ...EVERYTHING, point })).task,
     clone: async (agent) => (await agent.clone(test.site.uri, { ...AS_IT_IS, newUri: NEW, mask: true })).task,
-    rename: async (agent) => (await agent.rename(test.site.uri, { ...AS_IT_IS, newUri: NEW, newDatabase: true })).task,
+    rename: async (agent) => (await agent.rename(test.site.uri, { ...AS_IT_IS, newUri: NEW })).task,
     migrate: async (agent) => (await agent.migrate(test.site.uri, { ...AS_IT_IS, platform: next })).task,
     delete: async (agent) => (await agent.delete(test.site.uri, { dryRun: false })).task,
     disable: async (agent) => (await agent.switchSite(test.site.uri, 'off', { dryRun: false })).task,
@@ -134,7 +134,7 @@ describe('hooks around steps', { concurrency: 1, timeout: 300_000 }, () => {
 
   it('know the task and the step, run as the account’s user in the site’s directory, and hold no secret', async () => {
     const show = shell('id -u; pwd; env | sort');
-    const { task } = await withAgent({ hooksAfter: { 'rename/build the database': show } }, (agent) =>
+    const { task, plan } = await withAgent({ hooksAfter: { 'rename/build the database': show } }, (agent) =>
       agent.rename(test.site.uri, { ...AS_IT_IS, newUri: NEW }),
     );
     const title = 'hook after build the database: ';
@@ -152,7 +152,7 @@ describe('hooks around steps', { concurrency: 1, timeout: 300_000 }, () => {
       `SALVOR_SITE=${test.site.uri}`,
       `SALVOR_SITE_PATH=${test.site.path}`,
       'SALVOR_STEP=build the database',
-      `SALVOR_STEP_OF=${test.site.database}`,
+      `SALVOR_STEP_OF=${plan.databases[0]?.newName ?? ''}`,
       'SALVOR_STEP_STATE=done',
       `SALVOR_TASK=${task ?? ''}`,
       `SALVOR_TREE=${task ?? ''}`,
@@ -395,6 +395,6 @@ const HOOKED: ReadonlySet<string> = new Set(['backup', 'migrate', 'delete', 'dai
 /** Steps that these runs have no reason for. */
 const NOT_COME_TO: Readonly<Record<string, readonly string[]>> = {
   daily: ['catch up'],
-  // Its platform lies on the same file system, and its database stays.
-  migrate: ['name the databases', 'make the database', 'build the files', 'look for late files'],
+  // Its platform lies on the same file system.
+  migrate: ['build the files', 'look for late files'],
 };

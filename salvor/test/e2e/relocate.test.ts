@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { ErrorDocument, IdentityDocument, RestoreDocument, SitesDocument } from '@salvor/contract';
+import { ConfirmDocument, ErrorDocument, IdentityDocument, RestoreDocument, SitesDocument } from '@salvor/contract';
 import { writePlatform } from '../../../demo/aegir-account.ts';
 import type { DemoSite } from '../../../demo/host.ts';
 import {
@@ -32,7 +32,6 @@ import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { openAgentFor } from '../../src/compose.ts';
 import { readHost } from '../../src/agent/host-sites.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
-import { hasCode } from '../fault/fault-host.ts';
 import { chooseSeed } from '../fault/kill-loop.ts';
 import { killInStep } from './kill-in-step.ts';
 import { type TestHost, assertSameSite, openTestHost } from './open-test-host.ts';
@@ -107,14 +106,14 @@ describe('rename and migrate', { concurrency: 1 }, () => {
   const listNew = (): Promise<string> => test.host.mariadb.query(`SHOW DATABASES LIKE '${FRESH}'`);
   const assertNothingElse = async (): Promise<void> => assertSameSite(otherWas, await observeSite(test.host, other));
 
-  it('a rename moves the very directory, puts the new name where the old one stands, and undo takes all of it back', async () => {
+  it('a rename that keeps the database moves the very directory, puts the new name where the old one stands, and undo takes all of it back', async () => {
     const inode = lstatSync(site.path).ino;
     const aegir = readFileSync(context(site.uri), 'utf8');
     const before = await rows();
     const definition = (): Promise<string> => test.host.mariadb.query(`SHOW CREATE TABLE \`${site.database}\`.notes`);
     const defined = await definition();
     assert.ok(defined.includes(`DEFAULT nextval(\`${site.database}\`.\`numbers\`)`));
-    const { plan } = await test.run(['rename', site.uri, NEW, '--dry-run'], IdentityDocument);
+    const { plan } = await test.run(['rename', site.uri, NEW, '--keep-database', '--dry-run'], IdentityDocument);
     assert.deepEqual(
       plan.names.map(({ path, change }) => [path.slice(test.host.home.length + 1), change]),
       [
@@ -131,7 +130,7 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     );
     // What a server grants to pages is none of a task's business: dump, load, rewriting and switch take longer.
     await limitTime({ statement: '0.001', others: '1' });
-    const done = await test.run(['rename', site.uri, NEW, '--yes'], IdentityDocument);
+    const done = await test.run(['rename', site.uri, NEW, '--keep-database', '--yes'], IdentityDocument);
     await limitTime({ statement: 'DEFAULT', others: 'DEFAULT' });
     assert.deepEqual([done.state, done.problems], ['succeeded', []]);
     assert.ok(!existsSync(site.path));
@@ -167,7 +166,7 @@ describe('rename and migrate', { concurrency: 1 }, () => {
   });
 
   it('a migration whose database updates fail leaves the site where it was', async () => {
-    for (const flags of [[], ['--new-database']]) {
+    for (const flags of [[], ['--keep-database']]) {
       writeDrush(1);
       const moving = ['migrate', site.uri, '--platform', 'drupal_10_next', ...flags, '--yes'];
       const { exit, document } = await test.attempt(moving);
@@ -186,12 +185,13 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     writeDrush(0);
     const { point } = await test.backUp(site);
     const moved = { ...site, path: join(next, 'sites', site.uri) };
-    const migrate = (platform: string): Promise<IdentityDocument> =>
-      test.run(['migrate', site.uri, '--platform', platform, '--yes'], IdentityDocument);
+    const migrate = (platform: string, ...flags: string[]): Promise<IdentityDocument> =>
+      test.run(['migrate', site.uri, '--platform', platform, ...flags, '--yes'], IdentityDocument);
     const codes = async (...more: string[]): Promise<readonly (readonly string[])[]> => {
       const { document } = await test.attempt(['restore', site.uri, point, '--dry-run', ...more]);
       const { obstacles, notes } = RestoreDocument.parse(document).plan;
-      return [obstacles, notes.filter(({ code }) => code === 'other-platform')].map((of) => of.map(({ code }) => code));
+      const told = notes.filter(({ code }) => code === 'other-platform' || code === 'database-replaced');
+      return [obstacles, told].map((of) => of.map(({ code }) => code));
     };
     const there = await migrate('drupal_10_next');
     writeFileSync(join(moved.path, 'stray.txt'), 'stray');
@@ -200,16 +200,33 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     assert.deepEqual([refused.exit, ErrorDocument.parse(refused.document).error.code], [1, 'restore-obstructed']);
     assert.match(refused.complaint, /drupal-10-prod.*still there.*salvor migrate .* --platform \S+drupal-10-prod/s);
     assertSameSite(ruined, await observeSite(test.host, moved));
-    assert.deepEqual(await codes(), [['platform-still-there'], []]);
-    assert.deepEqual(await codes('--only', 'databases'), [['platform-still-there'], []]);
-    assert.deepEqual(await codes('--path', 'files'), [[], ['other-platform']]);
-    assert.deepEqual(await codes('--despite-platform'), [[], ['other-platform']]);
+    const both = ['other-platform', 'database-replaced'];
+    assert.deepEqual(await codes(), [['platform-still-there'], ['database-replaced']]);
+    assert.deepEqual(await codes('--only', 'databases'), [['platform-still-there'], ['database-replaced']]);
+    assert.deepEqual(await codes('--path', 'files'), [[], both]);
+    assert.deepEqual(await codes('--path', 'settings.php'), [['settings-of-then'], both]);
+    assert.deepEqual(await codes('--despite-platform'), [[], both]);
+
+    // Its tables come into the database that it has now, and it keeps the log-in to that.
+    const database = there.plan.databases[0]?.newName ?? '';
+    assert.notEqual(database, site.database);
+    await test.host.mariadb.query(`DELETE FROM \`${database}\`.notes`);
+    const settings = readFileSync(join(moved.path, 'settings.php'), 'utf8');
+    assert.ok(settings.includes(`'${database}'`));
+    const despite = ['restore', site.uri, point, '--despite-platform', '--yes'];
+    const restored = RestoreDocument.parse((await test.attempt(despite)).document);
+    assert.deepEqual([restored.state, existsSync(join(moved.path, 'stray.txt'))], ['succeeded', false]);
+    assert.equal(await test.host.mariadb.query(`SELECT COUNT(*) FROM \`${database}\`.notes`), '2\n');
+    assert.equal(readFileSync(join(moved.path, 'settings.php'), 'utf8'), settings);
+    assert.equal(await test.host.mariadb.query(`SHOW TABLES FROM \`${site.database}\``), '');
+    await test.undo(restored.task);
+    assert.equal(await test.host.mariadb.query(`SELECT COUNT(*) FROM \`${database}\`.notes`), '0\n');
     await test.undo(there.task);
     assert.deepEqual(await codes(), [[], []]);
 
-    await migrate('drupal_10_next');
+    await migrate('drupal_10_next', '--keep-database');
     // There is no Drush here: that is told, and stops nobody.
-    const back = await test.attempt(['migrate', site.uri, '--platform', 'drupal_10', '--yes']);
+    const back = await test.attempt(['migrate', site.uri, '--platform', 'drupal_10', '--keep-database', '--yes']);
     assert.deepEqual([back.exit, IdentityDocument.parse(back.document).state], [3, 'warned']);
     const since = new Date();
     const { refreshed } = await test.restore(site, point);
@@ -234,14 +251,16 @@ describe('rename and migrate', { concurrency: 1 }, () => {
       ],
     );
     assert.notEqual((await observePage(site.url)).status, 200);
-    await test.undo(done.task);
+    const undone = await test.undo(done.task);
     assertSameSite(was, await observeSite(test.host, site));
     assert.equal((await observePage(site.url)).status, 200);
+    await test.run(['confirm', undone.task ?? ''], ConfirmDocument);
+    assert.equal(await listNew(), '');
     rmSync(next, { recursive: true });
     await assertNothingElse();
   });
 
-  describe('with --new-database', { concurrency: 1 }, () => {
+  describe('with the new database', { concurrency: 1 }, () => {
     const config = (): Config => loadConfig([salvorPlaces(test.host).config]);
     const tablesOf = async (database: string): Promise<number> =>
       Number(
@@ -272,12 +291,12 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     };
 
     it('a rename gets a database, a user and a password of its own, and undo brings the old ones back', async () => {
-      const { plan } = await test.run(['rename', site.uri, NEW, '--new-database', '--dry-run'], IdentityDocument);
+      const { plan } = await test.run(['rename', site.uri, NEW, '--dry-run'], IdentityDocument);
       assert.ok(plan.notes.some(({ code, path }) => code === 'database-new' && path === site.database));
       const places = plan.rewrites.settings.flatMap((file) => file.places);
       assert.ok(['name', 'user', 'password'].every((what) => places.some((place) => place.what === what)));
       const before = await rows();
-      const done = await test.run(['rename', site.uri, NEW, '--new-database', '--yes'], IdentityDocument);
+      const done = await test.run(['rename', site.uri, NEW, '--yes'], IdentityDocument);
       assert.deepEqual([done.state, done.problems], ['succeeded', []]);
       assert.deepEqual(
         done.plan.databases.map(({ name, newName, user }) => [name, newName, user]),
@@ -300,20 +319,23 @@ describe('rename and migrate', { concurrency: 1 }, () => {
       await assertNothingElse();
     });
 
-    it('is stopped where somebody else has rights on the database that would go, or has its log-in', async () => {
+    it('is not given where somebody else has rights on the old one, or a file of others gives its log-in: it is kept, and that is told', async () => {
       const grant = (verb: string, to: string): Promise<string> =>
         test.host.mariadb.query(`${verb} SELECT ON \`${site.database}\`.* ${to} '${other.user}'@'localhost'`);
-      await grant('GRANT', 'TO');
       await using agent = await openAgentFor(config(), { clock: () => new Date() });
-      const wish = { newUri: NEW, platform: null, mask: false, newDatabase: true, dryRun: false };
-      await assert.rejects(agent.rename(site.uri, wish), hasCode('identity-obstructed'));
+      const wish = { newUri: NEW, platform: null, mask: false, dryRun: true };
+      const seen = async ({ uri }: DemoSite): Promise<unknown> => {
+        const { obstacles, notes, databases, rewrites } = (await agent.rename(uri, wish)).plan;
+        const isRewritten = rewrites.settings.some(({ places }) => places.some(({ what }) => what === 'password'));
+        const told = notes.filter(({ code }) => code.startsWith('database-')).map(({ code }) => code);
+        return [obstacles, told, databases.map(({ isNew }) => isNew), isRewritten];
+      };
+      assert.deepEqual(await seen(site), [[], ['database-new'], [true], true]);
+      await grant('GRANT', 'TO');
+      assert.deepEqual(await seen(site), [[], ['database-kept'], [false], false]);
       await grant('REVOKE', 'FROM');
       // Its settings take the log-in from its virtual host, which nobody here writes.
-      const { plan } = await agent.rename(other.uri, { ...wish, dryRun: true });
-      assert.deepEqual(
-        plan.obstacles.map(({ code }) => code),
-        ['log-in-elsewhere'],
-      );
+      assert.deepEqual(await seen(other), [[], ['database-kept'], [false], false]);
       assert.equal(await listNew(), '');
       assertSameSite(was, await observeSite(test.host, site));
     });
@@ -324,7 +346,7 @@ describe('rename and migrate', { concurrency: 1 }, () => {
       const random = new Random(seed);
       const step = STEPS[random.between(0, STEPS.length - 1)] ?? 'switch';
       const afterMs = random.between(0, MAX_AFTER_MS);
-      await killInStep(test.host, ['rename', site.uri, NEW, '--new-database', '--yes'], step, afterMs);
+      await killInStep(test.host, ['rename', site.uri, NEW, '--yes'], step, afterMs);
       await using agent = await openAgentFor(config(), { clock: () => new Date() });
       const [task] = await agent.tasks({ site: null, states: [], count: 1 });
       t.diagnostic(`killed ${afterMs} ms after “${step}” began: ${task?.state}`);
@@ -341,7 +363,7 @@ describe('rename and migrate', { concurrency: 1 }, () => {
 
     it('that is confirmed drops the old database and its user, and keeps the new ones', async () => {
       await using agent = await openAgentFor(config(), { clock: () => new Date() });
-      const wish = { newUri: NEW, platform: null, mask: false, newDatabase: true, dryRun: false };
+      const wish = { newUri: NEW, platform: null, mask: false, dryRun: false };
       const done = await agent.rename(site.uri, wish);
       await agent.confirm(done.task ?? '');
       assert.equal(

@@ -119,7 +119,7 @@ describe('the values of a renamed site', { concurrency: 1 }, () => {
 
   it('a preview lists each place and changes nothing; the rename does what was shown; undo brings all back', async () => {
     assert.deepEqual(await stored(), wanted(OLD));
-    const { plan } = await test.run(['rename', OLD, NEW, '--dry-run'], IdentityDocument);
+    const { plan } = await test.run(['rename', OLD, NEW, '--keep-database', '--dry-run'], IdentityDocument);
     assertSameSite(was, await observeSite(test.host, site));
     const shown = (plan.rewrites.values ?? []).filter(({ table }) => ['widths', 'others'].includes(table));
     assert.deepEqual(
@@ -151,7 +151,7 @@ describe('the values of a renamed site', { concurrency: 1 }, () => {
       left: [local.split('\n').length - 2],
     });
 
-    const done = await test.attempt(['rename', OLD, NEW, '--yes']);
+    const done = await test.attempt(['rename', OLD, NEW, '--keep-database', '--yes']);
     const document = IdentityDocument.parse(done.document);
     // The serialised value that is cut off is told, and is the only problem.
     assert.deepEqual([done.exit, document.problems.map(({ code }) => code)], [3, ['value-damaged']]);

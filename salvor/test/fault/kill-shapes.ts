@@ -123,20 +123,20 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
       };
     }
     case 'rename':
-      return renaming(harbour);
+      return renaming(harbour, '--keep-database');
     case 'rename-database':
-      return { ...renaming(harbour, '--new-database'), database: NEW_DATABASE };
+      return { ...renaming(harbour), database: NEW_DATABASE };
     case 'migrate':
-      return migrating(harbour, nextPlatformOf(host));
+      return migrating(harbour, nextPlatformOf(host), harbour.uri, '--keep-database');
     case 'migrate-as':
-      return migrating(harbour, nextPlatformOf(host), NEW_URI);
+      return migrating(harbour, nextPlatformOf(host), NEW_URI, '--keep-database');
     case 'migrate-database':
       return {
-        ...migrating(harbour, nextPlatformOf(host), NEW_URI, '--new-database'),
+        ...migrating(harbour, nextPlatformOf(host), NEW_URI),
         database: NEW_DATABASE,
       };
     case 'elsewhere':
-      return { ...migrating(harbour, apartPlatformOf(host)), isOnSmallDisk: true };
+      return { ...migrating(harbour, apartPlatformOf(host), harbour.uri, '--keep-database'), isOnSmallDisk: true };
     case 'disable':
       return disabling(harbour);
     case 'beside':

@@ -8,7 +8,7 @@ import { writeAll } from '../terminal.ts';
 import { type WaitFlags, watchWait } from '../wait.ts';
 
 export type RelocateFlags = WaitFlags & {
-  readonly newDatabase?: boolean;
+  readonly keepDatabase?: boolean;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
 };
@@ -44,7 +44,7 @@ async function relocate(
   if (!dryRun) requireConsentPossible(what, flags.yes === true, context);
   await using agent = await openAgent(context);
   using waiting = watchWait(flags, context);
-  const wanted = { ...to, mask: false, newDatabase: flags.newDatabase === true, ...waiting.options };
+  const wanted = { ...to, mask: false, keepDatabase: flags.keepDatabase === true, ...waiting.options };
   if (!dryRun && flags.yes !== true) {
     const { plan } = await agent[operation](site, { ...wanted, dryRun: true });
     waiting.end();
