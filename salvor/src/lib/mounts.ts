@@ -1,12 +1,48 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** The mount points of this process, longest path last where one lies in another. */
-export function readMountPoints(): readonly string[] {
-  return readFileSync('/proc/self/mountinfo', 'latin1')
+/** What is mounted, as `/proc/self/mountinfo` tells it. */
+export type Mount = {
+  readonly point: string;
+  /** `MAJOR:MINOR` */
+  readonly device: string;
+  /** What of the file system is seen there: `/` is all of it. */
+  readonly root: string;
+  readonly type: string;
+  readonly source: string;
+};
+
+/** The mount that `path` lies on; null where none is seen, as in a changed root. */
+export function mountOf(path: string, mounts: readonly Mount[] = readMounts()): Mount | null {
+  const point = mountPointOf(
+    path,
+    mounts.map((mount) => mount.point),
+  );
+  // Of two at one place the later one hides the other.
+  return mounts.findLast((mount) => mount.point === point) ?? null;
+}
+
+export function readMounts(text: string = readFileSync('/proc/self/mountinfo', 'latin1')): readonly Mount[] {
+  return text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => unescapeMountPath(line.split(' ')[4] ?? '/'));
+    .map((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const [, , device = '', root = '', point = '/'] = before.split(' ');
+      const [type = '', source = ''] = after.split(' ');
+      return {
+        device,
+        root: unescapeMountPath(root),
+        point: unescapeMountPath(point),
+        type,
+        source: unescapeMountPath(source),
+      };
+    });
+}
+
+/** The mount points of this process, longest path last where one lies in another. */
+export function readMountPoints(): readonly string[] {
+  return readMounts().map(({ point }) => point);
 }
 
 /** The mount that `path` lies on: a rename works inside one and never out of it, even on one file system. */

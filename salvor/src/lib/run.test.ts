@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
-import { access } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NOBODY, openRun, run } from './run.ts';
 
 const text = async (source: AsyncIterable<Uint8Array>): Promise<string> => {
@@ -102,6 +106,24 @@ test('an abort ends a child that does not want to end, and rejects with its reas
   stop.abort(new Error('no longer wanted'));
   await assert.rejects(stubborn.finished, /no longer wanted/);
   await assert.rejects(access(`/proc/${stubborn.pid}`));
+});
+
+test('what must not be cut off goes on to its end when we are killed, and when nobody reads what it says', async (t) => {
+  const directory = await mkdtemp('/tmp/salvor-run-');
+  t.after(() => rm(directory, { recursive: true }));
+  const line = `echo begun; until test -e ${directory}/go; do sleep 0.02; done; echo said; echo said >&2; touch ${directory}/done`;
+  const source = `import { openRun } from ${JSON.stringify(import.meta.resolve('./run.ts'))};
+    for await (const bytes of openRun('sh', { args: ['-c', process.argv[1]], livesOn: true }).stdout) process.stdout.write(bytes);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', source, line], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(parent.stdout, 'data');
+  const closed = once(parent, 'close');
+  parent.kill('SIGKILL');
+  await closed;
+  await writeFile(`${directory}/go`, '');
+  while (!existsSync(`${directory}/done`)) await sleep(10, undefined, { signal: AbortSignal.timeout(20_000) });
+  await assert.rejects(run('no-such-command', { args: [], livesOn: true }), { code: 'command-missing' });
 });
 
 test('disposing stops and reaps', async () => {

@@ -3,7 +3,7 @@
  *
  *   no shell · arguments as a list · an environment of two variables · never detached
  *   bytes in and out with back-pressure · the last words of stderr kept, secrets struck out
- *   killed with us: the kernel sends SIGKILL when our process dies, so that nothing works on unseen
+ *   killed with us: the kernel sends SIGKILL when our process dies, so that nothing works on unseen; or never by us
  *   where it is foreign code, with all that it has started itself (process-tree.ts)
  *
  * Every child starts through `setpriv` of util-linux, which becomes the command (same process id): it
@@ -51,6 +51,11 @@ export type RunOptions = {
    * (`endTree`). The child then reads nothing (no `stdin`).
    */
   readonly tree?: string;
+  /**
+   * Killed by nobody of us: neither the signal nor our death ends it, nor that we read no more. For what leaves a part of the
+   * system standing still where it is cut off; without `user` and `tree`.
+   */
+  readonly livesOn?: true;
 };
 
 export type Run = AsyncDisposable & {
@@ -129,8 +134,11 @@ export async function run(command: string, options: RunOptions & { readonly maxB
 /** `isApart`: in a namespace of its own. */
 function wordsOf(
   command: string,
-  { args, user, tree }: RunOptions,
+  { args, user, tree, livesOn }: RunOptions,
 ): { readonly words: readonly string[]; readonly isApart: boolean } {
+  // Out of reach of the terminal's signals too.
+  if (livesOn === true)
+    return { words: ['setsid', 'env', '--ignore-signal=PIPE', '--', command, ...args], isApart: false };
   const words = ['setpriv', ...dropRights(user), '--', command, ...args];
   if (tree === undefined) return { words, isApart: false };
   const isOther = user !== undefined && user.uid !== 0 && process.getuid?.() === 0;
@@ -287,7 +295,7 @@ class StartedProcess {
     for (const secret of this.#options.secrets ?? []) {
       if (secret.length > 0) words = words.replaceAll(secret, '***');
     }
-    const isMissing = words.startsWith('setpriv: failed to execute') || outcome.includes('ENOENT');
+    const isMissing = /^(?:setpriv: failed to execute|env: .*No such file)/.test(words) || outcome.includes('ENOENT');
     return new SalvorError(isMissing ? 'command-missing' : 'command-failed', {
       command: this.#command,
       outcome,
@@ -296,7 +304,7 @@ class StartedProcess {
   }
 
   #terminate(): void {
-    if (this.#child.pid === undefined) return;
+    if (this.#child.pid === undefined || this.#options.livesOn === true) return;
     this.#send('SIGTERM');
     this.#killTimer ??= setTimeout(() => this.#cutOff(), this.#options.killAfterMs ?? DEFAULT_KILL_AFTER_MS);
   }

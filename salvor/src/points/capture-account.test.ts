@@ -40,7 +40,7 @@ describe('a night of an account', () => {
         scratch: home,
         workers: 1,
         clock: () => new Date(),
-        frozen: { readFrom: () => null, timeOf: () => null },
+        frozen: { readFrom: () => null, timeOf: () => null, findSpoilt: () => Promise.resolve([]) },
         readSwitched: () => Promise.resolve(new Map()),
         signal: new AbortController().signal,
         onProgress: () => {},

@@ -4,6 +4,8 @@
  *   all databases (dumped while they stream) → manifests of the sites → snapshot of databases
  *   → all files of the homes, manifests that know how that went → snapshot of files → opened again, site by site
  *
+ * Where the files are frozen and what holds them so gives way, all files are read again, as they change by then.
+ *
  * One broken site is the problem of that site: its database is left out, named, and the night goes on with the others. A
  * dump that fails in the middle is begun again without it; what was stored by then costs nothing the second time.
  */
@@ -44,6 +46,11 @@ export type FrozenFiles = {
   readonly readFrom: (path: string) => string | null;
   /** The instant as which the files at a path are read; null where they are read as they change. */
   readonly timeOf: (path: string) => Date | null;
+  /**
+   * What of it has turned out since the last call not to be that instant to the end. From here on `readFrom` and `timeOf`
+   * give null for it; all that was read from it, or could not be, is to be read again.
+   */
+  readonly findSpoilt: () => Promise<readonly Problem[]>;
 };
 
 export type CaptureAccountTools = {
@@ -91,6 +98,13 @@ export async function snapshotsIn(
     return made === undefined ? null : await findSnapshot(repository, made.id);
   };
   return { databases: await find(databases), files: await find(files) };
+}
+
+/** Ends a reading of all files that is begun again: no snapshot is made of it. */
+class Thawed extends Error {}
+
+function isThawed(error: unknown): boolean {
+  return unwrapSourceFailure(error) instanceof Thawed;
 }
 
 class AccountCapture {
@@ -148,6 +162,17 @@ class AccountCapture {
   }
 
   async files(): Promise<BackupResult> {
+    for (;;) {
+      try {
+        return await this.#files();
+      } catch (error) {
+        // Whatever it was that failed: of a snapshot that is gone nothing can be read.
+        if (this.#tools.signal.aborted || (!isThawed(error) && !(await this.#thaw()))) throw error;
+      }
+    }
+  }
+
+  async #files(): Promise<BackupResult> {
     const { homes, exclude, sites } = this.#wanted;
     const leftOut = [...exclude, ...sites.flatMap((site) => site.leftOut.map(({ path }) => path))];
     const linkOwners = linkOwnersOf(this.#wanted.account, readHostTables());
@@ -160,6 +185,7 @@ class AccountCapture {
       ...homeEntries(homes, tree),
       ...this.#wanted.texts.map(({ name, text }) => this.#stream(name, () => Buffer.from(text))),
       ...this.#manifestEntries(async () => {
+        if (await this.#thaw()) throw new Thawed();
         this.#switched = await this.#tools.readSwitched();
         for (const [uri, by] of this.#switched) this.#noteSwitched(uri, by);
       }),
@@ -280,6 +306,7 @@ class AccountCapture {
       const leftOut = [...exclude, ...roots.flatMap((root) => leftOutWithin(root))];
       return await countFiles(roots.map(place), leftOut.map(place));
     } catch (error) {
+      if (await this.#thaw()) return await this.#countNow(uri, roots, exclude);
       const message = `its files could not be looked at: ${error instanceof Error ? error.message : String(error)}`;
       this.problems.push({
         uri,
@@ -287,6 +314,14 @@ class AccountCapture {
       });
       return null;
     }
+  }
+
+  /** Whether frozen files are so no more: what was counted of them counts no more either. */
+  async #thaw(): Promise<boolean> {
+    const spoilt = await this.#tools.frozen.findSpoilt();
+    this.problems.push(...spoilt.map((problem) => ({ uri: null, problem })));
+    if (spoilt.length > 0) this.#counted.clear();
+    return spoilt.length > 0;
   }
 
   #noteSwitched(uri: string, task: string): void {

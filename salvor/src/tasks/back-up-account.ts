@@ -127,7 +127,12 @@ export async function backUpAccount(wanted: AccountBackupWanted, run: TaskRun): 
   };
 }
 
-const NOT_FROZEN = { readFrom: () => null, timeOf: () => null, [Symbol.asyncDispose]: () => Promise.resolve() };
+const NOT_FROZEN = {
+  readFrom: () => null,
+  timeOf: () => null,
+  findSpoilt: () => Promise.resolve([]),
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};
 
 function countOf(result: BackupResult | null): number {
   return result === null ? 0 : result.files.new + result.files.changed + result.files.unmodified;

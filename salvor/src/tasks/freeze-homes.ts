@@ -1,14 +1,25 @@
 /**
- * Where the file system can, a night reads the homes as they were in one instant: from a read-only snapshot in the task's
- * staging place, which is removed with that, after a crash too. Paths stay those of the homes.
+ * Where file system or volume manager can, a night reads the homes as they were in one instant: from read-only snapshots,
+ * which are removed when it has read them, after a crash too. Paths stay those of the homes.
  *
- *   journal names the staging places (1) → they are made → snapshots (2) → … read … → removed → journal forgets them
+ *   journal names the snapshots, and the staging places of those that lie in one (1) → they are made (2) → … read …
+ *   → closed and removed → journal forgets them
  *
- * A crash behind (1) or (2) is undone by `recover-task.ts`, which removes what lies in the places that the journal names.
+ * A crash behind (1) or (2) is undone by `recover-task.ts`, which removes what the journal names.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { findSubvolume, makeSnapshot } from '../lib/file-snapshot.ts';
+import type { Problem } from '@salvor/contract';
+import { makeSubvolumeSnapshot } from '../lib/file-snapshots/btrfs.ts';
+import {
+  type SnapshotSource,
+  type VolumeSnapshot,
+  findSource,
+  isSnapshotWhole,
+  makeSnapshot,
+  nameSnapshot,
+  removeSnapshot,
+} from '../lib/file-snapshots/file-snapshot.ts';
 import { openOwnDirectory } from '../lib/beneath/own-directory.ts';
 import type { FrozenFiles } from '../points/capture-account.ts';
 import type { Account } from '../sites/account.ts';
@@ -17,8 +28,19 @@ import { codeOf } from '../lib/errno.ts';
 import { locateStaging, makeStaging, removeStaging } from './staging.ts';
 import type { TaskRun } from './task-run.ts';
 
-/** One subvolume, and the place of its snapshot. */
-type Wanted = { readonly subvolume: string; readonly homes: readonly string[]; readonly place: string };
+/** What is to be frozen as one: the homes on it, and where its snapshot will be. */
+type Wanted = {
+  readonly source: SnapshotSource;
+  readonly homes: readonly string[];
+  readonly to: { readonly place: string } | { readonly snapshot: VolumeSnapshot };
+};
+
+type Frozen = {
+  readonly wanted: Wanted;
+  readonly fd: number;
+  readonly time: Date;
+  isSpoilt: boolean;
+};
 
 const NAME = 'files';
 
@@ -29,54 +51,107 @@ export async function freezeHomes(
   run: TaskRun,
 ): Promise<FrozenFiles & AsyncDisposable> {
   const wanted = await findWanted(account, homes, run);
-  if (wanted.length > 0) run.record({ stagings: wanted.map(({ place }) => dirname(place)) }); // (1)
-  const frozen: { readonly home: string; readonly top: string; readonly fd: number; readonly time: Date }[] = [];
+  const stagings = wanted.flatMap(({ to }) => ('place' in to ? [dirname(to.place)] : []));
+  const snapshots = wanted.flatMap(({ to }) => ('snapshot' in to ? [to.snapshot] : []));
+  if (wanted.length > 0) run.record({ stagings, snapshots }); // (1)
+  const frozen: Frozen[] = [];
   await using undo = new AsyncDisposableStack();
   undo.defer(async () => {
-    for (const { place } of wanted) await removeStaging(dirname(place));
-    if (wanted.length > 0) run.record({ stagings: [] });
+    for (const staging of stagings) await removeStaging(staging);
+    for (const snapshot of snapshots) await removeOrName(snapshot, run);
+    if (wanted.length > 0) run.record({ stagings: [], snapshots: [] });
   });
-  for (const { subvolume, homes: inside, place } of wanted) {
+  for (const each of wanted) {
+    const { source } = each;
     try {
-      await makeStaging(dirname(place));
-      using parent = openOwnDirectory(dirname(place));
-      const name = relative(dirname(place), place);
-      await makeSnapshot(subvolume, parent, name, run.signal); // (2)
-      const time = run.clock();
-      // Held from here on: whoever may rename what lies above it leads nobody elsewhere.
-      const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-      const fd = openSync(`/proc/self/fd/${parent.fd}/${name}`, flags);
+      const fd = 'place' in each.to ? await freezeInto(each.to.place, source, run) : await freeze(each.to, source, run); // (2)
       undo.defer(() => closeSync(fd));
-      run.say(`reads ${inside.join(', ')} from a snapshot of ${subvolume}`);
-      for (const home of inside) frozen.push({ home, top: subvolume, fd, time });
+      run.say(`reads ${each.homes.join(', ')} from a snapshot of ${source.name}`);
+      frozen.push({ wanted: each, fd, time: run.clock(), isSpoilt: false });
     } catch (error) {
       if (run.signal.aborted) throw error;
-      const message = `${subvolume} is read as it changes: ${error instanceof Error ? error.message : String(error)}`;
-      run.note({ code: codeOf(error) ?? 'snapshot-failed', path: subvolume, message });
+      const message = `${source.name} is read as it changes: ${error instanceof Error ? error.message : String(error)}`;
+      run.note({ code: codeOf(error) ?? 'snapshot-failed', path: source.top, message });
     }
   }
   const held = undo.move();
-  const of = (path: string): (typeof frozen)[number] | null => frozen.find(({ home }) => isBeneath(path, home)) ?? null;
+  const of = (path: string): Frozen | null =>
+    frozen.find(
+      ({ wanted: { homes: inside }, isSpoilt }) => !isSpoilt && inside.some((home) => isBeneath(path, home)),
+    ) ?? null;
   return {
     readFrom: (path) => {
       const found = of(path);
-      return found === null ? null : `/proc/self/fd/${found.fd}/./${relative(found.top, path) || '.'}`;
+      if (found === null) return null;
+      return `/proc/self/fd/${found.fd}/./${relative(found.wanted.source.top, path) || '.'}`;
     },
     timeOf: (path) => of(path)?.time ?? null,
+    findSpoilt: () => findSpoilt(frozen),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
 
 async function findWanted(account: Account, homes: readonly string[], run: TaskRun): Promise<readonly Wanted[]> {
-  const bySubvolume = new Map<string, string[]>();
+  const found = new Map<string, { readonly source: SnapshotSource; readonly homes: string[] }>();
   for (const home of homes) {
     // No program, no rights, a file system that is being unmounted: whatever it is, the home is read as it is.
-    const subvolume = await findSubvolume(home, run.signal).catch(() => null);
-    if (subvolume !== null) bySubvolume.set(subvolume, [...(bySubvolume.get(subvolume) ?? []), home]);
+    const source = await findSource(home, run.signal).catch(() => null);
+    if (source === null) continue;
+    // One volume may be mounted at two places.
+    const key = `${source.kind} ${source.name} ${source.top}`;
+    const before = found.get(key);
+    if (before !== undefined) before.homes.push(home);
+    else if (source.lacks === null) found.set(key, { source, homes: [home] });
+    else run.say(`${home} is read as it changes: ${source.lacks}`);
   }
-  return [...bySubvolume].map(([subvolume, inside], at) => ({
-    subvolume,
-    homes: inside,
-    place: join(locateStaging(inside[0] ?? subvolume, account.name, run.id, null), `${NAME}-${at}`),
-  }));
+  return [...found.values()].map(({ source, homes: inside }, at) => {
+    const place = join(locateStaging(inside[0] ?? source.top, account.name, run.id, null), `${NAME}-${at}`);
+    const { kind } = source;
+    const to = kind === 'btrfs' ? { place } : { snapshot: nameSnapshot({ ...source, kind }, `salvor-${run.id}-${at}`) };
+    return { source, homes: inside, to };
+  });
+}
+
+async function freezeInto(place: string, { name: subvolume }: SnapshotSource, run: TaskRun): Promise<number> {
+  await makeStaging(dirname(place));
+  using parent = openOwnDirectory(dirname(place));
+  const name = relative(dirname(place), place);
+  await makeSubvolumeSnapshot(subvolume, parent, name, run.signal);
+  // Held from here on: whoever may rename what lies above it leads nobody elsewhere.
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+  return openSync(`/proc/self/fd/${parent.fd}/${name}`, flags);
+}
+
+async function freeze(
+  { snapshot }: { readonly snapshot: VolumeSnapshot },
+  source: SnapshotSource,
+  run: TaskRun,
+): Promise<number> {
+  const place = join(run.scratch, NAME);
+  mkdirSync(place, { recursive: true, mode: 0o700 });
+  return await makeSnapshot(source, snapshot, place, run.signal);
+}
+
+/** The night is none the worse: what is left of it is named, and can be removed by hand. */
+async function removeOrName(snapshot: VolumeSnapshot, run: TaskRun): Promise<void> {
+  try {
+    await removeSnapshot(snapshot);
+  } catch (error) {
+    const message = `the snapshot ${snapshot.name} is left: ${error instanceof Error ? error.message : String(error)}`;
+    run.note({ code: 'snapshot-left', path: snapshot.name, message });
+  }
+}
+
+async function findSpoilt(frozen: readonly Frozen[]): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const each of frozen) {
+    const { source, to } = each.wanted;
+    if (each.isSpoilt || !('snapshot' in to)) continue;
+    // What can not be asked for is not trusted.
+    if (await isSnapshotWhole(to.snapshot).catch(() => false)) continue;
+    each.isSpoilt = true;
+    const message = `the snapshot of ${source.name} did not hold to the end (it ran full, or can’t be looked at): its files are read again, as they change`;
+    problems.push({ code: 'snapshot-full', path: source.top, message });
+  }
+  return problems;
 }

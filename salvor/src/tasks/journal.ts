@@ -1,4 +1,5 @@
 import type { ServerAddress } from '../databases/mariadb/connect.ts';
+import type { VolumeSnapshot } from '../lib/file-snapshots/file-snapshot.ts';
 import type { ProcessIdentity } from '../lib/process-identity.ts';
 import type { Switch } from './switch-site.ts';
 import type { TaskId } from './task-id.ts';
@@ -39,6 +40,8 @@ export type Journal = {
   readonly point: string | null;
   /** The places where the new is built and the old is kept: root's alone, one on each mount that takes part. */
   readonly stagings: readonly string[];
+  /** Snapshots of volumes that files are read from. Absent where there are none; those of Btrfs lie in the staging places. */
+  readonly snapshots?: readonly VolumeSnapshot[];
   /** Databases that this task makes and that nothing else may be in. */
   readonly scratchDatabases: readonly ScratchDatabase[];
   /** What changes places with what; null until all of it is built and compared. */

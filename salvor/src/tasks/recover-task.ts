@@ -2,7 +2,7 @@
  * Finishes or undoes what a task left, after a crash as after a failure: the same code for both.
  *
  *   phase      what may be there                                          what is done                     ends as
- *   started    a staging place and scratch databases, whole or half;      all are removed                  failed (backup),
+ *   started    a staging place, snapshots and scratch databases, whole or half; all are removed                  failed (backup),
  *              of a new site its database, empty; of an export a file                                       rolled-back
  *              without its name; nothing of the site was touched
  *   switching  no part has changed places                                 as `started`                     rolled-back
@@ -28,6 +28,7 @@ import { type DatabaseLogin, openConnection } from '../databases/mariadb/connect
 import { readTables } from '../databases/mariadb/probe.ts';
 import { dropScratch } from '../databases/mariadb/scratch.ts';
 import { dropSiteDatabase } from '../databases/mariadb/site-database.ts';
+import { removeSnapshot } from '../lib/file-snapshots/file-snapshot.ts';
 import type { Journal, ScratchDatabase } from './journal.ts';
 import { openSite } from './maintenance.ts';
 import { scratchName, scratchPrefix } from './scratch-names.ts';
@@ -148,6 +149,8 @@ async function revert(journal: Journal, wanted: Switch, tools: RecoveryTools): P
 async function takeBack(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
   openSite(journal);
   for (const staging of journal.stagings) await tools.audit('remove-files', staging, () => removeStaging(staging));
+  for (const snapshot of journal.snapshots ?? [])
+    await tools.audit('remove-files', snapshot.name, () => removeSnapshot(snapshot));
   await dropScratchDatabases(journal, journal.scratchDatabases, tools);
   await dropMade(journal, tools);
   if (journal.unfinished !== undefined)

@@ -11,7 +11,7 @@ import type { OpenDirectory } from '../lib/beneath/open-directory.ts';
 import { openOwnDirectory } from '../lib/beneath/own-directory.ts';
 import { removeTree } from '../lib/beneath/remove-tree.ts';
 import { spotIn } from '../lib/beneath/spot.ts';
-import { removeSnapshot } from '../lib/file-snapshot.ts';
+import { removeSubvolume } from '../lib/file-snapshots/btrfs.ts';
 import { mountPointOf } from '../lib/mounts.ts';
 import { syncDirectory } from '../lib/write-durably.ts';
 import { isThere } from '../lib/is-there.ts';
@@ -61,7 +61,7 @@ export async function removeStaging(path: string): Promise<void> {
     using place = openOwnDirectory(path);
     // All of these names are ours. A snapshot of a file system goes as a whole, and can't go otherwise.
     for (const name of readdirSync(`/proc/self/fd/${place.fd}`))
-      if (!(await removeSnapshot(place, name))) await removeTree(spotIn(place, name));
+      if (!(await removeSubvolume(place, name))) await removeTree(spotIn(place, name));
   }
   for (const directory of [path, dirname(path), dirname(dirname(path))]) {
     try {

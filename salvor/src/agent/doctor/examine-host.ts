@@ -19,6 +19,7 @@ import { checkPrograms } from './check-programs.ts';
 import { checkRecovery } from './check-recovery.ts';
 import { checkRepositories } from './check-repositories.ts';
 import { checkService } from './check-service.ts';
+import { checkSnapshots } from './check-snapshots.ts';
 import { checkSites } from './check-sites.ts';
 import { checkSpace } from './check-space.ts';
 import { checkTasks } from './check-tasks.ts';
@@ -45,6 +46,7 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ['repositories', checkRepositories],
   ['recovery key', checkRecovery],
   ['space', checkSpace],
+  ['snapshots of homes', checkSnapshots],
   ['tasks', checkTasks],
   ['nights', checkNights],
   ['service', checkService],

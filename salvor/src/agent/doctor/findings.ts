@@ -82,6 +82,12 @@ export const FINDINGS = {
     message: (c) => `${c['name']} (${c['file']}) ${c['what']}`,
     remedy: (c) => String(c['remedy']),
   },
+  'home-not-frozen': {
+    severity: 'note',
+    message: (c) => `${c['homes']}: read as it changes, because ${c['lacks']}`,
+    remedy: () =>
+      'leave a fifth of each volume free in its group, or a tenth of its pool or dataset: then a night reads the files as they were in one instant',
+  },
   'home-shares-disk': {
     severity: 'warning',
     message: (c) => `the local repositories lie on the disk of ${c['homes']}: if it dies, both are gone`,

@@ -1,23 +1,15 @@
-/**
- * Read-only snapshots of a file system, of which the kernel makes one in an instant: Btrfs's. A directory can be read from
- * one where all of it lies in one subvolume, with no mount and no other subvolume inside; elsewhere there is none.
- *
- *   find the subvolume → make (into a directory of ours) → read at descriptors → remove
- */
+/** Snapshots of subvolumes of Btrfs: subvolumes themselves, which need no mount and lie in a directory of ours. */
 import { lstatSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { mountsWithin } from './mounts.ts';
-import { run } from './run.ts';
+import { run } from '../run.ts';
 
 /** `f_type` of statfs(2). */
 const BTRFS = 0x9123683e;
 /** The inode of the top of each subvolume. */
 const SUBVOLUME_INODE = 256n;
 
-/** The subvolume whose snapshot holds all of a directory; null where there is no such thing, or no right to one. */
+/** The subvolume whose snapshot holds all of a directory on Btrfs with no mount inside; null where another one lies in it. */
 export async function findSubvolume(directory: string, signal: AbortSignal): Promise<string | null> {
-  if (process.getuid?.() !== 0 || statfsSync(directory).type !== BTRFS) return null;
-  if (mountsWithin(directory).some((mount) => mount !== directory)) return null;
   const top = topOf(directory);
   if (!isSubvolume(top)) return null;
   const inside = await listSubvolumes(top, signal);
@@ -25,7 +17,7 @@ export async function findSubvolume(directory: string, signal: AbortSignal): Pro
 }
 
 /** Of `subvolume`, as `name` in the open directory `parent`. Throws `command-failed`, `command-missing`. */
-export async function makeSnapshot(
+export async function makeSubvolumeSnapshot(
   subvolume: string,
   parent: { readonly fd: number },
   name: string,
@@ -36,7 +28,7 @@ export async function makeSnapshot(
 }
 
 /** Removes a snapshot; what is no subvolume is not touched, and false. */
-export async function removeSnapshot(parent: { readonly fd: number }, name: string): Promise<boolean> {
+export async function removeSubvolume(parent: { readonly fd: number }, name: string): Promise<boolean> {
   const path = `/proc/self/fd/${parent.fd}/${name}`;
   if (!isSubvolume(path)) return false;
   await run('btrfs', { args: ['subvolume', 'delete', `/proc/self/fd/3/${name}`], descriptors: [parent.fd] });
