@@ -12,7 +12,7 @@ import { type Seen, differencesOf, lookAtSite, maskedOf } from './kill-look.ts';
 import type { KillPages } from './kill-places.ts';
 import { type ObservedRights, observeRights } from './kill-rights.ts';
 import { RUINED } from './kill-ruin.ts';
-import { NEW_DATABASE, NEW_URI, type Shape, type ShapeName } from './kill-shapes.ts';
+import { NEW_URI, type Shape, type ShapeName, isMade } from './kill-shapes.ts';
 import { ListedTasks } from './listed-tasks.ts';
 
 /** `settled`: the new one, and nobody can take it back any more. */
@@ -229,5 +229,5 @@ function assertServed(pages: ReadonlyMap<string, string>, uris: readonly string[
 
 /** Neither of ours nor of a clone. */
 function isNobodysOwn(database: string, user: string): boolean {
-  return ![database, user].some((name) => name.startsWith('salvor') || name.startsWith(NEW_DATABASE));
+  return ![database, user].some((name) => name.startsWith('salvor') || isMade(name));
 }

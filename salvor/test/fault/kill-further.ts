@@ -107,16 +107,18 @@ const VHOSTS = 'config/server_master/nginx';
 /** In place of Aegir's: switches a site off and on again by one exchange, with time to be hit before and after it. */
 const COMMAND = `#!/usr/bin/perl
 use strict;
+use POSIX;
 my $vhosts = "$ENV{HOME}/${VHOSTS}";
 my ($served, $away) = ("$vhosts/vhost.d/$ENV{SALVOR_SITE}", "$vhosts/$ENV{SALVOR_SITE}.away");
 select(undef, undef, undef, 0.1);
-# renameat2 with RENAME_EXCHANGE, both beside the working directory.
-syscall(316, -100, $served, -100, $away, 2) == 0 or die "$served: $!";
+# renameat2 with RENAME_EXCHANGE; both paths are absolute.
+my $renameat2 = (POSIX::uname())[4] eq 'aarch64' ? 276 : 316;
+syscall($renameat2, -100, $served, -100, $away, 2) == 0 or die "$served: $!";
 select(undef, undef, undef, 0.1);
 `;
 
 function commandOf({ home }: DemoHost): string {
-  return join(home, 'static/aegir.sh');
+  return join(home, 'static/aegir.pl');
 }
 
 /** A policy by which tasks that are Aegir's are handed over to it. */

@@ -7,7 +7,7 @@ import { salvorPlaces } from '../../../demo/salvor-command.ts';
 import { isUnfinishedArchive } from '../../src/archives/unfinished.ts';
 import { linesOf } from './kill-look.ts';
 import { observeRights } from './kill-rights.ts';
-import { NEW_DATABASE, NEW_URI, type Shape } from './kill-shapes.ts';
+import { NEW_URI, type Shape, isMade } from './kill-shapes.ts';
 import { apartDiskOf } from './kill-sites.ts';
 
 type KeptJournal = {
@@ -59,15 +59,13 @@ async function assertNoDatabaseLeft(host: DemoHost, shape: Shape, journals: read
   const made = journals
     .flatMap(({ made: own = [], drops = [] }) => [...own, ...drops].map(({ name }) => name))
     // A deleted site's own stays as it was, empty, until the grace period ends.
-    .filter((name) => name.startsWith('second'));
+    .filter((name) => isMade(name));
   // A copy that was confirmed is in no journal any more.
-  if (isCopyThere(shape)) made.push(NEW_DATABASE);
-  const second = await host.mariadb.query(
-    "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'second%' ORDER BY 1",
-  );
-  assert.deepEqual(linesOf(second), [...new Set(made)].toSorted());
-  const theirs = await host.mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'second%' ORDER BY 1");
-  assert.deepEqual(linesOf(theirs), [...new Set(made)].toSorted());
+  if (isCopyThere(shape)) made.push(shape.database ?? '');
+  const named = async (column: string, table: string): Promise<readonly string[]> =>
+    linesOf(await host.mariadb.query(`SELECT ${column} FROM ${table} ORDER BY 1`)).filter((name) => isMade(name));
+  assert.deepEqual(await named('SCHEMA_NAME', 'information_schema.SCHEMATA'), [...new Set(made)].toSorted());
+  assert.deepEqual(await named('User', 'mysql.user'), [...new Set(made)].toSorted());
   const isOurs = (name: string, user: string): boolean =>
     user.startsWith('salvor') || (name.startsWith('salvor') && !kept.includes(name));
   assert.deepEqual([...(await observeRights(host, isOurs)).keys()], [], 'rights to nothing are left');

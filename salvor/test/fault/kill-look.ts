@@ -14,7 +14,7 @@ import {
 import { databasesOf } from './kill-further.ts';
 import { type KillPages, type ObservedHome, observeHome } from './kill-places.ts';
 import { type ObservedRights, observeRights } from './kill-rights.ts';
-import { NEW_DATABASE, NEW_URI, type Shape, TIMED_BY_TASK } from './kill-shapes.ts';
+import { NEW_DATABASES, NEW_URI, isMade, type Shape, TIMED_BY_TASK } from './kill-shapes.ts';
 import { movedFilesOf } from './kill-sites.ts';
 
 export type Seen = {
@@ -46,13 +46,12 @@ export async function lookAtSite(host: DemoHost, served: KillPages, looked: Look
   const pages = new Map<string, string>();
   for (const uri of new Set([source.uri, site.uri, NEW_URI])) pages.set(uri, await served.read(uri));
   // An undone clone's user stays for as long as its database: which these are, the journals say.
-  const isNew = (name: string, user: string): boolean =>
-    made.size > 0 && (name.startsWith(NEW_DATABASE) || user.startsWith(NEW_DATABASE));
+  const isNew = (name: string, user: string): boolean => made.size > 0 && (isMade(name) || isMade(user));
   const rights = await observeRights(host, (name, user) => databasesOf(site).includes(name) || isNew(name, user));
   return {
     files: lookAtFiles(host, looked),
     database,
-    home: observeHome(host, NEW_DATABASE),
+    home: observeHome(host, NEW_DATABASES),
     rights: withoutNames(rights),
     pages,
   };
@@ -126,7 +125,7 @@ const PASSWORD_OF_USER = /"authentication_string":"[^"]*"|"password_last_changed
 
 function withoutNames(rights: ObservedRights): ObservedRights {
   const plain = (text: string): string =>
-    text.replaceAll(new RegExp(`${NEW_DATABASE}\\w*`, 'g'), 'clone').replaceAll(PASSWORD_OF_USER, '');
+    text.replaceAll(new RegExp(`(?:${NEW_DATABASES.join('|')})\\w*`, 'g'), 'clone').replaceAll(PASSWORD_OF_USER, '');
   return new Map([...rights].map(([name, may]) => [plain(name), plain(may)]));
 }
 

@@ -19,8 +19,8 @@ const NOT_A_PLACE =
 const LOG_IN_OF_SITE = 'drushrc.php';
 const PASSWORD = /(?<=db_passwd\b'?\]?\s*(?:=>|=)?\s*['"]?)[^\s'";$\]=>]+/g;
 
-/** All of the account's home but its sites. Names that each clone gets anew, as `beginning` and a password, stand as one word. */
-export function observeHome({ home }: DemoHost, beginning: string): ObservedHome {
+/** All of the account's home but its sites. Names that each clone gets anew, as `beginnings` and a password, stand as one word. */
+export function observeHome({ home }: DemoHost, beginnings: readonly string[]): ObservedHome {
   const seen = new Map<string, string>();
   const passwords: string[] = [];
   const wordOf = (password: string): string => {
@@ -33,7 +33,9 @@ export function observeHome({ home }: DemoHost, beginning: string): ObservedHome
     const stats = lstatSync(path);
     const isDirectory = stats.isDirectory();
     const content = stats.isSymbolicLink() ? readlinkSync(path) : stats.isFile() ? readFileSync(path, 'latin1') : '';
-    const plain = content.replace(PASSWORD, wordOf).replaceAll(new RegExp(`${beginning}\\w*`, 'g'), 'database');
+    const plain = content
+      .replace(PASSWORD, wordOf)
+      .replaceAll(new RegExp(`(?:${beginnings.join('|')})\\w*`, 'g'), 'database');
     const type = isDirectory ? 'directory' : stats.isSymbolicLink() ? 'link' : stats.isFile() ? 'file' : 'other';
     seen.set(name, `${type} ${(stats.mode & 0o7777).toString(8)} ${stats.uid}:${stats.gid} ${plain}`);
     if (!isDirectory) return;

@@ -1,7 +1,7 @@
 /**
  * What is done to a site while it is hit. Restored: the whole of it, chosen paths, chosen tables, another site's point, a
  * site that does not lie in one piece, one of two databases, a WordPress. Given another name: a clone, also a masked one, a
- * rename, a move to another platform, where Drush updates it, under a new name, with a database of a new name, to another
+ * rename, a move to another platform, where Drush updates it, under a new name, with the database that it has, to another
  * disk. Made of an archive. Taken away, it or a clone of it, also where a database of it can't be saved. Switched off, also
  * by an Aegir that it is handed over to. Each begins with the same ruin of its site and ends, undone, with that ruin again.
  */
@@ -23,10 +23,10 @@ export const SHAPES = [
   'clone',
   'masked',
   'rename',
-  'rename-database',
+  'rename-kept',
   'migrate',
   'migrate-as',
-  'migrate-database',
+  'migrate-kept',
   'elsewhere',
   'import',
   'import-old',
@@ -49,7 +49,7 @@ export type Shape = {
   readonly places?: readonly string[];
   /** What undone ones keep would fill the disk that they come to. */
   readonly isOnSmallDisk?: true;
-  /** The beginning of the name of a database that only the new one has. */
+  /** The beginning of the name of a database that only the new one has: one of `NEW_DATABASES`. */
   readonly database?: string;
   /** Its table of users, where each task puts other words in their place. */
   readonly masked?: string;
@@ -61,9 +61,18 @@ export type Shape = {
   readonly handedOverBy?: string;
 };
 
+/** Whether a database, or a user, is one that a task has made for a site. */
+export function isMade(name: string): boolean {
+  return NEW_DATABASES.some((beginning) => name.startsWith(beginning));
+}
+
 /** The name that sites get. */
 export const NEW_URI = 'second.example.org';
-export const NEW_DATABASE = 'secondexampleorg';
+const NEW_DATABASE = 'secondexampleorg';
+/** Of one that keeps its name: that of its old database is taken. */
+const NEXT_DATABASE = 'harbourexampleor_0';
+/** With the underscore of the server's patterns as it is: no other name is like it. */
+export const NEW_DATABASES: readonly string[] = [NEW_DATABASE, NEXT_DATABASE];
 
 /** What has the time of its task: directories in which the shape `paths` puts an entry, the file that `disable` makes. */
 export const TIMED_BY_TASK: ReadonlySet<string> = new Set(['.', 'modules/custom/harbour', '.maintenance']);
@@ -123,20 +132,17 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
       };
     }
     case 'rename':
-      return renaming(harbour, '--keep-database');
-    case 'rename-database':
       return { ...renaming(harbour), database: NEW_DATABASE };
+    case 'rename-kept':
+      return renaming(harbour, '--keep-database');
     case 'migrate':
-      return migrating(harbour, nextPlatformOf(host), harbour.uri, '--keep-database');
+      return { ...migrating(harbour, nextPlatformOf(host)), database: NEXT_DATABASE };
     case 'migrate-as':
-      return migrating(harbour, nextPlatformOf(host), NEW_URI, '--keep-database');
-    case 'migrate-database':
-      return {
-        ...migrating(harbour, nextPlatformOf(host), NEW_URI),
-        database: NEW_DATABASE,
-      };
+      return { ...migrating(harbour, nextPlatformOf(host), NEW_URI), database: NEW_DATABASE };
+    case 'migrate-kept':
+      return migrating(harbour, nextPlatformOf(host), harbour.uri, '--keep-database');
     case 'elsewhere':
-      return { ...migrating(harbour, apartPlatformOf(host), harbour.uri, '--keep-database'), isOnSmallDisk: true };
+      return { ...migrating(harbour, apartPlatformOf(host)), database: NEXT_DATABASE, isOnSmallDisk: true };
     case 'disable':
       return disabling(harbour);
     case 'beside':
