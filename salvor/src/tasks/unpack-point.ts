@@ -264,6 +264,7 @@ class Unpacking {
       });
     const unpacked = this.#tools.readUnpacked(directory, told);
     if (!this.#tools.isLive) return unpacked;
+    if (told.platform === null) this.#problems.push(this.#nameUnknown(unpacked));
     const taken = takeSettings(this.#site, unpacked, directory, (written) => this.#tools.readUnpacked(written, told));
     if (taken !== null) this.#problems.push(taken);
     const { platform, version } = this.#site;
@@ -272,6 +273,15 @@ class Unpacking {
       platform: told.platform === null ? platform : { ...platform, ...told.platform, version: null },
       version: told.version ?? version,
     };
+  }
+
+  /** What an archive without a manifest of ours and without Aegir's `drushrc.php` leaves open. */
+  #nameUnknown({ databases }: Site): Problem {
+    const { databases: own, platform } = this.#site;
+    const whose =
+      databases.length > 0 ? '' : `, nor what its database was called: its dump is taken for that of ${own[0]?.name}`;
+    const message = `it does not say on which platform and core the site lay then${whose}; it is restored on ${platform.root}, where the site lies now`;
+    return { code: 'archive-says-little', message, path: this.#archive.file.path };
   }
 
   async #aboutUnpacked(directory: string): Promise<UnpackedAbout> {

@@ -72,12 +72,12 @@ describe('on a host that used Aegir yesterday', () => {
   };
 
   /** As `provision-backup` does it: the dump among the files, tar of the directory, the dump away again. */
-  const aegirArchive = (site: DemoSite, name: string, packer: string): string => {
+  const aegirArchive = (site: DemoSite, name: string, packer: string, without = 'no-such'): string => {
     const path = put(join(test.host.home, 'backups', name), '');
     const dump = join(site.path, 'database.sql');
     writeFileSync(dump, dumpOf(site));
     const times = execFileSync('stat', ['-c', '%Y', site.path]).toString().trim();
-    execFileSync('sh', ['-c', `cd '${site.path}' && tar cpf - . | ${packer} > '${path}'`]);
+    execFileSync('sh', ['-c', `cd '${site.path}' && tar cpf - --exclude='./${without}' . | ${packer} > '${path}'`]);
     rmSync(dump);
     execFileSync('touch', ['-d', `@${times}`, site.path]);
     return path;
@@ -151,21 +151,22 @@ describe('on a host that used Aegir yesterday', () => {
     await assertNothingLeft();
   });
 
-  it('settings of an archive of BOA’s that name another log-in give way to those that the site has, and that is told', async () => {
+  it('settings of an archive of BOA’s that name another log-in give way to those that the site has, and that is told, as is what it does not say', async () => {
     const settings = join(market.path, 'settings.php');
     const now = readFileSync(settings);
     const original = await observeSite(test.host, market);
     execFileSync('cp', ['-p', settings, test.host.directory]);
     writeFileSync(settings, now.toString().replaceAll(market.password, 'of-last-year'));
-    const path = aegirArchive(market, 'market.example.org-20240102.030405_1.tar.bz2', 'bzip2 -1');
+    const path = aegirArchive(market, 'market.example.org-20240102.030405_1.tar.bz2', 'bzip2 -1', 'drushrc.php');
     execFileSync('cp', ['-p', join(test.host.directory, 'settings.php'), market.path]);
     await ruin(market);
     const since = new Date();
     const restored = await test.restore(market, (await find(market, path)).id);
-    assert.ok(
-      restored.plan.notes.some(({ code }) => code === 'settings-kept'),
-      JSON.stringify(restored.plan.notes),
+    assert.deepEqual(
+      restored.plan.notes.map(({ code }) => code),
+      ['archive-says-little', 'settings-kept'],
     );
+    assert.match(restored.plan.notes[0]?.message ?? '', /which platform and core the site lay then; it is restored on/);
     const after = await observeSite(test.host, market);
     assertSameSite(toSeconds(original), toSeconds(after), { refreshed: restored.refreshed, since: wholeSecond(since) });
   });
