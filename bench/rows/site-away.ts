@@ -80,7 +80,7 @@ async function visitOurs<T>(
   return { visit, document };
 }
 
-/** What was acknowledged before the switch and is not in the site any more has to stand in the restore's document. */
+/** What was acknowledged before the switch and is not in the site any more is counted, and in the safety point or named. */
 async function requireNamed(
   away: AwaySite,
   { writes }: Visit,
@@ -91,7 +91,8 @@ async function requireNamed(
   const isNamed = problems.some(
     ({ code, path }) => code === 'changed-meanwhile' && path === `${database}.bench_writes`,
   );
-  if (replaced.size > 0 && !(isNamed && (changedMeanwhile?.tables ?? 0) > 0))
+  const isLost = problems.some(({ code }) => code === 'changed-meanwhile') && !isNamed;
+  if (replaced.size > 0 && (isLost || (changedMeanwhile?.tables ?? 0) === 0))
     throw new Error(`${replaced.size} acknowledged writes were replaced, and the restore has not named their table`);
 }
 

@@ -5,7 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Snapshot } from './format/snapshot-file.ts';
-import { NO_CONTENT, encodeContent, encodeNodeHead, encodeSubtree, encodeTree } from './format/tree-node.ts';
+import { encodeNode, encodeTree } from './format/tree-node.ts';
 import type { TreeNode } from './format/tree-node.ts';
 import { parseTreeId } from './ids.ts';
 import { BlobReader } from './pack/blob-reader.ts';
@@ -49,10 +49,4 @@ export async function arrange(
   };
   const tree = parseTreeId(await directory(entries));
   return { repository: repository.withListings(listings), snapshot: { ...like, tree } };
-}
-
-function encodeNode(node: TreeNode): string {
-  const head = encodeNodeHead(node);
-  if (node.subtree !== null) return head + encodeSubtree(node.subtree);
-  return head + (node.type === 'file' ? encodeContent(node.content) : NO_CONTENT);
 }

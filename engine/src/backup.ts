@@ -23,10 +23,11 @@ import { BlobReader } from './pack/blob-reader.ts';
 import type { Repository } from './repository.ts';
 import { findSnapshot, listSnapshots, saveSnapshot } from './snapshots.ts';
 import { displayPath } from './tree/byte-path.ts';
+import { findNode, readListing } from './tree/read-listing.ts';
 import type { SourceEntry } from './tree/source.ts';
 import { TreeRoots } from './tree/tree-root.ts';
 import { BackupRun } from './work/backup-run.ts';
-import type { BackupCounts } from './work/backup-run.ts';
+import type { BackupCounts, NodeFinder } from './work/backup-run.ts';
 import { ParentTrees } from './work/parent-trees.ts';
 import { StorePass } from './work/store-pass.ts';
 import type { CopyState } from './work/store-pass.ts';
@@ -122,7 +123,7 @@ export async function backup(options: BackupOptions): Promise<BackupResult> {
   const began = options.time ?? base.clock();
   const parent = await findParent(base, options, began);
   const reader = await BlobReader.open(base);
-  const run = new BackupRun(pass.pool, new ParentTrees(reader), roots, began);
+  const run = new BackupRun(pass.pool, new ParentTrees(reader), findIn(reader, options), roots, began);
   abort = (error) => run.abort(error);
   const ticking = setInterval(() => reportProgress(options, run, pass), PROGRESS_MS).unref();
   try {
@@ -161,6 +162,16 @@ function requireOnePolynomial(repositories: readonly Repository[]): void {
     const locations = repositories.map((repository) => repository.location).join(', ');
     throw new EngineError('polynomial-differs', { repositories: locations });
   }
+}
+
+function findIn(reader: BlobReader, { repositories }: BackupOptions): NodeFinder {
+  return {
+    node: async (from, path) => {
+      if (repositories.length > 1) throw new RangeError('parts of a snapshot are taken over within one repository');
+      return await findNode(reader, from, path);
+    },
+    listing: (tree) => readListing(reader, tree),
+  };
 }
 
 async function findParent(repository: Repository, options: BackupOptions, now: Date): Promise<Snapshot | null> {

@@ -31,7 +31,7 @@ export type { PathPattern, PatternOptions } from './path-pattern.ts';
 export { CACHE_TAG } from './tree/exclusion.ts';
 export type { ExcludeRules, TagFile } from './tree/exclusion.ts';
 export { entriesOfPaths } from './tree/source.ts';
-export type { Cut, DirectoryEntry, SourceEntry, StreamEntry, TreeEntry } from './tree/source.ts';
+export type { Cut, DirectoryEntry, SourceEntry, StoredEntry, StreamEntry, TreeEntry } from './tree/source.ts';
 export { restore } from './restore.ts';
 export type { RestoreOptions, RestoreProgress, RestoreResult } from './restore.ts';
 export type { OwnerRules } from './restore/plan-owner.ts';

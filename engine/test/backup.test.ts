@@ -4,6 +4,7 @@ import {
   chmodSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   utimesSync,
@@ -156,6 +157,47 @@ describe('backup', () => {
       [id],
     );
     assert.match(restic(join(place.path, 'repository'), ['check', '--read-data']), /no errors/);
+  });
+
+  it('takes over what a snapshot holds without reading it, with other entries in the place of some, whole for restic', async () => {
+    using place = openWorkplace();
+    const site = join(place.path, 'site');
+    makeSite(site, 40);
+    const repository = await makeRepository(join(place.path, 'repository'));
+    const from = await findSnapshot(repository, (await backUp(repository, site)).snapshots[0]?.id ?? '');
+    const late = join(place.path, 'late');
+    makeSite(late, 20);
+    writeFileSync(join(late, 'd2/f2.php'), 'late');
+    const instead: SourceEntry[] = [
+      { kind: 'stored', name: 'd1', from, path: '/site/d1', without: ['f1.php'] },
+      { kind: 'tree', name: 'd2', path: join(late, 'd2') },
+      { kind: 'tree', name: 'new', path: join(late, 'd3') },
+    ];
+    const wanted = { repositories: [repository], paths: ['/salvor/site'] };
+    const result = await backup({
+      ...wanted,
+      source: [{ kind: 'stored', name: 'moved', from, path: '/site', instead, without: ['d0', 'd9'] }],
+    });
+    assert.deepEqual([result.problems, result.bytesRead > 0 && result.bytesRead < 2000], [[], true]);
+    const id = result.snapshots[0]?.id ?? '';
+    await restore({ repository, snapshot: await findSnapshot(repository, id), target: join(place.path, 'out') });
+    for (const gone of ['d0', 'd9', 'd1/f1.php', 'd2']) rmSync(join(site, gone), { recursive: true });
+    renameSync(join(late, 'd2'), join(site, 'd2'));
+    renameSync(join(late, 'd3'), join(site, 'new'));
+    const textOf = (root: string): string[] => readdirSync(root, { recursive: true, encoding: 'utf8' }).toSorted();
+    const out = join(place.path, 'out', 'moved');
+    assert.deepEqual(textOf(out), textOf(site));
+    const isFile = (path: string): boolean => path.includes('.');
+    const expected = describeTree(site);
+    for (const [path, facts] of describeTree(out)) if (isFile(path)) assert.equal(facts, expected.get(path), path);
+    assert.match(restic(join(place.path, 'repository'), ['check', '--read-data']), /no errors/);
+    const other = await makeRepository(join(place.path, 'other'));
+    const stored: SourceEntry = { kind: 'stored', name: 'site', from, path: '/site' };
+    await assert.rejects(backup({ ...wanted, source: [stored], repositories: [repository, other] }));
+    await assert.rejects(
+      backup({ ...wanted, source: [{ ...stored, path: '/gone' }] }),
+      (error) => error instanceof EngineError && error.code === 'path-unknown',
+    );
   });
 
   it('makes each array of a stream that cuts itself one blob, and splits what is larger than a piece', async () => {

@@ -154,6 +154,13 @@ export const NO_CONTENT = 'null}';
 const LISTING_START = '{"nodes":[';
 const LISTING_END = ']}\n';
 
+/** The whole text of a node as it was read. */
+export function encodeNode(node: TreeNode): string {
+  const head = encodeNodeHead(node);
+  if (node.subtree !== null) return head + encodeSubtree(node.subtree);
+  return head + (node.type === 'file' ? encodeContent(node.content) : NO_CONTENT);
+}
+
 /** A whole listing of node texts in order. */
 export function encodeTree(nodes: readonly string[]): string {
   return `${LISTING_START}${nodes.join(',')}${LISTING_END}`;

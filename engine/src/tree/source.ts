@@ -1,5 +1,6 @@
 /** What a backup is made of: a tree of entries, each a path of this machine, a made-up directory, or a byte stream. */
 
+import type { Snapshot } from '../format/snapshot-file.ts';
 import type { ExcludeRules } from './exclusion.ts';
 
 /**
@@ -52,8 +53,23 @@ export type StreamEntry = Owner & {
   readonly open: () => AsyncIterable<Uint8Array>;
 };
 
-/** One entry of a snapshot in the making: a part of the machine, a made-up directory, or a stream of bytes. */
-export type SourceEntry = TreeEntry | DirectoryEntry | StreamEntry;
+/**
+ * What an earlier snapshot of the repository holds at an absolute path: taken over without being read. For a backup into
+ * one repository, the one that holds that snapshot.
+ */
+export type StoredEntry = {
+  readonly kind: 'stored';
+  readonly name: string;
+  readonly from: Snapshot;
+  readonly path: string;
+  /** Of a directory: entries that take the place of those of the same name, or come beside the others. */
+  readonly instead?: readonly SourceEntry[];
+  /** Of a directory: names of what is not taken over. */
+  readonly without?: readonly string[];
+};
+
+/** One entry of a snapshot in the making: a part of the machine, a made-up directory, a stream of bytes, or a part of another snapshot. */
+export type SourceEntry = TreeEntry | DirectoryEntry | StreamEntry | StoredEntry;
 
 /**
  * The entries for absolute paths as restic lays them out: the chain of their real ancestors, with only the wanted

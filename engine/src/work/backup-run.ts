@@ -8,7 +8,9 @@
  */
 import type { Problem } from '../errors.ts';
 import { EngineError, reasonOf } from '../errors.ts';
-import { NO_CONTENT, encodeContent, encodeNodeHead, encodeSubtree } from '../format/tree-node.ts';
+import { NO_CONTENT, encodeContent, encodeNode, encodeNodeHead, encodeSubtree } from '../format/tree-node.ts';
+import type { Snapshot } from '../format/snapshot-file.ts';
+import type { TreeNode } from '../format/tree-node.ts';
 import {
   JOBS_PER_WORKER,
   MAX_BLOB_BYTES,
@@ -22,7 +24,7 @@ import { Exclusion, exclusionText } from '../tree/exclusion.ts';
 import { madeUpHead, realHead } from '../tree/made-up-node.ts';
 import type { FilePlace } from '../tree/read-file.ts';
 import { readNode } from '../tree/read-node.ts';
-import type { DirectoryEntry, SourceEntry, StreamEntry, TreeEntry } from '../tree/source.ts';
+import type { DirectoryEntry, SourceEntry, StoredEntry, StreamEntry, TreeEntry } from '../tree/source.ts';
 import type { TreeRoot, TreeRoots } from '../tree/tree-root.ts';
 import { ask } from './ask.ts';
 import type { JobRunner } from './ask.ts';
@@ -44,6 +46,14 @@ type FileToRead = FilePlace & {
 const SCAN_BATCH = 8;
 const TREE_BATCH = 16;
 
+type NamedNode = { readonly name: string; readonly text: string };
+
+/** Finds what is stored already. */
+export type NodeFinder = {
+  readonly node: (from: Snapshot, path: string) => Promise<TreeNode>;
+  readonly listing: (tree: string) => Promise<Iterable<TreeNode>>;
+};
+
 export class BackupRun {
   readonly problems: Problem[] = [];
   readonly files: BackupCounts = { new: 0, changed: 0, unmodified: 0 };
@@ -56,6 +66,7 @@ export class BackupRun {
   current = '';
   readonly #pool: JobRunner;
   readonly #parents: ParentTrees;
+  readonly #finder: NodeFinder;
   readonly #nowNs: bigint;
   readonly #roots: TreeRoots;
   readonly #streams: StreamRun;
@@ -71,10 +82,11 @@ export class BackupRun {
   /** Jobs that each worker has before it, those that are still being prepared included. */
   readonly #load: number[];
 
-  constructor(pool: JobRunner, parents: ParentTrees, roots: TreeRoots, now: Date) {
+  constructor(pool: JobRunner, parents: ParentTrees, finder: NodeFinder, roots: TreeRoots, now: Date) {
     this.#pool = pool;
     this.#load = Array.from({ length: pool.size }, () => 0);
     this.#parents = parents;
+    this.#finder = finder;
     this.#roots = roots;
     this.#nowNs = BigInt(now.getTime()) * 1_000_000n;
     this.#failed = new Promise<never>((_, reject) => {
@@ -109,9 +121,14 @@ export class BackupRun {
   }
 
   /** A directory that is not walked: its entries one after another. */
-  async #madeUp(path: string, entries: DirectoryEntry['entries'], parentTree: string | null): Promise<string> {
+  async #madeUp(
+    path: string,
+    entries: DirectoryEntry['entries'],
+    parentTree: string | null,
+    beside: readonly NamedNode[] = [],
+  ): Promise<string> {
     const before = await this.#parents.subtrees(parentTree);
-    const nodes: { name: string; text: string }[] = [];
+    const nodes: NamedNode[] = [...beside];
     const names = new Set<string>();
     for await (const entry of entries) {
       const name = byteString(entry.name);
@@ -140,9 +157,23 @@ export class BackupRun {
       }
       case 'stream':
         return this.#stream(path, entry);
+      case 'stored':
+        return this.#takeOver(path, entry);
       default:
         return entry satisfies never;
     }
+  }
+
+  /** A node that is there already; of a directory its listing is made anew where something in it is another. */
+  async #takeOver(path: string, { name, from, path: at, instead, without = [] }: StoredEntry): Promise<string> {
+    const node = { ...(await this.#finder.node(from, at)), name: byteString(name) };
+    if (instead === undefined && without.length === 0) return encodeNode(node);
+    if (node.subtree === null) throw new RangeError(`${at} of a snapshot is no directory`);
+    const others = new Set([...without, ...(instead ?? []).map((entry) => entry.name)].map(byteString));
+    const beside: NamedNode[] = [];
+    for (const child of await this.#finder.listing(node.subtree))
+      if (!others.has(child.name)) beside.push({ name: child.name, text: encodeNode(child) });
+    return encodeNodeHead(node) + encodeSubtree(await this.#madeUp(path, instead ?? [], node.subtree, beside));
   }
 
   /** A file or directory of the machine; null where it is left out, or could not be read, which is then a problem. */

@@ -192,7 +192,7 @@ export class SiteTasks {
           administratorOf: this.#room.administratorOf,
           journals: this.#room.journals,
           readSites: () => this.#sites.all(),
-          unpin: (pinned: string) => this.#points.unpin(row.account, pinned, run.signal),
+          unpin: (pinned: string) => this.#points.unpin(row.account, pinned, row.id, run.signal),
         };
         const confirmed = await confirmTask({ original, point }, tools, run);
         if (original !== null && confirmed.isDropped) await this.#room.log.setUndoUntil(row.id, null);

@@ -70,8 +70,12 @@ export async function isPinned(store: Store, point: string): Promise<boolean> {
   return rows.some(({ pinned }) => pinned === 1);
 }
 
-export async function setUnpinned(store: Store, point: string): Promise<void> {
-  await store.updateTable('points').set({ pinned: 0 }).where('id', '=', point).execute();
+export async function setUnpinned(store: Store, point: string, task: string): Promise<void> {
+  for (const [column, value] of [
+    ['id', point],
+    ['task', task],
+  ] as const)
+    await store.updateTable('points').set({ pinned: 0 }).where(column, '=', value).execute();
 }
 
 /** The safety point of a task that nobody has confirmed, in whichever copy. */
@@ -81,6 +85,8 @@ export async function findPinnedOf(store: Store, task: string): Promise<PointRow
     .selectAll()
     .where('task', '=', task)
     .where('pinned', '=', 1)
+    // One that was made anew at the switch stands for the task.
+    .orderBy('time', 'desc')
     .executeTakeFirst();
   return row ?? null;
 }

@@ -73,19 +73,11 @@ async function* dumpParts(
   });
   for await (const part of parts) {
     const { file, kind, table } = part;
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const open = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const chunk of part.bytes) {
-        hash.update(chunk);
-        bytes += chunk.length;
-        yield chunk;
-      }
-    };
+    const { counted, count } = countBytes(part.bytes);
     const cut = kind === 'table' ? 'given' : 'content';
-    yield { kind: 'stream', name: file, mode: 0o600, mtimeNs: toNs(time), cut, open };
+    yield { kind: 'stream', name: file, mode: 0o600, mtimeNs: toNs(time), cut, open: () => counted };
     const rows = kind === 'table' ? part.rows() : null;
-    files.push({ name: file, kind, table, rows, bytes, sha256: hash.digest('hex') });
+    files.push({ name: file, kind, table, rows, ...count() });
   }
   const directory = makeDirectoryName(database.name);
   onDone({
@@ -102,6 +94,23 @@ async function* dumpParts(
     views: [...facts.views],
     files,
   });
+}
+
+/** Passes bytes on; asked at their end, `count` says how many they were, and their hash. */
+export function countBytes(source: AsyncIterable<Uint8Array>): {
+  readonly counted: AsyncIterable<Uint8Array>;
+  readonly count: () => Pick<ManifestFile, 'bytes' | 'sha256'>;
+} {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const pass = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      yield chunk;
+    }
+  };
+  return { counted: pass(), count: () => ({ bytes, sha256: hash.digest('hex') }) };
 }
 
 function toNs(time: Date): bigint {

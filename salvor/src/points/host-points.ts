@@ -287,17 +287,18 @@ export class HostPoints implements AsyncDisposable {
   }
 
   /**
-   * Ends a point's pin in every copy: from now on it lives as long as the rules say. A copy that can't be read
+   * Ends a point's pin in every copy, and that of others which the same task took: from now on they live as long as the rules
+   * say. A copy that can't be read
    * keeps its pin, which is a problem that is named. Throws `repository-locked` where something is at work on the local one.
    */
-  async unpin(account: string, point: string, signal: AbortSignal): Promise<readonly Problem[]> {
+  async unpin(account: string, point: string, task: string, signal: AbortSignal): Promise<readonly Problem[]> {
     const problems: Problem[] = [];
     for (const copy of copiesOf(this.#places)) {
       try {
         const repository = await this.repositories.open(account, copy);
         const { changed } = await tag(repository, {
           change: { remove: [PIN_TAG] },
-          filter: { tags: [[`point:${point}`]] },
+          filter: { tags: [[`point:${point}`], [`task:${task}`, PIN_TAG]] },
           onSaved: (change) => followMade(this.#store, change),
           signal,
         });
@@ -307,7 +308,7 @@ export class HostPoints implements AsyncDisposable {
         problems.push(problemOfPlace(error, this.locate(account, copy)));
       }
     }
-    await setUnpinned(this.#store, point);
+    await setUnpinned(this.#store, point, task);
     return problems;
   }
 

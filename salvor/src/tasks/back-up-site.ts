@@ -1,6 +1,5 @@
 import type { Problem } from '@salvor/contract';
 import type { Repository } from '@salvor/engine';
-import type { ServerAddress } from '../databases/mariadb/connect.ts';
 import { probeDatabase } from '../databases/mariadb/probe.ts';
 import { SalvorError } from '../errors.ts';
 import type { NewPointPlace } from '../points/account-repositories.ts';
@@ -29,12 +28,10 @@ export type BackupWanted = {
   readonly bytesTotal?: number;
 };
 
-/** Where a site's parts lie: its own places, or where a switch has put them. */
+/** Where a site's parts lie. */
 export type SitePlaces = {
   readonly path: string;
   readonly movedOut: readonly CaptureMoved[];
-  /** Databases whose tables a switch has put into another one, by their own names. */
-  readonly databases: ReadonlyMap<string, { readonly server: ServerAddress; readonly name: string }>;
 };
 
 export type BackupTools = Pick<SwitchTools, 'administratorOf'> & NewPointPlace;
@@ -47,7 +44,7 @@ export function placesOf(site: Site): SitePlaces {
     linked: true,
     path: target,
   }));
-  return { path: site.path, movedOut, databases: new Map() };
+  return { path: site.path, movedOut };
 }
 
 export type BackedUp = CapturedPoint & { readonly tables: number };
@@ -139,11 +136,7 @@ async function probeDatabases(
       continue;
     }
     try {
-      const moved = wanted.places.databases.get(database.name);
-      const readFrom =
-        moved === undefined
-          ? { login: database.login, name: database.name }
-          : { login: await tools.administratorOf(moved.server, site.account.home), name: moved.name };
+      const readFrom = { login: database.login, name: database.name };
       const own = await findOwnNames(site, database, signal);
       notes.push(...own.obstacles.filter(({ code }) => code !== 'database-shared'), ...own.notes);
       const facts = await probeDatabase(readFrom.login, readFrom.name, { signal, names: own.names ?? undefined });

@@ -35,6 +35,10 @@ export async function dropKept(journal: Journal, now: Date, tools: DropTools): P
   const until = Date.parse(journal.undoUntil);
   if (!(until < now.getTime()) && journal.confirmed === undefined)
     return keepIt(`it can be undone until ${journal.undoUntil}`);
+  if (journal.late === 'unknown' && journal.confirmed === undefined)
+    return keepIt(
+      'what was written there while the task ran is in no point: undo brings it back, confirm lets go of it',
+    );
   const late = await findLateWrite(journal, tools);
   if (late !== null) return keepIt(late);
   for (const { server, plan } of journal.switch.tables) {

@@ -61,6 +61,11 @@ export type Journal = {
   readonly isTakenBack?: true;
   /** The directory in which it writes a file that has no name yet: below the root, or the root itself. Absent where it writes none. */
   readonly unfinished?: { readonly root: string; readonly directory: string | null };
+  /**
+   * Whether what was written between the safety point and the switch is in a point: then the safety point is that one, or there
+   * was nothing. Till then what is kept holds the only copy of it. Absent where the task looks for none.
+   */
+  readonly late?: 'unknown' | 'kept';
   /** Databases that the task makes for a new site, with a user of the same name: marked on the server, empty until the switch. */
   readonly made?: readonly DroppedDatabase[];
 };

@@ -30,12 +30,11 @@ export async function findLateFiles(safety: OpenPoint, moves: readonly Move[]): 
   return late;
 }
 
-/** Where a point holds what lay at an absolute path when it was taken. */
-function storedPathAt({ manifest }: OpenPoint, path: string): string {
+/** Where a point holds what lay at an absolute path when it was taken; null for what is in none of the site's places. */
+export function storedPathAt({ manifest }: OpenPoint, path: string): string | null {
   const via = manifest.moved.find(({ target }) => isBeneath(path, target));
-  return via === undefined
-    ? `/site${path.slice(manifest.site.path.length)}`
-    : via.place + path.slice(via.target.length);
+  if (via !== undefined) return via.place + path.slice(via.target.length);
+  return isBeneath(path, manifest.site.path) ? `/site${path.slice(manifest.site.path.length)}` : null;
 }
 
 /** `DATABASE.TABLE` → checksum. */
@@ -55,20 +54,32 @@ export async function sumLiveTables(
   return sums;
 }
 
+/** Tables of a database that changed, and the swap that has put them aside. */
+export type LateTables = { readonly swap: TableSwap; readonly tables: readonly string[] };
+
+/** As a person is told of them: `DATABASE.TABLE`. */
+export function nameTables(late: readonly LateTables[]): readonly string[] {
+  return late.flatMap(({ swap, tables }) => tables.map((table) => `${swap.plan.live}.${table}`));
+}
+
 /** Tables that changed since `before`, found where the switch has put them. */
 export async function findLateTables(
   site: Pick<Site, 'account'>,
   before: TableSums,
   swaps: readonly TableSwap[],
   tools: SumTools,
-): Promise<readonly string[]> {
-  const after = new Map<string, string>();
-  for (const { server, plan } of swaps) {
+): Promise<readonly LateTables[]> {
+  const late: LateTables[] = [];
+  for (const swap of swaps) {
+    const { server, plan } = swap;
+    const after = new Map<string, string>();
     const admin = await tools.administratorOf(server, site.account.home);
     const left = plan.moves.filter(({ leaves }) => leaves).map(({ table }) => table);
     await addSums(after, admin, plan.old, plan.live, left, tools.signal);
+    const tables = left.filter((table) => before.get(`${plan.live}.${table}`) !== after.get(`${plan.live}.${table}`));
+    if (tables.length > 0) late.push({ swap, tables });
   }
-  return [...after].filter(([table, sum]) => before.get(table) !== sum).map(([table]) => table);
+  return late;
 }
 
 export type SumTools = Pick<SwitchTools, 'administratorOf'> & { readonly signal?: AbortSignal };
@@ -96,7 +107,8 @@ async function addSums(
 /** The server reads all rows of a table in one thread. */
 const SESSIONS = 2;
 
-async function* walkStored(safety: OpenPoint, path: string): ReturnType<typeof walkView> {
+async function* walkStored(safety: OpenPoint, path: string | null): ReturnType<typeof walkView> {
+  if (path === null) return;
   try {
     yield* walkView(safety.view, path);
   } catch (error) {

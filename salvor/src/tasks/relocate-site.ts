@@ -30,7 +30,7 @@ import { type NewSiteTools, renaming, requireRewritten, switchTools, tellRewritt
 import { type Identified, planUnobstructed, runPreHook, takeSafetyPoint } from './clone-site.ts';
 import { findNamedTables } from './empty-tables.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
-import { findLateFiles, findLateTables, sumLiveTables } from './late-changes.ts';
+import { findLateFiles, findLateTables, sumLiveTables, nameTables } from './late-changes.ts';
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type PlannedDatabase, planDatabase } from './plan-database.ts';
 import type { IdentityPlanned, IdentityWish } from './plan-identity.ts';
@@ -122,7 +122,7 @@ export async function relocateSite(
       built.point,
       built.switch.moves.filter(({ live }) => live === site.path),
     )),
-    ...(await findLateTables(site, before, built.switch.tables, tools)),
+    ...nameTables(await findLateTables(site, before, built.switch.tables, tools)),
   ]);
   run.note(...late.map((path) => nameLate(path)));
   const page = await followSwitch(place, { ...tools, readSite: () => tools.readSite(newPath) }, run);

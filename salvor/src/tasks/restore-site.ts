@@ -34,7 +34,7 @@ import { type HookPlace, runHook } from './run-hook.ts';
 import { type Switch, type SwitchTools, type TableSwap, makeSwitch } from './switch-site.ts';
 import { syncDisks } from './sync-disks.ts';
 import type { TaskRun } from './task-run.ts';
-import { type Safety, tellLate } from './tell-late.ts';
+import { tellLate } from './tell-late.ts';
 
 export type RestoreTools = Omit<PlanTools, 'signal'> &
   NewPointPlace &
@@ -100,7 +100,14 @@ export async function restoreSite(
     const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
     const isClosing = tools.policy.maintenance && !isKeptClosed(site.path);
     const maintenance = isClosing ? planMaintenance(site.path) : null;
-    run.record({ phase: 'switching', switch: built.switch, undoUntil, graceHours: tools.graceHours, maintenance }); // (1)
+    run.record({
+      phase: 'switching',
+      switch: built.switch,
+      undoUntil,
+      graceHours: tools.graceHours,
+      maintenance,
+      late: 'unknown',
+    }); // (1)
     closeSite(run.journal, run.clock(), run);
     run.note(...(await makeSwitch(built.switch, site.account.home, switchTools(tools, run)))); // (2)
     openSite(run.journal);
@@ -110,8 +117,9 @@ export async function restoreSite(
   // The site is the new one: nothing below may fail the task, and what it finds is told.
   await reloadPhp(tools, run);
   const late = await run.commit('look for late changes', () =>
-    tellLate({ site, plan, done: built.switch, before, safety }, tools, run),
+    tellLate({ site, done: built.switch, before, safety }, tools, run),
   );
+  if (late.isSafe) run.record({ late: 'kept' });
   const page = await followSwitch(place, tools, run);
   const kept = await run.commit('keep', () =>
     keep(run.journal, { ...tools, ...switchTools(tools, run), clock: run.clock }),
@@ -121,7 +129,7 @@ export async function restoreSite(
     safetyPoint: run.journal.point,
     plan: tellCopy(plan.document, source),
     refreshed: built.changed.flatMap(({ shown }) => shown),
-    changedMeanwhile: late,
+    changedMeanwhile: { files: late.files, tables: late.tables },
     page: page?.verdict ?? null,
     undoUntil: run.journal.undoUntil,
   };
@@ -149,7 +157,7 @@ async function takeSafetyPoint(
   plan: RestorePlanned,
   tools: RestoreTools,
   run: TaskRun,
-): Promise<Safety> {
+): Promise<OpenPoint> {
   // What is built on packs that are damaged could not be read either.
   const { spare = null } = problems.length === 0 ? {} : tools;
   const place = spare === null ? {} : { repository: await spare.open(), spare: null };
@@ -162,7 +170,7 @@ async function takeSafetyPoint(
   run.note(...safety.problems);
   run.record({ point: safety.point.manifest.point });
   await tools.remember(safety.point);
-  return { point: safety.point, places };
+  return safety.point;
 }
 
 /** What the restore replaces outside of the site's directory, also where no link leads there any more. */

@@ -15,7 +15,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { type ObservedTree, differences, observeTree } from '../../../demo/observe-site.ts';
 import { EVERYTHING, type FaultHost, hasCode, openFaultHost } from '../fault/fault-host.ts';
@@ -332,11 +332,26 @@ describe('a site with mounts in it', () => {
 
   it('is restored entry by entry, the mounts staying where they are, and undone as well', async () => {
     ruin();
-    const ruined = observe();
-    await using agent = await test.open();
+    let ruined = observe();
+    const late = ['late.txt', 'files/late.txt'];
+    await using agent = await test.open((line) => {
+      if (line !== 'build: begins' || ruined.has('late.txt')) return;
+      for (const path of late) writeFileSync(within(path), 'written while the restore ran\n');
+      ruined = observe();
+    });
     const restored = await agent.restore(test.site.uri, { ...EVERYTHING, point });
     assert.deepEqual([restored.state, restored.problems, restored.plan.switch.files], ['succeeded', [], 'entries']);
     assertSame(original);
+    assert.equal(restored.changedMeanwhile?.files, late.length);
+    const to = join(test.host.directory, 'safety');
+    await agent.restore(test.site.uri, { ...EVERYTHING, point: restored.safetyPoint ?? '', to });
+    assert.deepEqual(
+      // The directory of a mount does not leave: it has the time that it had when the first of the two points was taken.
+      differences(ruined, observeTree(join(to, 'site')), (name) => name === '.' || name === 'files'),
+      [],
+      'the safety point is the site as it left',
+    );
+    rmSync(to, { recursive: true });
     for (const path of mounted) assert.equal(execFileSync('mountpoint', ['-q', path]).length, 0);
     writeFileSync(within('files/since.txt'), 'made after the restore\n');
     await agent.undo(restored.task ?? '');
@@ -382,8 +397,18 @@ describe('a site with mounts in it', () => {
 
   it('gets back a chosen path in a mount by one exchange', async () => {
     ruin();
-    await using agent = await test.open();
-    await agent.restore(test.site.uri, { ...EVERYTHING, point, paths: ['files/pictures', 'modules'] });
+    let isWritten = false;
+    await using agent = await test.open((line) => {
+      if (line !== 'build: begins' || isWritten) return;
+      isWritten = true;
+      writeFileSync(within('modules/late.txt'), 'written while the restore ran\n');
+    });
+    const chosen = await agent.restore(test.site.uri, { ...EVERYTHING, point, paths: ['files/pictures', 'modules'] });
+    assert.deepEqual([chosen.problems, chosen.changedMeanwhile], [[], { files: 1, tables: 0 }]);
+    assert.equal(existsSync(within('modules/late.txt')), false);
+    const holds = async (path: string): Promise<boolean> =>
+      (await agent.ls(chosen.safetyPoint ?? '', dirname(`/site/${path}`))).some((one) => one.path === `/site/${path}`);
+    assert.ok((await holds('modules/late.txt')) && (await holds('files/stray.txt')));
     assert.ok(existsSync(within('files/stray.txt')));
     assert.ok(existsSync(within('files/pictures')));
     await agent.restore(test.site.uri, { ...EVERYTHING, point, paths: ['private', 'files'] });

@@ -53,9 +53,11 @@ export type DumpOptions = {
   readonly defaultsDirectory: string;
   readonly signal?: AbortSignal;
   /** Mean size of what a table is cut into; default 4 KiB. The same table cut in another way is stored once more. */
-  readonly cutBytes?: number;
+  readonly cutBytes?: number | undefined;
   /** Tables of which only the structure is dumped. */
   readonly withoutRows?: readonly string[];
+  /** These alone are dumped, between the head and the tail of the whole. */
+  readonly onlyTables?: readonly string[];
   /** How long a table may be locked by somebody else; default 60. */
   readonly lockWaitSeconds?: number;
   /** Where the site shares the database: only what is its own is dumped, but for routines and events, which no prefix tells apart. */
@@ -126,8 +128,10 @@ export async function* dumpDatabase(
   options: DumpOptions,
 ): AsyncGenerator<DumpPart> {
   const facts = await probeDatabase(login, name, { ...signalOf(options), names: options.names });
-  const isOwn = (table: string): boolean => options.names === undefined || isOwnName(table, options.names);
-  const before = facts.tables.map((table) => table.name);
+  const only = options.onlyTables === undefined ? null : new Set(options.onlyTables);
+  const isOwn = (table: string): boolean =>
+    (options.names === undefined || isOwnName(table, options.names)) && only?.has(table) !== false;
+  const before = facts.tables.map((table) => table.name).filter(isOwn);
   if (before.length === 0) throw new SalvorError('dump-empty', { database: name, user: login.user });
   for (const problem of facts.problems) options.onProblem?.(problem);
   const { views, orphaned, keys, keepsHistory } = await lookCloser(login, facts, options);
@@ -135,7 +139,8 @@ export async function* dumpDatabase(
   let number = 0;
   const seen: string[] = [];
   // What exists but is no table of this pass is left out by name: a view in the place of a table would be dumped as one.
-  const ignored = [...new Set([...facts.views, ...facts.others])];
+  const notWanted = facts.tables.map((table) => table.name).filter((table) => !isOwn(table));
+  const ignored = [...new Set([...facts.views, ...facts.others, ...notWanted])];
   const rowless = options.withoutRows ?? [];
   const history = keepsHistory ? ['--dump-history'] : [];
   const named = [
