@@ -165,6 +165,53 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     await assertNothingElse();
   });
 
+  it('what the other platform lacks, or has older than the site’s tables, is named by the preview and stops a migration and a clone before anything moves', async () => {
+    const root = dirname(dirname(site.path));
+    const code = (platform: string): string => join(platform, 'modules/custom/dredger');
+    const write = (platform: string, update: number): void => {
+      mkdirSync(code(platform), { recursive: true });
+      writeFileSync(join(code(platform), 'dredger.info.yml'), 'name: Dredger\ntype: module\nversion: 1.0.0\n');
+      writeFileSync(join(code(platform), 'dredger.install'), `<?php\nfunction dredger_update_${update}() {}\n`);
+    };
+    write(root, 9302);
+    const runs = 'a:2:{s:6:"module";a:1:{s:7:"dredger";i:0;}s:5:"theme";a:0:{}}';
+    await test.host.mariadb.query(
+      `USE \`${site.database}\`; INSERT INTO config VALUES ('', 'core.extension', '${runs}');
+       INSERT INTO key_value (collection, name, value) VALUES ('system.schema', 'dredger', 'i:9302;');`,
+    );
+    const before = await observeSite(test.host, site);
+    const databases = await test.host.mariadb.query('SHOW DATABASES');
+    for (const [state, has] of [
+      ['module-missing', () => rmSync(code(next), { recursive: true, force: true })],
+      ['module-newer', () => write(next, 9301)],
+    ] as const) {
+      has();
+      for (const args of [
+        ['migrate', site.uri, '--platform', 'drupal_10_next'],
+        ['clone', site.uri, NEW, '--platform', 'drupal_10_next'],
+      ]) {
+        const { plan } = IdentityDocument.parse((await test.attempt([...args, '--dry-run'])).document);
+        assert.deepEqual(
+          plan.obstacles.map((obstacle) => [obstacle.code, obstacle.path]),
+          [[state, 'dredger']],
+          args.join(' '),
+        );
+        const flags = args[0] === 'migrate' ? ['--yes'] : [];
+        const { exit, document, complaint } = await test.attempt([...args, ...flags]);
+        assert.deepEqual([exit, ErrorDocument.parse(document).error.code], [1, 'identity-obstructed']);
+        assert.ok(complaint.includes('module dredger') && complaint.includes(next), complaint);
+      }
+    }
+    assertSameSite(before, await observeSite(test.host, site));
+    assert.equal(await test.host.mariadb.query('SHOW DATABASES'), databases);
+    assert.ok(!existsSync(join(next, 'sites', site.uri)) && !existsSync(join(next, 'sites', NEW)));
+    await assertNothingElse();
+    for (const platform of [root, next]) rmSync(join(platform, 'modules'), { recursive: true });
+    await test.host.mariadb.query(
+      `USE \`${site.database}\`; DELETE FROM config WHERE name = 'core.extension'; DELETE FROM key_value WHERE name = 'dredger';`,
+    );
+  });
+
   it('a migration whose database updates fail leaves the site where it was', async () => {
     for (const flags of [[], ['--keep-database']]) {
       writeDrush(1);
