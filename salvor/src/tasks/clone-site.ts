@@ -17,6 +17,7 @@ import { type BuiltSite, type NewSiteTools, buildNewSite, switchTools } from './
 import { followSwitch, reloadPhp } from './follow-switch.ts';
 import { isEmptyPlace } from './new-place.ts';
 import { type IdentityPlanned, type IdentityWish, planIdentity } from './plan-identity.ts';
+import { sayUntried } from './plan-database.ts';
 import { keep } from './recover-task.ts';
 import { type Switch, makeSwitch } from './switch-site.ts';
 import { type HookPlace, runHook } from './run-hook.ts';
@@ -122,6 +123,7 @@ export async function planUnobstructed(
   const looking = { ...tools, say: (line: string) => run.say(line), signal: run.signal };
   const plan = await run.step('plan', () => planIdentity(site, wish, looking));
   requireUnobstructed(plan, wish);
+  sayUntried(plan.document.notes, { say: (line) => run.say(line) });
   return plan;
 }
 

@@ -21,6 +21,7 @@ import { type BuiltSite, type NewSiteTools, buildNewSite } from './build-new-sit
 import { type Identified, appear, requireUnobstructed, runPreHook } from './clone-site.ts';
 import { type ModuleComparison, compareModules } from './compare-modules.ts';
 import { type InstalledModule, readInstalledModules } from './installed-modules.ts';
+import { sayUntried } from './plan-database.ts';
 import { type ImportPlanned, type ImportWish, planImport } from './plan-import.ts';
 import { provideSettings } from './provide-settings.ts';
 import type { TaskRun } from './task-run.ts';
@@ -43,6 +44,7 @@ export async function importSite(
 ): Promise<Identified> {
   const plan = await run.step('plan', () => planImport(archive, wish, { ...tools, say: (line) => run.say(line) }));
   requireUnobstructed(plan, { operation: 'import' });
+  sayUntried(plan.document.notes, { say: (line) => run.say(line) });
   const { newUri, newPath } = plan.document;
   const { account } = wish;
   run.record({ target: { account: account.name, uri: newUri, path: newPath, home: account.home } });

@@ -12,6 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { codeOf } from '../lib/errno.ts';
+import { makeTenantHome, swapping } from '../lib/beneath/test-tenant.ts';
 import { invertMove, makeMove, planMove, surveyMove } from './move-site.ts';
 
 function makePlaces(): { home: string; live: string; staging: string; staged: string; [Symbol.dispose]: () => void } {
@@ -70,4 +72,43 @@ test('a move that someone else interfered with is neither before nor after', () 
   const move = planMove(places);
   rmSync(places.staged, { recursive: true });
   assert.equal(surveyMove(move), 'lost');
+});
+
+test('a tenant who swaps what the site lies in for a link, while moves are made, gets nothing moved into or out of where it leads', async () => {
+  await using tenant = await makeTenantHome();
+  const sites = tenant.put('sites');
+  tenant.put('sites/x');
+  tenant.put('sites/x/which', 'old');
+  // What a move that follows the link would meet.
+  mkdirSync(join(tenant.foreign, 'x'));
+  const staging = join(tenant.top, 'staging');
+  const places = { home: tenant.home, live: join(sites, 'x'), staging, staged: join(staging, 'site') };
+  mkdirSync(places.staged, { recursive: true });
+  writeFileSync(join(places.staged, 'which'), 'new');
+  const before = tenant.observeForeign();
+  let made = 0;
+  const refused = new Set<string>();
+  let refusals = 0;
+  {
+    await using racer = await tenant.run(swapping(sites, tenant.foreign));
+    const end = Date.now() + 10_000;
+    while ((made < 20 || refusals < 20 || !refused.has('path-leads-out')) && Date.now() < end)
+      try {
+        makeMove(planMove(places));
+        made += 1;
+      } catch (error) {
+        refused.add(codeOf(error) ?? String(error));
+        refusals += 1;
+      }
+    assert.equal(racer.process.exitCode, null);
+  }
+  assert.ok(made >= 20 && refused.has('path-leads-out'), `${made} moves, refused as ${[...refused].join()}`);
+  assert.deepEqual(
+    [...refused].toSorted().filter((code) => !['ENOENT', 'path-leads-out', 'path-missing'].includes(code)),
+    [],
+  );
+  assert.equal(tenant.observeForeign(), before);
+  const away = `${sites}.away`;
+  const live = existsSync(away) ? away : sites;
+  assert.deepEqual([read(join(live, 'x')), read(places.staged)].toSorted(), ['new', 'old']);
 });

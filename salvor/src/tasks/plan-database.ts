@@ -126,6 +126,14 @@ export function nameUntried(server: string, path: string): Problem {
   return { code: 'server-untried', message, path };
 }
 
+/** What a plan shows and nobody may have looked at stands in the log too. */
+export function sayUntried(
+  notes: readonly { readonly code: string; readonly message: string }[],
+  { say }: { readonly say: (line: string) => void },
+): void {
+  for (const { code, message } of notes) if (code === 'server-untried') say(message);
+}
+
 function nameEmptied(path: string, tables: readonly string[]): Problem {
   const more = tables.length > MAX_NAMED ? ` and ${tables.length - MAX_NAMED} more` : '';
   const message = `${tables.slice(0, MAX_NAMED).join(', ')}${more} come back without their rows, as the policy says`;

@@ -23,7 +23,7 @@ import type { Rate, RateKind } from './estimate-restore.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
 import { sumLiveTables } from './late-changes.ts';
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
-import { bytesOfDump } from './plan-database.ts';
+import { bytesOfDump, sayUntried } from './plan-database.ts';
 import { type PlanTools, type RestorePlanned, planRestore } from './plan-restore.ts';
 import { readCopy, tellCopy } from './read-copy.ts';
 import { type RecoveryTools, dropScratchDatabases, keep } from './recover-task.ts';
@@ -67,7 +67,7 @@ export async function restoreSite(
     readCopy(source, run, (point) => planRestore(site, point, scope, { ...tools, signal: run.signal })),
   );
   requireUnobstructed(plan);
-  for (const { code, message } of plan.document.notes) if (code === 'server-untried') run.say(message);
+  sayUntried(plan.document.notes, { say: (line) => run.say(line) });
   const place = placeOfHook(site);
   const { preRestore } = tools.policy;
   const why =

@@ -153,21 +153,29 @@ describe('a hostile tenant', () => {
     const pictures = inSite('files/pictures');
     assert.ok(existsSync(pictures));
     const outcomes: string[] = [];
+    const turns: number[] = [];
     {
       await using racer = await runProgram(swapping(pictures, others.foreign, inSite('files/away')), '/', tenant());
       await using agent = await test.open();
       for (const work of [
         () => agent.backup(test.site.uri, { reason: null }),
         () => agent.restore(test.site.uri, { ...EVERYTHING, point: honest, only: 'files' }),
-      ])
+      ]) {
+        const watched = watchTurns(pictures);
         outcomes.push(
           await work().then(
             ({ state }) => state,
             (error: unknown) => (error as { code?: string }).code ?? String(error),
           ),
         );
+        turns.push(watched.end());
+      }
       assert.equal(racer.process.exitCode, null);
     }
+    assert.ok(
+      turns.every((count) => count >= 10),
+      `a race that was not run: it was seen to turn ${turns.join(' and ')} times`,
+    );
     for (const outcome of outcomes) assert.match(outcome, /^(succeeded|warned|[a-z]+(-[a-z]+)+|E[A-Z]+)$/);
     chmodSync(others.foreign, 0o755);
     untouched();
@@ -322,23 +330,30 @@ describe('a hostile tenant', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=755', 'tmpfs', disk]);
     try {
       execFileSync('cp', ['-a', `${kept}/.`, disk]);
-      for (const step of ['back up', 'build the files', 'switch']) {
+      for (const step of ['back up', 'build the files', 'switch', 'undo']) {
         execFileSync('mount', ['--bind', disk, home]);
         let isGone = false;
+        let isUndoing = false;
+        let restored: string | null = null;
         {
           await using agent = await test.open((line) => {
-            if (line !== `${step}: begins`) return;
+            if (line !== (isUndoing ? 'switch: begins' : `${step}: begins`)) return;
             isGone = true;
             execFileSync('umount', ['-l', home]);
           });
+          if (step === 'undo')
+            restored = (await agent.restore(test.site.uri, { ...EVERYTHING, point: honest, only: 'files' })).task;
+          isUndoing = restored !== null;
           const work =
-            step === 'back up'
-              ? agent.backup(test.site.uri, { reason: null })
-              : agent.restore(test.site.uri, {
-                  ...EVERYTHING,
-                  point: honest,
-                  only: step === 'switch' ? null : 'files',
-                });
+            restored !== null
+              ? agent.undo(restored)
+              : step === 'back up'
+                ? agent.backup(test.site.uri, { reason: null })
+                : agent.restore(test.site.uri, {
+                    ...EVERYTHING,
+                    point: honest,
+                    only: step === 'switch' ? null : 'files',
+                  });
           await assert.rejects(work, (error: unknown) => {
             assert.match(String((error as { code?: unknown }).code), /^([a-z]+(-[a-z]+)+|E[A-Z]+)$/, String(error));
             return true;
@@ -351,6 +366,8 @@ describe('a hostile tenant', () => {
         {
           await using agent = await test.open();
           assert.match((await agent.backup(test.site.uri, { reason: null })).state, /^(succeeded|warned)$/);
+          // What was to be undone is kept, and still can be.
+          if (restored !== null) await agent.confirm((await agent.undo(restored)).task ?? '');
         }
         assert.equal(existsSync(join(home, '.salvor')), false);
         execFileSync('umount', [home]);
@@ -372,4 +389,21 @@ function withoutTimes(text: string): string {
 
 async function* bytesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
+}
+
+/** Looks every millisecond: how often what lies there was a directory and then none, or the other way round. */
+function watchTurns(path: string): { readonly end: () => number } {
+  let turns = 0;
+  let last: boolean | null = null;
+  const looking = setInterval(() => {
+    const now = lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    if (last !== null && now !== last) turns += 1;
+    last = now;
+  }, 1);
+  return {
+    end: () => {
+      clearInterval(looking);
+      return turns;
+    },
+  };
 }
