@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { generateKey, initRepository, openMemoryStorage } from '@salvor/engine';
 import { bareSite } from '../sites/bare-site.ts';
@@ -23,7 +23,7 @@ describe('a night of an account', () => {
   /** What a night of these sites gives, and the point of each read back. */
   async function capture(
     uris: readonly string[],
-    tools: Partial<Pick<CaptureAccountTools, 'readSwitched'>> = {},
+    tools: Partial<Pick<CaptureAccountTools, 'readSwitched' | 'frozen'>> = {},
   ): Promise<{ readonly captured: CapturedAccount; readonly points: readonly OpenPoint[] }> {
     const repository = await initRepository(openMemoryStorage(), { kind: 'key', text: generateKey() });
     const account = { ...ACCOUNT, home };
@@ -85,5 +85,37 @@ describe('a night of an account', () => {
         [false, ['site-switched']],
       ],
     );
+  });
+
+  it('reads all files again, as they change, where what froze them gave way, and keeps nothing of before', async () => {
+    const frozen = mkdtempSync(join(tmpdir(), 'salvor-frozen-'));
+    try {
+      mkdirSync(join(frozen, 'sites/there.test/files'), { recursive: true });
+      // Of the other file nothing could be read.
+      writeFileSync(join(frozen, 'sites/there.test/files/a'), 'of the instant');
+      writeFileSync(join(home, 'sites/there.test/files/b'), 'b');
+      let isSpoilt = false;
+      const from = (path: string): string | null => (isSpoilt ? null : `${frozen}/./${relative(home, path)}`);
+      const { captured, points } = await capture(['there.test'], {
+        frozen: {
+          readFrom: from,
+          timeOf: (path) => (from(path) === null ? null : new Date(0)),
+          findSpoilt: () => {
+            const problems = isSpoilt ? [] : [{ code: 'snapshot-full', message: 'it ran full' }];
+            isSpoilt = true;
+            return Promise.resolve(problems);
+          },
+        },
+      });
+      assert.deepEqual(
+        captured.problems.map(({ uri, problem }) => [uri, problem.code]),
+        [[null, 'snapshot-full']],
+      );
+      assert.equal(captured.files?.files.new, 2 + 2, 'files of the site, and manifests');
+      const [point] = points;
+      assert.deepEqual([point?.manifest.complete, point?.manifest.files], [true, { count: 2, bytes: 2 }]);
+    } finally {
+      rmSync(frozen, { recursive: true });
+    }
   });
 });
