@@ -10,7 +10,7 @@ const KINDS = ['salvor', 'server', 'connections', 'cancel', 'site-full', 'state-
 /** A dozen of the steps, two by each kind: all of them by all kinds is for `npm run kills`. */
 const HITS = 2 * KINDS.length;
 
-const RESTORES: readonly ShapeName[] = ['whole', 'paths', 'tables', 'into', 'scattered'];
+const RESTORES: readonly ShapeName[] = ['whole', 'paths', 'tables', 'into', 'scattered', 'pair', 'wordpress'];
 /** Soon done beside another shape, and leaves no trace that the other one would see, as times of directories are. */
 const SMALL_RESTORE: ShapeName = 'tables';
 
