@@ -80,6 +80,15 @@ describe('the databases of a switch', () => {
     return connection;
   };
 
+  /** A visitor of the new table: the old one has no such row. */
+  const writeToRestored = async (table: string, signal: AbortSignal): Promise<void> => {
+    await using connection = await openConnection(server.admin);
+    while (!signal.aborted) {
+      await connection.execute(`UPDATE ${table} SET i = 77 - i WHERE i IN (7, 70)`);
+      await sleep(5);
+    }
+  };
+
   it('change places all at once: while the second is in use the first waits too, and an undo takes both back', async () => {
     const both = [await prepare(), await prepare()];
     const [first, second] = [both[0]?.plan.live ?? '', both[1]?.plan ?? assert.fail()];
@@ -141,14 +150,24 @@ describe('the databases of a switch', () => {
     await assertAre(both, 'present');
   });
 
-  it('on two servers go back where the second one has to give way, within seconds', async () => {
+  it('on two servers go back where the second one has to give way, within seconds, and what was written to the first meanwhile is named', async () => {
     await using other = await openTestServer();
     const both = [await prepare(), await prepare(other)];
     const wanted = switchOf(both);
     const tools = toolsOf(() => {}, [other]);
+    const { live = '', scratch = '' } = both[0]?.plan ?? {};
+    const end = new AbortController();
+    const writing = writeToRestored(`${live}.t1`, end.signal);
     const reader = await openReader(other, `${both[1]?.plan.live}.t1`);
     lines.length = 0;
     await assert.rejects(makeSwitch(wanted, '/', tools), hasCode('swap-locked'));
+    end.abort();
+    await writing;
+    await server.server.query(`UPDATE ${scratch}.t1 SET i = 7`);
+    assert.deepEqual(
+      lines.filter((line) => line.includes('was written to')),
+      [`${live}.t1 was written to while the restored one was live: what was written then goes with that`],
+    );
     assert.ok(lines.includes(`${both[0]?.plan.live} goes back: ${both[1]?.plan.live} can't move`), lines.join('\n'));
     assert.equal(
       lines.filter((line) => line.includes('waits for')).length,

@@ -9,6 +9,7 @@ import type { SwapPlan } from '../databases/mariadb/plan-swap.ts';
 import { waitForOpenTransactions } from '../databases/mariadb/rename-tables.ts';
 import { settleSwap, settleSwapBriefly, type SwapResult } from '../databases/mariadb/settle-swap.ts';
 import { finishSwaps, moveTables, revertSwaps } from '../databases/mariadb/swap.ts';
+import { type WriteTimes, readWriteTimes, writtenSince } from '../databases/mariadb/written-since.ts';
 import { SalvorError } from '../errors.ts';
 import type { SwitchTools, TableSwap } from './switch-site.ts';
 
@@ -23,12 +24,14 @@ export async function moveAllTables(tables: readonly TableSwap[], home: string, 
         admin,
         plans.map(({ live }) => live),
       );
-  const moved: OfServer[] = [];
+  const moved: (OfServer & { readonly before: WriteTimes })[] = [];
   for (const server of servers) {
     const { admin, plans } = server;
     const names = plans.map(({ live }) => live).join(', ');
     const onWait = (transactions: readonly string[]): void =>
       tools.say(`${names} waits for: ${transactions.join('; ') || 'an unknown lock'}`);
+    // Only those of which another one is waited for can have to go back.
+    const before = server === servers.at(-1) ? new Map<string, string>() : await readWriteTimes(admin, plans);
     try {
       await moveTables(admin, plans, moved.length === 0 ? { onWait } : { onWait, attempts: 1 });
     } catch (error) {
@@ -36,10 +39,12 @@ export async function moveAllTables(tables: readonly TableSwap[], home: string, 
         for (const one of moved.toReversed()) {
           tools.say(`${one.plans.map(({ live }) => live).join(', ')} goes back: ${names} can't move`);
           await revertSwaps(one.admin, one.plans);
+          for (const table of writtenSince(one.before, await readWriteTimes(one.admin, one.plans)))
+            tools.say(`${table} was written to while the restored one was live: what was written then goes with that`);
         }
       throw error;
     }
-    moved.push(server);
+    moved.push({ ...server, before });
   }
 }
 
