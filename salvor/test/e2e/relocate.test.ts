@@ -78,6 +78,13 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     for (const path of [next, join(next, 'sites'), join(next, 'vendor'), join(next, 'vendor/bin')])
       lchownSync(path, test.host.account.uid, test.host.account.gid);
     await writePlatform(test.host.account, { name: 'drupal_10_next', root: next });
+    // As Drush from 10 on has them, beside one of another site.
+    const places = join(test.host.home, '.drush/sites');
+    mkdirSync(places);
+    writeFileSync(yaml(site.uri), aliasOf(site.uri, root));
+    writeFileSync(yaml(other.uri), aliasOf(other.uri, root));
+    for (const path of [places, yaml(site.uri), yaml(other.uri)])
+      lchownSync(path, test.host.account.uid, test.host.account.gid);
     was = await observeSite(test.host, site);
     otherWas = await observeSite(test.host, other);
   });
@@ -95,6 +102,8 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     await test.host.mariadb.query(`SET ${names.join(', ')}, GLOBAL max_statement_time = ${statement}`);
   };
   const context = (uri: string): string => join(test.host.home, '.drush', `${uri}.alias.drushrc.php`);
+  const yaml = (uri: string): string => join(test.host.home, '.drush/sites', `${uri.replace('.', '-')}.site.yml`);
+  const aliasOf = (uri: string, root: string): string => `live:\n  root: ${root}\n  uri: '${uri}'\n`;
   const client = (uri: string): string => join(test.host.home, 'clients/admin', uri);
   const called = (): string => readFileSync(join(test.host.home, 'static/drush.log'), 'utf8');
   const rows = async (): Promise<ObservedDatabase> => {
@@ -119,6 +128,8 @@ describe('rename and migrate', { concurrency: 1 }, () => {
       [
         [`.drush/${NEW}.alias.drushrc.php`, 'made'],
         [`.drush/${site.uri}.alias.drushrc.php`, 'removed'],
+        ['.drush/sites/bazaar-example.org.site.yml', 'made'],
+        ['.drush/sites/market-example.org.site.yml', 'removed'],
         ['distro/001/drupal-10-prod/sites/sites.php', 'changed'],
         [`clients/admin/${NEW}`, 'made'],
         [`clients/admin/${site.uri}`, 'removed'],
@@ -151,12 +162,19 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     );
     assert.equal((await observePage(site.url)).status, 200);
     assert.ok(!existsSync(context(site.uri)) && readlinkSync(client(NEW)) === renamed.path);
+    const root = dirname(dirname(site.path));
+    assert.equal(readFileSync(yaml(NEW), 'utf8'), aliasOf(NEW, root));
+    assert.deepEqual(
+      [existsSync(yaml(site.uri)), readFileSync(yaml(other.uri), 'utf8')],
+      [false, aliasOf(other.uri, root)],
+    );
     await assertNothingElse();
 
     const undone = await test.undo(done.task);
     assertSameSite(was, await observeSite(test.host, site));
     assert.ok(!existsSync(renamed.path));
     assert.deepEqual([readFileSync(context(site.uri), 'utf8'), readlinkSync(client(site.uri))], [aegir, site.path]);
+    assert.deepEqual([readFileSync(yaml(site.uri), 'utf8'), existsSync(yaml(NEW))], [aliasOf(site.uri, root), false]);
     assert.equal((await observePage(site.url)).status, 200);
     const again = await test.undo(undone.task);
     assert.ok(!existsSync(site.path) && existsSync(renamed.path));
@@ -289,6 +307,7 @@ describe('rename and migrate', { concurrency: 1 }, () => {
     assert.deepEqual([done.state, done.problems], ['succeeded', []]);
     assert.equal(called().trim(), `--root=${next} --uri=${NEW} --yes updatedb`);
     assert.ok(!existsSync(site.path) && existsSync(join(next, 'sites', NEW, 'settings.php')));
+    assert.deepEqual([readFileSync(yaml(NEW), 'utf8'), existsSync(yaml(site.uri))], [aliasOf(NEW, next), false]);
     const found = await test.run(['sites'], SitesDocument);
     assert.deepEqual(
       found.map(({ uri, platform, problems }) => [uri, platform, problems]),
