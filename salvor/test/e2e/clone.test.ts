@@ -1,6 +1,16 @@
 /** A site becomes two: each with its own database, user and files, and neither is touched by what becomes of the other. */
 import assert from 'node:assert/strict';
-import { existsSync, lchownSync, readFileSync, readdirSync, readlinkSync, renameSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -80,11 +90,18 @@ describe('clone', { concurrency: 1 }, () => {
       symlinkSync(to, join(site.path, name));
       lchownSync(join(site.path, name), test.host.account.uid, test.host.account.gid);
     }
+    const aliases = dirname(yaml(NEW));
+    mkdirSync(aliases);
+    writeFileSync(yaml(site.uri), aliasOf(site.uri));
+    for (const path of [aliases, yaml(site.uri)]) lchownSync(path, test.host.account.uid, test.host.account.gid);
     was = await observeSite(test.host, site);
     otherWas = await observeSite(test.host, other);
   });
   after(() => test[Symbol.asyncDispose]());
 
+  /** As Drush from 10 on has its aliases. */
+  const yaml = (uri: string): string => join(test.host.home, '.drush/sites', `${uri.replace('.', '-')}.site.yml`);
+  const aliasOf = (uri: string): string => `live:\n  root: ${dirname(dirname(site.path))}\n  uri: '${uri}'\n`;
   const clone = (): Promise<IdentityDocument> => test.run(['clone', site.uri, NEW], IdentityDocument);
   const query = (sql: string): Promise<string> => test.host.mariadb.query(sql);
   const databases = (): Promise<string> => query('SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY 1');
@@ -140,6 +157,7 @@ describe('clone', { concurrency: 1 }, () => {
       plan.names.map(({ path, change }) => [path.slice(test.host.home.length + 1), change]),
       [
         [`.drush/${NEW}.alias.drushrc.php`, 'made'],
+        ['.drush/sites/copy-example.org.site.yml', 'made'],
         [`clients/admin/${NEW}`, 'made'],
       ],
     );
@@ -191,6 +209,10 @@ describe('clone', { concurrency: 1 }, () => {
       [['notes', 2, 1]],
     );
     await assertWhole(`${DATABASE}_0`);
+    assert.deepEqual(
+      [site.uri, NEW].map((uri) => readFileSync(yaml(uri), 'utf8')),
+      [site.uri, NEW].map(aliasOf),
+    );
     const notes = await query(`SELECT body, changed FROM \`${DATABASE}_0\`.notes ORDER BY id`);
     assert.deepEqual(notes.trim().split('\n'), [
       `${php('sites/copy.example.org/files/ü.png')}\t2020-01-01 00:00:00`,
