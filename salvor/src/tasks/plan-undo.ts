@@ -15,6 +15,7 @@ import { listHooks } from '../policies/task-steps.ts';
 import { stayingNames } from '../points/left-out.ts';
 import { type Journal, isMaking, siteAfter } from './journal.ts';
 import { type Move, type PlaceMove, isMoveKept } from './move-site.ts';
+import { findRelocationFault } from './relocate-directory.ts';
 import { scratchName } from './scratch-names.ts';
 import type { Switch, SwitchTools, TableSwap } from './switch-site.ts';
 
@@ -81,7 +82,12 @@ export function judgeKept({ moves }: Switch): readonly string[] {
     ...[...away].map((path) => `${path} is not there: is its file system mounted?`),
     ...moves
       .filter((move) => !away.has(move.staging) && !isMoveKept(move))
-      .map(({ live }) => `${live} is not where the task has put it, or what it replaced is not kept any more`),
+      .map((move) => {
+        const path = 'inode' in move ? findRelocationFault(move) : move.live;
+        return 'inode' in move && path === move.live
+          ? `there is something at ${path} again, where the site would go back to`
+          : `${path} is not where the task has put it, or what it replaced is not kept any more`;
+      }),
   ];
 }
 

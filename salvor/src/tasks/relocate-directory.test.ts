@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { invertMove, isMoveKept, makeMove, surveyMove } from './move-site.ts';
+import { judgeKept } from './plan-undo.ts';
 import { type RelocateMove, planRelocation } from './relocate-directory.ts';
 
 type Places = Disposable & {
@@ -89,6 +90,20 @@ test('from every half of it the move is finished, and taken back', () => {
       assert.equal(surveyMove(move), isFinished ? 'after' : 'before', half);
       assert.deepEqual(said(isFinished ? to : from), isFinished ? ['new', 'new'] : ['old', 'old'], half);
     }
+});
+
+test('what keeps it from going back is named by the place where it is: a file that is gone, the old place that is taken', () => {
+  using places = makePlaces();
+  const { move, from, to } = places;
+  makeMove(move);
+  const why = (): readonly string[] => judgeKept({ moves: [move], tables: [] });
+  assert.deepEqual(why(), []);
+  mkdirSync(from);
+  assert.match(why().join(), new RegExp(`^there is something at ${from} again`));
+  rmSync(join(to, 'files/link'));
+  assert.match(why().join(), new RegExp(`^${to}/files/link is not where`));
+  renameSync(to, `${to}.away`);
+  assert.match(why().join(), new RegExp(`^${to} is not where`));
 });
 
 test('what somebody has put in the new place stays there, and a directory that is gone is lost', () => {

@@ -105,6 +105,18 @@ export function isRelocationKept(move: RelocateMove): boolean {
   return inodeOfSpot(places.from) === null;
 }
 
+/** Of one that can't go back: what of it is not where it was put, or its old place, which is taken. */
+export function findRelocationFault(move: RelocateMove): string {
+  using places = openPlaces(move);
+  if (places.at() !== move.to) return move.to;
+  using directory = openAt(move.home, move.to);
+  const lost = move.within.find((entry) => {
+    using spots = openEntry(move, entry, directory);
+    return surveyPlaces({ leaves: entry.liveInode, comes: entry.stagedInode }, spots) !== 'after';
+  });
+  return lost === undefined ? move.live : `${move.to}/${bytesOf(lost.path).toString('utf8')}`;
+}
+
 type Places = Disposable & { readonly from: OwnSpot; readonly to: OwnSpot; readonly at: () => string | null };
 
 function openPlaces(move: RelocateMove): Places {
