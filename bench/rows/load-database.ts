@@ -4,6 +4,7 @@ import { chmodSync, closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compareTables } from '../../salvor/src/databases/mariadb/compare.ts';
 import { openConnection } from '../../salvor/src/databases/mariadb/connect.ts';
+import { findEqualTables } from '../../salvor/src/databases/mariadb/equal-tables.ts';
 import { readSwapFacts } from '../../salvor/src/databases/mariadb/inspect-swap.ts';
 import { loadDump } from '../../salvor/src/databases/mariadb/load.ts';
 import { planSwap, WHOLE_DATABASE } from '../../salvor/src/databases/mariadb/plan-swap.ts';
@@ -67,7 +68,7 @@ export async function measureLoadDatabase(context: RowContext): Promise<RowFigur
     files: site.tables,
     bytes: site.dumpBytes,
     growth: null,
-    note: `${site.tables} tables, ${site.rows} rows; the server's CPU counts; ours reads a repository, counts every row and switches`,
+    note: `${site.tables} tables, ${site.rows} rows; the server's CPU counts; ours reads a repository, counts every row and switches as a restore does`,
   };
 }
 
@@ -107,7 +108,9 @@ async function restoreOurs({ server, name, parts, expected }: LoadedSite, contex
   }
   const definer = { user: 'root', host: 'localhost' };
   const wish = { live: name, scratch: scratch.database, old: `salvor_${id}_old`, definer, definers };
-  const plan = planSwap(await readSwapFacts(admin, wish), { ...wish, scope: WHOLE_DATABASE });
+  const planned = planSwap(await readSwapFacts(admin, wish), { ...wish, scope: WHOLE_DATABASE });
+  // As a restore does: copies that are equal in every value need not change places.
+  const plan = { ...planned, mayStay: await findEqualTables(admin, planned, { signal: context.signal }) };
   const { problems } = await applySwap(admin, plan);
   if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
   return async () => {
