@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backup, forgetNamed, listSnapshots } from '@salvor/engine';
+import { PIN_TAG, backup, forgetNamed, listSnapshots } from '@salvor/engine';
 import { openConnection } from '../../src/databases/mariadb/connect.ts';
 import { openAccountRepository } from '../../src/points/repositories.ts';
 import { EVERYTHING, type FaultHost, hasCode, openFaultHost } from './fault-host.ts';
@@ -303,6 +303,14 @@ describe('a restore that meets a fault', () => {
     assert.equal(readFileSync(changed, 'utf8'), 'written while the restore ran\n');
     rmSync(changed);
     await test.host.mariadb.query(`DELETE FROM \`${database}\`.sessions WHERE sid LIKE 'late-%'`);
+    await agent.confirm(restored.task ?? '');
+    const { repository: opened } = await openAccountRepository(test.config, test.host.account.name, 'local');
+    const { snapshots } = await listSnapshots(opened, { tags: [`task:${restored.task ?? ''}`] });
+    assert.deepEqual(
+      snapshots.map(({ tags }) => tags.includes(PIN_TAG)),
+      [false, false],
+      'both live as long as the rules say',
+    );
   });
 
   it('asks for more of a name that two points begin with', async () => {
