@@ -67,8 +67,12 @@ test('a switch that had not moved anything is taken back: the old site, and noth
 test('a switch that had moved is finished: the new site, and the old one kept', async () => {
   using places = openPlaces();
   for (const move of places.journal.switch?.moves ?? []) makeMove(move);
-  const { state, journal } = await recoverTask(places.journal, places.tools);
+  const lines: string[] = [];
+  const late = { ...places.journal, late: 'unknown' } as const;
+  const { state, journal } = await recoverTask(late, { ...places.tools, say: (line) => void lines.push(line) });
   assert.equal(state, 'succeeded');
+  assert.match(lines.join('\n'), /between the safety point and the switch may be in no point/);
+  assert.equal(journal.late, 'unknown');
   assert.equal(journal.phase, 'kept');
   assert.deepEqual(places.written, [journal]);
   assert.equal(readFileSync(join(places.live, 'which'), 'utf8'), 'new');

@@ -113,10 +113,16 @@ async function recover(journal: Journal, tools: RecoveryTools): Promise<Recovere
   }
 }
 
+const LATE_UNKNOWN =
+  'what was written between the safety point and the switch may be in no point: what is kept holds it, and stays until undo or confirm';
+
 /** Updates that were begun have changed the new tables: these go as an undo takes them, and the old ones come back. */
 async function endSwitched(journal: Journal, tools: RecoveryTools): Promise<Recovered> {
   const { switch: done } = journal;
-  if (journal.update !== 'pending' || done === null) return await keep(journal, tools);
+  if (journal.update !== 'pending' || done === null) {
+    if (journal.late === 'unknown') tools.say(LATE_UNKNOWN);
+    return await keep(journal, tools);
+  }
   const name = (index: number): string => scratchName(journal.task, 'back', index);
   const back = await planSwitchBack(done, journal.site.home, name, tools);
   const scratchDatabases = [
