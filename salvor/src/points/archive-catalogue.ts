@@ -169,7 +169,9 @@ export async function lookAtArchive(account: string, named: string): Promise<Fou
     uri: null,
   };
   const archive = toArchive(account, file, await lookAtFile(file, readHostZone()), []);
-  return archive ?? refuse('it is neither a tar file nor a dump');
+  if (archive === null) return refuse('it is neither a tar file nor a dump');
+  // Never the id of the point that it was written of: that one may be here, and has what the archive lacks, its passwords.
+  return { ...archive, id: idOf(file) };
 }
 
 /** Null for what is neither an archive nor a dump, such as the notes that people keep beside them. */

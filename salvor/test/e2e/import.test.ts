@@ -27,7 +27,7 @@ import {
   observeSite,
   observeTree,
 } from '../../../demo/observe-site.ts';
-import { salvorPlaces } from '../../../demo/salvor-command.ts';
+import { runRestic, salvorPlaces } from '../../../demo/salvor-command.ts';
 import { readAliases } from '../../src/sites/read-alias.ts';
 import { filesBeneath } from '../../src/sites/read-beneath.ts';
 import type { TarMember } from '../../src/archives/tar/tar-member.ts';
@@ -46,6 +46,7 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
   let newPath: string;
   let room: string;
   let ours: string;
+  let oursOf: string;
 
   before(async () => {
     room = mkdtempSync(join(tmpdir(), 'salvor-import-'));
@@ -59,7 +60,8 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
        CREATE SEQUENCE numbers; CREATE TABLE counted (id INT DEFAULT NEXTVAL(numbers) PRIMARY KEY, body TEXT); INSERT INTO counted (body) VALUES ('one'), ('two');`,
     );
     was = await observeSite(test.host, site);
-    const { archive } = await test.run(['backup', site.uri], BackupDocument);
+    const { archive, point } = await test.run(['backup', site.uri], BackupDocument);
+    oursOf = point ?? '';
     ours = join(room, 'somewhere-else.tar.gz');
     copyFileSync(archive?.path ?? '', ours);
   });
@@ -189,6 +191,10 @@ describe('import', { concurrency: 1, timeout: 300_000 }, () => {
     assert.deepEqual([uid, mode & 0o777], [test.host.account.uid, 0o440]);
     await undo(done);
     assert.ok(!existsSync(context));
+    // The archive lacks the passwords that its point has: no snapshot of it may be taken for that point.
+    const { output } = await runRestic(test.host, ['snapshots', '--json']);
+    const found = (JSON.parse(output) as { tags: string[] }[]).filter(({ tags }) => tags.includes(`point:${oursOf}`));
+    assert.equal(found.length, 1);
   });
 
   it('makes one of an archive of Aegir’s that was made on another host, under another name', async () => {
