@@ -58,6 +58,7 @@ export class ImportTasks {
       const plan = tellBeside(document, asked, config, host.sites);
       return previewOf(plan);
     }
+    // What is refused is refused at once; whether it is handed over is asked again when its turn has come.
     judgeBeside(asked, config, host.sites);
     await this.#siteTasks.expireKept();
     const path = `${platform.root}/sites/${uri}`;

@@ -13,6 +13,7 @@ import { SalvorError } from '../errors.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { backUpSite, placesOf } from './back-up-site.ts';
+import { switchingTo } from './journal.ts';
 import { type BuiltSite, type NewSiteTools, buildNewSite, switchTools } from './build-new-site.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
 import { isEmptyPlace } from './new-place.ts';
@@ -65,8 +66,7 @@ export async function appear(
   // As in a restore: journal (1), parts (2), journal (3).
   const switching = switchTools(tools, run);
   await run.commit('switch', async () => {
-    const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
-    run.record({ phase: 'switching', switch: built.switch, undoUntil, graceHours: tools.graceHours }); // (1)
+    run.record(switchingTo(built.switch, tools.graceHours, run.clock())); // (1)
     run.note(...(await makeSwitch(built.switch, site.account.home, switching))); // (2)
     run.record({ phase: 'switched' }); // (3)
   });

@@ -17,6 +17,7 @@ import type { NewPointPlace } from '../points/account-repositories.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { backUpSite, placesOf } from './back-up-site.ts';
+import { switchingTo } from './journal.ts';
 import { type Move, planMove } from './move-site.ts';
 import { type DeletePlanned, type DeleteTools, type StayingDatabase, planDelete } from './plan-delete.ts';
 import { nameStaying } from './plan-deleted-database.ts';
@@ -55,12 +56,8 @@ export async function deleteSite(site: Site, tools: DeleteSiteTools, run: TaskRu
 
   // As in a restore: journal (1), parts (2), journal (3).
   await run.commit('switch', async () => {
-    const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
     run.record({
-      phase: 'switching',
-      switch: wanted,
-      undoUntil,
-      graceHours: tools.graceHours,
+      ...switchingTo(wanted, tools.graceHours, run.clock()),
       drops: plan.databases.map(dropOf),
     }); // (1)
     run.note(...(await makeSwitch(wanted, site.account.home, switching))); // (2)

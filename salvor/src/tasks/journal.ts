@@ -129,3 +129,13 @@ export function parseJournal(text: string, path: string): Journal {
   const { staging, ...rest } = journal;
   return { ...rest, version: 2, stagings: staging === null ? [] : [staging] };
 }
+
+/** What is written down before the first part changes places, whatever the task is: what does, and until when it can be undone. */
+export function switchingTo(
+  parts: Switch,
+  graceHours: number,
+  now: Date,
+): Pick<Journal, 'switch' | 'undoUntil' | 'graceHours'> & { readonly phase: 'switching' } {
+  const undoUntil = new Date(now.getTime() + graceHours * 3_600_000).toISOString();
+  return { phase: 'switching', switch: parts, undoUntil, graceHours };
+}

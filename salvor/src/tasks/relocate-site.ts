@@ -25,6 +25,7 @@ import type { OpenPoint } from '../points/open-point.ts';
 import { checkLogIns } from '../sites/check-log-ins.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { buildOutside, stagingsOf } from './build-names.ts';
+import { switchingTo } from './journal.ts';
 import { buildDatabase, nameDatabases } from './build-databases.ts';
 import { type NewSiteTools, renaming, requireRewritten, switchTools, tellRewritten } from './build-new-site.ts';
 import { type Identified, planUnobstructed, runPreHook, takeSafetyPoint } from './clone-site.ts';
@@ -93,13 +94,9 @@ export async function relocateSite(
   const switching = switchTools(tools, run);
   const isUpdated = plan.platform.root !== site.platform.root;
   await run.commit('switch', async () => {
-    const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
     const maintenance = tools.policy.maintenance ? planMaintenance(site.path) : null;
     run.record({
-      phase: 'switching',
-      switch: built.switch,
-      undoUntil,
-      graceHours: tools.graceHours,
+      ...switchingTo(built.switch, tools.graceHours, run.clock()),
       maintenance,
       ...(plan.newDatabases ? { drops: plan.databases.map(({ database }) => dropOf(database)) } : {}),
       ...(isUpdated ? { update: 'pending' } : {}),

@@ -17,6 +17,7 @@ import type { OpenPoint } from '../points/open-point.ts';
 import { isKeptClosed } from '../sites/kept-closed.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { type SitePlaces, backUpSite, placesOf } from './back-up-site.ts';
+import { switchingTo } from './journal.ts';
 import { type BuiltPart, buildFiles, locateBuilt, planMoves } from './build-files.ts';
 import { buildDatabase, nameDatabases } from './build-databases.ts';
 import type { Rate, RateKind } from './estimate-restore.ts';
@@ -97,14 +98,10 @@ export async function restoreSite(
   // change places (2), then the journal says that they have (3). Recovery reads (1) and asks disk and server.
   await run.commit('switch', async () => {
     for (const changed of built.changed) refreshTimes(changed, run.clock());
-    const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
     const isClosing = tools.policy.maintenance && !isKeptClosed(site.path);
     const maintenance = isClosing ? planMaintenance(site.path) : null;
     run.record({
-      phase: 'switching',
-      switch: built.switch,
-      undoUntil,
-      graceHours: tools.graceHours,
+      ...switchingTo(built.switch, tools.graceHours, run.clock()),
       maintenance,
       late: 'unknown',
     }); // (1)

@@ -15,7 +15,7 @@ import { SalvorError } from '../errors.ts';
 import { type OwnSpot, openSpot } from '../lib/beneath/spot.ts';
 import { type Site, siteKey } from '../sites/site.ts';
 import { type ClosedCheck, type PageCheck, checkClosed, checkPage } from './check-page.ts';
-import type { Journal, JournalSite } from './journal.ts';
+import { type Journal, type JournalSite, switchingTo } from './journal.ts';
 import { locateMaintenance } from './maintenance.ts';
 import { type AvailabilityPlanned, type AvailabilityTools, planAvailability } from './plan-availability.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
@@ -50,8 +50,7 @@ export async function switchAvailability(
   const parts = await run.step('prepare the switch', () => prepareSwitch(site, plan, tools, run));
   // As in a restore: journal (1), parts (2), journal (3).
   await run.commit('switch', async () => {
-    const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
-    run.record({ phase: 'switching', switch: parts, undoUntil, graceHours: tools.graceHours }); // (1)
+    run.record(switchingTo(parts, tools.graceHours, run.clock())); // (1)
     run.note(...(await keepingSiteTime(run.journal.site, () => makeSwitch(parts, site.account.home, switching)))); // (2)
     run.record({ phase: 'switched' }); // (3)
   });

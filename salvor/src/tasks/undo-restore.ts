@@ -10,7 +10,7 @@ import type { Account } from '../sites/account.ts';
 import { isKeptClosed } from '../sites/kept-closed.ts';
 import type { Site } from '../sites/site.ts';
 import { followSwitch, reloadPhp } from './follow-switch.ts';
-import { type Journal, isMaking, siteAfter } from './journal.ts';
+import { type Journal, isMaking, siteAfter, switchingTo } from './journal.ts';
 import { closeSite, openSite, planMaintenance } from './maintenance.ts';
 import { type RecoveryTools, keep } from './recover-task.ts';
 import { findChangedIn, refreshTimes } from './refresh-php.ts';
@@ -62,10 +62,9 @@ export async function undoRestore(original: Journal, tools: UndoTools, run: Task
   // As in a restore: journal (1), parts (2), journal (3).
   await run.commit('switch', async () => {
     for (const files of changed) refreshTimes(files, run.clock());
-    const undoUntil = new Date(run.clock().getTime() + tools.graceHours * 3_600_000).toISOString();
     const isClosing = tools.policy.maintenance && !isServing && !isKeptClosed(now.path);
     const maintenance = isClosing ? planMaintenance(now.path) : null;
-    run.record({ phase: 'switching', switch: back, undoUntil, graceHours: tools.graceHours, maintenance }); // (1)
+    run.record({ ...switchingTo(back, tools.graceHours, run.clock()), maintenance }); // (1)
     closeSite(run.journal, run.clock(), run);
     const makeBack = (): Promise<readonly Problem[]> => makeSwitch(back, home, switching);
     run.note(...(isServing ? await keepingSiteTime(original.site, makeBack) : await makeBack())); // (2)
