@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compareTables } from '../../salvor/src/databases/mariadb/compare.ts';
-import { openConnection } from '../../salvor/src/databases/mariadb/connect.ts';
 import { findEqualTables } from '../../salvor/src/databases/mariadb/equal-tables.ts';
 import { readSwapFacts } from '../../salvor/src/databases/mariadb/inspect-swap.ts';
 import { loadDump } from '../../salvor/src/databases/mariadb/load.ts';
@@ -101,11 +100,8 @@ async function restoreOurs({ server, name, parts, expected }: LoadedSite, contex
   });
   const defaultsDirectory = join(context.place.work, 'clients');
   const { definers } = await loadDump(scratch, parts, { defaultsDirectory, admin, signal: context.signal });
-  {
-    await using connection = await openConnection(admin);
-    const differences = await compareTables(connection, scratch.database, expected);
-    if (differences.length > 0) throw new Error(differences.map(({ message }) => message).join('; '));
-  }
+  const differences = await compareTables(admin, scratch.database, expected, { signal: context.signal });
+  if (differences.length > 0) throw new Error(differences.map(({ message }) => message).join('; '));
   const definer = { user: 'root', host: 'localhost' };
   const wish = { live: name, scratch: scratch.database, old: `salvor_${id}_old`, definer, definers };
   const planned = planSwap(await readSwapFacts(admin, wish), { ...wish, scope: WHOLE_DATABASE });

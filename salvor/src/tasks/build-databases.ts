@@ -92,12 +92,12 @@ export async function buildDatabase(
     await run.audit('create-database', `database ${database.name}`, () =>
       remakeDatabase(admin, database.name, stored, run.signal),
     );
-  await using connection = await openConnection(admin, { signal: run.signal });
-  const differences = await compareTables(connection, built.name, expected);
+  const differences = await compareTables(admin, built.name, expected, { signal: run.signal });
   if (differences.length > 0) {
     const what = differences.slice(0, 5).map(({ message }) => message);
     throw new SalvorError('restore-differs', { site: site.uri, what: what.join('; ') });
   }
+  await using connection = await openConnection(admin, { signal: run.signal });
   await emptyTables(connection, built.name, planned.emptied);
   if (isOfOther(site, point.manifest) && planned.facts !== null && coming.has(`${database.prefix}options`))
     await keepOwnAddresses(admin, site, database, built.name);

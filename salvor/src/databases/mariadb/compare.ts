@@ -2,7 +2,8 @@
  * Holds a loaded database against what its dump's manifest says of it.
  */
 import { SalvorError } from '../../errors.ts';
-import { type DatabaseConnection, serverErrorNumber } from './connect.ts';
+import { type DatabaseConnection, type DatabaseLogin, openConnection, serverErrorNumber } from './connect.ts';
+import { inSessions } from './in-sessions.ts';
 import { countRows, type DatabaseProblem, readTables, type TableFacts } from './probe.ts';
 
 export type ExpectedTable = { readonly table: string; readonly rows: number };
@@ -12,29 +13,39 @@ export type ExpectedTable = { readonly table: string; readonly rows: number };
  * estimated). Empty where all is as expected. Throws as a statement does.
  */
 export async function compareTables(
-  connection: DatabaseConnection,
+  admin: DatabaseLogin,
   database: string,
   expected: readonly ExpectedTable[],
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<readonly DatabaseProblem[]> {
-  const problems: DatabaseProblem[] = [];
+  await using connection = await openConnection(admin, options);
   const found = new Map((await readTables(connection, database)).map((table) => [table.name, table]));
-  for (const { table, rows } of expected) {
+  const problems = new Map<string, DatabaseProblem>();
+  await inSessions(expected, { admin, ...options }, async (session, { table, rows }) => {
     const facts = found.get(table);
-    found.delete(table);
-    if (facts === undefined) {
-      problems.push({ code: 'table-missing', name: table, message: `${table} is missing` });
-      continue;
-    }
-    const counted = await countOrNull(connection, database, facts);
-    if (counted === rows) continue;
-    const message =
-      counted === null ? `${table} cannot be read` : `${table} has ${counted} rows and should have ${rows}`;
-    problems.push({ code: counted === null ? 'table-unreadable' : 'rows-differ', name: table, message });
-  }
-  for (const table of found.keys()) {
-    problems.push({ code: 'table-unexpected', name: table, message: `${table} is not in the manifest` });
-  }
-  return problems;
+    const counted = facts === undefined ? null : await countOrNull(session, database, facts);
+    if (counted === rows) return;
+    problems.set(table, nameDifference(table, { rows, counted, isThere: facts !== undefined }));
+  });
+  const known = new Set(expected.map(({ table }) => table));
+  const unexpected = [...found.keys()].filter((table) => !known.has(table));
+  return [
+    ...expected.flatMap(({ table }) => problems.get(table) ?? []),
+    ...unexpected.map((table) => ({
+      code: 'table-unexpected' as const,
+      name: table,
+      message: `${table} is not in the manifest`,
+    })),
+  ];
+}
+
+function nameDifference(
+  table: string,
+  { rows, counted, isThere }: { readonly rows: number; readonly counted: number | null; readonly isThere: boolean },
+): DatabaseProblem {
+  if (!isThere) return { code: 'table-missing', name: table, message: `${table} is missing` };
+  if (counted === null) return { code: 'table-unreadable', name: table, message: `${table} cannot be read` };
+  return { code: 'rows-differ', name: table, message: `${table} has ${counted} rows and should have ${rows}` };
 }
 
 async function countOrNull(

@@ -93,14 +93,13 @@ describe('dump and load', () => {
 
   test('rows counted from the stream are the rows of each table, names of every kind of trouble included', async () => {
     const parts = await dumpAll(server, asRoot(), admin.name);
-    await using connection = await openConnection(server.admin, { database: admin.name });
     const expected = parts
       .filter((part) => part.kind === 'table')
       .map((part) => ({ table: part.table ?? '', rows: part.rows }));
     assert.ok(expected.length > 20);
     assert.ok(expected.some((entry) => entry.table === 'new\nline' && entry.rows === 2));
     await server.server.query('SET GLOBAL event_scheduler = OFF');
-    assert.deepEqual(await compareTables(connection, admin.name, expected), []);
+    assert.deepEqual(await compareTables(server.admin, admin.name, expected), []);
     await server.server.query('SET GLOBAL event_scheduler = ON');
   });
 
@@ -177,10 +176,9 @@ describe('dump and load', () => {
     });
     assert.equal(await fingerprint(server, scratch.database), await fingerprint(server, admin.name));
     assert.equal(progress.at(-1), parts.length - 1);
-    await using connection = await openConnection(server.admin, { database: scratch.database });
     assert.deepEqual(
       await compareTables(
-        connection,
+        server.admin,
         scratch.database,
         parts.filter((p) => p.kind === 'table').map((p) => ({ table: p.table ?? '', rows: p.rows })),
       ),
@@ -421,8 +419,7 @@ describe('dump and load', () => {
       scratch,
       cut('table', 'a', () => Buffer.from('DROP TABLE IF EXISTS a; CREATE TABLE a (i INT);')),
     );
-    await using connection = await openConnection(server.admin, { database: scratch.database });
-    const problems = await compareTables(connection, scratch.database, [
+    const problems = await compareTables(server.admin, scratch.database, [
       { table: 'a', rows: 5 },
       { table: 'gone', rows: 0 },
     ]);

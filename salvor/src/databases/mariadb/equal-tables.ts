@@ -11,6 +11,7 @@
  */
 import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName } from './connect.ts';
 import { readForeignKeys } from './foreign-keys.ts';
+import { inSessions, SESSIONS } from './in-sessions.ts';
 import { locateTables } from './inspect-swap.ts';
 import { type EqualTable, stubsOf, type SwapPlan } from './plan-swap.ts';
 import { checksumTables, readTables } from './probe.ts';
@@ -31,8 +32,6 @@ const SHORT_SWITCH_MS = 300;
 const MAX_HOLD_MS = 500;
 /** A larger one changes places sooner than it is read. */
 const MAX_TABLE_BYTES = 2 * 1024 * 1024;
-/** Two processors are what a small host has. */
-const SESSIONS = 2;
 
 /**
  * Which tables of a plan are equal on both sides: definition, number of rows, and every value of every row, to the byte.
@@ -254,19 +253,4 @@ function isSameStamp(before: string, now: string | undefined): boolean {
   const [madeBefore, writtenBefore] = before.split('/');
   const [made, written] = (now ?? '').split('/');
   return made === madeBefore && (written === writtenBefore || written === '');
-}
-
-/** Does it for each in two sessions. Both have ended when the first failure is thrown. */
-async function inSessions<Item>(
-  items: readonly Item[],
-  { admin, signal }: { readonly admin: DatabaseLogin; readonly signal?: AbortSignal | undefined },
-  act: (connection: DatabaseConnection, item: Item) => Promise<void>,
-): Promise<void> {
-  const queue = [...items];
-  const work = async (): Promise<void> => {
-    await using connection = await openConnection(admin, { signal });
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await act(connection, item);
-  };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(SESSIONS, queue.length) }, work));
-  for (const one of ended) if (one.status === 'rejected') throw one.reason;
 }
