@@ -1,7 +1,7 @@
 /**
  * Changes a dump while it streams, so that a user without rights may load it into a database of any name: definers are
  * taken out and told, events are made disabled, locks of tables go, and where the database that was dumped is named as its
- * own, the name goes.
+ * own, the name goes; so does what makes that database and goes into it.
  *
  * Only what the dump tool itself writes is changed: definers and a trigger's names at the beginning of a statement; of what
  * the server writes with the database's name, wherever it lies, the sequences in defaults and views and the functions in
@@ -41,6 +41,12 @@ const LINE = /^(?:--|#|\/\*M!999999\\- )/;
 const ORIGIN = /^-- Host: .*? {4}Database: (.+)$/;
 /** In a database that nobody else knows it keeps nobody out, and would keep out a sequence that a default is taken from. */
 const LOCK = new RegExp(`^LOCK TABLES ${NAME} WRITE;`);
+/** Of a whole dump with `--databases` or out of phpMyAdmin: makes the database that was dumped, and goes into it. */
+const SURROUNDING = new RegExp(
+  `^(?:CREATE DATABASE (?:/\\*!32312 IF NOT EXISTS\\*/ |IF NOT EXISTS )?(${NAME})[^;'"\`]*;` +
+    `|/\\*!40000 DROP DATABASE IF EXISTS (${NAME})\\*/;|USE (${NAME});)`,
+  'i',
+);
 const DELIMITER = /^delimiter[ \t]+(\S+)[^\n]*(?:\n|$)/i;
 
 /** The longest beginning of a statement that is looked at: names, an account and a schedule are far shorter. */
@@ -73,6 +79,8 @@ export class DumpRewriter {
   #delimiter = ';';
   #isAtStart = true;
   #kind: 'table' | 'view' | 'other' = 'other';
+  /** The database that a whole dump is of by its own statements, quoted. */
+  #surrounding: string | null = null;
   #quote = '';
   #comment: 'none' | 'line' | 'block' = 'none';
 
@@ -113,6 +121,7 @@ export class DumpRewriter {
       this.#at += lock[0].length;
       return;
     }
+    if (this.#leaveOutSurrounding(rest)) return;
     const delimiter = DELIMITER.exec(rest);
     if (delimiter !== null) {
       this.#delimiter = delimiter[1] ?? ';';
@@ -123,6 +132,18 @@ export class DumpRewriter {
     this.#isAtStart = false;
     this.#kind = TABLE.test(rest) ? 'table' : 'other';
     this.#rewrite(rest);
+  }
+
+  /** The scratch database is there and is used. A second database passes, and the server refuses it. */
+  #leaveOutSurrounding(rest: string): boolean {
+    if (this.#stopsAtRows || this.#delimiter !== ';') return false;
+    const [whole, made, dropped, used] = SURROUNDING.exec(rest) ?? [];
+    const name = made ?? dropped ?? used;
+    if (whole === undefined || name === undefined || (this.#surrounding ?? name) !== name) return false;
+    this.#surrounding = name;
+    if (this.#origin === '') this.#origin = name;
+    this.#at += whole.length;
+    return true;
   }
 
   #rewrite(rest: string): void {
