@@ -30,6 +30,8 @@ export type Seen = {
 
 /** A switch gives a PHP file whose content it changes a time of its own, and a directory of chosen paths the system does. */
 const PHP_FILE = /\.(?:php|inc|module|install|theme|profile|engine)$/;
+/** Of a place that is one file, as Aegir's context of a site is: written anew where a site is switched off and on. */
+const OF_FILE_PLACE = /\/\.$/;
 /** What a new database has in front of what it holds: a site that gets another one has both for a while. */
 const OF_NEW = 'new ';
 
@@ -105,7 +107,7 @@ export function maskedOf({ database }: Seen, table: string): string {
 /** One line for each; none where both are the same site. */
 export function differencesOf(before: Seen, now: Seen): readonly string[] {
   const isRefreshed = (name: string, was: ObservedFile, is: ObservedFile): boolean =>
-    (PHP_FILE.test(name) || TIMED_BY_TASK.has(name)) &&
+    (PHP_FILE.test(name.replace(OF_FILE_PLACE, '')) || TIMED_BY_TASK.has(name)) &&
     // A new log-in has a password of its own in it each time; what else it says is compared with the home.
     (was.content === is.content || basename(name) === 'drushrc.php') &&
     was.mode === is.mode &&
