@@ -34,6 +34,15 @@ test('the name changes in paths and links that are the site’s, and in no other
     assert.equal(renameInText(before, naming('a.test', 'b.test')), after ?? before, before);
 });
 
+test('a path by a name and a port that sites.php gives the site is its own, by another port it is not', () => {
+  const served: Naming = { ...naming('a.test', 'b.test'), aliases: ['8080.127.0.0.1', 'www.a.test'] };
+  for (const [before, after] of [
+    ['http://127.0.0.1:8080/sites/a.test/x', 'http://127.0.0.1:8080/sites/b.test/x'],
+    ['http://127.0.0.1:8081/sites/a.test/x http://127.0.0.1/sites/a.test/x', null],
+  ] as const)
+    assert.equal(renameInText(before, served), after ?? before, before);
+});
+
 test('a migration without another name changes the root alone', () => {
   const moved = naming('a.test', 'a.test', '/h/next');
   const text = 'sites/a.test /h/plat/sites/a.test/x /h/plat/sites/all https://a.test/';

@@ -70,10 +70,16 @@ export function oldNamesOf({ uri, hosts = [] }: Pick<Naming, 'uri' | 'hosts'>): 
 /** Whether `sites/old` at `at` is no path of another code base or host. */
 function isOwnPath(text: string, at: number, own: ReadonlySet<string>): boolean {
   const head = text.slice(Math.max(0, at - MAX_HEAD), at).replace(HEAD_START, '');
-  const host = /^(?:[A-Za-z][A-Za-z0-9+.-]*:)?\/\/(?:[^/@]*@)?([A-Za-z0-9.-]+)/.exec(head)?.[1];
-  if (host !== undefined) return own.has(host.toLowerCase());
+  const [, host, port] = /^(?:[A-Za-z][A-Za-z0-9+.-]*:)?\/\/(?:[^/@]*@)?([A-Za-z0-9.-]+)(?::(\d+))?/.exec(head) ?? [];
+  if (host !== undefined) return isOwnHost(own, host, port);
   // `/sites/old` is a path of the site's pages, or goes on behind a root; other absolute paths are told by `Naming`.
   return head === '/' || !head.startsWith('/');
+}
+
+/** Whether a link leads to one of the names, which are in small letters; one for a port alone stands there as `name:80` or, of `sites.php`, `80.name`. */
+export function isOwnHost(own: ReadonlySet<string>, host: string, port: string | undefined): boolean {
+  const name = host.toLowerCase();
+  return own.has(name) || (port !== undefined && (own.has(`${name}:${port}`) || own.has(`${port}.${name}`)));
 }
 
 /** The pattern by which a text holds the old name, and no longer one. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { TestHost } from '../sites/layouts/test-host.ts';
+import { TestHost, wpConfigOf } from '../sites/layouts/test-host.ts';
 import type { Site } from '../sites/site.ts';
 import { invertMove, makeMove, planMove } from './move-site.ts';
 import { type NamesTask, findContexts, planNames } from './plan-names.ts';
@@ -155,6 +155,29 @@ test('a migration takes further names along, and the context names the platform 
     assert.equal(text(`${NEXT}/sites/sites.php`), `<?php\n$sites['shop.test'] = 'a.test';\n`);
     assert.equal(text(`${SEVEN}/sites/sites.php`), `<?php\n # ours\n$sites['b.shop.test'] = 'b.test';\n`);
   });
+});
+
+test('of a WordPress on shared code the names in sites.php change where there is one, and none is made', async () => {
+  using host = new TestHost();
+  host.user('o1', 2001, O1);
+  host.aegirHome(O1);
+  const code = `${O1}/static/blogs`;
+  host.wordpress(code);
+  host.write(`${code}/sites/a.test/wp-config.php`, wpConfigOf('a'));
+  const find = async (): Promise<Site> =>
+    (await host.find()).sites.find(({ uri }) => uri === 'a.test') ?? assert.fail('no WordPress');
+  const task: NamesTask = { operation: 'rename', to: siteOn(host, code, 'c.test') };
+  const namesOfWordPress = async (wanted: NamesTask): Promise<string[]> =>
+    namesOf(host, await find(), wanted).filter((line) => line.includes('sites.php'));
+  assert.deepEqual(await namesOfWordPress(task), []);
+  host.write(`${code}/sites/sites.php`, SITES_PHP.replace('shop.test', '8080.127.0.0.1'));
+  assert.deepEqual(await namesOfWordPress(task), ['changed static/blogs/sites/sites.php']);
+  switchNames(host, await find(), task, () => {
+    const text = readFileSync(host.at(`${code}/sites/sites.php`), 'utf8');
+    assert.equal(text, SITES_PHP.replace("'shop.test'] = 'a.test'", "'8080.127.0.0.1'] = 'c.test'"));
+  });
+  assert.deepEqual(await namesOfWordPress({ operation: 'clone', to: siteOn(host, code, 'c.test') }), []);
+  assert.deepEqual(await namesOfWordPress({ operation: 'delete' }), ['changed static/blogs/sites/sites.php']);
 });
 
 test('a delete takes lines and files of the site alone', async () => {

@@ -66,7 +66,7 @@ export function planNames(site: Site, task: NamesTask): NamesPlan {
   const found: Findings = { changes: [], obstacles: [], notes: [] };
   const files = filesBeneath(homesOf(account));
   planDrush(site, task, files, found);
-  if (site.cms === 'drupal' && directoryOf(site) !== null) planSitesPhp(site, task, files, found);
+  if (directoryOf(site) !== null) planSitesPhp(site, task, files, found);
   planLinks(site, task, found);
   const changes: NameChange[] = [];
   for (const change of found.changes) {
@@ -204,8 +204,13 @@ function planSitesPhp(site: Site, task: NamesTask, files: PhpFiles, found: Findi
     if (isLink(path, files)) found.obstacles.push(problemAt('name-is-link', path, LINK));
     else found.changes.push({ path, before, after, like });
   };
-  // Without such a file Drupal knows no site but the default one.
-  const isFirst = task.operation !== 'delete' && to !== 'default' && target === null && isOfEight(task.to.platform);
+  // Without such a file Drupal knows no site but the default one. Other systems have one where somebody made it theirs.
+  const isFirst =
+    site.cms === 'drupal' &&
+    task.operation !== 'delete' &&
+    to !== 'default' &&
+    target === null &&
+    isOfEight(task.to.platform);
   const own = isFirst ? [{ name: task.to.uri, uri: to }] : [];
   if (task.operation === 'clone') return change(next, target, { add: own }, target === null ? site.settings : next);
   const names = namesInSitesPhp(bytes, from);

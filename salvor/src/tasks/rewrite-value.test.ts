@@ -58,6 +58,16 @@ describe('renaming in a value', () => {
     for (const [before, after] of changed) assert.equal(rewrite(before), after);
   });
 
+  it('takes a path by a name and a port that sites.php gives the site for its own, by another port it does not', () => {
+    const served = { ...renaming, aliases: ['8080.127.0.0.1'] };
+    for (const [before, after] of [
+      ['http://127.0.0.1:8080/sites/old.com/x', 'http://127.0.0.1:8080/sites/new-name.org/x'],
+      ['http:\\/\\/127.0.0.1:8080\\/sites\\/old.com', 'http:\\/\\/127.0.0.1:8080\\/sites\\/new-name.org'],
+      ['http://127.0.0.1:8081/sites/old.com/x http://127.0.0.1/sites/old.com/x', null],
+    ] as const)
+      assert.equal(rewriteValue(Buffer.from(before), served).value.toString(), after ?? before, before);
+  });
+
   it("leaves what is another host's, another site's, a longer name or a mail address", () => {
     const left = [
       'https://cdn.example/sites/old.com/files/a.png',

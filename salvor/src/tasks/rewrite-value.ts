@@ -5,6 +5,7 @@
  * Pure, and on bytes: a value's character set does not matter, as names of sites are ASCII.
  */
 import { looksSerialised, rewriteSerialised } from '../lib/php-serialised.ts';
+import { escapePattern, isOwnHost } from '../sites/rename-in-text.ts';
 
 export type Renaming = {
   readonly oldUri: string;
@@ -128,14 +129,9 @@ function rewriteText(value: Buffer, { place, renaming, own }: Patterns, counts: 
 /** Whether the path at `at` is one of a link to a host that is not the site, or of a name that every code base has. */
 function isForeign(text: string, at: number, { directory }: Renaming, own: ReadonlySet<string>): boolean {
   const head = text.slice(Math.max(0, at - MAX_LINK_HEAD), at).replace(LINK_START, '');
-  const host = new RegExp(`^(?:[A-Za-z][A-Za-z0-9+.-]*:)?${SLASH}${SLASH}(?:[^/@\\\\]*@)?([A-Za-z0-9.-]+)`).exec(
-    head,
-  )?.[1];
-  if (host !== undefined) return !own.has(host.toLowerCase());
+  const link = new RegExp(`^(?:[A-Za-z][A-Za-z0-9+.-]*:)?${SLASH}${SLASH}(?:[^/@\\\\]*@)?([A-Za-z0-9.-]+)(?::(\\d+))?`);
+  const [, host, port] = link.exec(head) ?? [];
+  if (host !== undefined) return !isOwnHost(own, host, port);
   // Its own place was taken before: what is left is below another root.
   return directory !== undefined && new RegExp(`^${SLASH}.`).test(head) && !new RegExp(`^${SLASH}$`).test(head);
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }
