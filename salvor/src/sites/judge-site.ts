@@ -73,8 +73,11 @@ export function judgeSite(candidate: SiteCandidate, evidence: Evidence): Verdict
   if (!isKnown && !marks.hasAny && read.says === 'unreadable')
     return refuse('settings-unreadable', read.problems[0]?.message ?? 'its settings can not be read');
   if (!isKnown && !marks.hasAny && read.says === 'none') return refuse('no-database', 'its settings name no database');
-  const others = evidence.siblings.filter((other) => other.place === 'directory');
-  if (!isKnown && place !== 'directory' && read.says !== 'named' && others.length > 0)
+  const isShared =
+    evidence.siblings.some((other) => other.place === 'directory') ||
+    // WordPress itself has none: there are no sites in it now.
+    (candidate.cms === 'wordpress' && isRealDirectory(`${platform.root}/sites`));
+  if (!isKnown && place !== 'directory' && read.says !== 'named' && isShared)
     return place === 'default'
       ? refuse('default', ONLY_DEFAULT)
       : refuse('no-database', 'its settings name no database: they pick those of a directory in sites');

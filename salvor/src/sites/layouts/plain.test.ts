@@ -243,6 +243,19 @@ const layouts: readonly Layout[] = [
     notSites: [`no-database ${WWW}/wp`],
   },
   {
+    name: 'a code base of WordPress for many sites that has none, as behind the delete of the last one',
+    build(host) {
+      host.wordpress(`${WWW}/wp`);
+      host.write(
+        `${WWW}/wp/wp-config.php`,
+        `<?php require __DIR__ . '/sites/' . $_SERVER['HTTP_HOST'] . '/wp-config.php';`,
+      );
+      host.directories(`${WWW}/wp/sites`);
+    },
+    sites: [],
+    notSites: [`no-database ${WWW}/wp`],
+  },
+  {
     name: 'remote servers over TCP, with TLS asked for by PDO’s constants, their PHP 8.4 names, or WordPress’ flags',
     build(host) {
       const pdo = (options: string): string =>
