@@ -251,8 +251,10 @@ const layouts: readonly Layout[] = [
         `<?php require __DIR__ . '/sites/' . $_SERVER['HTTP_HOST'] . '/wp-config.php';`,
       );
       host.directories(`${WWW}/wp/sites`);
+      host.wordpress(`${WWW}/one.test`);
+      host.write(`${WWW}/one.test/wp-config.php`, wpConfigOf('one'));
     },
-    sites: [],
+    sites: [`www-data/one.test ${WWW}/one.test`],
     notSites: [`no-database ${WWW}/wp`],
   },
   {
