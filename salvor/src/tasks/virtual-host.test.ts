@@ -238,6 +238,33 @@ describe('the virtual host of a site', { concurrency: 1 }, () => {
     assert.equal((await nginx.ask('old.test', '/')).status, 200);
   });
 
+  it('goes on sending visitors of www. and of its further names to the site, by its new name', async () => {
+    const listen = `listen 127.0.0.1:${nginx.port}`;
+    writeFileSync(
+      join(vhosts, 'old.test'),
+      `server {\n  ${listen};\n  server_name www.old.test shop.test;\n  return 301 http://old.test$request_uri;\n}\n` +
+        `server {\n  ${listen};\n  server_name old.test;\n  root ${root};\n  location / { return 200 own; }\n}\n`,
+    );
+    const aliases = ['shop.test'];
+    const old = site('old.test', 'pw', { aliases, virtualHosts: [join(vhosts, 'old.test')] });
+    const plan = await planVirtualHost(site('new.test', 'pw', { aliases }), policy, { site: old, isCopy: false }, say);
+    const done = await apply(plan);
+    for (const name of ['www.new.test', 'shop.test']) {
+      const { status, location } = await nginx.ask(name, '/a?b');
+      assert.deepEqual([name, status, location], [name, 301, 'http://new.test/a?b']);
+    }
+    assert.equal((await nginx.ask('new.test', '/')).body, 'own');
+    assert.equal((await nginx.ask('www.old.test', '/')).status, 404);
+    await makeSwitch(await planSwitchBack(done, home, () => '', tools), home, tools);
+    assert.equal((await nginx.ask('www.old.test', '/')).location, 'http://old.test/');
+
+    // Out of the template, where there is no file to follow.
+    rmSync(join(vhosts, 'old.test'));
+    await apply(await planVirtualHost(site('new.test', 'pw', { aliases }), policy, null, say));
+    for (const name of ['new.test', 'shop.test'])
+      assert.equal((await nginx.ask(name, '/sites/old.test/files/a%20b.txt')).body, 'public', name);
+  });
+
   it('is each file that serves the site: one for TLS beside it, and one that the server reads by a link', async () => {
     const enabled = join(directory, 'enabled');
     const available = join(directory, 'available');

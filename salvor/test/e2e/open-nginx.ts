@@ -15,7 +15,14 @@ export type TestNginx = AsyncDisposable & {
   readonly php: string;
   readonly test: readonly string[];
   readonly reload: readonly string[];
-  ask(host: string, path: string): Promise<{ readonly status: number; readonly body: string }>;
+  ask(host: string, path: string): Promise<NginxAnswer>;
+};
+
+export type NginxAnswer = {
+  readonly status: number;
+  readonly body: string;
+  /** Where a redirect sends to. */
+  readonly location: string | null;
 };
 
 export async function openNginx(directory: string, vhosts = join(directory, 'vhost.d')): Promise<TestNginx> {
@@ -61,7 +68,9 @@ export async function openNginx(directory: string, vhosts = join(directory, 'vho
       const asked = request({ host: '127.0.0.1', port, path, headers: { Host: host }, agent: false }, (response) => {
         let body = '';
         response.setEncoding('utf8').on('data', (piece: string) => (body += piece));
-        response.on('end', () => settle({ status: response.statusCode ?? 0, body }));
+        response.on('end', () =>
+          settle({ status: response.statusCode ?? 0, body, location: response.headers.location ?? null }),
+        );
       });
       asked.on('error', fail);
       asked.end();
