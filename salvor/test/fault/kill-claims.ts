@@ -101,6 +101,7 @@ export class KillClaims {
     if (fromOld.length === 0) return 'old';
     const fromNew = differencesOf(this.#madeOf(name), now);
     if (fromNew.length === 0) return 'new';
+    if (shape.mayLeaveDatabases === true && this.#hasLeftDatabases(name, now)) return 'new';
     const settled = this.#settled.get(name);
     if (settled !== undefined && differencesOf(settled, now).length === 0) return 'settled';
     return assert.fail(`the site is neither: from old ${fromOld.join('; ')}. From new ${fromNew.join('; ')}`);
@@ -113,6 +114,8 @@ export class KillClaims {
     const unended = status.tasks.filter(({ state }) => state === 'running' || state === 'rollback-failed');
     assert.deepEqual(unended, [], `tasks have not ended: ${complaint}`);
     const site = await this.lookAt(after.shape, after.definition);
+    if (after.operation === 'change' && after.definition.mayLeaveDatabases === true && site === 'new')
+      await this.#assertLeftTold(after);
     if (SETTLES.has(after.operation)) assert.notEqual(site, 'old', `${after.operation} brought the old site back`);
     else if (!TURNS.has(after.operation)) assert.equal(site, after.before, `${after.operation} changed the site`);
     await this.#assertOthersUntouched(after.definition.target);
@@ -120,6 +123,12 @@ export class KillClaims {
     await this.#assertNothingLost(after);
     await assertNothingLeft(this.#host, after.definition);
     return site;
+  }
+
+  /** The new one, but for its databases, which are where they were. */
+  #hasLeftDatabases(name: ShapeName, now: Seen): boolean {
+    const { database, rights } = this.#oldOf(name);
+    return differencesOf({ ...this.#madeOf(name), database, rights }, now).length === 0;
   }
 
   /** But those of this point. */
@@ -176,6 +185,16 @@ export class KillClaims {
     if (kind === 'state-full' || hitIn === null) return;
     assert.ok(lines.includes(`${hitIn}: begins`), `the log does not say how far it came: ${told}`);
     assert.ok(listed.hasEnd(task), `the log does not say how it ended: ${told}`);
+  }
+
+  /** The log of a delete names each database that is where it was, and no other. */
+  async #assertLeftTold({ task, shape, definition }: After): Promise<void> {
+    using listed = new ListedTasks(this.#host);
+    const lines = task === null ? [] : listed.lines(task);
+    const isLeft = this.#hasLeftDatabases(shape, await this.#see(definition));
+    const { database } = definition.target;
+    const isTold = lines.some((line) => line.includes('stays on its server as it is') && line.includes(database));
+    assert.equal(isTold, isLeft, `its database stays, or not, without a word:\n${lines.join('\n')}`);
   }
 
   async #assertNothingLost({ committed, task }: After): Promise<void> {

@@ -57,6 +57,8 @@ export type Shape = {
   readonly begins?: readonly string[];
   /** Whose page the new one answers with; source and target where it is left out. */
   readonly served?: readonly string[];
+  /** A database that can't be saved stays where it is, and the task says so: hit at its server, that is each. */
+  readonly mayLeaveDatabases?: true;
   /** In place of the host's own policy: Aegir's command does it, and `enable` is its way back, not `undo`. */
   readonly handedOverBy?: string;
 };
@@ -121,7 +123,7 @@ export function shapeOf(host: DemoHost, name: ShapeName): Shape {
     case 'delete':
       return deleting(host, harbour);
     case 'delete-unsaved':
-      return deleting(host, host.site(UNSAVED_URI), '--without-backup');
+      return { ...deleting(host, host.site(UNSAVED_URI), '--without-backup'), mayLeaveDatabases: true };
     case 'delete-clone': {
       const command = ['delete', NEW_URI, '--confirm', NEW_URI, '--yes'];
       return {
