@@ -271,7 +271,7 @@ function isClosedConnection(words: string): boolean {
 
 /** Whether a tool's or a server's words are that there is no space left: they have a number for it only at times. */
 export function isDiskFull(words: string): boolean {
-  return /\bErrcode: 28\b|\bNo space left on device\b|\bERROR (?:1021|1114) \(/i.test(words);
+  return /\bErrcode: 28\b|\bNo space left on device\b|\bERROR (?:1021|1114|1878) \(/i.test(words);
 }
 
 export function describeAddress(address: ServerAddress): string {

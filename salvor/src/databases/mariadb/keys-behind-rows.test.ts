@@ -1,6 +1,9 @@
 /** Which tables get their secondary keys behind their rows, and that they are the same tables afterwards. */
 import assert from 'node:assert/strict';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { openSmallDisks } from '../../../test/fault/small-disks.ts';
 import { openConnection, quoteName } from './connect.ts';
 import { putKeysBehindRows, takeKeys } from './keys-behind-rows.ts';
 import {
@@ -54,8 +57,8 @@ describe('secondary keys behind the rows', () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  const definitions = async (database: string, tables: readonly string[]): Promise<string[]> => {
-    await using connection = await openConnection(server.admin);
+  const definitions = async (database: string, tables: readonly string[], at = server): Promise<string[]> => {
+    await using connection = await openConnection(at.admin);
     const found: string[] = [];
     for (const table of tables) {
       const [row] = await connection.query<{ 'Create Table': string }>(
@@ -131,6 +134,28 @@ describe('secondary keys behind the rows', () => {
       assert.equal((error as { context: Record<string, unknown> }).context['line'], line);
       return true;
     });
+  });
+
+  test('are made with the rows where the server has no room to sort them', async () => {
+    using disks = openSmallDisks({ temporary: 2 });
+    const temporary = join(disks.directory, 'temporary');
+    chmodSync(temporary, 0o1777);
+    await using cramped = await openTestServer([`--tmpdir=${temporary}`]);
+    const content = `CREATE SEQUENCE s; CREATE TABLE small (id INT DEFAULT NEXTVAL(s) PRIMARY KEY, a INT, KEY a (a)); INSERT INTO small (a) VALUES (1), (2);
+      CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(200), KEY a (a), UNIQUE KEY b (a, id)); INSERT INTO t SELECT seq, REPEAT(MD5(seq), 5) FROM seq_1_to_20000;`;
+    const site = await makeSite(cramped, 'cramped', content);
+    const parts = await dumpAll(cramped, site.login, site.name);
+    await assert.rejects(
+      cramped.server.query(
+        'CREATE TABLE cramped.c LIKE cramped.t; ALTER TABLE cramped.c DROP KEY a, DROP KEY b; INSERT INTO cramped.c SELECT * FROM cramped.t; ALTER TABLE cramped.c ADD KEY a (a)',
+      ),
+      /ERROR 1878/,
+    );
+    const scratch = await makeScratch(cramped);
+    await loadAll(cramped, scratch, parts);
+    await cramped.server.query('DROP TABLE cramped.c');
+    assert.equal(await fingerprint(cramped, scratch.database), await fingerprint(cramped, site.name));
+    assert.match((await definitions(scratch.database, ['t'], cramped)).join(), /KEY `a` \(`a`\)/);
   });
 
   test('are made beside children that are loaded at the same time, whose foreign keys hold then', async () => {

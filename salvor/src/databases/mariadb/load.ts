@@ -39,7 +39,7 @@ export type LoadOptions = {
   /** Sessions at a time; default 4: while some wait for the disk or their clients, two processors have work. */
   readonly parallel?: number;
   /** From what size on a table gets its secondary keys behind its rows; default 256 KiB: of fewer rows they cost nothing. */
-  readonly keysBehindFromBytes?: number;
+  readonly keysBehindFromBytes?: number | undefined;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
 };
@@ -79,16 +79,40 @@ export async function loadDump(
   const origin = await readOrigin(head.open());
   const unbound = parts.map((part) => unbindPart(part, origin));
   // Defaults of columns may name them.
-  const sequences = [...(await findSequences(unbound))];
+  const sequences = await findSequences(unbound);
   const isSequence = new Set(sequences);
-  const queue = unbound
+  const tables = unbound
     .filter((part) => part.kind === 'table' && !isSequence.has(part))
     .toSorted((a, b) => (b.size ?? 0) - (a.size ?? 0));
-  const load = new Load(scratch, head, parts.length - 1, options);
   await using packets = await widenPackets(options);
   await using trust = await trustCreators(options);
   void [packets, trust];
 
+  const start = (keysBehindFromBytes = options.keysBehindFromBytes): Load =>
+    new Load(scratch, head, parts.length - 1, { ...options, keysBehindFromBytes });
+  let load = start();
+  try {
+    await loadTables(load, { sequences, tables }, options);
+  } catch (error) {
+    if (!isWithoutRoomToSort(error)) throw error;
+    // Each part begins with the drop of what it makes.
+    load = start(Infinity);
+    await loadTables(load, { sequences, tables }, options);
+  }
+
+  const definers: FoundDefiner[] = [];
+  const last = [{ ...tail, open: () => rewriteDefiners(requireEnd(tail.open(), scratch.database), definers, origin) }];
+  await load.runSession(() => last.shift(), options.signal);
+  return { definers };
+}
+
+/** Sequences first, then tables in parallel sessions. */
+async function loadTables(
+  load: Load,
+  parts: { readonly sequences: readonly LoadPart[]; readonly tables: readonly LoadPart[] },
+  options: LoadOptions,
+): Promise<void> {
+  const [sequences, queue] = [[...parts.sequences], [...parts.tables]];
   if (sequences.length > 0) await load.runSession(() => sequences.shift(), options.signal);
   const first = new AbortController();
   const signal = AbortSignal.any([first.signal, ...(options.signal === undefined ? [] : [options.signal])]);
@@ -105,12 +129,14 @@ export async function loadDump(
     }),
   );
   if (failures.length > 0) throw options.signal?.aborted === true ? options.signal.reason : failures[0];
-
-  const definers: FoundDefiner[] = [];
-  const last = [{ ...tail, open: () => rewriteDefiners(requireEnd(tail.open(), scratch.database), definers, origin) }];
-  await load.runSession(() => last.shift(), options.signal);
-  return { definers };
 }
+
+/** The server's directory for temporary files is full: keys that are made with the rows need none. */
+function isWithoutRoomToSort(error: unknown): boolean {
+  return error instanceof SalvorError && error.code === 'disk-full' && error.context['number'] === ER_TEMP_FILE_WRITE;
+}
+
+const ER_TEMP_FILE_WRITE = 1878;
 
 /** A table with the database that was dumped in it is refused to a user without rights there. */
 function unbindPart(part: LoadPart, origin: string | null): LoadPart {
@@ -299,7 +325,7 @@ function explainFailure(
   }
   if (isDiskFull(words)) {
     const where = `at the database server ${server} (${words.slice(-MAX_WORDS_CHARS)})`;
-    return new SalvorError('disk-full', { where }, { cause: error });
+    return new SalvorError('disk-full', { where, number }, { cause: error });
   }
   const line = Number(match?.[2] ?? 0);
   const place = given.findLast((entry) => entry.firstLine <= line);

@@ -20,8 +20,8 @@ export type TestServer = AsyncDisposable & {
 
 export type StoredPart = LoadPart & { readonly bytes: Buffer; readonly rows: number };
 
-export async function openTestServer(): Promise<TestServer> {
-  const server = await openMariaDb();
+export async function openTestServer(serverOptions: readonly string[] = []): Promise<TestServer> {
+  const server = await openMariaDb({ serverOptions });
   return {
     server,
     admin: server.rootLogin,
