@@ -477,6 +477,26 @@ describe('dump and load', () => {
       assert.equal(await server.server.query(`USE ${scratch.database}; ${look}`), 'new\n3\n');
     });
 
+  test('a whole dump in phpMyAdmin’s form, which makes its database and goes into it, loads into one of another name', async () => {
+    const dump = `-- phpMyAdmin SQL Dump
+SET SQL_MODE = "NO_AUTO_VALUE_ON_ZERO";
+START TRANSACTION;
+CREATE DATABASE IF NOT EXISTS \`shop\` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
+USE \`shop\`;
+
+CREATE TABLE \`a\` (\`id\` int(11) NOT NULL, \`t\` text) ENGINE=InnoDB;
+INSERT INTO \`a\` (\`id\`, \`t\`) VALUES
+(1, 'USE \`shop\`;');
+ALTER TABLE \`a\` ADD PRIMARY KEY (\`id\`);
+COMMIT;
+`;
+    const scratch = await makeScratch(server);
+    const content = storePart('x', 'tail', null, Buffer.from(dump)).open();
+    await loadAll(server, scratch, partsOfForeignDump(content, 'shop.sql'));
+    assert.equal(await server.server.query(`SELECT t FROM ${scratch.database}.a`), 'USE `shop`;\n');
+    assert.equal(await server.server.query("SHOW DATABASES LIKE 'shop'"), '');
+  });
+
   test('a whole dump of two databases is refused, and nothing of the second is made', async () => {
     const names = ['first_of_two', 'second_of_two'];
     for (const name of names)
