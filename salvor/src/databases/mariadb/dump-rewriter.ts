@@ -70,6 +70,8 @@ export type RewriteOptions = {
 export class DumpRewriter {
   readonly #found: FoundDefiner[];
   readonly #stopsAtRows: boolean;
+  /** Of another program, in one piece: ours says in its head what it is of. */
+  readonly #isWhole: boolean;
   /** Quoted; empty where it is not known. */
   #origin = '';
   /** Bytes as latin1 characters: one a byte, so that no byte changes on the way. */
@@ -90,6 +92,7 @@ export class DumpRewriter {
   constructor({ found, origin, stopsAtRows = false }: RewriteOptions) {
     this.#found = found;
     this.#stopsAtRows = stopsAtRows;
+    this.#isWhole = origin === null && !stopsAtRows;
     if (origin !== null) this.#origin = toLatin1(quoteName(origin));
   }
 
@@ -136,7 +139,7 @@ export class DumpRewriter {
 
   /** The scratch database is there and is used. A second database passes, and the server refuses it. */
   #leaveOutSurrounding(rest: string): boolean {
-    if (this.#stopsAtRows || this.#delimiter !== ';') return false;
+    if (!this.#isWhole || this.#delimiter !== ';') return false;
     const [whole, made, dropped, used] = SURROUNDING.exec(rest) ?? [];
     const name = made ?? dropped ?? used;
     if (whole === undefined || name === undefined || (this.#surrounding ?? name) !== name) return false;

@@ -89,6 +89,17 @@ describe('a hostile dump', () => {
     });
   }
 
+  test('is stopped at USE of another database in its tail too: what is left out of dumps in one piece is not left out of ours', async () => {
+    for (const statement of ['USE other;\n', 'USE `other`;\n']) {
+      const poisoned = honest.map((part) =>
+        part.kind === 'tail'
+          ? storePart(part.file, 'tail', null, Buffer.concat([Buffer.from(statement), part.bytes]))
+          : part,
+      );
+      await withScratch((scratch) => assert.rejects(loadAll(server, scratch, poisoned), { code: 'dump-refused' }));
+    }
+  });
+
   test('that makes a user, reads or drops elsewhere is refused by code, not merely failed', async () => {
     for (const what of [
       'USE of another database',
