@@ -7,10 +7,11 @@ import type { Problem } from '@salvor/contract';
 import { type Walked, planAttributes } from '@salvor/engine';
 import { SalvorError } from '../errors.ts';
 import { type AccountHelper, type HelperUser, openHelper } from '../lib/account-helper/open-helper.ts';
-import { hold, setOwner } from '../lib/beneath/held.ts';
+import { type Held, hold, setOwner } from '../lib/beneath/held.ts';
 import { type OpenDirectory, openRoot } from '../lib/beneath/open-directory.ts';
 import { type SafePath, parseSafePath, showSafePath } from '../lib/beneath/safe-path.ts';
 import { spotBeneath } from '../lib/beneath/spot.ts';
+import { errnoOf } from '../lib/errno.ts';
 import type { OpenPoint } from '../points/open-point.ts';
 import type { KnownOwners } from './known-owners.ts';
 import type { TargetPlace } from './target-place.ts';
@@ -169,9 +170,20 @@ class HomeWriter {
     const uid = this.#mapped('owner', walked, entry.uid, this.#options.owners.uids, this.#user.uid);
     const gid = this.#mapped('group', walked, entry.gid, this.#options.owners.gids, this.#user.gid);
     if (uid === this.#user.uid && gid === this.#user.gid) return;
-    using spot = spotBeneath(this.#root, path);
-    using held = hold(spot, [this.#user.uid]);
-    if (held !== null) setOwner(held, { uid, gid });
+    using held = this.#hold(path);
+    if (held === null) throw new SalvorError('path-missing', { path: showSafePath(path) });
+    setOwner(held, { uid, gid });
+  }
+
+  /** Null where what was just written is gone, or a directory above it: the account may take it away meanwhile. */
+  #hold(path: SafePath): Held | null {
+    try {
+      using spot = spotBeneath(this.#root, path);
+      return hold(spot, [this.#user.uid]);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return null;
+      throw error;
+    }
   }
 
   #mapped(what: 'owner' | 'group', walked: Walked, id: number, known: readonly number[], own: number): number {

@@ -68,8 +68,8 @@ describe('removing a tree', () => {
   test('of a tenant who swaps its directories for links to elsewhere takes his and nothing else', async () => {
     linkSync(join(tenant.foreign, 'inner/file'), join(tenant.foreign, 'again'));
     const before = tenant.observeForeign();
-    let rounds = 0;
-    for (const until = Date.now() + 1500; Date.now() < until; rounds++) {
+    const begun = Date.now();
+    for (let round = 0; round < 4 || Date.now() < begun + 1500; round++) {
       tenant.put('t');
       for (const name of ['t/a', 't/a/inner', 't/b']) tenant.put(name);
       for (let i = 0; i < 50; i++) tenant.put(`t/a/inner/f${i}`, '');
@@ -82,7 +82,6 @@ describe('removing a tree', () => {
       await remove('t');
       assert.deepEqual(readdirSync(tenant.home), []);
     }
-    assert.ok(rounds > 3, `${rounds} rounds`);
   });
 
   test('can be cancelled', async () => {
