@@ -131,7 +131,7 @@ describe('whatever happens to one call, heal', () => {
   }
 
   tries('mends in the end, or can be run again: in the damaged repository', () => ({
-    oneOf: 16,
+    oneOf: 48,
     prepare: damage,
     run: async (run) => {
       const { repository } = run;
@@ -141,7 +141,7 @@ describe('whatever happens to one call, heal', () => {
   }));
 
   tries('mends in the end, or can be run again: in the other copy', () => ({
-    oneOf: 8,
+    oneOf: 24,
     run: async ({ repository, directory, when }) => {
       const storage = await cloneOf(base.base);
       await damage(storage);

@@ -67,6 +67,7 @@ describe('whatever happens to one call of', () => {
   }));
 
   tries('prune', () => ({
+    oneOf: 2,
     needsTrue: { kinds: ['snapshots', 'index'], because: REMOVES },
     run: async ({ repository, storage }) => {
       const { isDone } = await prune(repository, { maxUnused: { kind: 'bytes', bytes: 0 } });
@@ -87,6 +88,7 @@ describe('whatever happens to one call of', () => {
   }));
 
   tries('find, versions, diff and stats', () => ({
+    oneOf: 4,
     needsTrue: { kinds: ['snapshots'], because: 'what is not listed can not be looked into' },
     run: async ({ repository }) => {
       const path = `${base.source}/changes`;

@@ -7,8 +7,8 @@ import { SHAPES, type ShapeName } from './kill-shapes.ts';
 /** A server whose disk is full waits for a minute: that is for `npm run kills`. */
 const KINDS = ['salvor', 'server', 'connections', 'cancel', 'site-full', 'state-full'] as const;
 
-/** A dozen of the steps, two by each kind: all of them by all kinds is for `npm run kills`. */
-const HITS = 2 * KINDS.length;
+/** A step by each kind: all of them by all kinds is for `npm run kills`. */
+const HITS = KINDS.length;
 
 const RESTORES: readonly ShapeName[] = ['whole', 'paths', 'tables', 'into', 'scattered', 'pair', 'wordpress'];
 /** Soon done beside another shape, and leaves no trace that the other one would see, as times of directories are. */
