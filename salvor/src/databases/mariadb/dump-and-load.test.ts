@@ -329,33 +329,6 @@ describe('dump and load', () => {
     await server.server.query('SET GLOBAL max_allowed_packet = 67108864');
   });
 
-  test('a consumer that stops early, and one that aborts, leave no dump tool behind', async () => {
-    for await (const part of dumpDatabase(server.admin, 'big', { defaultsDirectory: server.directory })) {
-      if (part.kind === 'table') {
-        for await (const bytes of part.bytes) {
-          void bytes;
-          break;
-        }
-        break;
-      }
-      for await (const bytes of part.bytes) void bytes;
-    }
-    const stop = new AbortController();
-    const aborted = (async () => {
-      for await (const part of dumpDatabase(server.admin, 'big', {
-        defaultsDirectory: server.directory,
-        signal: stop.signal,
-      })) {
-        for await (const bytes of part.bytes) {
-          void bytes;
-          if (part.kind === 'table') stop.abort(new Error('enough'));
-        }
-      }
-    })();
-    await assert.rejects(aborted, /enough/);
-    assert.equal((await childCommands()).filter((command) => command.includes('mariadb-dump')).length, 0);
-  });
-
   test('a missing database, a wrong password and a dead socket each have their code', async () => {
     await assert.rejects(dumpAll(server, server.admin, 'no such'), { code: 'database-missing' });
     await assert.rejects(dumpAll(server, { ...admin.login, password: 'wrong' }, admin.name), {
@@ -454,40 +427,6 @@ describe('dump and load', () => {
     const [a, b, gone] = await checksumTables(connection, 'snap', ['a', 'b', 'gone']);
     assert.notEqual(a?.checksum, b?.checksum);
     assert.deepEqual([typeof a?.checksum, gone?.checksum], ['string', null]);
-  });
-
-  test('SIGKILL of the server in the middle of a dump fails the dump', async () => {
-    const dump = (async () => {
-      for await (const part of dumpDatabase(server.admin, 'big', { defaultsDirectory: server.directory })) {
-        for await (const bytes of part.bytes) {
-          void bytes;
-          if (part.kind === 'table') await server.server.kill('SIGKILL');
-        }
-      }
-    })();
-    await assert.rejects(dump, { code: /^(dump-failed|dump-incomplete)$/ });
-    await server.server.start();
-  });
-
-  test('SIGKILL of the server in the middle of a load fails the load, and the scratch can be dropped afterwards', async () => {
-    const parts = await dumpAll(server, server.admin, 'big');
-    const scratch = await makeScratch(server);
-    const killing = parts.map((part) => ({
-      ...part,
-      open: async function* () {
-        let count = 0;
-        for await (const bytes of part.open()) {
-          yield bytes;
-          if (part.table === 'b' && ++count === 60) await server.server.kill('SIGKILL');
-        }
-      },
-    }));
-    await assert.rejects(loadAll(server, scratch, killing), { code: 'database-unreachable' });
-    await server.server.start();
-    await dropScratch(server.admin, { database: scratch.database, user: scratch.login.user });
-    await dropScratch(server.admin, { database: scratch.database, user: scratch.login.user });
-    const left = await server.server.query(`SELECT COUNT(*) FROM mysql.user WHERE user = '${scratch.login.user}'`);
-    assert.equal(left.trim(), '0');
   });
 });
 
