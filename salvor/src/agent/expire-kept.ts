@@ -12,17 +12,20 @@ export async function expireKept(room: TaskRoom, readSites: DropTools['readSites
   const clock = readClock(room.state, now, room.uptime());
   const isOver = (until: number, graceMs: number): boolean =>
     clock.isTrusted && until + unlivedSince(clock, new Date(until - graceMs), now) < now.getTime();
-  for (const { task, site, undoUntil, confirmed, graceHours = FORMER_GRACE_HOURS } of room.journals.list()) {
+  for (const journal of room.journals.list()) {
+    const { task, site, undoUntil, confirmed, dropBegan, graceHours = FORMER_GRACE_HOURS } = journal;
     const isDue =
-      confirmed !== undefined || (undoUntil !== null && isOver(Date.parse(undoUntil), graceHours * HOUR_MS));
+      confirmed !== undefined ||
+      dropBegan !== undefined ||
+      (undoUntil !== null && isOver(Date.parse(undoUntil), graceHours * HOUR_MS));
     if (!isDue) continue;
     const say = (line: string): void => room.say(`kept by ${task}: ${line}`);
     using held = new DisposableStack();
     try {
       held.use(room.locks.lockSite(site, task));
-      const journal = room.journals.read(task);
-      if (journal === null) continue;
-      const dropped = await dropKept(journal, now, { ...room, readSites, say, audit: room.auditLog.for(task) });
+      const current = room.journals.read(task);
+      if (current === null) continue;
+      const dropped = await dropKept(current, now, { ...room, readSites, say, audit: room.auditLog.for(task) });
       if (!dropped.isDropped) {
         say(`stays: ${dropped.why}`);
         continue;

@@ -61,6 +61,7 @@ export class KeptTasks {
     if (journal.phase !== 'kept') return { journal, refused: ['it has not ended'] };
     const refused: string[] = [];
     if (journal.confirmed !== undefined) refused.push('it was confirmed, and what it replaced is being dropped');
+    else if (journal.dropBegan !== undefined) refused.push('its time is over, and what it replaced is being dropped');
     const own = switchedBy(journal);
     const newer = this.#room.journals
       .list()

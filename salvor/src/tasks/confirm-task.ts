@@ -41,6 +41,7 @@ async function dropConfirmed(original: Journal, tools: ConfirmTools, run: TaskRu
   const dropped = await dropKept(confirmed, run.clock(), {
     administratorOf: tools.administratorOf,
     readSites: tools.readSites,
+    journals: tools.journals,
     say: (line) => run.say(line),
     audit: run.audit,
   });

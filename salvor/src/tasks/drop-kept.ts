@@ -24,23 +24,23 @@ export const FORMER_GRACE_HOURS = 72;
 export type DropTools = SwitchTools & {
   /** All sites of the host, as they are now. */
   readonly readSites: () => Promise<readonly Site[]>;
+  readonly journals: { readonly write: (journal: Journal) => void };
 };
 
 export type Dropped = { readonly isDropped: true } | { readonly isDropped: false; readonly why: string };
 
-/** Drops what the journal keeps, if it is due and nothing was written there. Throws where the server can't be asked. */
+/**
+ * Drops what the journal keeps, if it is due and nothing was written there, or the rest of it where an earlier drop was
+ * interrupted. The journal says that it has begun before anything goes. Throws where the server can't be asked, or refuses.
+ */
 export async function dropKept(journal: Journal, now: Date, tools: DropTools): Promise<Dropped> {
   if (journal.phase !== 'kept' || journal.undoUntil === null || journal.switch === null)
     return keepIt('it keeps nothing');
-  const until = Date.parse(journal.undoUntil);
-  if (!(until < now.getTime()) && journal.confirmed === undefined)
-    return keepIt(`it can be undone until ${journal.undoUntil}`);
-  if (journal.late === 'unknown' && journal.confirmed === undefined)
-    return keepIt(
-      'what was written there while the task ran is in no point: undo brings it back, confirm lets go of it',
-    );
-  const late = await findLateWrite(journal, tools);
-  if (late !== null) return keepIt(late);
+  if (journal.dropBegan === undefined) {
+    const why = await findReasonToKeep(journal, now, tools);
+    if (why !== null) return keepIt(why);
+    tools.journals.write({ ...journal, dropBegan: now.toISOString() });
+  }
   for (const { server, plan } of journal.switch.tables) {
     if (!isNameOf(plan.old)) throw new Error(`${plan.old} is not a database that a task has made`);
     const admin = await tools.administratorOf(server, journal.site.home);
@@ -55,6 +55,16 @@ export async function dropKept(journal: Journal, now: Date, tools: DropTools): P
   }
   for (const database of journal.drops ?? []) await dropDeleted(database, journal, tools);
   return { isDropped: true };
+}
+
+/** Not asked again of what is half dropped: to remove files is to write in their directories. */
+async function findReasonToKeep(journal: Journal, now: Date, tools: DropTools): Promise<string | null> {
+  if (journal.confirmed === undefined) {
+    if (!(Date.parse(journal.undoUntil ?? '') < now.getTime())) return `it can be undone until ${journal.undoUntil}`;
+    if (journal.late === 'unknown')
+      return 'what was written there while the task ran is in no point: undo brings it back, confirm lets go of it';
+  }
+  return await findLateWrite(journal, tools);
 }
 
 /** Why what a task keeps stays, whoever wants it gone: somebody has written there since. Null where nobody has. */

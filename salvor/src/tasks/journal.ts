@@ -53,6 +53,8 @@ export type Journal = {
   readonly maintenance?: MaintenanceFile | null;
   /** When a person said that the new is right: what is kept goes before its time, and can't be switched back any more. */
   readonly confirmed?: string;
+  /** Since when what it keeps is being dropped. Half of it is no way back: it can't be undone any more, and the next task drops the rest. */
+  readonly dropBegan?: string;
   /** Databases that a delete has emptied: with what it keeps they go too, if nobody else's are in them by then. */
   readonly drops?: readonly DroppedDatabase[];
   /** Whether the database updates that come after the switch are done: without them the site is not the new one. Absent where there are none. */

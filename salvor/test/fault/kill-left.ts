@@ -12,6 +12,8 @@ import { apartDiskOf } from './kill-sites.ts';
 
 type KeptJournal = {
   readonly phase: string;
+  /** What it keeps is being dropped: some of that may be gone. */
+  readonly dropBegan?: string;
   readonly stagings: readonly string[];
   readonly made?: readonly { readonly name: string }[];
   readonly drops?: readonly { readonly name: string }[];
@@ -40,7 +42,8 @@ export async function assertNothingLeft(host: DemoHost, shape: Shape): Promise<v
     'a journal is not over',
   );
   await assertNoDatabaseLeft(host, shape, journals);
-  assert.deepEqual(listStagings(host).toSorted(), journals.flatMap(({ stagings }) => stagings).toSorted());
+  const stagingsOf = ({ stagings }: KeptJournal): readonly string[] => stagings;
+  assertKept(listStagings(host), journals, stagingsOf);
   assert.deepEqual(readdirSync(join(stateDir, 'scratch')), []);
   const archives = join(host.home, 'backups');
   assert.deepEqual(readdirSync(archives).filter(isUnfinishedArchive), []);
@@ -51,26 +54,39 @@ export async function assertNothingLeft(host: DemoHost, shape: Shape): Promise<v
 }
 
 async function assertNoDatabaseLeft(host: DemoHost, shape: Shape, journals: readonly KeptJournal[]): Promise<void> {
-  const kept = journals.flatMap((journal) => journal.switch?.tables.map(({ plan }) => plan.old) ?? []);
+  const oldsOf = (journal: KeptJournal): readonly string[] => journal.switch?.tables.map(({ plan }) => plan.old) ?? [];
+  const kept = journals.flatMap(oldsOf);
   const databases = await host.mariadb.query(
     "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE 'salvor%' ORDER BY 1",
   );
-  assert.deepEqual(linesOf(databases), kept.toSorted());
-  const made = journals
-    .flatMap(({ made: own = [], drops = [] }) => [...own, ...drops].map(({ name }) => name))
-    // A deleted site's own stays as it was, empty, until the grace period ends.
-    .filter((name) => isMade(name));
+  assertKept(linesOf(databases), journals, oldsOf);
+  // A deleted site's own stays as it was, empty, until the grace period ends.
+  const madeOf = ({ made: own = [], drops = [] }: KeptJournal): readonly string[] =>
+    [...own, ...drops].map(({ name }) => name).filter((name) => isMade(name));
   // A copy that was confirmed is in no journal any more.
-  if (isCopyThere(shape)) made.push(shape.database ?? '');
+  const confirmed = isCopyThere(shape) ? [shape.database ?? ''] : [];
   const named = async (column: string, table: string): Promise<readonly string[]> =>
     linesOf(await host.mariadb.query(`SELECT ${column} FROM ${table} ORDER BY 1`)).filter((name) => isMade(name));
-  assert.deepEqual(await named('SCHEMA_NAME', 'information_schema.SCHEMATA'), [...new Set(made)].toSorted());
-  assert.deepEqual(await named('User', 'mysql.user'), [...new Set(made)].toSorted());
+  assertKept(await named('SCHEMA_NAME', 'information_schema.SCHEMATA'), journals, madeOf, confirmed);
+  assertKept(await named('User', 'mysql.user'), journals, madeOf, confirmed);
   const isOurs = (name: string, user: string): boolean =>
     user.startsWith('salvor') || (name.startsWith('salvor') && !kept.includes(name));
   assert.deepEqual([...(await observeRights(host, isOurs)).keys()], [], 'rights to nothing are left');
   const users = await host.mariadb.query("SELECT User FROM mysql.user WHERE User LIKE 'salvor%'");
   assert.deepEqual(linesOf(users), []);
+}
+
+/** All that journals keep is there and nothing else, but for what is being dropped, which may be gone. */
+function assertKept(
+  found: readonly string[],
+  journals: readonly KeptJournal[],
+  namesOf: (journal: KeptJournal) => readonly string[],
+  further: readonly string[] = [],
+): void {
+  const standing = journals.filter(({ dropBegan }) => dropBegan === undefined).flatMap(namesOf);
+  const leaving = journals.filter(({ dropBegan }) => dropBegan !== undefined).flatMap(namesOf);
+  const wanted = [...standing, ...further, ...leaving.filter((name) => found.includes(name))];
+  assert.deepEqual(found.toSorted(), [...new Set(wanted)].toSorted());
 }
 
 /** On each mount that holds something of a site. */
