@@ -298,6 +298,71 @@ describe('an archive of a point', () => {
     assert.ok(existsSync(newest.archive?.path ?? ''));
   });
 
+  it('holds what its account itself may not read, as root’s and as it was, and no problem is made of it', async () => {
+    const site = test.host.site('market.example.org');
+    const cache = join(site.path, '.sass-cache');
+    mkdirSync(cache);
+    const files = [join(cache, 'a.scssc'), join(site.path, 'modules/locked.txt')];
+    for (const path of files) writeFileSync(path, `only root reads ${basename(path)}`, { mode: 0o600 });
+    chmodSync(cache, 0o700);
+    const { path, manifest } = await archive(site);
+    assert.deepEqual(manifest.problems, []);
+    const into = join(out, 'locked');
+    mkdirSync(into);
+    execFileSync('tar', ['-xpzf', path, '-C', into]);
+    for (const name of ['.sass-cache', 'modules/locked.txt']) {
+      const lone = observeTree(join(site.path, name));
+      assert.ok([...lone.values()].every(({ owner }) => owner.startsWith('0:')));
+      assert.deepEqual(differences(lone, observeTree(join(into, name))), [], name);
+    }
+    for (const one of [cache, ...files]) rmSync(one, { recursive: true, force: true });
+  });
+
+  it('gives values of every encoding back to the byte, whatever encoding the client that loads them takes for its own', async () => {
+    const site = test.host.site('harbour.example.org');
+    // Also UTF-8 that somebody has written into columns of Latin letters, as old sites are full of.
+    const columns = {
+      four: ['TEXT CHARACTER SET utf8mb4', 'f09f9a80c3a9e282ac'],
+      three: ['TEXT CHARACTER SET utf8mb3', 'c3a9e282ac'],
+      latin: ['TEXT CHARACTER SET latin1', '80e9fc9f'],
+      twice: ['VARCHAR(20) CHARACTER SET latin1', 'c3a9e282ac27'],
+      greek: ['VARCHAR(20) CHARACTER SET greek', 'c1e2f9'],
+      wide: ['VARCHAR(20) CHARACTER SET utf16', 'd83dde8000e9'],
+      bytes: ['VARBINARY(20)', 'ff00275c0a1a80'],
+      large: ['LONGBLOB', '00ff5c27'],
+    } as const;
+    const names = Object.keys(columns);
+    const definitions = Object.entries(columns).map(([name, [type]]) => `${name} ${type}`);
+    const values = Object.values(columns).map(([, hex]) => `x'${hex}'`);
+    const written = Object.values(columns)
+      .map(([, hex]) => hex.toUpperCase())
+      .join('\t');
+    const database = quoteName(site.database);
+    const read = async (): Promise<string> =>
+      (
+        await test.host.mariadb.query(
+          `SELECT ${names.map((name) => `HEX(${name})`).join(', ')} FROM ${database}.encodings`,
+        )
+      ).trim();
+    await test.host.mariadb.query(
+      `USE ${database}; CREATE TABLE encodings (id INT PRIMARY KEY, ${definitions.join(', ')}) CHARACTER SET latin1;
+       INSERT INTO encodings VALUES (1, ${values.join(', ')});`,
+    );
+    assert.equal(await read(), written);
+    const { path, manifest } = await archive(site);
+    const dump = execFileSync('tar', ['-xOzf', path, './database.sql'], { maxBuffer: 1 << 28 });
+    for (const encoding of ['latin1', 'utf8mb3', 'utf8mb4']) {
+      await test.host.mariadb.query(`DROP DATABASE ${database}; CREATE DATABASE ${database} CHARACTER SET latin1`);
+      const flags = ['--no-defaults', `--socket=${test.host.mariadb.socket}`, `--default-character-set=${encoding}`];
+      execFileSync('mariadb', [...flags, '--user=root', site.database], { input: dump });
+      assert.equal(await read(), written, encoding);
+    }
+    const emptied = names.map((name) => `${name} = ''`).join(', ');
+    await test.host.mariadb.query(`UPDATE ${database}.encodings SET ${emptied}`);
+    await test.restore(site, manifest.about.point ?? '', '--table', 'encodings');
+    assert.equal(await read(), written);
+  });
+
   it('that can’t be written is a problem with a code; the point stands, and nothing is left or led away', async () => {
     const site = test.host.site('harbour.example.org');
     const backups = join(test.host.home, 'backups');
