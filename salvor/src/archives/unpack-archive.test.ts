@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createReadStream, readFileSync, readdirSync } from 'node:fs';
+import { createReadStream, lstatSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { observeTree } from '../../../demo/observe-site.ts';
@@ -54,4 +54,26 @@ test('of a hostile or a cut-off archive nothing is left, and nothing outside was
   await assert.rejects(unpack(streamOf(tarOf([first]).subarray(0, 700)), made.scratch), { code: 'archive-damaged' });
   assert.deepEqual(readdirSync(made.scratch), []);
   assert.equal(readFileSync(outside, 'utf8'), text);
+});
+
+test('directories that an archive does not name are whose their first member is, for everyone to pass; what it says of one later holds', async () => {
+  using made = makeTestSite();
+  const members = [
+    { member: memberOf({ name: './a/b/c.txt', uid: 1001, gid: 33, mode: 0o600 }), content: Buffer.from('c') },
+    { member: memberOf({ name: './a/b/d.txt', uid: 1003, gid: 1003 }) },
+    {
+      member: memberOf({ name: './a/', type: 'directory', uid: 1002, gid: 33, mode: 0o2750, mtimeNs: 5_000_000_000n }),
+    },
+  ];
+  await unpack(streamOf(tarOf(members)), made.scratch);
+  const seen = ['a', 'a/b', 'a/b/c.txt'].map((path) => {
+    const { mode, uid, gid, mtimeNs } = lstatSync(join(made.scratch, 'unpacked', path), { bigint: true });
+    return [Number(mode & 0o7777n).toString(8), Number(uid), Number(gid), mtimeNs];
+  });
+  const ordinary = memberOf({ name: '' }).mtimeNs;
+  assert.deepEqual(seen, [
+    ['2750', 1002, 33, 5_000_000_000n],
+    ['755', 1001, 33, ordinary],
+    ['600', 1001, 33, ordinary],
+  ]);
 });

@@ -30,27 +30,38 @@ export async function unpackArchive(entries: AsyncIterable<ArchiveEntry>, option
   makeDirectoryAt(top, 0o700);
   try {
     using directory = openRoot(options.directory);
-    const directories: SafeMember[] = [];
+    const directories = new Map<string, SafeMember>();
     for await (const entry of entries) {
       if (entry.kind === 'dump') await options.onDump(entry.database, entry.content);
       else if (entry.kind === 'member') {
-        if (entry.member.type === 'directory') directories.push({ ...entry.member, content: NOTHING });
-        await make(directory, entry.member, options);
+        const { member } = entry;
+        for (const path of makeAbove(directory, member.path))
+          directories.set(path, {
+            ...member,
+            path,
+            type: 'directory',
+            mode: UNTOLD_MODE,
+            xattrs: [],
+            content: NOTHING,
+          });
+        if (member.type === 'directory') directories.set(member.path, { ...member, content: NOTHING });
+        await make(directory, member, options);
       }
     }
     // What is made in a directory changes its time: deepest first, when all is there.
-    for (const member of directories.toReversed()) settle(directory, member, options);
+    for (const member of [...directories.values()].toReversed()) settle(directory, member, options);
   } catch (error) {
     await removeTree(top);
     throw error;
   }
 }
 
+/** Of a directory that the archive does not name: it is whose its first member is, and who could pass one as tar makes it may pass it. */
+const UNTOLD_MODE = 0o755;
 const NOTHING: AsyncIterable<Uint8Array> = (async function* (): AsyncGenerator<Uint8Array> {})();
 
 async function make(root: OpenDirectory, member: SafeMember, options: UnpackOptions): Promise<void> {
   if (member.path === '') return;
-  makeAbove(root, member.path);
   using spot = spotBeneath(root, parseSafePath(Buffer.from(member.path, 'latin1')));
   switch (member.type) {
     case 'directory':
@@ -111,18 +122,24 @@ function setIfPlain(held: Held, name: string, value: Uint8Array): void {
   }
 }
 
-/** Archives need not name the directories that their files lie in. */
-function makeAbove(root: OpenDirectory, path: string): void {
+/** Archives need not name the directories that their files lie in. Gives those that it made. */
+function makeAbove(root: OpenDirectory, path: string): readonly string[] {
+  const made: string[] = [];
   for (let at = path.indexOf('/'); at !== -1; at = path.indexOf('/', at + 1)) {
-    using spot = spotBeneath(root, parseSafePath(Buffer.from(path.slice(0, at), 'latin1')));
-    makeIfMissing(() => makeDirectoryAt(spot, 0o700));
+    const above = path.slice(0, at);
+    using spot = spotBeneath(root, parseSafePath(Buffer.from(above, 'latin1')));
+    if (makeIfMissing(() => makeDirectoryAt(spot, 0o700))) made.push(above);
   }
+  return made;
 }
 
-function makeIfMissing(makeDirectory: () => void): void {
+/** Whether it was missing. */
+function makeIfMissing(makeDirectory: () => void): boolean {
   try {
     makeDirectory();
+    return true;
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    return false;
   }
 }
