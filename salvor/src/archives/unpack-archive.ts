@@ -35,7 +35,8 @@ export async function unpackArchive(entries: AsyncIterable<ArchiveEntry>, option
       if (entry.kind === 'dump') await options.onDump(entry.database, entry.content);
       else if (entry.kind === 'member') {
         const { member } = entry;
-        for (const path of makeAbove(directory, member.path))
+        const isFirst = directories.size === 0;
+        for (const path of [...(isFirst ? [''] : []), ...makeAbove(directory, member.path)])
           directories.set(path, {
             ...member,
             path,
