@@ -35,16 +35,9 @@ export async function unpackArchive(entries: AsyncIterable<ArchiveEntry>, option
       if (entry.kind === 'dump') await options.onDump(entry.database, entry.content);
       else if (entry.kind === 'member') {
         const { member } = entry;
-        const isFirst = directories.size === 0;
-        for (const path of [...(isFirst ? [''] : []), ...makeAbove(directory, member.path)])
-          directories.set(path, {
-            ...member,
-            path,
-            type: 'directory',
-            mode: UNTOLD_MODE,
-            xattrs: [],
-            content: NOTHING,
-          });
+        const outermost = directories.size === 0 ? [''] : [];
+        for (const path of [...outermost, ...makeAbove(directory, member.path)])
+          directories.set(path, untold(path, member));
         if (member.type === 'directory') directories.set(member.path, { ...member, content: NOTHING });
         await make(directory, member, options);
       }
@@ -57,8 +50,11 @@ export async function unpackArchive(entries: AsyncIterable<ArchiveEntry>, option
   }
 }
 
-/** Of a directory that the archive does not name: it is whose its first member is, and who could pass one as tar makes it may pass it. */
-const UNTOLD_MODE = 0o755;
+/** A directory that the archive does not name, or not yet: whose its first member is, and for everyone to pass, as tar makes it. */
+function untold(path: string, first: SafeMember): SafeMember {
+  return { ...first, path, type: 'directory', mode: 0o755, xattrs: [], content: NOTHING };
+}
+
 const NOTHING: AsyncIterable<Uint8Array> = (async function* (): AsyncGenerator<Uint8Array> {})();
 
 async function make(root: OpenDirectory, member: SafeMember, options: UnpackOptions): Promise<void> {
