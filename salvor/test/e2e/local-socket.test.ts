@@ -63,7 +63,7 @@ describe('the local socket of an agent', () => {
   const settle = (document: string): string =>
     document
       .replaceAll(/\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{12}\b/g, 'ID')
-      .replaceAll(/\bmw[0-9a-z]{10}\b/g, 'TASK')
+      .replaceAll(/\b[0-9a-z]{12}\b/g, 'TASK')
       .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+Z?)?/g, 'TIME')
       .replaceAll(/^\d\d:\d\d:\d\d/gm, 'TIME')
       .replaceAll(/-\d{8}\.\d{6}\./g, '-TIME.')
