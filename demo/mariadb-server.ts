@@ -146,6 +146,10 @@ async function emptyDataDirectory(runAs: ServerUser): Promise<string> {
   const data = join(building, 'data');
   // The installer runs as the server's user and has to get there; the directory is closed again afterwards.
   await chmod(building, 0o711);
+  // Its own, as below for each server: one that starts removes the temporary tables it finds, also of another one.
+  const temporary = join(building, 'tmp');
+  await mkdir(temporary, { mode: 0o700 });
+  await chown(temporary, runAs.uid, runAs.gid);
   await run(
     'mariadb-install-db',
     [
@@ -157,7 +161,7 @@ async function emptyDataDirectory(runAs: ServerUser): Promise<string> {
       '--skip-name-resolve',
       REDO_LOG,
     ],
-    { env: ENV, maxBuffer: 1 << 24 },
+    { env: { ...ENV, TMPDIR: temporary }, maxBuffer: 1 << 24 },
   );
   await chmod(building, 0o700);
   try {
