@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openSmallDisks } from '../../../test/fault/small-disks.ts';
 import { openConnection, quoteName } from './connect.ts';
-import { putKeysBehindRows, takeKeys } from './keys-behind-rows.ts';
+import { takeKeys as takeKeysOf } from './keys-behind-rows.ts';
+import { prepareTable } from './prepare-table.ts';
+import { readStructure } from './table-structure.ts';
 import {
   dumpAll,
   fingerprint,
@@ -49,6 +51,11 @@ const AT_ONCE: Readonly<Record<string, string>> = {
   'a check':
     'CREATE TABLE t (id INT PRIMARY KEY, a INT, KEY a (a), CONSTRAINT c CHECK (a > 0)); INSERT INTO t VALUES (1, 1);',
 };
+
+function takeKeys(text: string): ReturnType<typeof takeKeysOf> {
+  const structure = readStructure(text);
+  return structure === null ? null : takeKeysOf(structure);
+}
 
 describe('secondary keys behind the rows', () => {
   let server: TestServer;
@@ -102,7 +109,8 @@ describe('secondary keys behind the rows', () => {
     const other = whole.replace('\nINSERT INTO ', '\nREPLACE INTO ');
     for (const text of [other, whole.slice(0, whole.indexOf('ENGINE')), '']) {
       const passed: Uint8Array[] = [];
-      for await (const bytes of putKeysBehindRows([Buffer.from(text, 'latin1')] as never)) passed.push(bytes);
+      for await (const bytes of prepareTable([Buffer.from(text, 'latin1')] as never, { keysBehind: true }))
+        passed.push(bytes);
       assert.equal(Buffer.concat(passed).toString('latin1'), text);
     }
   });

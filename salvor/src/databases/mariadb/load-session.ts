@@ -11,11 +11,11 @@ import { openRun } from '../../lib/run.ts';
 import { describeAddress } from './connect.ts';
 import { openDefaultsFile } from './defaults-file.ts';
 import { explainFailure } from './explain-load.ts';
-import { putKeysBehindRows } from './keys-behind-rows.ts';
 import type { LoadOptions, LoadPart } from './load.ts';
+import { prepareTable } from './prepare-table.ts';
 import type { Scratch } from './scratch.ts';
 
-const KEYS_BEHIND_FROM_BYTES = 256 * 1024;
+const PREPARE_FROM_BYTES = 256 * 1024;
 
 /** All sessions together: what they report is one progress. */
 export class LoadRun {
@@ -84,9 +84,7 @@ export class LoadRun {
       yield Buffer.from(`SET AUTOCOMMIT=${isOne ? 0 : 1};\n`);
       line += 1;
       given.push({ part, firstLine: line });
-      // To sort them the server needs room beside the table: of a large one as much as nobody counts on.
-      const isSorted = isOne && (part.size ?? 0) >= (this.#options.keysBehindFromBytes ?? KEYS_BEHIND_FROM_BYTES);
-      for await (const bytes of isSorted ? putKeysBehindRows(part.open()) : part.open()) {
+      for await (const bytes of this.#open(part, isOne)) {
         line += countLines(bytes);
         this.#bytes += bytes.byteLength;
         yield bytes;
@@ -95,6 +93,13 @@ export class LoadRun {
       line += countLines(mark);
       yield mark;
     }
+  }
+
+  #open(part: LoadPart, isOne: boolean): AsyncIterable<Uint8Array> {
+    const size = part.size ?? 0;
+    if (part.kind !== 'table' || size < (this.#options.prepareFromBytes ?? PREPARE_FROM_BYTES)) return part.open();
+    // To sort keys the server needs room beside the table: of a large one as much as nobody counts on.
+    return prepareTable(part.open(), { keysBehind: isOne && this.#options.keysBehind !== false });
   }
 
   #report(file: string): void {

@@ -35,8 +35,10 @@ export type LoadOptions = {
   readonly osUser?: OsUser;
   /** Sessions at a time; default 4: while some wait for the disk or their clients, two processors have work. */
   readonly parallel?: number;
-  /** From what size on a table gets its secondary keys behind its rows; default 256 KiB: of fewer rows they cost nothing. */
-  readonly keysBehindFromBytes?: number | undefined;
+  /** From what size on a table is made quicker to load; default 256 KiB: fewer rows cost nothing. */
+  readonly prepareFromBytes?: number;
+  /** Whether the secondary keys of such a table may come behind its rows; by default they do. */
+  readonly keysBehind?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
 };
@@ -81,15 +83,15 @@ export async function loadDump(
   await using trust = await trustCreators(options);
   void [packets, trust];
 
-  const start = (keysBehindFromBytes = options.keysBehindFromBytes): LoadRun =>
-    new LoadRun(scratch, head, parts.length - 1, { ...options, keysBehindFromBytes });
+  const start = (changed: Partial<LoadOptions> = {}): LoadRun =>
+    new LoadRun(scratch, head, parts.length - 1, { ...options, ...changed });
   let load = start();
   try {
     await loadTables(load, { sequences, tables }, options);
   } catch (error) {
     if (!isWithoutRoomToSort(error)) throw error;
     // Each part begins with the drop of what it makes.
-    load = start(Infinity);
+    load = start({ keysBehind: false });
     await loadTables(load, { sequences, tables }, options);
   }
 

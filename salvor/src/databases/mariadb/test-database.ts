@@ -90,7 +90,7 @@ export async function makeScratch(test: TestServer, charset = 'utf8mb4'): Promis
   });
 }
 
-/** Every table that can be is made without its secondary keys first, however small it is. */
+/** Every table is made quicker to load that can be, however small it is. */
 export async function loadAll(
   test: TestServer,
   scratch: Scratch,
@@ -100,7 +100,7 @@ export async function loadAll(
   return await loadDump(scratch, parts, {
     defaultsDirectory: test.directory,
     admin: test.admin,
-    keysBehindFromBytes: 0,
+    prepareFromBytes: 0,
     ...options,
   });
 }
