@@ -5,7 +5,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { RecoverDocument } from '@salvor/contract';
-import { openAgent as openAgentOf } from './agent/agent.ts';
 import type { Agent } from './agent/agent.ts';
 import { Locks } from './agent/locks.ts';
 import { type AgentCalls, socketOf } from './agent/socket/call-table.ts';
@@ -14,7 +13,7 @@ import { Way } from './agent/way.ts';
 import { openCallListener } from './agent/socket/listen-calls.ts';
 import { readVersion } from './lib/version.ts';
 import { type Uptime, readUptime } from './agent/clock-watch.ts';
-import { type RecoverTools, type RecoverWanted, recoverMachine as recoverMachineOf } from './agent/recover-machine.ts';
+import type { RecoverTools, RecoverWanted } from './agent/recover-machine.ts';
 import type { AgentServices } from './agent/open-task-room.ts';
 export { type TypedKit, readKit, readTypedKit } from './points/read-kit.ts';
 import { adoptConfig } from './write-config.ts';
@@ -44,7 +43,7 @@ export async function openAgent(composition: Composition): Promise<AgentCalls> {
   return running ?? (await openAgentFor(config, composition));
 }
 
-/** The agent of a configuration. */
+/** The agent of a configuration. Its parts are loaded here: a command that asks the one that runs needs none of them. */
 export async function openAgentFor(
   config: Config,
   {
@@ -54,7 +53,8 @@ export async function openAgentFor(
     way = new Way(),
   }: Pick<Composition, 'clock'> & Partial<Pick<AgentServices, 'uptime' | 'who' | 'way'>>,
 ): Promise<Agent> {
-  return openAgentOf(config, servicesOf(clock, uptime, who, way));
+  const agent = await import('./agent/agent.ts');
+  return await agent.openAgent(config, servicesOf(clock, uptime, who, way));
 }
 
 function servicesOf(clock: () => Date, uptime: () => Uptime, who: string, way: Way = new Way()): AgentServices {
@@ -75,7 +75,8 @@ export async function recoverMachine(
   wanted: RecoverWanted,
   { clock, signal, onProgress }: Pick<RecoverTools, 'clock' | 'signal' | 'onProgress'>,
 ): Promise<RecoverDocument> {
-  return await recoverMachineOf(wanted, {
+  const agent = await import('./agent/recover-machine.ts');
+  return await agent.recoverMachine(wanted, {
     ...servicesOf(clock, readUptime, nameCaller()),
     signal,
     onProgress,

@@ -18,7 +18,7 @@ describe('resolve-sources', () => {
         return theirs;
       },
     });
-    await import('../compose.ts');
+    for (const module of ['../compose.ts', '../agent/agent.ts', '../agent/recover-machine.ts']) await import(module);
     hooks.deregister();
     assert.ok(found.length > 500, `${found.length} imports`);
     for (const { specifier, ours, theirs } of found)
