@@ -72,13 +72,16 @@ export async function runSalvor(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<SalvorRun> {
   const { exit, output, complaint } = await runTool([SALVOR, ...args, '--json'], host, options);
-  let document: unknown = null;
+  return { exit, document: parseDocument(output), output, complaint };
+}
+
+/** What a command with `--json` printed, or null where that is no document: its exit code and what it said tell more. */
+export function parseDocument(output: string): unknown {
   try {
-    document = JSON.parse(output);
+    return JSON.parse(output);
   } catch {
-    // The exit code and what was said tell more.
+    return null;
   }
-  return { exit, document, output, complaint };
 }
 
 /** Runs stock restic on the account's repository, without a cache outside the host's directory. */

@@ -42,7 +42,7 @@ describe('beside a living Aegir', { concurrency: 1, timeout: 300_000 }, () => {
   let archive: string;
 
   before(async () => {
-    test = await openTestHost({ archives: true, withoutWordPress: true, nodes: 5, files: 5 });
+    test = await openTestHost({ archives: true, inProcesses: true, withoutWordPress: true, nodes: 5, files: 5 });
     site = test.host.site('market.example.org');
     archive = (await test.backUp(site)).archive?.path ?? '';
     panel = test.host.site('harbour.example.org');

@@ -8,12 +8,17 @@ import {
   type ObservedPage,
   type ObservedSite,
 } from '../../../demo/observe-site.ts';
-import { initFlags, runSalvor, salvorPlaces, type SalvorRun } from '../../../demo/salvor-command.ts';
+import { initFlags, parseDocument, runSalvor, salvorPlaces, type SalvorRun } from '../../../demo/salvor-command.ts';
+import { readEnvironment } from '../../src/config.ts';
+import { runCli } from '../cli/run-cli.ts';
 import { BackupDocument, InitDocument, RestoreDocument, UndoDocument } from '@salvor/contract';
 
 type Schema<T> = { parse(value: unknown): T };
 
-/** A demo host that Salvor was taken into service on, and the command as everybody runs it. */
+/**
+ * A demo host that Salvor was taken into service on, and the command, in this process: to begin one costs a processor most of a
+ * second. Tests that kill one begin it themselves.
+ */
 export type TestHost = AsyncDisposable & {
   readonly host: DemoHost;
   /** Runs a command that must succeed without a problem; gives its document, which must be of its schema. */
@@ -29,6 +34,8 @@ export type TestHost = AsyncDisposable & {
 export async function openTestHost(
   options: BuildHostOptions & {
     readonly archives?: true;
+    /** Each command in a process of its own: where it matters what is a child of whom. */
+    readonly inProcesses?: true;
     /** With a second copy in another directory. */
     readonly withRemote?: boolean;
   },
@@ -36,7 +43,12 @@ export async function openTestHost(
   await using made = new AsyncDisposableStack();
   const host = made.use(await buildHost(options));
   await host.serve();
-  const attempt = (args: readonly string[]): Promise<SalvorRun> => runSalvor(host, args);
+  const attempt = async (args: readonly string[]): Promise<SalvorRun> => {
+    if (options.inProcesses === true) return await runSalvor(host, args);
+    const environment = { configFile: salvorPlaces(host).config, variable: readEnvironment().variable };
+    const { exit, out, err } = await runCli([...args, '--json'], { environment });
+    return { exit, document: parseDocument(out), output: out, complaint: err };
+  };
   const run = async <T>(args: readonly string[], schema: Schema<T>): Promise<T> => {
     const { exit, document, output, complaint } = await attempt(args);
     assert.equal(exit, 0, `salvor ${args.join(' ')}: exit code ${exit}\n${complaint}\n${output}`);
