@@ -31,6 +31,7 @@ import { type DatabaseFacts, type DatabaseProblem, probeDatabase, readKeyColumns
 import { findReachingViews } from './reaching-views.ts';
 import type { KeyColumns } from './row-key.ts';
 import { END_MARKER, splitDump } from './split-dump.ts';
+import { findUnsaidValues } from './unsaid-values.ts';
 import { type LockWatch, watchLocks } from './watch-locks.ts';
 import { isMistaken, writePrograms } from './write-programs.ts';
 
@@ -325,7 +326,8 @@ type DumpedViews = {
 async function lookCloser(login: DatabaseLogin, facts: DatabaseFacts, options: DumpOptions): Promise<CloserLook> {
   await using connection = await openConnection(login, { database: facts.name, signal: options.signal });
   const { keepsHistory, problems } = await planHistory(connection, facts);
-  for (const problem of [...problems, ...(await nameBoundDefaults(connection, facts))]) options.onProblem?.(problem);
+  const more = [...(await nameBoundDefaults(connection, facts)), ...(await findUnsaidValues(connection, facts))];
+  for (const problem of [...problems, ...more]) options.onProblem?.(problem);
   return {
     ...(await judgeViews(connection, facts, options)),
     keys: await readKeyColumns(connection, facts.name),

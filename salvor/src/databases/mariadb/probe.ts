@@ -6,7 +6,6 @@ import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName,
 import { judgeServer } from './judge-server.ts';
 import { isOwnName, isUnclaimedName, type NamePrefixes } from './own-names.ts';
 import type { KeyColumns } from './row-key.ts';
-import { findUnsaidValues } from './unsaid-values.ts';
 
 /** What holds rows. A sequence is a table of one row to the server, and moves like one. */
 export type TableFacts = {
@@ -83,7 +82,6 @@ export async function probeDatabase(
       ...nameUntested(schema),
       ...nameInconsistent(tables),
       ...nameUnclaimed(all, names),
-      ...(await findUnsaidValues(connection, name, new Set(tables.map((table) => table.name)))),
       ...(await findBlindSpots(connection, name)),
     ],
   };
