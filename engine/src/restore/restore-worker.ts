@@ -69,33 +69,68 @@ function writeBlobs(
   blobs: readonly WantedBlob[],
   files: readonly FileToWrite[],
 ): RestoreAnswer {
-  const open = new Map<number, number>();
+  using open = new OpenFiles();
+  const begun = new Set<number>();
   const problems: Problem[] = [];
   let bytes = 0;
-  try {
-    for (const blob of blobs) {
-      const plain = openWanted(pack, blob, range);
-      for (const { file, offset } of blob.targets) {
-        const path = files[file]?.path ?? '';
-        writeAt(path, open, file, plain, offset);
-        bytes += plain.length;
-        const metadata = files[file]?.metadata ?? null;
-        // A file of one blob is done now: its descriptor is not kept, for there may be thousands.
-        if (metadata !== null && blob.targets.length === 1 && isOnlyBlob(file, blobs)) finish(file, path, metadata);
-      }
+  for (const blob of blobs) {
+    const plain = openWanted(pack, blob, range);
+    for (const { file, offset } of blob.targets) {
+      const { path, metadata } = files[file] ?? { path: '', metadata: null };
+      open.writeAt(path, plain, offset);
+      bytes += plain.length;
+      // A file of one blob is done now, and need not be opened a second time.
+      if (metadata !== null && isOnlyBlob(file, blobs)) finish(path, metadata);
+      else begun.add(file);
     }
-    for (const [file, target] of files.entries())
-      if (target.metadata !== null && open.has(file)) finish(file, target.path, target.metadata);
-  } finally {
-    for (const fd of open.values()) closeSync(fd);
+  }
+  for (const file of begun) {
+    const { path, metadata } = files[file] ?? { path: '', metadata: null };
+    if (metadata !== null) finish(path, metadata);
   }
   return { kind: 'write', bytes, problems, memory: range.buffer as ArrayBuffer };
 
-  function finish(file: number, path: string, metadata: NonNullable<FileToWrite['metadata']>): void {
-    const fd = open.get(file);
-    if (fd !== undefined) closeSync(fd);
-    open.delete(file);
+  function finish(path: string, metadata: NonNullable<FileToWrite['metadata']>): void {
+    open.close(path);
     problems.push(...setMetadata(path, metadata));
+  }
+}
+
+/** Of one range: a process may open no more than some thousand files, and so many can want one blob. */
+const MAX_OPEN_FILES = 256;
+
+/** Files that are written to, by their paths. */
+class OpenFiles implements Disposable {
+  readonly #open = new Map<string, number>();
+
+  writeAt(path: string, bytes: Buffer, offset: number): void {
+    try {
+      const fd = this.#open.get(path) ?? this.#openFile(path);
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
+    } catch (error) {
+      throw targetError(path, error);
+    }
+  }
+
+  /** Also one that is not open. */
+  close(path: string): void {
+    const fd = this.#open.get(path);
+    if (fd === undefined) return;
+    this.#open.delete(path);
+    closeSync(fd);
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#open.values()) closeSync(fd);
+    this.#open.clear();
+  }
+
+  #openFile(path: string): number {
+    const [longestOpen] = this.#open.keys();
+    if (longestOpen !== undefined && this.#open.size >= MAX_OPEN_FILES) this.close(longestOpen);
+    const fd = openSync(systemPath(path), WRITE_FLAGS, PRIVATE);
+    this.#open.set(path, fd);
+    return fd;
   }
 }
 
@@ -119,19 +154,6 @@ function openWanted(pack: string, blob: WantedBlob, range: Uint8Array): Buffer {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new EngineError('pack-damaged', { file: pack, reason: reasonOf(error) }, { cause: error });
-  }
-}
-
-function writeAt(path: string, open: Map<number, number>, file: number, bytes: Buffer, offset: number): void {
-  try {
-    let fd = open.get(file);
-    if (fd === undefined) {
-      fd = openSync(systemPath(path), WRITE_FLAGS, PRIVATE);
-      open.set(file, fd);
-    }
-    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
-  } catch (error) {
-    throw targetError(path, error);
   }
 }
 
