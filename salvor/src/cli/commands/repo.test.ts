@@ -25,8 +25,7 @@ import {
   RepoRestoreDocument,
   RepoSnapshotsDocument,
 } from '@salvor/contract';
-import { type SourceEntry, backup, openLocalStorage, openRepository } from '@salvor/engine';
-import { SALVOR, runCli, spawnCli } from '../../../test/cli/run-cli.ts';
+import { runCli, spawnCli } from '../../../test/cli/run-cli.ts';
 
 let room: string;
 let site: string;
@@ -259,34 +258,6 @@ describe('what the repo verbs wrote', () => {
     assert.match(checked.out, /No damage found\.\n$/);
     assert.equal(checked.err, '');
   });
-});
-
-test('six hundred files of the same content are restored by a process that may open four hundred', async () => {
-  const repository = join(room, 'alike');
-  await document(RepoInitDocument, 0, ['init', ...flagsOf(repository)]);
-  const opened = await openRepository(openLocalStorage(repository), { kind: 'password', text: 'correct horse' });
-  const fileOf = (name: string, ...pieces: readonly string[]): SourceEntry => ({
-    kind: 'stream',
-    name,
-    cut: 'given',
-    open: async function* () {
-      for (const piece of pieces) yield Buffer.from(piece);
-    },
-  });
-  const names = Array.from({ length: 600 }, (_, number) => String(number).padStart(4, '0'));
-  const source = names.flatMap((name) => [fileOf(`${name}-one`, 'alike'), fileOf(`${name}-two`, 'begins,', 'ends')]);
-  await backup({ source, repositories: [opened], paths: ['/alike'], host: 'web' });
-  const target = join(room, 'alike-restored');
-  execFileSync(
-    'prlimit',
-    ['--nofile=400', SALVOR, 'repo', 'restore', 'latest', '--target', target, ...flagsOf(repository)],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  for (const name of names)
-    assert.deepEqual(
-      ['one', 'two'].map((kind) => readFileSync(join(target, `${name}-${kind}`), 'utf8')),
-      ['alike', 'begins,ends'],
-    );
 });
 
 describe('what stock restic wrote', () => {

@@ -239,21 +239,6 @@ describe('dump and load', () => {
     );
   });
 
-  test('values of a list that the server does not say are named, and a question mark is none', async () => {
-    const content = `CREATE TABLE t (id INT PRIMARY KEY, a ENUM('what?','漢😀') CHARACTER SET utf8mb4, b SET('why?','é') CHARACTER SET utf8mb4);`;
-    const site = await makeSite(server, 'unsaid', `${content} INSERT INTO t VALUES (1, 'what?', 'why?,é');`);
-    const named = async (): Promise<readonly (readonly string[])[]> => {
-      const problems: DatabaseProblem[] = [];
-      await dumpAll(server, site.login, site.name, problems);
-      return problems
-        .filter(({ code }) => code === 'values-not-held')
-        .map(({ name, message }) => [name, message.split(' ')[0] ?? '']);
-    };
-    assert.deepEqual(await named(), []);
-    await server.server.query(`USE unsaid; INSERT INTO t VALUES (2, '漢😀', '');`);
-    assert.deepEqual(await named(), [['t', 't.a']]);
-  });
-
   test('tables without transactions are named as not consistent', async () => {
     const facts = await probeDatabase(server.admin, admin.name);
     const named = facts.problems.filter((p) => p.code === 'table-not-consistent').map((p) => p.name);
