@@ -24,14 +24,19 @@ describe('tables that are equal on both sides of a switch', () => {
   after(() => server[Symbol.asyncDispose]());
 
   /** A site and what is to come, both made by `content`; `change` is done to the live one, `come` to the other. */
-  const prepare = async (content: string, change = '', come = ''): Promise<SwapPlan> => {
-    count += 1;
-    const live = `site_${count}`;
-    const scratch = `salvor_${count}_new`;
+  const prepare = async (
+    content: string,
+    change: string | ((live: string) => Promise<void>) = '',
+    come = '',
+  ): Promise<SwapPlan> => {
+    const number = (count += 1);
+    const live = `site_${number}`;
+    const scratch = `salvor_${number}_new`;
     const { account } = await makeSite(server, live, content);
     await server.server.query(`CREATE DATABASE ${scratch} CHARACTER SET utf8mb4; USE ${scratch}; ${content} ${come}`);
-    if (change !== '') await server.server.query(`USE ${live}; ${change}`);
-    const wish = { live, scratch, old: `salvor_${count}_old`, definer: account, definers: [], scope: WHOLE_DATABASE };
+    if (typeof change !== 'string') await change(live);
+    else if (change !== '') await server.server.query(`USE ${live}; ${change}`);
+    const wish = { live, scratch, old: `salvor_${number}_old`, definer: account, definers: [], scope: WHOLE_DATABASE };
     const plan = planSwap(await readSwapFacts(server.admin, wish), wish);
     const mayStay = await findEqualTables(server.admin, plan, SLOW);
     // A journal holds it as text.
@@ -48,6 +53,11 @@ describe('tables that are equal on both sides of a switch', () => {
     return new Map(lines.map((line) => line.slice(database.length + 1).split('\t') as [string, string]));
   };
 
+  const movedOf = async ({ live }: SwapPlan, before: ReadonlyMap<string, string>): Promise<string[]> => {
+    const now = await idsOf(live);
+    return NUMBERS.map((number) => `t${number}`).filter((table) => now.get(table) !== before.get(table));
+  };
+
   test('stay where they are, the others change places, and what is kept is whole; an undo does the same the other way', async () => {
     const plan = await prepare(
       TABLES,
@@ -61,9 +71,7 @@ describe('tables that are equal on both sides of a switch', () => {
     assert.equal(await picture(plan.live), coming);
     assert.equal(await picture(plan.old), present, 'all of what was there is kept');
     assert.equal(await picture(plan.scratch), '');
-    const now = await idsOf(plan.live);
-    const moved = NUMBERS.map((number) => `t${number}`).filter((table) => now.get(table) !== ids.get(table));
-    assert.deepEqual(moved, ['t3', 't4']);
+    assert.deepEqual(await movedOf(plan, ids), ['t3', 't4']);
     // The site goes on, and all of that is taken back.
     await server.server.query(`INSERT INTO ${plan.live}.t1 VALUES (20, 'since', 0)`);
     await swapBack(server.admin, plan, { undone: `salvor_${count}_undone`, journal: async () => {} });
@@ -108,10 +116,10 @@ describe('tables that are equal on both sides of a switch', () => {
     assert.equal(one, other, 'else this test would not show that a sum is not enough');
   });
 
-  test('that are written to, altered or dropped after they were compared move as all others do', async () => {
+  test('that are written to or altered after they were compared move as all others do, and the rest stays', async () => {
     const plan = await prepare(TABLES);
     assert.equal(plan.mayStay?.length, NUMBERS.length - 1, 'one moves, by which the switch is known');
-    const coming = await picture(plan.scratch);
+    const [coming, ids] = [await picture(plan.scratch), await idsOf(plan.live)];
     await server.server.query(
       `USE ${plan.live}; UPDATE t1 SET word = 'late' WHERE id = 1; ALTER TABLE t2 ADD KEY (n); INSERT INTO t3 VALUES (50, '', 0); DELETE FROM t3 WHERE id = 50;`,
     );
@@ -121,6 +129,71 @@ describe('tables that are equal on both sides of a switch', () => {
     assert.equal(await picture(plan.live), coming);
     assert.equal(await server.server.query(`SHOW CREATE TABLE ${plan.live}.t2`), definition);
     assert.equal(await server.server.query(`SELECT word FROM ${plan.old}.t1 WHERE id = 1`), 'late\n');
+    assert.deepEqual(await movedOf(plan, ids), ['t0', 't1', 't2', 't3']);
+  });
+
+  /** Longer ago than a second: only then no other transaction can have begun in the same one. */
+  const letSecondsPass = async (): Promise<void> => {
+    await using connection = await openConnection(server.admin);
+    await connection.query('SELECT SLEEP(2.1)');
+  };
+  const withoutSum = ({ mayStay }: SwapPlan): string =>
+    (mayStay ?? []).flatMap(({ table, checksum }) => (checksum === null ? [table] : [])).join(' ');
+
+  test('are not summed again where the server would tell a write: one that was written to moves, as do all of which it forgot', async () => {
+    const [plan, other] = await Promise.all([prepare(TABLES, letSecondsPass), prepare(TABLES, letSecondsPass)]);
+    assert.equal(withoutSum(plan), 't1 t2 t3 t4 t5 t6 t7');
+    const [coming, ids] = [await picture(plan.scratch), await idsOf(plan.live)];
+    await server.server.query(
+      `USE ${plan.live}; UPDATE t1 SET n = 8 WHERE id = 1; UPDATE t1 SET n = 1.5 WHERE id = 1; UPDATE t2 SET n = n;`,
+    );
+    await applySwap(server.admin, plan);
+    await keepCopies(server.admin, plan);
+    assert.equal(await picture(plan.live), coming);
+    assert.deepEqual(await movedOf(plan, ids), ['t0', 't1'], 'a statement that changes nothing is no write');
+
+    const [otherComing, otherIds] = [await picture(other.scratch), await idsOf(other.live)];
+    assert.equal(withoutSum(other), 't1 t2 t3 t4 t5 t6 t7');
+    await server.server.kill('SIGKILL');
+    await server.server.start();
+    await applySwap(server.admin, other);
+    await keepCopies(server.admin, other);
+    assert.equal(await picture(other.live), otherComing);
+    assert.equal((await movedOf(other, otherIds)).length, NUMBERS.length);
+  });
+
+  test('are summed where a transaction is open of the second in which they were last written to: another write would have the same time', async () => {
+    const open = await openConnection(server.admin);
+    /** Two transactions of one second, of which one has written to t1 and is over. */
+    const writeInOneSecond = async (live: string): Promise<void> => {
+      await letSecondsPass();
+      for (;;) {
+        await open.execute('START TRANSACTION');
+        await open.execute(`UPDATE ${live}.t1 SET word = 'late' WHERE id = 9`);
+        const [began] = await open.query<{ at: string }>(
+          'SELECT CONCAT(trx_started) AS at FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = CONNECTION_ID()',
+        );
+        await server.server.query(
+          `UPDATE ${live}.t1 SET n = 7 WHERE id = 1; UPDATE ${live}.t1 SET n = 1.5 WHERE id = 1`,
+        );
+        const written = await server.server.query(
+          `SELECT UPDATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA = '${live}' AND TABLE_NAME = 't1'`,
+        );
+        if (written.trim() === began?.at) break;
+        await open.execute('ROLLBACK');
+      }
+      await letSecondsPass();
+    };
+    const plan = await prepare(TABLES, writeInOneSecond);
+    assert.equal(withoutSum(plan), 't2 t3 t4 t5 t6 t7');
+    assert.equal(namesOf(plan), 't1 t2 t3 t4 t5 t6 t7');
+    const [coming, ids] = [await picture(plan.scratch), await idsOf(plan.live)];
+    await open.execute('COMMIT');
+    await open.close();
+    await applySwap(server.admin, plan);
+    await keepCopies(server.admin, plan);
+    assert.equal(await picture(plan.live), coming, 'what that transaction wrote is not in the restored site');
+    assert.deepEqual(await movedOf(plan, ids), ['t0', 't1']);
   });
 
   test('that cannot be held move too: an administrator without the right to lock them', async () => {
@@ -131,8 +204,7 @@ describe('tables that are equal on both sides of a switch', () => {
     );
     await applySwap({ ...server.admin, user: 'lockless', password: 'x' }, plan);
     assert.equal(await picture(plan.live), coming);
-    const now = await idsOf(plan.live);
-    assert.ok(NUMBERS.every((number) => now.get(`t${number}`) !== ids.get(`t${number}`)));
+    assert.equal((await movedOf(plan, ids)).length, NUMBERS.length);
   });
 
   test('a crash before their copies are kept: finish keeps them, revert brings all back', async () => {

@@ -3,13 +3,22 @@
  * one stays, and the one that was to come is kept as what was replaced. A server syncs its disk about ten times for each
  * table that changes places, and all that time visitors wait.
  *
- *   before the switch   which are equal, value by value, and what their rows sum up to      → in the plan, in the journal
- *   in the switch       lock them against writes → summed again → those that differ by now move as all others do
+ *   before the switch   which are equal, value by value, and by what a write would be seen → in the plan, in the journal
+ *   in the switch       lock them against writes → of those of which the server would know a write it is asked, all
+ *                       others are summed again → those that differ by now move as all others do
  *                       → one RENAME TABLE of these → unlock → the copies move to what is kept
  *
- * Where a table moves as fast as it is summed, or few move at all, none stays.
+ * While they are held visitors read all tables, and write to those that move. A table that moves as fast as it is summed
+ * has to be known to the server, and where few move at all none stays.
  */
-import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName } from './connect.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type DatabaseConnection,
+  type DatabaseLogin,
+  openConnection,
+  quoteName,
+  serverErrorNumber,
+} from './connect.ts';
 import { readForeignKeys } from './foreign-keys.ts';
 import { inSessions, SESSIONS } from './in-sessions.ts';
 import { locateTables } from './inspect-swap.ts';
@@ -28,8 +37,8 @@ export type FindOptions = {
 const FROM_TABLES = 40;
 /** A switch that is shorter needs nothing of this. */
 const SHORT_SWITCH_MS = 300;
-/** What summing them may add to the switch. */
-const MAX_HOLD_MS = 500;
+/** What summing them may add to the switch: who writes to one of them waits for that and for the rename. */
+const MAX_HOLD_MS = 400;
 /** A larger one changes places sooner than it is read. */
 const MAX_TABLE_BYTES = 2 * 1024 * 1024;
 
@@ -53,26 +62,34 @@ export async function findEqualTables(
   if (moveMs * pairs.length < SHORT_SWITCH_MS) return [];
 
   const columns = await readColumns(connection, plan.live, plain);
+  // Before they are compared: what is written from here on is another stamp.
   const stamps = await readStamps(connection, plan.live, plain);
-  const found: (EqualTable & { readonly ms: number })[] = [];
+  const ambiguous = await readAmbiguousTimes(connection);
+  const found: Found[] = [];
   await inSessions(plain, { admin, signal }, async (session, table) => {
+    const stamp = stamps.get(table) ?? '';
+    const isTold = writtenAt(stamp) !== '' && !ambiguous.has(writtenAt(stamp)) && !ambiguous.has(madeAt(stamp));
     const began = performance.now();
-    const [coming] = await checksumTables(session, plan.scratch, [table]);
-    const ms = performance.now() - began;
-    // Half of it: a table that stays is read, and one that is not equal any more is read and moves.
-    if (ms > moveMs / 2) return;
-    const [live] = await checksumTables(session, plan.live, [table]);
-    if (coming === undefined || coming.checksum === null || coming.checksum !== live?.checksum) return;
-    if (!(await isEqual(session, plan, table, columns.get(table) ?? []))) return;
-    found.push({ table, checksum: coming.checksum, stamp: stamps.get(table) ?? '', ms });
+    const checksum = isTold ? null : await sum(session, plan.live, table);
+    const ms = isTold ? 0 : performance.now() - began;
+    // As many are summed at a time as there are sessions; they change places one after the other.
+    if (ms > moveMs * SESSIONS || (!isTold && checksum === null)) return;
+    if (await isEqual(session, plan, table, columns.get(table) ?? [])) found.push({ table, checksum, stamp, ms });
   });
   const taken = takeWithin(found);
   // One at least moves: by where it is the server is asked how far a switch has come.
   return taken.length < plan.moves.length ? taken : taken.slice(1);
 }
 
-/** The cheapest first: the most of them in the time that they may take. */
-function takeWithin(found: readonly (EqualTable & { readonly ms: number })[]): readonly EqualTable[] {
+type Found = EqualTable & { readonly ms: number };
+
+async function sum(session: DatabaseConnection, database: string, table: string): Promise<string | null> {
+  const [summed] = await checksumTables(session, database, [table]);
+  return summed?.checksum ?? null;
+}
+
+/** The cheapest first, before them those that need no sum: the most of them in the time that they may take. */
+function takeWithin(found: readonly Found[]): readonly EqualTable[] {
   const taken: EqualTable[] = [];
   let spentMs = 0;
   for (const { ms, ...equal } of found.toSorted((a, b) => a.ms - b.ms)) {
@@ -87,37 +104,80 @@ function takeWithin(found: readonly (EqualTable & { readonly ms: number })[]): r
 export type HeldTables = AsyncDisposable & { readonly tables: ReadonlySet<string> };
 
 /**
- * Locks those that may stay and sums them again. Waits for nobody: a table that is being written to fails it with the
- * server's error for that. One that was written to, altered or dropped since is not among what it gives.
+ * Locks those that may stay, and sums again those of which the server may have forgotten a write. Waits for nobody: a
+ * table that is being written to fails it, after a few tries, with the server's error for that. One that was written to,
+ * altered or dropped since is not among what it gives, nor locked, nor one for whose sum the time did not suffice.
  */
 export async function holdEqualTables(admin: DatabaseLogin, plan: SwapPlan): Promise<HeldTables> {
-  const equal = plan.mayStay ?? [];
+  let equal = plan.mayStay ?? [];
   if (equal.length === 0) return { tables: new Set(), [Symbol.asyncDispose]: async () => {} };
   await using resources = new AsyncDisposableStack();
   const keeper = resources.use(await openConnection(admin, { lockWaitSeconds: 0 }));
-  const names = equal.map(({ table }) => `${quoteName(plan.live, table)} READ`);
-  await keeper.execute(`LOCK TABLES ${names.join(', ')}`);
-  const stamps = await readStamps(
-    keeper,
-    plan.live,
-    equal.map(({ table }) => table),
-  );
-  const tables = new Set<string>();
-  await inSessions(equal, { admin }, async (session, { table, checksum, stamp }) => {
-    if (!isSameStamp(stamp, stamps.get(table))) return;
-    const [now] = await checksumTables(session, plan.live, [table]);
-    if (now?.checksum === checksum) tables.add(table);
-  });
+  const release = async (): Promise<void> => await keeper.execute('UNLOCK TABLES').catch(() => undefined);
+  // A lock is given back of all tables or of none: without those that move they are locked, and asked, once more.
+  for (let left = LOCK_ROUNDS; equal.length > 0; left -= 1) {
+    const names = equal.map(({ table }) => `${quoteName(plan.live, table)} READ`);
+    await lockInTries(keeper, `LOCK TABLES ${names.join(', ')}`);
+    const same = await findUnwritten(keeper, admin, plan, equal);
+    if (same.length === equal.length) break;
+    await release();
+    equal = left > 1 ? same : [];
+  }
   const kept = resources.move();
   return {
-    tables,
+    tables: new Set(equal.map(({ table }) => table)),
     [Symbol.asyncDispose]: async () => {
       // At once: to end the session takes a while longer.
-      await keeper.execute('UNLOCK TABLES').catch(() => undefined);
+      await release();
       await kept.disposeAsync();
     },
   };
 }
+
+const LOCK_ROUNDS = 4;
+
+/** Of tables that are locked. Those for whose sum the time does not suffice count as written to. */
+async function findUnwritten(
+  keeper: DatabaseConnection,
+  admin: DatabaseLogin,
+  plan: SwapPlan,
+  equal: readonly EqualTable[],
+): Promise<readonly EqualTable[]> {
+  const until = performance.now() + MAX_HOLD_MS;
+  const names = equal.map(({ table }) => table);
+  const stamps = await readStamps(keeper, plan.live, names);
+  const same = equal.filter((one) => isUnwritten(one, stamps.get(one.table)));
+  const written = new Set<EqualTable>();
+  await inSessions(
+    same.filter(({ checksum }) => checksum !== null),
+    { admin },
+    async (session, one) => {
+      if (performance.now() > until || !(await isStill(session, plan, one))) written.add(one);
+    },
+  );
+  return same.filter((one) => !written.has(one));
+}
+
+/** By its sum and its definition: one that was made and altered in the same second has the stamp that it had. */
+async function isStill(session: DatabaseConnection, plan: SwapPlan, { table, checksum }: EqualTable): Promise<boolean> {
+  return (await sum(session, plan.live, table)) === checksum && (await isAlike(session, plan, table));
+}
+
+/** A try that does not wait costs nobody anything. */
+async function lockInTries(keeper: DatabaseConnection, statement: string): Promise<void> {
+  for (let left = LOCK_TRIES; ; left -= 1) {
+    try {
+      return await keeper.execute(statement);
+    } catch (error) {
+      if (left <= 1 || serverErrorNumber(error) !== ER_LOCK_WAIT_TIMEOUT) throw error;
+    }
+    await sleep(LOCK_PAUSE_MS);
+  }
+}
+
+const LOCK_TRIES = 20;
+const LOCK_PAUSE_MS = 7;
+const ER_LOCK_WAIT_TIMEOUT = 1205;
 
 /**
  * Puts the copies of those that stayed where what was replaced is kept: after the switch, when nobody waits for it.
@@ -205,15 +265,15 @@ const NUMBERS: ReadonlySet<string> = new Set(
   'tinyint smallint mediumint int bigint decimal float double bit year date time datetime timestamp'.split(' '),
 );
 
-/** A checksum is a sum of 32 bits, and takes 'ab' beside 'c' for 'a' beside 'bc': rows are held against each other. */
+/** A checksum is a sum of 32 bits, and takes 'ab' beside 'c' for 'a' beside 'bc': rows are held against each other, in the order in which both are stored. */
 async function isEqual(
   connection: DatabaseConnection,
-  { live, scratch }: SwapPlan,
+  plan: SwapPlan,
   table: string,
   columns: readonly Column[],
 ): Promise<boolean> {
-  const [here, there] = [quoteName(live, table), quoteName(scratch, table)];
-  if ((await readDefinition(connection, here)) !== (await readDefinition(connection, there))) return false;
+  if (!(await isAlike(connection, plan, table))) return false;
+  const [here, there] = [quoteName(plan.live, table), quoteName(plan.scratch, table)];
   const keys = columns.filter(({ isKey }) => isKey);
   if (keys.length === 0) return false;
   const on = keys.map(({ name }) => `a.${quoteName(name)} = b.${quoteName(name)}`);
@@ -221,12 +281,19 @@ async function isEqual(
     const [left, right] = [`a.${quoteName(name)}`, `b.${quoteName(name)}`];
     return isText ? `BINARY ${left} <=> BINARY ${right}` : `${left} <=> ${right}`;
   });
-  const [counts] = await connection.query<{ same: string; live: string; scratch: string }>(
-    `SELECT (SELECT COUNT(*) FROM ${here} a JOIN ${there} b ON ${on.join(' AND ')} WHERE ${values.join(' AND ')}) AS same,
-      (SELECT COUNT(*) FROM ${here}) AS live, (SELECT COUNT(*) FROM ${there}) AS scratch`,
+  // Columns of a key are never NULL: a row that has none beside it is not the same.
+  const [counts] = await connection.query<{ same: string | null; live: string; scratch: string }>(
+    `SELECT SUM(${values.join(' AND ')}) AS same, COUNT(*) AS live, (SELECT COUNT(*) FROM ${there}) AS scratch
+     FROM ${here} a FORCE INDEX (PRIMARY) LEFT JOIN ${there} b FORCE INDEX (PRIMARY) ON ${on.join(' AND ')}`,
   );
   if (counts === undefined) return false;
   return Number(counts.same) === Number(counts.live) && Number(counts.same) === Number(counts.scratch);
+}
+
+/** Whether both are defined in the same words. */
+async function isAlike(connection: DatabaseConnection, { live, scratch }: SwapPlan, table: string): Promise<boolean> {
+  const [here, there] = [quoteName(live, table), quoteName(scratch, table)];
+  return (await readDefinition(connection, here)) === (await readDefinition(connection, there));
 }
 
 async function readDefinition(connection: DatabaseConnection, name: string): Promise<string> {
@@ -234,23 +301,48 @@ async function readDefinition(connection: DatabaseConnection, name: string): Pro
   return row?.['Create Table'] ?? '';
 }
 
-/** When each was made or altered and last written to, as far as the server remembers. */
+/** When each was made or altered and last written to, as far as the server remembers: `MADE/WRITTEN`, in its own time. */
 async function readStamps(
   connection: DatabaseConnection,
   database: string,
   tables: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   const rows = await connection.query<{ name: string; made: string; written: string | null }>(
-    `SELECT TABLE_NAME AS name, CREATE_TIME AS made, UPDATE_TIME AS written FROM information_schema.TABLES
-     WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?)`,
+    `${IN_ITS_TIME} SELECT TABLE_NAME AS name, CREATE_TIME AS made, UPDATE_TIME AS written
+     FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?)`,
     [database, tables],
   );
   return new Map(rows.map(({ name, made, written }) => [name, `${made}/${written ?? ''}`]));
 }
 
-/** A server that has closed a table in between remembers no time of writing: then its sum alone says it. */
-function isSameStamp(before: string, now: string | undefined): boolean {
-  const [madeBefore, writtenBefore] = before.split('/');
-  const [made, written] = (now ?? '').split('/');
-  return made === madeBefore && (written === writtenBefore || written === '');
+/**
+ * Times of which a stamp does not tell whether there will be another write of the same time. InnoDB gives a table the
+ * second in which the transaction began that wrote to it, when that is committed (tried: MariaDB 10.11.19): those of
+ * transactions that are open, this second, and the last one, because the server has clocks of more than one precision.
+ * The last two are those of another change of a definition too.
+ */
+async function readAmbiguousTimes(connection: DatabaseConnection): Promise<ReadonlySet<string>> {
+  const rows = await connection.query<{ second: string }>(
+    `${IN_ITS_TIME} SELECT CONCAT(NOW()) AS second UNION SELECT CONCAT(NOW() - INTERVAL 1 SECOND)
+     UNION SELECT CONCAT(trx_started) FROM information_schema.INNODB_TRX`,
+  );
+  return new Set(rows.map(({ second }) => second));
+}
+
+/** A transaction's time is the server's whatever the session's is. */
+const IN_ITS_TIME = "SET STATEMENT time_zone = 'SYSTEM' FOR";
+
+function madeAt(stamp: string): string {
+  return stamp.split('/')[0] ?? '';
+}
+
+/** Empty where the server does not remember it: it keeps that in memory, for tables that are open. */
+function writtenAt(stamp: string): string {
+  return stamp.split('/')[1] ?? '';
+}
+
+/** By the stamp alone where there is no sum; else a server that has closed the table since remembers no time of writing. */
+function isUnwritten({ stamp, checksum }: EqualTable, now = ''): boolean {
+  if (checksum === null) return stamp === now;
+  return madeAt(stamp) === madeAt(now) && (writtenAt(stamp) === writtenAt(now) || writtenAt(now) === '');
 }

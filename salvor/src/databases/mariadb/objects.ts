@@ -156,10 +156,10 @@ export function isServersTrouble(number: number | null): boolean {
 const FIRST_OF_SQL = 1000;
 /**
  * Disk or table full, no memory, no thread; a file that can't be made, read or written; a routine or an event that can't be
- * stored; interrupted; waited too long for a lock. MariaDB: share/errmsg-utf8.txt.
+ * stored; interrupted; waited too long for a lock; took too long. MariaDB: share/errmsg-utf8.txt.
  */
 const TROUBLES: ReadonlySet<number> = new Set([
-  1004, 1021, 1024, 1026, 1030, 1037, 1038, 1041, 1114, 1135, 1205, 1213, 1307, 1317, 1538,
+  1004, 1021, 1024, 1026, 1030, 1037, 1038, 1041, 1114, 1135, 1205, 1213, 1307, 1317, 1538, 1969,
 ]);
 
 const ER_VIEW_INVALID = 1356;

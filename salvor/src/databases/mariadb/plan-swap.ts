@@ -75,8 +75,8 @@ export type TableMove = {
 /** A table that holds the very same on both sides (`equal-tables.ts`). */
 export type EqualTable = {
   readonly table: string;
-  /** What its rows sum up to. */
-  readonly checksum: string;
+  /** What its rows sum up to; null where whatever is written to it gives it another stamp, unless the server forgets that. */
+  readonly checksum: string | null;
   /** When the live one was made and last written to. */
   readonly stamp: string;
 };

@@ -31,6 +31,9 @@ const DEFAULT_ATTEMPTS = 20;
 export const PAUSE_MS = 300;
 const ER_LOCK_WAIT_TIMEOUT = 1205;
 const ER_LOCK_DEADLOCK = 1213;
+const ER_STATEMENT_TIMEOUT = 1969;
+/** What makes a view or a trigger is done at once or waits for a lock, of which the server knows whole seconds only. */
+export const STATEMENT_SECONDS = 0.5;
 
 /**
  * Moves the tables of all plans in one statement. Throws 'swap-locked' (and everything is as before), 'swap-obstructed'
@@ -55,7 +58,7 @@ export async function renameTables(
       patienceMs -= await passOpenTransactions(connection, lives, { ...options, patienceMs });
       options.signal?.throwIfAborted();
       await using held = new AsyncDisposableStack();
-      await connection.execute(`SET SESSION lock_wait_timeout = ${holds + quick > 0 ? 0 : LOCK_WAIT_SECONDS}`);
+      await setWaits(connection, holds + quick > 0 ? 0 : LOCK_WAIT_SECONDS);
       const renames: string[] = [];
       for (const plan of plans) {
         const { tables } = holds > 0 ? held.use(await holdWhatMayStay(connection.login, plan)) : NONE_HELD;
@@ -65,13 +68,13 @@ export async function renameTables(
         await dropObjects(connection, plan.scratch, plan.scratchTriggers);
         await dropObjects(connection, plan.live, objectsOnTheWay(plan));
       }
-      await renameOnce(connection, renames, holds > 0 ? HELD_TRIES : 1);
+      await renameOnce(connection, renames, holds > 0 ? HELD_MS : 0);
       return;
     } catch (error) {
       const number = serverErrorNumber(error);
       if (isLost(error)) throw error;
+      await setWaits(connection, LOCK_WAIT_SECONDS);
       // The site must not be without its triggers while we wait, nor after we gave up.
-      await connection.execute(`SET SESSION lock_wait_timeout = ${LOCK_WAIT_SECONDS}`);
       for (const plan of plans) await bringBack(connection, plan.live, objectsOnTheWay(plan));
       if (holds > 0 && number !== null) {
         // Whatever keeps them from being held: they can move as all others do.
@@ -111,17 +114,22 @@ function objectsOnTheWay(plan: SwapPlan): readonly DatabaseObject[] {
 /** Whether a statement gave way to somebody who holds what it needs. */
 export function isLockedOut(error: unknown): boolean {
   const number = serverErrorNumber(error);
-  return number === ER_LOCK_WAIT_TIMEOUT || number === ER_LOCK_DEADLOCK;
+  return number === ER_LOCK_WAIT_TIMEOUT || number === ER_LOCK_DEADLOCK || number === ER_STATEMENT_TIMEOUT;
+}
+
+/** How long statements of the session wait for a lock, in whole seconds, and how long they take at most; 0: as long as it takes. */
+export async function setWaits(connection: DatabaseConnection, lockSeconds: number, seconds = 0): Promise<void> {
+  await connection.execute(`SET SESSION lock_wait_timeout = ${lockSeconds}, max_statement_time = ${seconds}`);
 }
 
 /** Several tries while tables are held: to lock and to sum them again would take longer than the statements in the way. */
-async function renameOnce(connection: DatabaseConnection, renames: readonly string[], tries: number): Promise<void> {
+async function renameOnce(connection: DatabaseConnection, renames: readonly string[], withinMs: number): Promise<void> {
   if (renames.length === 0) return;
-  for (let left = tries; ; left -= 1) {
+  for (const until = performance.now() + withinMs; ;) {
     try {
       return await connection.execute(`RENAME TABLE ${renames.join(', ')}`);
     } catch (error) {
-      if (left <= 1 || serverErrorNumber(error) !== ER_LOCK_WAIT_TIMEOUT) throw error;
+      if (performance.now() >= until || serverErrorNumber(error) !== ER_LOCK_WAIT_TIMEOUT) throw error;
     }
     await sleep(QUICK_PAUSE_MS);
   }
@@ -140,8 +148,8 @@ async function holdWhatMayStay(admin: DatabaseLogin, plan: SwapPlan): Promise<He
 const NONE_HELD: HeldTables = { tables: new Set(), [Symbol.asyncDispose]: async () => {} };
 /** How often tables that may stay are held; then all move. */
 const MAX_HOLDS = 4;
-/** Within a quarter of a second: visitors can't write to tables that are held. */
-const HELD_TRIES = 30;
+/** Visitors can't write to tables that are held, and all tables are without their triggers. */
+const HELD_MS = 150;
 
 /**
  * What RENAME TABLE is told, all of it in one statement. First all leave, then all come: the server, and all visitors with
@@ -213,6 +221,9 @@ async function listTransactions(
   return new Set(rows.map(({ id, began, trx }) => `${id} ${began} ${trx}`));
 }
 
+/** The last ones are those of a server that is slow, not of one that is busy. */
+const BRING_BACK_TRIES = DEFAULT_ATTEMPTS + 10;
+
 /** Makes again what was dropped for a rename that did not come about. Throws 'swap-obstructed' naming what is missing. */
 async function bringBack(
   connection: DatabaseConnection,
@@ -224,15 +235,16 @@ async function bringBack(
   for (let attempt = 1; missing.length > 0; attempt += 1) {
     let problems;
     try {
+      await setWaits(connection, LOCK_WAIT_SECONDS, attempt > DEFAULT_ATTEMPTS ? 0 : STATEMENT_SECONDS);
       problems = await createObjects(connection, live, missing);
     } catch (error) {
-      if (isLost(error) || attempt >= DEFAULT_ATTEMPTS) throw error;
+      if (isLost(error) || attempt >= BRING_BACK_TRIES) throw error;
       await sleep(PAUSE_MS);
       continue;
     }
-    if (problems.length === 0) return;
+    if (problems.length === 0) break;
     // What is still missing stands in the plan: `revertSwap` makes it when the tables are free again.
-    if (attempt >= DEFAULT_ATTEMPTS) {
+    if (attempt >= BRING_BACK_TRIES) {
       throw new SalvorError('swap-obstructed', {
         database: live,
         why: problems.map((problem) => problem.message).join('; '),
@@ -242,12 +254,15 @@ async function bringBack(
     missing = missing.filter((object) => names.has(object.name));
     await sleep(PAUSE_MS);
   }
+  await setWaits(connection, LOCK_WAIT_SECONDS);
 }
 
 /** Transactions open for more than a second, the oldest first: what the RENAME most likely waits for. */
 async function findLongTransactions(connection: DatabaseConnection): Promise<string[]> {
   const rows = await connection.query<{ id: string; seconds: string; user: string | null; base: string | null }>(
-    `SELECT t.trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, t.trx_started, SYSDATE()) AS seconds, p.USER AS user, p.DB AS base
+    // A transaction's time is the server's own whatever the session's is.
+    `SET STATEMENT time_zone = 'SYSTEM' FOR
+     SELECT t.trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, t.trx_started, SYSDATE()) AS seconds, p.USER AS user, p.DB AS base
      FROM information_schema.INNODB_TRX t LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id
      WHERE t.trx_mysql_thread_id <> ? ORDER BY t.trx_started LIMIT 10`,
     [connection.id],

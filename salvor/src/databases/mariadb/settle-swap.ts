@@ -10,13 +10,22 @@ import { holdSwap } from './inspect-swap.ts';
 import { createObjects, type DatabaseObject, dropObjects } from './objects.ts';
 import { stubsOf, type SwapPlan } from './plan-swap.ts';
 import type { DatabaseProblem } from './probe.ts';
-import { isLockedOut, LOCK_WAIT_SECONDS, PAUSE_MS, QUICK_PAUSE_MS } from './rename-tables.ts';
+import {
+  isLockedOut,
+  LOCK_WAIT_SECONDS,
+  PAUSE_MS,
+  QUICK_PAUSE_MS,
+  setWaits,
+  STATEMENT_SECONDS,
+} from './rename-tables.ts';
 import { dropStubs } from './stubs.ts';
 
 export type SwapResult = { readonly problems: readonly DatabaseProblem[] };
 
-/** A minute, of which each try waits for a second at most and the visitors behind it have their turn in between. */
+/** Half a minute or more, of which each try waits for half a second at most and the visitors behind it have their turn in between. */
 const TRIES = 45;
+/** The last ones of them: a second, and statements take as long as they take. */
+const UNHURRIED_TRIES = 20;
 const BRIEF_TRIES = 5;
 
 /** Settles one switch whose tables have moved. Idempotent. Throws as a statement does, also where a table stays in use. */
@@ -49,7 +58,9 @@ export async function settleInTries(
 ): Promise<SwapResult> {
   for (let left = tries; ; left -= 1) {
     // A try that failed in an object has left the object's mode.
-    await connection.execute(`SET SESSION sql_mode = '', lock_wait_timeout = ${waitSeconds}`);
+    await connection.execute("SET SESSION sql_mode = ''");
+    // The last tries are those of a server that is slow, not of one that is busy.
+    await setWaits(connection, waitSeconds, left > UNHURRIED_TRIES ? STATEMENT_SECONDS : 0);
     try {
       return { problems: await settle(connection, plan) };
     } catch (error) {
