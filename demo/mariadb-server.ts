@@ -65,10 +65,10 @@ const SERVER_OPTIONS = [
 
 /**
  * Starts a server on `options.directory`, where its data stays, or on a directory of its own, which is removed at the
- * end. `serverOptions` come after our own, and win. As root the server runs as Debian's user `mysql`, else as the user that we are.
+ * end. `serverOptions` come after our own, and win; without `timeZone` it has ours. As root the server runs as Debian's user `mysql`, else as the user that we are.
  */
 export async function openMariaDb(
-  options: { readonly directory?: string; readonly serverOptions?: readonly string[] } = {},
+  options: { readonly directory?: string; readonly serverOptions?: readonly string[]; readonly timeZone?: string } = {},
 ): Promise<MariaDbServer> {
   await using made = new AsyncDisposableStack();
   const directory =
@@ -82,7 +82,7 @@ export async function openMariaDb(
   let server: ChildProcess | null = null;
   const start = async (): Promise<void> => {
     if (server !== null && isRunning(server)) return;
-    server = await startServer(directory, socket, runAs, options.serverOptions ?? []);
+    server = await startServer(directory, socket, runAs, options);
   };
   const kill = async (signal: NodeJS.Signals): Promise<void> => {
     if (server === null || !isRunning(server)) return;
@@ -185,7 +185,7 @@ async function startServer(
   directory: string,
   socket: string,
   runAs: ServerUser,
-  more: readonly string[],
+  { serverOptions = [], timeZone }: { readonly serverOptions?: readonly string[]; readonly timeZone?: string },
 ): Promise<ChildProcess> {
   const user = runAs.isOther ? [`--reuid=${runAs.uid}`, `--regid=${runAs.gid}`, '--clear-groups'] : [];
   const server = spawn(
@@ -200,10 +200,15 @@ async function startServer(
       `--socket=${socket}`,
       `--pid-file=${join(directory, 'mysqld.pid')}`,
       ...SERVER_OPTIONS,
-      ...more,
+      ...serverOptions,
     ],
     // A group of its own: Ctrl-C at the terminal is ours to handle, and the server stops when we say so or when we die.
-    { stdio: ['ignore', 'ignore', 'pipe'], env: ENV, detached: true, cwd: directory },
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: timeZone === undefined ? ENV : { ...ENV, TZ: timeZone },
+      detached: true,
+      cwd: directory,
+    },
   );
   await untilReady(server);
   // A server that nobody disposes keeps no process waiting: it dies with us.

@@ -235,7 +235,10 @@ describe('a switch of tables', () => {
       (error: unknown) => {
         const { code, context } = error as { code: string; context: Record<string, unknown> };
         assert.equal(code, 'swap-locked');
-        assert.match(String(context['transactions']), new RegExp(`connection ${other.id} of root in ${name}`));
+        assert.match(
+          String(context['transactions']),
+          new RegExp(`connection ${other.id} of root in ${name}, open for \\d s`),
+        );
         return true;
       },
     );

@@ -21,7 +21,8 @@ export type TestServer = AsyncDisposable & {
 export type StoredPart = LoadPart & { readonly bytes: Buffer; readonly rows: number };
 
 export async function openTestServer(serverOptions: readonly string[] = []): Promise<TestServer> {
-  const server = await openMariaDb({ serverOptions });
+  // What the server tells in its own zone, and what in the session's, must not be taken for each other.
+  const server = await openMariaDb({ serverOptions, timeZone: 'Pacific/Auckland' });
   return {
     server,
     admin: server.rootLogin,
