@@ -8,7 +8,7 @@ import {
   type ObservedPage,
   type ObservedSite,
 } from '../../../demo/observe-site.ts';
-import { initFlags, parseDocument, runSalvor, salvorPlaces, type SalvorRun } from '../../../demo/salvor-command.ts';
+import { initFlags, parseDocument, salvorPlaces, type SalvorRun } from '../../../demo/salvor-command.ts';
 import { readEnvironment } from '../../src/config.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { BackupDocument, InitDocument, RestoreDocument, UndoDocument } from '@salvor/contract';
@@ -34,8 +34,6 @@ export type TestHost = AsyncDisposable & {
 export async function openTestHost(
   options: BuildHostOptions & {
     readonly archives?: true;
-    /** Each command in a process of its own: where it matters what is a child of whom. */
-    readonly inProcesses?: true;
     /** With a second copy in another directory. */
     readonly withRemote?: boolean;
   },
@@ -44,7 +42,6 @@ export async function openTestHost(
   const host = made.use(await buildHost(options));
   await host.serve();
   const attempt = async (args: readonly string[]): Promise<SalvorRun> => {
-    if (options.inProcesses === true) return await runSalvor(host, args);
     const environment = { configFile: salvorPlaces(host).config, variable: readEnvironment().variable };
     const { exit, out, err } = await runCli([...args, '--json'], { environment });
     return { exit, document: parseDocument(out), output: out, complaint: err };
