@@ -93,11 +93,14 @@ describe('hooks around steps', { concurrency: 1, timeout: 300_000 }, () => {
     const hooked = { ...policy, hooksBefore: everywhere, hooksAfter: everywhere };
     const said = new Map<string, Set<string>>();
     const perform = async (
+      agent: Agent,
       operation: SteppedOperation,
       body: (agent: Agent) => Promise<string | null>,
     ): Promise<string> => {
       const isHooked = HOOKED.has(operation);
-      const task = await withAgent(isHooked ? hooked : policy, body);
+      lines.length = 0;
+      rmSync(record, { force: true });
+      const task = await body(agent);
       const steps = lines.flatMap((line) => /^([^:]+): begins$/.exec(line)?.[1]?.replace(/ \(.*\)$/, '') ?? []);
       said.set(operation, new Set([...(said.get(operation) ?? []), ...steps]));
       const ran = (when: string): readonly string[] =>
@@ -107,16 +110,30 @@ describe('hooks around steps', { concurrency: 1, timeout: 300_000 }, () => {
       assert.deepEqual(ran('after').toSorted(), steps.map((step) => `${step} done`).toSorted(), operation);
       return task ?? '';
     };
-    for (const [operation, body] of Object.entries(TASKS)) {
-      const task = await perform(operation as SteppedOperation, body);
-      if (operation === 'restore') await perform('confirm', async (agent) => (await agent.confirm(task)).task);
+    const takeBack = async (agent: Agent, operation: string, task: string): Promise<void> => {
+      if (operation === 'restore') await perform(agent, 'confirm', async () => (await agent.confirm(task)).task);
       else if (CHANGING.some((name) => name === operation))
-        await perform('undo', async (agent) => (await agent.undo(task)).task);
-    }
-    await perform('daily', async (agent) => {
-      const { accounts } = await agent.daily({ account: test.host.account.name });
-      return accounts[0]?.task ?? null;
+        await perform(agent, 'undo', async () => (await agent.undo(task)).task);
+    };
+    const all = Object.entries(TASKS) as readonly (readonly [
+      SteppedOperation,
+      (agent: Agent) => Promise<string | null>,
+    ])[];
+    await withAgent(policy, async (agent) => {
+      for (const [operation, body] of all)
+        if (!HOOKED.has(operation)) await takeBack(agent, operation, await perform(agent, operation, body));
     });
+    for (const [operation, body] of all) {
+      if (!HOOKED.has(operation)) continue;
+      const task = await withAgent(hooked, (agent) => perform(agent, operation, body));
+      await withAgent(policy, (agent) => takeBack(agent, operation, task));
+    }
+    await withAgent(hooked, (agent) =>
+      perform(agent, 'daily', async () => {
+        const { accounts } = await agent.daily({ account: test.host.account.name });
+        return accounts[0]?.task ?? null;
+      }),
+    );
     for (const [operation, steps] of said) {
       const listed: readonly string[] = STEPS_OF[operation as SteppedOperation];
       assert.deepEqual(
