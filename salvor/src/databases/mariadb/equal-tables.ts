@@ -8,8 +8,8 @@
  *                       others are summed again → those that differ by now move as all others do
  *                       → one RENAME TABLE of these → unlock → the copies move to what is kept
  *
- * While they are held visitors read all tables, and write to those that move. A table that moves as fast as it is summed
- * has to be known to the server, and where few move at all none stays.
+ * While they are held visitors read all tables, and write to those that move. One that has to be summed, and would change
+ * places as fast, moves; and where a switch is short anyway none stays.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -24,6 +24,7 @@ import { inSessions, SESSIONS } from './in-sessions.ts';
 import { locateTables } from './inspect-swap.ts';
 import { type EqualTable, stubsOf, type SwapPlan } from './plan-swap.ts';
 import { checksumTables, readTables } from './probe.ts';
+import { madeAt, readAmbiguousTimes, readStamps, writtenAt } from './table-stamps.ts';
 
 export type FindOptions = {
   readonly signal?: AbortSignal;
@@ -299,46 +300,6 @@ async function isAlike(connection: DatabaseConnection, { live, scratch }: SwapPl
 async function readDefinition(connection: DatabaseConnection, name: string): Promise<string> {
   const [row] = await connection.query<{ 'Create Table': string }>(`SHOW CREATE TABLE ${name}`);
   return row?.['Create Table'] ?? '';
-}
-
-/** When each was made or altered and last written to, as far as the server remembers: `MADE/WRITTEN`, in its own time. */
-async function readStamps(
-  connection: DatabaseConnection,
-  database: string,
-  tables: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  const rows = await connection.query<{ name: string; made: string; written: string | null }>(
-    `${IN_ITS_TIME} SELECT TABLE_NAME AS name, CREATE_TIME AS made, UPDATE_TIME AS written
-     FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?)`,
-    [database, tables],
-  );
-  return new Map(rows.map(({ name, made, written }) => [name, `${made}/${written ?? ''}`]));
-}
-
-/**
- * Times of which a stamp does not tell whether there will be another write of the same time. InnoDB gives a table the
- * second in which the transaction began that wrote to it, when that is committed (tried: MariaDB 10.11.19): those of
- * transactions that are open, this second, and the last one, because the server has clocks of more than one precision.
- * The last two are those of another change of a definition too.
- */
-async function readAmbiguousTimes(connection: DatabaseConnection): Promise<ReadonlySet<string>> {
-  const rows = await connection.query<{ second: string }>(
-    `${IN_ITS_TIME} SELECT CONCAT(NOW()) AS second UNION SELECT CONCAT(NOW() - INTERVAL 1 SECOND)
-     UNION SELECT CONCAT(trx_started) FROM information_schema.INNODB_TRX`,
-  );
-  return new Set(rows.map(({ second }) => second));
-}
-
-/** A transaction's time is the server's whatever the session's is. */
-const IN_ITS_TIME = "SET STATEMENT time_zone = 'SYSTEM' FOR";
-
-function madeAt(stamp: string): string {
-  return stamp.split('/')[0] ?? '';
-}
-
-/** Empty where the server does not remember it: it keeps that in memory, for tables that are open. */
-function writtenAt(stamp: string): string {
-  return stamp.split('/')[1] ?? '';
 }
 
 /** By the stamp alone where there is no sum; else a server that has closed the table since remembers no time of writing. */
