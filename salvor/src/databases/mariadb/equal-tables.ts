@@ -11,17 +11,11 @@
  * While they are held visitors read all tables, and write to those that move. One that has to be summed, and would change
  * places as fast, moves; and where a switch is short anyway none stays.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type DatabaseConnection,
-  type DatabaseLogin,
-  openConnection,
-  quoteName,
-  serverErrorNumber,
-} from './connect.ts';
+import { type DatabaseConnection, type DatabaseLogin, openConnection, quoteName } from './connect.ts';
 import { readForeignKeys } from './foreign-keys.ts';
 import { inSessions, SESSIONS } from './in-sessions.ts';
 import { locateTables } from './inspect-swap.ts';
+import { executeInTries } from './lock-waits.ts';
 import { type EqualTable, stubsOf, type SwapPlan } from './plan-swap.ts';
 import { checksumTables, readTables } from './probe.ts';
 import { madeAt, readAmbiguousTimes, readStamps, writtenAt } from './table-stamps.ts';
@@ -118,7 +112,7 @@ export async function holdEqualTables(admin: DatabaseLogin, plan: SwapPlan): Pro
   // A lock is given back of all tables or of none: without those that move they are locked, and asked, once more.
   for (let left = LOCK_ROUNDS; equal.length > 0; left -= 1) {
     const names = equal.map(({ table }) => `${quoteName(plan.live, table)} READ`);
-    await lockInTries(keeper, `LOCK TABLES ${names.join(', ')}`);
+    await executeInTries(keeper, `LOCK TABLES ${names.join(', ')}`, LOCK_MS);
     const same = await findUnwritten(keeper, admin, plan, equal);
     if (same.length === equal.length) break;
     await release();
@@ -136,6 +130,8 @@ export async function holdEqualTables(admin: DatabaseLogin, plan: SwapPlan): Pro
 }
 
 const LOCK_ROUNDS = 4;
+/** Long enough to meet an instant at which nobody writes to any of them. */
+const LOCK_MS = 150;
 
 /** Of tables that are locked. Those for whose sum the time does not suffice count as written to. */
 async function findUnwritten(
@@ -163,22 +159,6 @@ async function findUnwritten(
 async function isStill(session: DatabaseConnection, plan: SwapPlan, { table, checksum }: EqualTable): Promise<boolean> {
   return (await sum(session, plan.live, table)) === checksum && (await isAlike(session, plan, table));
 }
-
-/** A try that does not wait costs nobody anything. */
-async function lockInTries(keeper: DatabaseConnection, statement: string): Promise<void> {
-  for (let left = LOCK_TRIES; ; left -= 1) {
-    try {
-      return await keeper.execute(statement);
-    } catch (error) {
-      if (left <= 1 || serverErrorNumber(error) !== ER_LOCK_WAIT_TIMEOUT) throw error;
-    }
-    await sleep(LOCK_PAUSE_MS);
-  }
-}
-
-const LOCK_TRIES = 20;
-const LOCK_PAUSE_MS = 7;
-const ER_LOCK_WAIT_TIMEOUT = 1205;
 
 /**
  * Puts the copies of those that stayed where what was replaced is kept: after the switch, when nobody waits for it.
@@ -266,7 +246,10 @@ const NUMBERS: ReadonlySet<string> = new Set(
   'tinyint smallint mediumint int bigint decimal float double bit year date time datetime timestamp'.split(' '),
 );
 
-/** A checksum is a sum of 32 bits, and takes 'ab' beside 'c' for 'a' beside 'bc': rows are held against each other, in the order in which both are stored. */
+/**
+ * A checksum is a sum of 32 bits, and takes 'ab' beside 'c' for 'a' beside 'bc': rows are held against each other, in the
+ * order in which both are stored.
+ */
 async function isEqual(
   connection: DatabaseConnection,
   plan: SwapPlan,

@@ -12,6 +12,16 @@ import {
   serverErrorNumber,
 } from './connect.ts';
 import { type HeldTables, holdEqualTables } from './equal-tables.ts';
+import {
+  ER_LOCK_WAIT_TIMEOUT,
+  executeInTries,
+  isLockedOut,
+  LOCK_WAIT_SECONDS,
+  PAUSE_MS,
+  QUICK_PAUSE_MS,
+  setWaits,
+  STATEMENT_SECONDS,
+} from './lock-waits.ts';
 import { createObjects, type DatabaseObject, dropObjects, readObjects } from './objects.ts';
 import { stubsOf, type SwapPlan } from './plan-swap.ts';
 
@@ -24,16 +34,7 @@ export type SwapOptions = {
   readonly onWait?: (transactions: readonly string[]) => void;
 };
 
-/** A statement that waits for a table keeps every visitor behind it. */
-export const LOCK_WAIT_SECONDS = 1;
 const DEFAULT_ATTEMPTS = 20;
-/** Between two tries the visitors that queued up behind the first one get their turn. */
-export const PAUSE_MS = 300;
-const ER_LOCK_WAIT_TIMEOUT = 1205;
-const ER_LOCK_DEADLOCK = 1213;
-const ER_STATEMENT_TIMEOUT = 1969;
-/** What makes a view or a trigger is done at once or waits for a lock, of which the server knows whole seconds only. */
-export const STATEMENT_SECONDS = 0.5;
 
 /**
  * Moves the tables of all plans in one statement. Throws 'swap-locked' (and everything is as before), 'swap-obstructed'
@@ -68,7 +69,9 @@ export async function renameTables(
         await dropObjects(connection, plan.scratch, plan.scratchTriggers);
         await dropObjects(connection, plan.live, objectsOnTheWay(plan));
       }
-      await renameOnce(connection, renames, holds > 0 ? HELD_MS : 0);
+      // To lock and to sum tables again would take longer than the statements in the way.
+      if (renames.length > 0)
+        await executeInTries(connection, `RENAME TABLE ${renames.join(', ')}`, holds > 0 ? HELD_MS : 0);
       return;
     } catch (error) {
       const number = serverErrorNumber(error);
@@ -111,30 +114,6 @@ function objectsOnTheWay(plan: SwapPlan): readonly DatabaseObject[] {
   ];
 }
 
-/** Whether a statement gave way to somebody who holds what it needs. */
-export function isLockedOut(error: unknown): boolean {
-  const number = serverErrorNumber(error);
-  return number === ER_LOCK_WAIT_TIMEOUT || number === ER_LOCK_DEADLOCK || number === ER_STATEMENT_TIMEOUT;
-}
-
-/** How long statements of the session wait for a lock, in whole seconds, and how long they take at most; 0: as long as it takes. */
-export async function setWaits(connection: DatabaseConnection, lockSeconds: number, seconds = 0): Promise<void> {
-  await connection.execute(`SET SESSION lock_wait_timeout = ${lockSeconds}, max_statement_time = ${seconds}`);
-}
-
-/** Several tries while tables are held: to lock and to sum them again would take longer than the statements in the way. */
-async function renameOnce(connection: DatabaseConnection, renames: readonly string[], withinMs: number): Promise<void> {
-  if (renames.length === 0) return;
-  for (const until = performance.now() + withinMs; ;) {
-    try {
-      return await connection.execute(`RENAME TABLE ${renames.join(', ')}`);
-    } catch (error) {
-      if (performance.now() >= until || serverErrorNumber(error) !== ER_LOCK_WAIT_TIMEOUT) throw error;
-    }
-    await sleep(QUICK_PAUSE_MS);
-  }
-}
-
 /** Where it is not possible, for lack of a right or of a free connection, all tables move. */
 async function holdWhatMayStay(admin: DatabaseLogin, plan: SwapPlan): Promise<HeldTables> {
   try {
@@ -175,7 +154,6 @@ function renamesOf(plan: SwapPlan, stays: ReadonlySet<string> = NONE_HELD.tables
  */
 const QUICK_TRIES = 60;
 const QUICK_TRIES_WITH_OBJECTS = 5;
-export const QUICK_PAUSE_MS = 7;
 
 /** A try that meets an open transaction keeps every visitor behind it for a second: better to look before. All of it may be used for the first. */
 const PATIENCE_PER_ATTEMPT_MS = 500;

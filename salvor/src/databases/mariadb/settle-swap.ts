@@ -10,14 +10,7 @@ import { holdSwap } from './inspect-swap.ts';
 import { createObjects, type DatabaseObject, dropObjects } from './objects.ts';
 import { stubsOf, type SwapPlan } from './plan-swap.ts';
 import type { DatabaseProblem } from './probe.ts';
-import {
-  isLockedOut,
-  LOCK_WAIT_SECONDS,
-  PAUSE_MS,
-  QUICK_PAUSE_MS,
-  setWaits,
-  STATEMENT_SECONDS,
-} from './rename-tables.ts';
+import { isLockedOut, LOCK_WAIT_SECONDS, PAUSE_MS, QUICK_PAUSE_MS, setWaits, STATEMENT_SECONDS } from './lock-waits.ts';
 import { dropStubs } from './stubs.ts';
 
 export type SwapResult = { readonly problems: readonly DatabaseProblem[] };
